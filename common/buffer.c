@@ -1,0 +1,86 @@
+#include "common/buffer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    FIRST_BYTES = 2048,         /* holds a dozen usual replies */
+    KEEP_BYTES = 64 * 1024 * 2, /* a larger one is a rare answer's: not worth keeping */
+    SPARE_MAX = 64              /* more than a turn usually borrows at once */
+};
+
+static void buffer_free(struct buffer *buffer)
+{
+    free(buffer->bytes);
+    free(buffer);
+}
+
+void buffers_init(struct buffers *buffers)
+{
+    *buffers = (struct buffers){0};
+}
+
+void buffers_done(struct buffers *buffers)
+{
+    while (buffers->spare) {
+        struct buffer *buffer = buffers->spare;
+        buffers->spare = buffer->next;
+        buffer_free(buffer);
+    }
+    buffers->spare_count = 0;
+}
+
+struct buffer *buffers_borrow(struct buffers *buffers)
+{
+    struct buffer *buffer = buffers->spare;
+    if (!buffer) return calloc(1, sizeof *buffer);
+    buffers->spare = buffer->next;
+    buffers->spare_count--;
+    return buffer;
+}
+
+void buffers_give(struct buffers *buffers, struct buffer *buffer)
+{
+    if (!buffer) return;
+    if (buffer->capacity > KEEP_BYTES || buffers->spare_count == SPARE_MAX) {
+        buffer_free(buffer);
+        return;
+    }
+    buffer->start = buffer->end = 0;
+    buffer->next = buffers->spare;
+    buffers->spare = buffer;
+    buffers->spare_count++;
+}
+
+uint8_t *buffer_room(struct buffer *buffer, size_t size)
+{
+    if (buffer->capacity - buffer->end >= size) return buffer->bytes + buffer->end;
+    size_t waiting = buffer_size(buffer);
+    if (buffer->capacity - waiting < size) {
+        size_t capacity = buffer->capacity ? buffer->capacity : FIRST_BYTES;
+        while (capacity - waiting < size) capacity *= 2;
+        uint8_t *bytes = realloc(buffer->bytes, capacity);
+        if (!bytes) return NULL;
+        buffer->bytes = bytes;
+        buffer->capacity = capacity;
+    }
+    if (buffer->start > 0) memmove(buffer->bytes, buffer->bytes + buffer->start, waiting);
+    buffer->start = 0;
+    buffer->end = waiting;
+    return buffer->bytes + buffer->end;
+}
+
+bool buffer_add(struct buffer *buffer, const void *bytes, size_t size)
+{
+    uint8_t *room = buffer_room(buffer, size);
+    if (!room) return false;
+    memcpy(room, bytes, size);
+    buffer_use_room(buffer, size);
+    return true;
+}
+
+void buffer_drop(struct buffer *buffer, size_t size)
+{
+    buffer->start += size;
+    if (buffer->start == buffer->end) buffer->start = buffer->end = 0;
+}

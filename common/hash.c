@@ -1,0 +1,67 @@
+#include "common/hash.h"
+
+#include <string.h>
+#include <sys/random.h>
+
+#include "common/clock.h"
+
+struct hash_key hash_key_draw(void)
+{
+    struct hash_key key;
+    if (getrandom(&key, sizeof key, 0) != sizeof key) /* only before the kernel's source exists at all */
+        key = (struct hash_key){clock_now_ns(), (uint64_t)clock_wall_s()};
+    return key;
+}
+
+struct sip {
+    uint64_t v0, v1, v2, v3;
+};
+
+static inline uint64_t rotate(uint64_t x, unsigned bits)
+{
+    return x << bits | x >> (64 - bits);
+}
+
+static inline void sip_round(struct sip *s)
+{
+    s->v0 += s->v1;
+    s->v1 = rotate(s->v1, 13) ^ s->v0;
+    s->v0 = rotate(s->v0, 32);
+    s->v2 += s->v3;
+    s->v3 = rotate(s->v3, 16) ^ s->v2;
+    s->v0 += s->v3;
+    s->v3 = rotate(s->v3, 21) ^ s->v0;
+    s->v2 += s->v1;
+    s->v1 = rotate(s->v1, 17) ^ s->v2;
+    s->v2 = rotate(s->v2, 32);
+}
+
+static inline void sip_word(struct sip *s, uint64_t word)
+{
+    s->v3 ^= word;
+    sip_round(s);
+    s->v0 ^= word;
+}
+
+uint64_t hash_bytes(const struct hash_key *key, const void *bytes, size_t size)
+{
+    struct sip s = {
+        key->k0 ^ UINT64_C(0x736f6d6570736575),
+        key->k1 ^ UINT64_C(0x646f72616e646f6d),
+        key->k0 ^ UINT64_C(0x6c7967656e657261),
+        key->k1 ^ UINT64_C(0x7465646279746573),
+    };
+    const uint8_t *at = bytes;
+    const uint8_t *end = at + size / 8 * 8;
+    uint64_t word;
+    for (; at < end; at += 8) {
+        memcpy(&word, at, 8); /* little-endian, as the reference */
+        sip_word(&s, word);
+    }
+    word = (uint64_t)size << 56;
+    for (size_t i = 0; i < size % 8; i++) word |= (uint64_t)at[i] << (8 * i);
+    sip_word(&s, word);
+    s.v2 ^= 0xff;
+    for (int i = 0; i < 3; i++) sip_round(&s);
+    return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+}

@@ -1,0 +1,28 @@
+/* hash: SipHash-1-3, a keyed hash: who does not know the key cannot aim at a bucket of a table (Aumasson, Bernstein
+ * 2012).
+ *
+ * One key is drawn at start and shared by all tables. Pure; any thread. */
+#ifndef COMMON_HASH_H
+#define COMMON_HASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct hash_key {
+    uint64_t k0;
+    uint64_t k1;
+};
+
+/* A key from the kernel's random source. */
+struct hash_key hash_key_draw(void);
+
+/* The key of a table's entry: bytes with their hash, computed once and used for every table. A view. */
+struct hashed_key {
+    const uint8_t *bytes;
+    uint16_t size;
+    uint64_t hash;
+};
+
+uint64_t hash_bytes(const struct hash_key *key, const void *bytes, size_t size);
+
+#endif

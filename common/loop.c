@@ -1,0 +1,56 @@
+#include "common/loop.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+
+bool loop_init(struct loop *loop)
+{
+    loop->taken = 0;
+    loop->at = 0;
+    loop->now_ns = clock_now_ns();
+    loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    return loop->epoll_fd >= 0;
+}
+
+void loop_done(struct loop *loop)
+{
+    if (loop->epoll_fd >= 0) close(loop->epoll_fd);
+    loop->epoll_fd = -1;
+}
+
+bool loop_add(struct loop *loop, struct loop_source *source, uint32_t events)
+{
+    struct epoll_event event = {.events = events | EPOLLET, .data.ptr = source};
+    return epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, source->fd, &event) == 0;
+}
+
+void loop_remove(struct loop *loop, struct loop_source *source)
+{
+    epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
+    for (int i = loop->at + 1; i < loop->taken; i++)
+        if (loop->events[i].data.ptr == source) loop->events[i].data.ptr = NULL;
+}
+
+/* Rounded up, so that a deadline has passed when the wait ends; epoll counts in milliseconds. */
+static int timeout_ms(uint64_t now_ns, uint64_t deadline_ns)
+{
+    if (deadline_ns == CLOCK_NEVER) return -1;
+    if (deadline_ns <= now_ns) return 0;
+    uint64_t ms = (deadline_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS;
+    return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+void loop_turn(struct loop *loop, uint64_t deadline_ns)
+{
+    int wait_ms = timeout_ms(deadline_ns == CLOCK_NEVER ? 0 : clock_now_ns(), deadline_ns);
+    int taken = epoll_wait(loop->epoll_fd, loop->events, LOOP_EVENTS_MAX, wait_ms);
+    loop->now_ns = clock_now_ns();
+    loop->taken = taken > 0 ? taken : 0; /* EINTR is a turn without events */
+    for (loop->at = 0; loop->at < loop->taken; loop->at++) {
+        struct loop_source *source = loop->events[loop->at].data.ptr;
+        if (source) source->on_event(source, loop->events[loop->at].events);
+    }
+}

@@ -1,0 +1,38 @@
+/* mailbox: how one thread asks another for something: a queue behind a mutex, and an eventfd that wakes the reader's
+ * loop.
+ *
+ * For control only (reload, drain, stop, a new certificate bundle); no query ever passes through one. */
+#ifndef COMMON_MAILBOX_H
+#define COMMON_MAILBOX_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "common/list.h"
+#include "common/loop.h"
+
+/* The first member of every message. The sender allocates it; once posted it is the reader's, who frees it. */
+struct mail {
+    struct list node;
+    int kind; /* the reader's enum */
+};
+
+struct mailbox {
+    struct loop_source source; /* readable when mail waits */
+    pthread_mutex_t lock;
+    struct list waiting; /* of struct mail; by `lock` */
+};
+
+/* `on_event` runs on the reader's thread; it calls mailbox_drain. False, with errno. */
+bool mailbox_init(struct mailbox *mailbox, void (*on_event)(struct loop_source *, uint32_t));
+
+/* Mail that was never read is freed with free(). */
+void mailbox_done(struct mailbox *mailbox);
+
+/* Any thread. */
+void mailbox_post(struct mailbox *mailbox, struct mail *mail);
+
+/* The reader: moves all that waits into `ret_mail` (an initialised list). */
+void mailbox_drain(struct mailbox *mailbox, struct list *ret_mail);
+
+#endif

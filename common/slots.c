@@ -1,0 +1,72 @@
+#include "common/slots.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Objects made at once: few enough that an idle program stays small. */
+enum { CHUNK = 64 };
+
+bool slots_init(struct slots *slots, size_t object_bytes, uint32_t max)
+{
+    size_t aligned = (object_bytes + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
+    *slots = (struct slots){.object_bytes = aligned, .max = max};
+    slots->chunks = calloc((size_t)max / CHUNK + 1, sizeof *slots->chunks);
+    return slots->chunks;
+}
+
+void slots_done(struct slots *slots)
+{
+    if (!slots->chunks) return;
+    for (uint32_t i = 0; i * CHUNK < slots->made; i++) free(slots->chunks[i]);
+    free(slots->chunks);
+    *slots = (struct slots){0};
+}
+
+static struct slot *object_at(const struct slots *slots, uint32_t index)
+{
+    return (struct slot *)(void *)(slots->chunks[index / CHUNK] + slots->object_bytes * (index % CHUNK));
+}
+
+static struct slot *make(struct slots *slots)
+{
+    uint32_t index = slots->made;
+    if (index == slots->max) return NULL;
+    if (index % CHUNK == 0) {
+        slots->chunks[index / CHUNK] = calloc(CHUNK, slots->object_bytes);
+        if (!slots->chunks[index / CHUNK]) return NULL;
+    }
+    slots->made++;
+    struct slot *slot = object_at(slots, index);
+    slot->index = index;
+    return slot;
+}
+
+void *slots_take(struct slots *slots)
+{
+    struct slot *slot = slots->free;
+    if (slot)
+        slots->free = slot->next_free;
+    else
+        slot = make(slots);
+    if (!slot) return NULL;
+    slot->generation++;
+    slots->taken++;
+    return slot;
+}
+
+void slots_give(struct slots *slots, void *object)
+{
+    struct slot *slot = object;
+    memset(slot + 1, 0, slots->object_bytes - sizeof *slot);
+    slot->generation++;
+    slot->next_free = slots->free;
+    slots->free = slot;
+    slots->taken--;
+}
+
+void *slots_find(const struct slots *slots, struct slot_handle handle)
+{
+    if (handle.index >= slots->made) return NULL;
+    struct slot *slot = object_at(slots, handle.index);
+    return slot->generation == handle.generation && handle.generation % 2 == 1 ? slot : NULL;
+}

@@ -1,0 +1,53 @@
+/* slots: objects of one size from a bounded pool, and handles that outlive them.
+ *
+ * A handle is an index and a generation. Giving a slot back raises its generation, so that a handle kept by somebody
+ * else no longer resolves: a reply that comes late finds nobody, never the wrong one (invariant 2). Memory grows in
+ * chunks up to the bound and never moves. One thread. */
+#ifndef COMMON_SLOTS_H
+#define COMMON_SLOTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The first member of every object kept in slots. */
+struct slot {
+    uint32_t index;
+    uint32_t generation; /* odd while taken */
+    struct slot *next_free;
+};
+
+struct slot_handle {
+    uint32_t index;
+    uint32_t generation;
+};
+
+struct slots {
+    size_t object_bytes;
+    uint32_t max;   /* objects at the most */
+    uint32_t made;  /* objects that have memory */
+    uint32_t taken; /* objects in use */
+    struct slot *free;
+    uint8_t **chunks;
+};
+
+/* False where memory is short. `object_bytes` includes the struct slot at its head. */
+bool slots_init(struct slots *slots, size_t object_bytes, uint32_t max);
+
+/* Frees the memory of all objects, taken or not. */
+void slots_done(struct slots *slots);
+
+/* A zeroed object (but for its struct slot), or NULL at the bound or without memory. */
+void *slots_take(struct slots *slots);
+void slots_give(struct slots *slots, void *object);
+
+/* The object of a handle, or NULL where it was given back since. */
+void *slots_find(const struct slots *slots, struct slot_handle handle);
+
+static inline struct slot_handle slot_handle(const void *object)
+{
+    const struct slot *slot = object;
+    return (struct slot_handle){slot->index, slot->generation};
+}
+
+#endif
