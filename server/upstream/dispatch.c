@@ -1,0 +1,231 @@
+#include "upstream/dispatch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "upstream/pool.h"
+
+enum {
+    HUNG_ASKED = 3,   /* one or two may be slow names; three, and nothing at all comes back, is a silent session */
+    HEDGE_COST = 100, /* a question earns hedge_percent hundredths of a hedge */
+};
+
+#define HUNG_MIN_NS (50 * NS_PER_MS) /* no shorter silence is held against a session that was asked HUNG_ASKED times   \
+                                      */
+#define SILENT_MIN_NS NS_PER_S       /* nor against one that was asked less */
+#define AVOID_NS      NS_PER_S       /* how long an upstream comes last after a session to it hung */
+
+/* ---- choosing ---- */
+
+static bool suits_record(const struct session *session, const struct exchange *exchange)
+{
+    if (session->in_flight == 0) return true;
+    return session->suspicion == exchange->deaths && exchange->deaths < EXCHANGE_DEATHS_ALONE;
+}
+
+static bool takes(const struct pool *pool, const struct session *session, const struct exchange *exchange)
+{
+    return session_is_open(session) && session->in_flight < pool->options.max_in_flight &&
+           suits_record(session, exchange) && !exchange_is_on(exchange, session);
+}
+
+static bool is_excluded(const struct remote *remote, const struct exchange *exchange)
+{
+    return exchange->refused_by && strcmp(exchange->refused_by->options.name, remote->options.name) == 0;
+}
+
+static struct session *choose(struct pool *pool, const struct exchange *exchange, bool avoided_too)
+{
+    uint64_t now_ns = pool->host.loop->now_ns;
+    for (unsigned i = 0; i < pool->remote_count; i++) {
+        struct remote *remote = &pool->remotes[i];
+        if (is_excluded(remote, exchange) || (!avoided_too && now_ns < remote->avoid_until_ns)) continue;
+        list_for_each (node, &remote->sessions) {
+            struct session *session = container_of(node, struct session, of_remote);
+            if (takes(pool, session, exchange)) return session;
+        }
+    }
+    return NULL;
+}
+
+/* A place for one more ask; where all are in flight the oldest gives way. */
+static struct ask *free_ask(struct exchange *exchange)
+{
+    struct ask *oldest = &exchange->asks[0];
+    for (int i = 0; i < EXCHANGE_ASKS_MAX; i++) {
+        struct ask *ask = &exchange->asks[i];
+        if (!ask->session) return ask;
+        if (ask->sent_ns < oldest->sent_ns) oldest = ask;
+    }
+    session_forget(oldest);
+    return oldest;
+}
+
+static bool ask_on(struct pool *pool, struct session *session, struct exchange *exchange)
+{
+    struct ask *ask = free_ask(exchange);
+    ask->exchange = exchange;
+    if (!session_ask(session, ask, &exchange->key, pool->host.loop->now_ns)) return false;
+    if (exchange->deaths > session->suspicion) session->suspicion = exchange->deaths;
+    if (!exchange->background) session->served = true;
+    exchange->asked = true;
+    list_remove(&exchange->waiting);
+    counter_add(&pool->counters->upstream_queries[session->remote->index][0], 1);
+    return true;
+}
+
+static bool try_ask(struct pool *pool, struct exchange *exchange)
+{
+    struct session *session = choose(pool, exchange, false);
+    if (!session) session = choose(pool, exchange, true);
+    return session && ask_on(pool, session, exchange);
+}
+
+void dispatch(struct pool *pool, struct exchange *exchange)
+{
+    if (try_ask(pool, exchange)) return;
+    if (list_is_empty(&exchange->waiting)) list_push(&pool->waiting, &exchange->waiting);
+}
+
+void dispatch_waiting(struct pool *pool)
+{
+    bool plain_in_vain = false; /* once no session takes a question without a record, none takes the next */
+    list_for_each_safe (node, &pool->waiting) {
+        struct exchange *exchange = container_of(node, struct exchange, waiting);
+        bool plain = exchange->deaths == 0 && !exchange->refused_by && !exchange_is_live(exchange);
+        if (plain && plain_in_vain) continue;
+        if (!try_ask(pool, exchange) && plain) plain_in_vain = true;
+    }
+    pool->roomier = false;
+}
+
+/* ---- when a session fails a question ---- */
+
+void dispatch_again(struct pool *pool, struct exchange *exchange)
+{
+    if (exchange_is_live(exchange)) return; /* its other ask may still be answered */
+    if (exchange->deaths >= EXCHANGE_DEATHS_MAX)
+        pool_finish(pool, exchange, EXCHANGE_FAULTY, NULL);
+    else
+        dispatch(pool, exchange);
+}
+
+static void fail_asks(struct pool *pool, struct remote *remote, struct list *asks, bool blamed)
+{
+    struct list *node;
+    while ((node = list_first(asks))) {
+        struct ask *ask = container_of(node, struct ask, by_age);
+        struct exchange *exchange = ask->exchange;
+        session_forget(ask);
+        if (blamed) exchange->deaths++;
+        counter_add(&pool->counters->upstream_retries[remote->index][LABEL_RETRY_CLOSED], 1);
+        dispatch_again(pool, exchange);
+    }
+}
+
+void dispatch_elsewhere(struct pool *pool, struct session *session, bool blamed)
+{
+    session->state = SESSION_DRAINING; /* so that it is not chosen again */
+    fail_asks(pool, session->remote, &session->overdue, blamed);
+    fail_asks(pool, session->remote, &session->asks, blamed);
+}
+
+/* ---- silence ---- */
+
+static uint64_t hung_after_ns(const struct session *session)
+{
+    uint64_t timeout_ns = rtt_timeout_ns(&session->remote->rtt);
+    bool many = session->asked_in_silence >= HUNG_ASKED;
+    uint64_t silence_ns = many ? 2 * timeout_ns : 4 * timeout_ns;
+    uint64_t least_ns = many ? HUNG_MIN_NS : SILENT_MIN_NS;
+    return silence_ns > least_ns ? silence_ns : least_ns;
+}
+
+/* Every question of a hung session that is not asked elsewhere already is asked again; should the session speak after
+ * all, the first valid answer wins. */
+static void ask_again_all(struct pool *pool, struct session *session, struct list *asks)
+{
+    list_for_each_safe (node, asks) {
+        struct ask *ask = container_of(node, struct ask, by_age);
+        struct exchange *exchange = ask->exchange;
+        bool elsewhere = exchange->asks[0].session && exchange->asks[1].session;
+        if (elsewhere || !list_is_empty(&exchange->waiting)) continue;
+        counter_add(&pool->counters->upstream_retries[session->remote->index][LABEL_RETRY_HUNG], 1);
+        dispatch(pool, exchange);
+    }
+}
+
+static void declare_hung(struct pool *pool, struct session *session, uint64_t now_ns)
+{
+    struct remote *remote = session->remote;
+    uint64_t held_back;
+    session->doubted = true;
+    remote->avoid_until_ns = now_ns + AVOID_NS;
+    rtt_back_off(&remote->rtt);
+    counter_add(&pool->counters->upstream_failures[remote->index][LABEL_FAILURE_HUNG], 1);
+    if (log_repeat_due(&remote->trouble, now_ns, &held_back))
+        log_warning(pool->log, "upstream session hangs", log_text("upstream", remote->label),
+                    log_number("waiting", session->in_flight), log_number("repeated", held_back));
+    ask_again_all(pool, session, &session->overdue);
+    ask_again_all(pool, session, &session->asks);
+}
+
+static void hedge(struct pool *pool, struct ask *ask)
+{
+    struct exchange *exchange = ask->exchange;
+    session_mark_overdue(ask);
+    if (pool->hedge_credit < HEDGE_COST || (exchange->asks[0].session && exchange->asks[1].session)) return;
+    pool->hedge_credit -= HEDGE_COST;
+    counter_add(&pool->counters->upstream_retries[ask->session->remote->index][LABEL_RETRY_HEDGE], 1);
+    dispatch(pool, exchange);
+}
+
+void dispatch_overdue(struct pool *pool, struct session *session, uint64_t now_ns)
+{
+    if (!session_is_open(session)) return;
+    uint64_t timeout_ns = rtt_timeout_ns(&session->remote->rtt);
+    struct list *node;
+    while ((node = list_first(&session->asks))) {
+        struct ask *ask = container_of(node, struct ask, by_age);
+        if (now_ns - ask->sent_ns < timeout_ns) break;
+        hedge(pool, ask);
+    }
+    if (session->asked_in_silence > 0 && session->in_flight > 0 &&
+        now_ns - session->silent_from_ns >= hung_after_ns(session))
+        declare_hung(pool, session, now_ns);
+}
+
+uint64_t dispatch_deadline_ns(const struct session *session)
+{
+    if (!session_is_open(session) || session->in_flight == 0) return CLOCK_NEVER;
+    uint64_t deadline_ns = CLOCK_NEVER;
+    const struct list *oldest = list_first(&session->asks);
+    if (oldest) deadline_ns = container_of(oldest, struct ask, by_age)->sent_ns + rtt_timeout_ns(&session->remote->rtt);
+    if (session->asked_in_silence > 0) {
+        uint64_t hung_ns = session->silent_from_ns + hung_after_ns(session);
+        if (hung_ns < deadline_ns) deadline_ns = hung_ns;
+    }
+    return deadline_ns;
+}
+
+/* ---- another opinion ---- */
+
+bool dispatch_second_opinion(struct pool *pool, struct exchange *exchange, const struct remote *remote,
+                             const struct answer *answer)
+{
+    if (answer->rcode != DNS_RCODE_SERVFAIL && answer->rcode != DNS_RCODE_REFUSED) return false;
+    if (exchange->refused_by || exchange_is_live(exchange)) return false;
+    bool other_name = false;
+    for (unsigned i = 0; i < pool->remote_count; i++)
+        other_name |= strcmp(pool->remotes[i].options.name, remote->options.name) != 0;
+    if (!other_name) return false;
+    exchange->held = malloc(answer->size);
+    if (!exchange->held) return false;
+    memcpy(exchange->held, answer->bytes, answer->size);
+    exchange->held_bytes = answer->size;
+    exchange->refused_by = remote;
+    counter_add(&pool->counters->upstream_retries[remote->index][LABEL_RETRY_RCODE], 1);
+    dispatch(pool, exchange);
+    return true;
+}

@@ -1,0 +1,308 @@
+#include "upstream/pool.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "upstream/dispatch.h"
+#include "upstream/upkeep.h"
+
+/* Hedges that may be saved up: a short burst of slow answers, not a storm. */
+enum { HEDGE_CREDIT_MAX = 10 * 100 };
+
+/* ---- what sessions tell ---- */
+
+/* What a first valid response on a session is good for: the ticket it brought, and the proof that the upstream works.
+ */
+static void first_answer(struct session *session)
+{
+    struct remote *remote = session->remote;
+    session->answered = true;
+    backoff_succeeded(&remote->backoff);
+    struct tls_ticket *ticket = tls_take_ticket(session->tls);
+    if (!ticket) return;
+    tls_ticket_free(remote->ticket);
+    remote->ticket = ticket;
+}
+
+static void count_answer(struct pool *pool, struct session *session, const struct ask *ask, const struct answer *answer)
+{
+    uint64_t now_ns = pool->host.loop->now_ns;
+    unsigned index = session->remote->index;
+    uint64_t took_ns = now_ns - ask->sent_ns;
+    rtt_sample(&session->remote->rtt, took_ns);
+    histogram_observe(&pool->counters->upstream_duration[index], took_ns, 1);
+    counter_add(&pool->counters->upstream_responses[index][counters_rcode_label(answer->rcode)], 1);
+    gauge_set(&pool->counters->upstream_answered_ns, now_ns);
+    pool->answered_ns = now_ns;
+    session->doubted = false;
+    if (!session->answered) first_answer(session);
+}
+
+static void on_response(struct session *session, struct ask *ask, const uint8_t *message, size_t size)
+{
+    struct pool *pool = pool_of(session);
+    struct exchange *exchange = ask->exchange;
+    struct answer answer;
+    enum answer_verdict verdict = answer_parse(message, size, &exchange->key, pool->answer, &answer);
+    pool->roomier = true;
+    if (verdict != ANSWER_GOOD) {
+        unsigned reason = verdict == ANSWER_MISMATCH ? LABEL_FAILURE_MISMATCH : LABEL_FAILURE_MALFORMED;
+        counter_add(&pool->counters->upstream_failures[session->remote->index][reason], 1);
+        counter_add(&pool->counters->upstream_retries[session->remote->index][LABEL_RETRY_MALFORMED], 1);
+        session_forget(ask);
+        exchange->deaths++;
+        dispatch_again(pool, exchange);
+        return;
+    }
+    count_answer(pool, session, ask, &answer);
+    session_forget(ask);
+    if (dispatch_second_opinion(pool, exchange, session->remote, &answer)) return;
+    pool_finish(pool, exchange, EXCHANGE_ANSWERED, &answer);
+}
+
+static void on_stray(struct session *session)
+{
+    counter_add(&pool_of(session)->counters->upstream_late[session->remote->index][0], 1);
+}
+
+/* ---- life ---- */
+
+static void on_probe_done(struct exchange *exchange, enum exchange_result result, const struct answer *answer)
+{
+    (void)result; /* answered or not shows in upstream_answered_ns and in the upstream's state */
+    (void)answer;
+    container_of(exchange, struct pool, probe)->probing = false;
+}
+
+/* What the probe asks: the root's name servers, the one question that every resolver answers from memory. */
+static void make_probe(struct exchange *probe)
+{
+    static const uint8_t root_ns[] = {0, 0, DNS_TYPE_NS, QUESTION_KEY_RD};
+    memcpy(probe->key.bytes, root_ns, sizeof root_ns);
+    probe->key.size = sizeof root_ns;
+    probe->background = true;
+    probe->on_done = on_probe_done;
+}
+
+static void set_options(struct pool *pool, const struct pool_options *options)
+{
+    pool->options = *options;
+    pool->deadlines.duration_ns = options->query_timeout_ns;
+    pool->host.max_in_flight = options->max_in_flight;
+    pool->host.padding = options->padding;
+}
+
+bool pool_init(struct pool *pool, const struct pool_options *options, struct tls_context *tls,
+               const struct pool_place *place)
+{
+    *pool = (struct pool){.counters = place->counters, .log = place->log, .is_prober = place->is_prober};
+    pool->answer = malloc(ANSWER_BYTES_MAX);
+    if (!pool->answer) return false;
+    pool->random.state = place->seed;
+    pool->tls = tls_context_share(tls);
+    pool->host = (struct session_host){
+        .loop = place->loop,
+        .buffers = place->buffers,
+        .scratch = place->scratch,
+        .scratch_bytes = SESSION_SCRATCH_BYTES,
+        .on_ready = upkeep_on_ready,
+        .on_response = on_response,
+        .on_stray = on_stray,
+        .on_end = upkeep_on_end,
+    };
+    list_init(&pool->host.dirty);
+    list_init(&pool->waiting);
+    timeouts_init(&pool->deadlines, options->query_timeout_ns);
+    set_options(pool, options);
+    pool->remote_count = options->upstream_count;
+    for (unsigned i = 0; i < pool->remote_count; i++) remote_init(&pool->remotes[i], &options->upstreams[i], i);
+    make_probe(&pool->probe);
+    pool->asked_ns = place->loop->now_ns; /* a fresh worker warms up as if it had just been asked */
+    return true;
+}
+
+void pool_done(struct pool *pool)
+{
+    if (!pool->answer) return;
+    if (pool->probing) pool_cancel(&pool->probe);
+    for (unsigned i = 0; i < pool->remote_count; i++) {
+        struct list *node;
+        while ((node = list_first(&pool->remotes[i].sessions)))
+            session_free(container_of(node, struct session, of_remote));
+        remote_done(&pool->remotes[i]);
+    }
+    tls_context_free(pool->tls);
+    free(pool->answer);
+    pool->answer = NULL;
+}
+
+/* ---- questions ---- */
+
+void pool_ask(struct pool *pool, struct exchange *exchange, uint64_t now_ns)
+{
+    timeout_init(&exchange->deadline);
+    list_init(&exchange->waiting);
+    for (int i = 0; i < EXCHANGE_ASKS_MAX; i++) exchange->asks[i].session = NULL;
+    exchange->deaths = 0;
+    exchange->asked = false;
+    exchange->refused_by = NULL;
+    exchange->held = NULL;
+    timeouts_start(&pool->deadlines, &exchange->deadline, now_ns);
+    pool->hedge_credit += pool->options.hedge_percent;
+    if (pool->hedge_credit > HEDGE_CREDIT_MAX) pool->hedge_credit = HEDGE_CREDIT_MAX;
+    if (!exchange->background) pool->asked_ns = now_ns;
+    dispatch(pool, exchange);
+}
+
+void pool_cancel(struct exchange *exchange)
+{
+    for (int i = 0; i < EXCHANGE_ASKS_MAX; i++) session_forget(&exchange->asks[i]);
+    timeout_stop(&exchange->deadline);
+    list_remove(&exchange->waiting);
+    free(exchange->held);
+    exchange->held = NULL;
+}
+
+void pool_finish(struct pool *pool, struct exchange *exchange, enum exchange_result result, const struct answer *answer)
+{
+    struct answer held;
+    uint8_t *bytes = exchange->held;
+    if (result != EXCHANGE_ANSWERED && bytes && answer_unpack(bytes, exchange->held_bytes, &held)) {
+        result = EXCHANGE_ANSWERED;
+        held.kind = held.rcode == DNS_RCODE_SERVFAIL ? ANSWER_FAILURE : ANSWER_TRANSIENT;
+        answer = &held;
+    }
+    exchange->held = NULL;
+    pool_cancel(exchange);
+    pool->roomier = true;
+    exchange->on_done(exchange, result, answer);
+    free(bytes);
+}
+
+static void expire(struct pool *pool, uint64_t now_ns)
+{
+    struct timeout *timeout;
+    while ((timeout = timeouts_take_expired(&pool->deadlines, now_ns))) {
+        struct exchange *exchange = container_of(timeout, struct exchange, deadline);
+        enum exchange_result result = exchange->asked ? EXCHANGE_TIMED_OUT : EXCHANGE_UNREACHABLE;
+        pool_finish(pool, exchange, result, NULL);
+    }
+}
+
+/* ---- turns ---- */
+
+static void probe_if_due(struct pool *pool, uint64_t now_ns)
+{
+    uint64_t proved_ns = pool->answered_ns > pool->probed_ns ? pool->answered_ns : pool->probed_ns;
+    if (!pool->is_prober || pool->probing || pool->draining) return;
+    if (pool->probed_ns != 0 && now_ns - proved_ns < pool->options.probe_ns) return;
+    pool->probing = true;
+    pool->probed_ns = now_ns;
+    pool_ask(pool, &pool->probe, now_ns);
+}
+
+void pool_tick(struct pool *pool, uint64_t now_ns)
+{
+    expire(pool, now_ns);
+    probe_if_due(pool, now_ns);
+    for (unsigned i = 0; i < pool->remote_count; i++) {
+        uint64_t in_flight = 0;
+        list_for_each_safe (node, &pool->remotes[i].sessions) {
+            struct session *session = container_of(node, struct session, of_remote);
+            dispatch_overdue(pool, session, now_ns);
+            in_flight += session->in_flight;
+        }
+        gauge_set(&pool->counters->upstream_in_flight[i][0], in_flight);
+    }
+    upkeep(pool, now_ns);
+    if (pool->roomier && !list_is_empty(&pool->waiting)) dispatch_waiting(pool);
+}
+
+uint64_t pool_deadline_ns(const struct pool *pool)
+{
+    uint64_t deadline_ns = timeouts_deadline_ns(&pool->deadlines);
+    uint64_t upkeep_ns = upkeep_deadline_ns(pool);
+    if (upkeep_ns < deadline_ns) deadline_ns = upkeep_ns;
+    for (unsigned i = 0; i < pool->remote_count; i++)
+        list_for_each (node, &pool->remotes[i].sessions) {
+            uint64_t overdue_ns = dispatch_deadline_ns(container_of(node, struct session, of_remote));
+            if (overdue_ns < deadline_ns) deadline_ns = overdue_ns;
+        }
+    if (pool->is_prober && !pool->probing && !pool->draining) {
+        uint64_t proved_ns = pool->answered_ns > pool->probed_ns ? pool->answered_ns : pool->probed_ns;
+        uint64_t probe_ns = proved_ns + pool->options.probe_ns;
+        if (probe_ns < deadline_ns) deadline_ns = probe_ns;
+    }
+    return deadline_ns;
+}
+
+void pool_flush(struct pool *pool)
+{
+    struct list *node;
+    while ((node = list_first(&pool->host.dirty))) {
+        struct session *session = container_of(node, struct session, dirty);
+        if (session->state == SESSION_CONNECTING || session->state == SESSION_HANDSHAKING)
+            list_remove(node);
+        else
+            session_flush(session);
+    }
+}
+
+bool pool_is_down(const struct pool *pool)
+{
+    for (unsigned i = 0; i < pool->remote_count; i++)
+        if (remote_open(&pool->remotes[i]) > 0 || pool->remotes[i].backoff.failures == 0) return false;
+    return true;
+}
+
+/* ---- reload ---- */
+
+void pool_set_tls(struct pool *pool, struct tls_context *tls)
+{
+    tls_context_free(pool->tls);
+    pool->tls = tls_context_share(tls);
+    for (unsigned i = 0; i < pool->remote_count; i++) {
+        tls_ticket_free(pool->remotes[i].ticket);
+        pool->remotes[i].ticket = NULL;
+        pool->remotes[i].revalidate_at_ns = 0;
+    }
+}
+
+static bool is_same(const struct upstream_options *a, const struct upstream_options *b)
+{
+    return address_equal(&a->address, &b->address) && strcmp(a->name, b->name) == 0;
+}
+
+bool pool_set_options(struct pool *pool, const struct pool_options *options)
+{
+    if (options->upstream_count != pool->remote_count) return false;
+    for (unsigned i = 0; i < pool->remote_count; i++)
+        if (!is_same(&options->upstreams[i], &pool->remotes[i].options)) return false;
+    uint32_t ids = pool->host.max_in_flight; /* the id tables of living sessions are that large */
+    set_options(pool, options);
+    if (options->max_in_flight > ids) upkeep_drain_all(pool, LABEL_SESSION_END_RELOAD);
+    return true;
+}
+
+void pool_drain(struct pool *pool, unsigned label)
+{
+    pool->draining = true;
+    upkeep_drain_all(pool, label);
+}
+
+bool pool_is_idle(const struct pool *pool)
+{
+    for (unsigned i = 0; i < pool->remote_count; i++)
+        if (!list_is_empty(&pool->remotes[i].sessions)) return false;
+    return list_is_empty(&pool->deadlines.members);
+}
+
+void pool_abandon(struct pool *pool)
+{
+    struct list *node;
+    while ((node = list_first(&pool->deadlines.members))) {
+        struct timeout *timeout = container_of(node, struct timeout, node);
+        pool_finish(pool, container_of(timeout, struct exchange, deadline), EXCHANGE_UNREACHABLE, NULL);
+    }
+}

@@ -1,0 +1,303 @@
+#include "upstream/tls.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <wolfssl/options.h>
+
+#include <wolfssl/error-ssl.h>
+#include <wolfssl/ssl.h>
+#include <wolfssl/wolfcrypt/error-crypt.h>
+
+#define SYSTEM_BUNDLE "/etc/ssl/certs/ca-certificates.crt"
+
+/* One read takes a whole TLS record and more: the library by itself would read five octets and then the rest. */
+enum { AHEAD_BYTES = 18 * 1024 };
+
+struct tls_context {
+    WOLFSSL_CTX *ctx;
+    atomic_uint owners;
+};
+
+struct tls {
+    WOLFSSL *ssl;
+    int fd;
+    bool drained; /* the last read took all there was: the next one would find nothing */
+    bool closed;  /* the socket said end of stream, */
+    bool reset;   /* or broke */
+    int code;     /* the library's, of the last failure */
+    size_t ahead_start;
+    size_t ahead_end;
+    uint8_t ahead[AHEAD_BYTES]; /* read from the socket, not yet asked for by the library */
+};
+
+struct tls_ticket {
+    WOLFSSL_SESSION *session;
+};
+
+/* Without AES instructions ChaCha20-Poly1305 is three times as fast; Debian's library has none compiled in. */
+#ifdef WOLFSSL_AESNI
+#define CIPHERS_13 "TLS13-AES128-GCM-SHA256:TLS13-CHACHA20-POLY1305-SHA256:TLS13-AES256-GCM-SHA384"
+#define CIPHERS_12                                                                                                     \
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:"                         \
+    "ECDHE-RSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
+#else
+#define CIPHERS_13 "TLS13-CHACHA20-POLY1305-SHA256:TLS13-AES128-GCM-SHA256:TLS13-AES256-GCM-SHA384"
+#define CIPHERS_12                                                                                                     \
+    "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-GCM-SHA256:"                         \
+    "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
+#endif
+
+/* The library wants bytes: from what was read ahead, else from the socket. */
+static int on_receive(WOLFSSL *ssl, char *out, int size, void *context)
+{
+    (void)ssl;
+    struct tls *tls = context;
+    if (tls->ahead_start == tls->ahead_end) {
+        if (tls->drained) {
+            tls->drained = false;
+            return WOLFSSL_CBIO_ERR_WANT_READ;
+        }
+        ssize_t got = recv(tls->fd, tls->ahead, sizeof tls->ahead, 0);
+        if (got < 0 && (errno == EAGAIN || errno == EINTR)) return WOLFSSL_CBIO_ERR_WANT_READ;
+        if (got <= 0) {
+            tls->closed = got == 0;
+            tls->reset = got < 0;
+            return tls->closed ? WOLFSSL_CBIO_ERR_CONN_CLOSE : WOLFSSL_CBIO_ERR_CONN_RST;
+        }
+        tls->ahead_start = 0;
+        tls->ahead_end = (size_t)got;
+        tls->drained = (size_t)got < sizeof tls->ahead;
+    }
+    size_t take = tls->ahead_end - tls->ahead_start;
+    if (take > (size_t)size) take = (size_t)size;
+    memcpy(out, tls->ahead + tls->ahead_start, take);
+    tls->ahead_start += take;
+    return (int)take;
+}
+
+static int on_send(WOLFSSL *ssl, char *bytes, int size, void *context)
+{
+    (void)ssl;
+    struct tls *tls = context;
+    ssize_t sent = send(tls->fd, bytes, (size_t)size, MSG_NOSIGNAL);
+    if (sent >= 0) return (int)sent;
+    if (errno == EAGAIN || errno == EINTR) return WOLFSSL_CBIO_ERR_WANT_WRITE;
+    tls->reset = true;
+    return WOLFSSL_CBIO_ERR_CONN_RST;
+}
+
+const char *tls_ca_path(const struct tls_options *options)
+{
+    return options->ca_file[0] ? options->ca_file : SYSTEM_BUNDLE;
+}
+
+static bool load_bundle(WOLFSSL_CTX *ctx, const char *path, char ret_error[static TLS_ERROR_MAX])
+{
+    if (access(path, R_OK) != 0) {
+        snprintf(ret_error, TLS_ERROR_MAX, "%.160s: %s", path, strerror(errno));
+        return false;
+    }
+    /* A bundle may hold certificates whose dates are over; the others count all the same. */
+    unsigned flags = WOLFSSL_LOAD_FLAG_IGNORE_ERR | WOLFSSL_LOAD_FLAG_DATE_ERR_OKAY;
+    int code = wolfSSL_CTX_load_verify_locations_ex(ctx, path, NULL, flags);
+    if (code == WOLFSSL_SUCCESS) return true;
+    snprintf(ret_error, TLS_ERROR_MAX, "%.160s: no usable CA certificate in PEM form: %.50s", path,
+             wolfSSL_ERR_reason_error_string((unsigned long)code));
+    return false;
+}
+
+struct tls_context *tls_context_new(const struct tls_options *options, char ret_error[static TLS_ERROR_MAX])
+{
+    snprintf(ret_error, TLS_ERROR_MAX, "out of memory");
+    struct tls_context *context = calloc(1, sizeof *context);
+    if (!context) return NULL;
+    wolfSSL_Init();
+    atomic_init(&context->owners, 1);
+    context->ctx = wolfSSL_CTX_new(wolfSSLv23_client_method());
+    if (!context->ctx) goto fail;
+    wolfSSL_CTX_SetMinVersion(context->ctx, WOLFSSL_TLSV1_2);
+    wolfSSL_CTX_set_verify(context->ctx, WOLFSSL_VERIFY_PEER, NULL);
+    wolfSSL_CTX_set_session_cache_mode(context->ctx, WOLFSSL_SESS_CACHE_OFF); /* tickets are kept by their upstream */
+    wolfSSL_CTX_UseSessionTicket(context->ctx);
+    wolfSSL_CTX_SetIORecv(context->ctx, on_receive);
+    wolfSSL_CTX_SetIOSend(context->ctx, on_send);
+    if (wolfSSL_CTX_set_cipher_list(context->ctx, CIPHERS_13 ":" CIPHERS_12) != WOLFSSL_SUCCESS) goto fail;
+    if (!load_bundle(context->ctx, tls_ca_path(options), ret_error)) goto fail;
+    return context;
+fail:
+    tls_context_free(context);
+    return NULL;
+}
+
+struct tls_context *tls_context_share(struct tls_context *context)
+{
+    atomic_fetch_add(&context->owners, 1);
+    return context;
+}
+
+void tls_context_free(struct tls_context *context)
+{
+    if (!context || atomic_fetch_sub(&context->owners, 1) != 1) return;
+    wolfSSL_CTX_free(context->ctx);
+    wolfSSL_Cleanup();
+    free(context);
+}
+
+struct tls *tls_new(struct tls_context *context, int fd, const char *name, const struct tls_ticket *ticket)
+{
+    static const char alpn[] = "dot";
+    struct tls *tls = calloc(1, sizeof *tls);
+    if (!tls) return NULL;
+    tls->fd = fd;
+    tls->ssl = wolfSSL_new(context->ctx);
+    if (!tls->ssl) goto fail;
+    wolfSSL_SetIOReadCtx(tls->ssl, tls);
+    wolfSSL_SetIOWriteCtx(tls->ssl, tls);
+    wolfSSL_set_using_nonblock(tls->ssl, 1);
+    char offered[sizeof alpn];
+    memcpy(offered, alpn, sizeof alpn); /* the library wants it writable */
+    if (wolfSSL_check_domain_name(tls->ssl, name) != WOLFSSL_SUCCESS ||
+        wolfSSL_UseSNI(tls->ssl, WOLFSSL_SNI_HOST_NAME, name, (unsigned short)strlen(name)) != WOLFSSL_SUCCESS ||
+        wolfSSL_UseALPN(tls->ssl, offered, sizeof alpn - 1, WOLFSSL_ALPN_CONTINUE_ON_MISMATCH) != WOLFSSL_SUCCESS)
+        goto fail;
+    if (ticket) wolfSSL_set_session(tls->ssl, ticket->session); /* a refused ticket only means a full handshake */
+    return tls;
+fail:
+    tls_free(tls);
+    return NULL;
+}
+
+void tls_free(struct tls *tls)
+{
+    if (!tls) return;
+    wolfSSL_free(tls->ssl);
+    free(tls);
+}
+
+static bool is_certificate_fault(int code)
+{
+    switch (code) {
+    case ASN_NO_SIGNER_E:
+    case ASN_SELF_SIGNED_E:
+    case ASN_SIG_CONFIRM_E:
+    case ASN_SIG_HASH_E:
+    case ASN_BEFORE_DATE_E:
+    case ASN_AFTER_DATE_E:
+    case ASN_NAME_INVALID_E:
+    case ASN_PATHLEN_SIZE_E:
+    case ASN_PATHLEN_INV_E:
+    case ASN_CRIT_EXT_E:
+    case ASN_PARSE_E:
+    case DOMAIN_NAME_MISMATCH:
+    case VERIFY_CERT_ERROR:
+    case NO_PEER_CERT:
+    case EXTKEYUSE_AUTH_E:
+    case KEYUSE_SIGNATURE_E: return true;
+    default: return false;
+    }
+}
+
+/* What a call that did not return bytes means. */
+static enum tls_status status_of(struct tls *tls, int result)
+{
+    int code = wolfSSL_get_error(tls->ssl, result);
+    if (code == WOLFSSL_ERROR_WANT_READ || code == WOLFSSL_ERROR_WANT_WRITE) return TLS_AGAIN;
+    tls->code = code;
+    if (is_certificate_fault(code)) return TLS_UNTRUSTED;
+    if (code == WOLFSSL_ERROR_ZERO_RETURN || tls->closed) return TLS_CLOSED;
+    return tls->reset ? TLS_RESET : TLS_FAILED;
+}
+
+enum tls_status tls_handshake(struct tls *tls)
+{
+    int result = wolfSSL_connect(tls->ssl);
+    return result == WOLFSSL_SUCCESS ? TLS_DONE : status_of(tls, result);
+}
+
+enum tls_status tls_read(struct tls *tls, void *out, size_t capacity, size_t *ret_size)
+{
+    int result = wolfSSL_read(tls->ssl, out, (int)capacity);
+    if (result <= 0) return status_of(tls, result);
+    *ret_size = (size_t)result;
+    return TLS_DONE;
+}
+
+enum tls_status tls_write(struct tls *tls, const void *bytes, size_t size, size_t *ret_size)
+{
+    int result = wolfSSL_write(tls->ssl, bytes, (int)size);
+    if (result <= 0) return status_of(tls, result);
+    *ret_size = (size_t)result;
+    return TLS_DONE;
+}
+
+void tls_close(struct tls *tls)
+{
+    wolfSSL_shutdown(tls->ssl);
+}
+
+bool tls_is_resumed(const struct tls *tls)
+{
+    return wolfSSL_session_reused(tls->ssl) == 1;
+}
+
+int64_t tls_certificate_expiry_s(struct tls *tls)
+{
+    WOLFSSL_X509 *certificate = wolfSSL_get_peer_certificate(tls->ssl);
+    if (!certificate) return 0;
+    struct tm until;
+    memset(&until, 0, sizeof until);
+    const WOLFSSL_ASN1_TIME *end = wolfSSL_X509_get_notAfter(certificate);
+    int64_t seconds = 0;
+    if (end && wolfSSL_ASN1_TIME_to_tm(end, &until) == WOLFSSL_SUCCESS) seconds = timegm(&until);
+    wolfSSL_X509_free(certificate);
+    return seconds;
+}
+
+struct tls_ticket *tls_take_ticket(struct tls *tls)
+{
+    WOLFSSL_SESSION *session = wolfSSL_get1_session(tls->ssl);
+    if (!session) return NULL;
+    struct tls_ticket *ticket = calloc(1, sizeof *ticket);
+    if (!ticket) {
+        wolfSSL_SESSION_free(session);
+        return NULL;
+    }
+    ticket->session = session;
+    return ticket;
+}
+
+void tls_ticket_free(struct tls_ticket *ticket)
+{
+    if (!ticket) return;
+    wolfSSL_SESSION_free(ticket->session);
+    free(ticket);
+}
+
+const char *tls_error(const struct tls *tls)
+{
+    switch (tls->code) {
+    case DOMAIN_NAME_MISMATCH: return "the certificate is for another name";
+    case ASN_NO_SIGNER_E: return "the certificate is of a CA that is not in the bundle";
+    case ASN_SELF_SIGNED_E: return "the certificate is signed by itself";
+    case ASN_AFTER_DATE_E: return "the certificate has expired";
+    case ASN_BEFORE_DATE_E: return "the certificate is not valid yet";
+    case NO_PEER_CERT: return "the peer showed no certificate";
+    default: break;
+    }
+    if (tls->closed) return "the peer closed the connection";
+    if (tls->reset) return "the connection broke";
+    return wolfSSL_ERR_reason_error_string((unsigned long)tls->code);
+}
+
+const char *tls_library_version(void)
+{
+    return wolfSSL_lib_version();
+}

@@ -1,0 +1,72 @@
+/* tls: one TLS connection as a client, over a non-blocking socket; the only file that knows wolfSSL.
+ *
+ * The peer is authenticated by chain and by DNS name (RFC 8310, strict): there is no way to switch that off. TLS 1.3,
+ * or 1.2 where the peer has no more; ALPN "dot" (RFC 7858); ChaCha20-Poly1305 first where the library lacks AES
+ * instructions. The socket belongs to the caller. A context may be shared by threads once made; a connection and its
+ * ticket belong to one thread. */
+#ifndef UPSTREAM_TLS_H
+#define UPSTREAM_TLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { TLS_PATH_MAX = 4096, TLS_ERROR_MAX = 256 };
+
+struct tls_options {
+    char ca_file[TLS_PATH_MAX]; /* PEM; empty: the system's bundle */
+};
+
+/* The certificates trusted. */
+struct tls_context;
+
+/* NULL where the bundle cannot be read or holds no certificate; `ret_error` then says which file and why. */
+struct tls_context *tls_context_new(const struct tls_options *options, char ret_error[static TLS_ERROR_MAX]);
+struct tls_context *tls_context_share(struct tls_context *context);
+void tls_context_free(struct tls_context *context); /* the last owner's call frees it */
+
+/* The file the options mean. */
+const char *tls_ca_path(const struct tls_options *options);
+
+struct tls;
+struct tls_ticket; /* what a later connection to the same peer resumes by (RFC 8446, 2.2; RFC 5077) */
+
+enum tls_status {
+    TLS_DONE,
+    TLS_AGAIN,     /* the socket would block; call again when it is ready */
+    TLS_CLOSED,    /* the peer ended the stream, with or without close_notify */
+    TLS_RESET,     /* the connection broke */
+    TLS_FAILED,    /* the peer breaks the protocol, or sent an alert */
+    TLS_UNTRUSTED, /* handshake only: chain, name or dates of the certificate are not right */
+};
+
+/* `name`: of the peer's certificate, and SNI. `ticket`: NULL for a full handshake. NULL where memory is short. */
+struct tls *tls_new(struct tls_context *context, int fd, const char *name, const struct tls_ticket *ticket);
+void tls_free(struct tls *tls); /* NULL is fine; sends nothing */
+
+enum tls_status tls_handshake(struct tls *tls);
+
+/* TLS_DONE: ret_size bytes (at least one) were read or taken. After TLS_AGAIN, tls_write is called again with the same
+ * bytes at its front; bytes behind them may have been added. */
+enum tls_status tls_read(struct tls *tls, void *out, size_t capacity, size_t *ret_size);
+enum tls_status tls_write(struct tls *tls, const void *bytes, size_t size, size_t *ret_size);
+
+/* Says goodbye (close_notify) as far as the socket takes it; the peer's is not waited for. */
+void tls_close(struct tls *tls);
+
+/* After a handshake. */
+bool tls_is_resumed(const struct tls *tls);
+int64_t tls_certificate_expiry_s(struct tls *tls); /* of a full handshake; 0 where not known */
+
+/* The newest ticket, or NULL where the peer gave none. With TLS 1.3 it comes behind the handshake: ask after the first
+ * answer. */
+struct tls_ticket *tls_take_ticket(struct tls *tls);
+void tls_ticket_free(struct tls_ticket *ticket);
+
+/* Why the last call failed, in words. */
+const char *tls_error(const struct tls *tls);
+
+/* "5.5.4" */
+const char *tls_library_version(void);
+
+#endif

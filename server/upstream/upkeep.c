@@ -1,0 +1,408 @@
+#include "upstream/upkeep.h"
+
+#include "common/clock.h"
+#include "upstream/dispatch.h"
+#include "upstream/pool.h"
+
+#define EYEBALLS_NS     (250 * NS_PER_MS) /* a connection attempt this old no longer holds up the next (RFC 8305, 5) */
+#define RECENT_NS       (300 * NS_PER_S)  /* traffic since then makes a session worth keeping warm */
+#define FORGET_NS       (60 * NS_PER_S)   /* a failure this old says nothing of today */
+#define LOOK_NS         (10 * NS_PER_MS) /* while questions are in line, or a session is missing that should be there */
+#define BACKOFF_MAX_NS  NS_PER_S         /* one upstream alone is tried about once a second while it is gone */
+#define BACKOFF_EACH_NS (550 * NS_PER_MS) /* and several so that together they stay under two tries a second */
+
+enum { JITTER_PERCENT = 10 }; /* of ages and intervals, so that workers do not all replace their sessions at once */
+
+/* ---- opening ---- */
+
+static uint64_t backoff_max_ns(const struct pool *pool)
+{
+    uint64_t max_ns = pool->remote_count * BACKOFF_EACH_NS;
+    return max_ns > BACKOFF_MAX_NS ? max_ns : BACKOFF_MAX_NS;
+}
+
+static bool has_slow_attempt(const struct remote *remote, uint64_t now_ns)
+{
+    list_for_each (node, &remote->sessions) {
+        const struct session *session = container_of(node, struct session, of_remote);
+        if (session->state < SESSION_READY && now_ns - session->opened_ns >= EYEBALLS_NS) return true;
+    }
+    return false;
+}
+
+/* The first upstream that may be tried. Those whose sessions hang come last; so does one that is already being slow
+ * about a connection. */
+static struct remote *pick(struct pool *pool, uint64_t now_ns)
+{
+    struct remote *second = NULL;
+    for (unsigned i = 0; i < pool->remote_count; i++) {
+        struct remote *remote = &pool->remotes[i];
+        if (!backoff_allows(&remote->backoff, now_ns)) continue;
+        if (remote_open(remote) + remote_connecting(remote) >= pool->options.max_sessions) continue;
+        if (has_slow_attempt(remote, now_ns)) continue;
+        if (now_ns >= remote->avoid_until_ns) return remote;
+        if (!second) second = remote;
+    }
+    return second;
+}
+
+static void log_failure(struct pool *pool, struct remote *remote, unsigned failure, const char *why, uint64_t now_ns)
+{
+    static const char *const names[] = {
+#define L(id, text) text,
+        LABELS_FAILURE(L)
+#undef L
+    };
+    uint64_t held_back;
+    if (!remote->up && !log_repeat_due(&remote->trouble, now_ns, &held_back)) return;
+    if (failure == LABEL_FAILURE_CERTIFICATE)
+        log_error(
+            pool->log, "upstream certificate refused", log_text("upstream", remote->label), log_text("why", why),
+            log_text(
+                "do",
+                "check the upstream's name in 'upstreams', 'tls.ca_file' and this machine's clock; no query was sent"));
+    else
+        log_warning(pool->log, "upstream unreachable", log_text("upstream", remote->label),
+                    log_text("reason", names[failure]), log_text("why", why));
+    remote->up = false;
+}
+
+static void count_failure(struct pool *pool, struct remote *remote, unsigned failure)
+{
+    counter_add(&pool->counters->upstream_failures[remote->index][failure], 1);
+}
+
+static void show_sessions(struct pool *pool, struct remote *remote)
+{
+    unsigned open = remote_open(remote);
+    gauge_set(&pool->counters->upstream_sessions[remote->index][0], open);
+    gauge_set(&pool->counters->upstream_up[remote->index][0], open > 0);
+}
+
+static bool open_session(struct pool *pool, struct remote *remote, uint64_t now_ns)
+{
+    unsigned failure;
+    bool resume = !remote->distrusted && now_ns < remote->revalidate_at_ns;
+    struct session *session = session_open(&pool->host, remote, pool->tls, resume, &failure);
+    counter_add(&pool->counters->upstream_connects[remote->index][0], 1);
+    if (!session) {
+        count_failure(pool, remote, failure);
+        backoff_failed(&remote->backoff, backoff_max_ns(pool), &pool->random, now_ns);
+        log_failure(pool, remote, failure, "no connection", now_ns);
+        return false;
+    }
+    session->max_age_ns = random_jitter(&pool->random, pool->options.max_age_ns, JITTER_PERCENT);
+    return true;
+}
+
+/* Attempts on their way in all; `ret_fresh`: those that are not slow yet. */
+static unsigned count_attempts(const struct pool *pool, uint64_t now_ns, unsigned *ret_fresh)
+{
+    unsigned attempts = 0;
+    *ret_fresh = 0;
+    for (unsigned i = 0; i < pool->remote_count; i++)
+        list_for_each (node, &pool->remotes[i].sessions) {
+            const struct session *session = container_of(node, struct session, of_remote);
+            if (session->state >= SESSION_READY) continue;
+            attempts++;
+            *ret_fresh += now_ns - session->opened_ns < EYEBALLS_NS;
+        }
+    return attempts;
+}
+
+/* Sessions that the questions in line could use: one for all without a record, one for all who were there at one death,
+ * one each for those to be asked alone. */
+static unsigned count_wanted(const struct pool *pool)
+{
+    bool plain = false;
+    bool suspects = false;
+    unsigned alone = 0;
+    list_for_each (node, &pool->waiting) {
+        const struct exchange *exchange = container_of(node, struct exchange, waiting);
+        if (exchange->deaths == 0)
+            plain = true;
+        else if (exchange->deaths < EXCHANGE_DEATHS_ALONE)
+            suspects = true;
+        else
+            alone++;
+    }
+    return plain + suspects + alone;
+}
+
+static bool is_recent(const struct pool *pool, uint64_t now_ns)
+{
+    return now_ns - pool->asked_ns < RECENT_NS;
+}
+
+/* True where traffic was recent and no session is open or on its way. */
+static bool is_cold(const struct pool *pool, uint64_t now_ns)
+{
+    if (!pool->options.keep_warm || pool->draining || !is_recent(pool, now_ns)) return false;
+    for (unsigned i = 0; i < pool->remote_count; i++)
+        if (remote_open(&pool->remotes[i]) + remote_connecting(&pool->remotes[i]) > 0) return false;
+    return true;
+}
+
+static void open_wanted(struct pool *pool, uint64_t now_ns)
+{
+    unsigned fresh;
+    unsigned attempts = count_attempts(pool, now_ns, &fresh);
+    unsigned wanted = count_wanted(pool);
+    if (wanted == 0 && is_cold(pool, now_ns)) wanted = 1;
+    while (fresh < wanted && attempts < pool->options.max_handshakes) {
+        struct remote *remote = pick(pool, now_ns);
+        if (!remote) return;
+        if (!open_session(pool, remote, now_ns)) continue; /* backed off: the next is picked */
+        fresh++;
+        attempts++;
+    }
+}
+
+/* ---- ending ---- */
+
+static void end(struct pool *pool, struct session *session, unsigned label)
+{
+    struct remote *remote = session->remote;
+    counter_add(&pool->counters->upstream_ended[remote->index][label], 1);
+    session_free(session);
+    show_sessions(pool, remote);
+}
+
+/* Sessions older than `than` (NULL: all) take no more questions. */
+static void drain_older(struct pool *pool, struct remote *remote, const struct session *than, unsigned label)
+{
+    list_for_each_safe (node, &remote->sessions) {
+        struct session *session = container_of(node, struct session, of_remote);
+        if (session == than) break;
+        if (session->state == SESSION_READY) session_drain(session, label);
+    }
+    show_sessions(pool, remote);
+}
+
+/* An upstream whose certificate is not right is out of use at once: sessions that were validated before, too. */
+static void distrust(struct pool *pool, struct remote *remote)
+{
+    remote->distrusted = true;
+    tls_ticket_free(remote->ticket);
+    remote->ticket = NULL;
+    struct list *node;
+    while ((node = list_first(&remote->sessions))) {
+        struct session *session = container_of(node, struct session, of_remote);
+        dispatch_elsewhere(pool, session, false);
+        session_free(session);
+    }
+}
+
+/* The upstream closed a session nobody used: remember after how long, and be earlier next time. */
+static void learn_idle_limit(struct remote *remote, const struct session *session, uint64_t now_ns)
+{
+    uint64_t silence_ns = now_ns - session->used_ns;
+    if (silence_ns >= NS_PER_S && silence_ns < remote->idle_limit_ns) remote->idle_limit_ns = silence_ns;
+}
+
+static bool is_connection_loss(unsigned failure)
+{
+    return failure == LABEL_FAILURE_CLOSED || failure == LABEL_FAILURE_RESET;
+}
+
+void upkeep_on_end(struct session *session, unsigned failure)
+{
+    struct pool *pool = pool_of(session);
+    struct remote *remote = session->remote;
+    uint64_t now_ns = pool->host.loop->now_ns;
+    bool was_ready = session->state >= SESSION_READY;
+    bool unused = session->in_flight == 0 && is_connection_loss(failure);
+    /* A session that dies before it ever answered counts against the upstream, unless suspects were on it. */
+    bool counts = !was_ready || (!session->answered && session->suspicion == 0);
+    if (was_ready && unused && session->answered) {
+        learn_idle_limit(remote, session, now_ns);
+        counter_add(&pool->counters->upstream_ended[remote->index][LABEL_SESSION_END_PEER], 1);
+    } else {
+        count_failure(pool, remote, failure);
+    }
+    if (session->full) remote->revalidating = false;
+    if (counts) {
+        backoff_failed(&remote->backoff, backoff_max_ns(pool), &pool->random, now_ns);
+        log_failure(pool, remote, failure, tls_error(session->tls), now_ns);
+    }
+    dispatch_elsewhere(pool, session, was_ready && !session->doubted);
+    session_free(session);
+    if (failure == LABEL_FAILURE_CERTIFICATE) distrust(pool, remote);
+    show_sessions(pool, remote);
+    pool->roomier = true;
+}
+
+void upkeep_drain_all(struct pool *pool, unsigned label)
+{
+    for (unsigned i = 0; i < pool->remote_count; i++) drain_older(pool, &pool->remotes[i], NULL, label);
+}
+
+/* ---- ready ---- */
+
+static void validated(struct pool *pool, struct remote *remote, struct session *session, uint64_t now_ns)
+{
+    uint64_t interval_ns = random_jitter(&pool->random, pool->options.revalidate_ns, JITTER_PERCENT);
+    remote->validated_ns = now_ns;
+    remote->revalidate_at_ns = now_ns + interval_ns;
+    remote->distrusted = false;
+    gauge_set(&pool->counters->upstream_validated[remote->index][0], (uint64_t)clock_wall_s());
+    gauge_set(&pool->counters->upstream_expiry[remote->index][0], (uint64_t)tls_certificate_expiry_s(session->tls));
+    if (!remote->revalidating) return;
+    remote->revalidating = false;
+    drain_older(pool, remote, session, LABEL_SESSION_END_REVALIDATED);
+}
+
+void upkeep_on_ready(struct session *session)
+{
+    struct pool *pool = pool_of(session);
+    struct remote *remote = session->remote;
+    uint64_t now_ns = pool->host.loop->now_ns;
+    bool resumed = tls_is_resumed(session->tls);
+    session->used_ns = now_ns;
+    session->asked_in_silence = 0;
+    counter_add(&pool->counters->upstream_handshakes[remote->index][resumed ? LABEL_RESUMED_YES : LABEL_RESUMED_NO], 1);
+    histogram_observe(&pool->counters->handshake_duration[0], now_ns - session->opened_ns, 1);
+    if (!resumed) validated(pool, remote, session, now_ns);
+    if (!remote->up) log_info(pool->log, "upstream up", log_text("upstream", remote->label));
+    remote->up = true;
+    show_sessions(pool, remote);
+    pool->roomier = true;
+}
+
+/* ---- what time brings ---- */
+
+static uint64_t idle_after_ns(const struct pool *pool, const struct remote *remote)
+{
+    uint64_t learned_ns = remote->idle_limit_ns == CLOCK_NEVER ? CLOCK_NEVER : remote->idle_limit_ns / 5 * 4;
+    return learned_ns < pool->options.idle_timeout_ns ? learned_ns : pool->options.idle_timeout_ns;
+}
+
+/* The session that is kept warm: the first that takes questions. */
+static bool is_first_open(const struct pool *pool, const struct session *session)
+{
+    for (unsigned i = 0; i < pool->remote_count; i++)
+        list_for_each (node, &pool->remotes[i].sessions) {
+            const struct session *candidate = container_of(node, struct session, of_remote);
+            if (session_is_open(candidate)) return candidate == session;
+        }
+    return false;
+}
+
+static void on_idle(struct pool *pool, struct session *session, uint64_t now_ns)
+{
+    bool wanted = pool->options.keep_warm && !pool->draining && is_recent(pool, now_ns);
+    if (!wanted || !is_first_open(pool, session)) {
+        end(pool, session, LABEL_SESSION_END_IDLE);
+        return;
+    }
+    session->used_ns = now_ns; /* once an idle time, whichever session the probe takes */
+    if (pool->probing) return;
+    pool->probing = true;
+    pool->probed_ns = now_ns;
+    pool_ask(pool, &pool->probe, now_ns);
+}
+
+static bool has_younger_open(const struct session *session)
+{
+    for (const struct list *node = session->of_remote.next; node != &session->remote->sessions; node = node->next)
+        if (session_is_open(container_of(node, struct session, of_remote))) return true;
+    return false;
+}
+
+/* Old: replaced before it goes. Without traffic it just goes, at its idle time. */
+static void on_old(struct pool *pool, struct session *session, uint64_t now_ns)
+{
+    struct remote *remote = session->remote;
+    if (has_younger_open(session)) {
+        session_drain(session, LABEL_SESSION_END_AGE);
+        show_sessions(pool, remote);
+        return;
+    }
+    if (remote_connecting(remote) == 0 && backoff_allows(&remote->backoff, now_ns)) open_session(pool, remote, now_ns);
+}
+
+static void revalidate(struct pool *pool, struct remote *remote, uint64_t now_ns)
+{
+    if (remote->revalidating || remote_open(remote) == 0 || now_ns < remote->revalidate_at_ns) return;
+    if (backoff_allows(&remote->backoff, now_ns)) remote->revalidating = open_session(pool, remote, now_ns);
+}
+
+static bool is_old(const struct session *session, uint64_t now_ns)
+{
+    return session->max_age_ns != 0 && now_ns - session->opened_ns >= session->max_age_ns;
+}
+
+static void look_after(struct pool *pool, struct session *session, uint64_t now_ns)
+{
+    if (session->state < SESSION_READY) {
+        if (now_ns - session->opened_ns < pool->options.connect_timeout_ns) return;
+        bool tcp = session->state == SESSION_CONNECTING;
+        upkeep_on_end(session, tcp ? LABEL_FAILURE_CONNECT_TIMEOUT : LABEL_FAILURE_TLS_TIMEOUT);
+    } else if (session->in_flight == 0 && session->state == SESSION_DRAINING) {
+        end(pool, session, session->drain_label);
+    } else if (session->in_flight == 0 && session->doubted) {
+        end(pool, session, LABEL_SESSION_END_REPLACED);
+    } else if (session->state == SESSION_READY && is_old(session, now_ns)) {
+        on_old(pool, session, now_ns);
+    } else if (session->in_flight == 0 && now_ns - session->used_ns >= idle_after_ns(pool, session->remote)) {
+        on_idle(pool, session, now_ns);
+    }
+}
+
+/* An upstream nobody tried again for a while is not "down": nothing is known of it. */
+static void forget_failures(struct pool *pool, struct remote *remote, uint64_t now_ns)
+{
+    if (remote->backoff.failures == 0 || now_ns < remote->backoff.next_ns + FORGET_NS) return;
+    backoff_succeeded(&remote->backoff);
+    show_sessions(pool, remote);
+}
+
+void upkeep(struct pool *pool, uint64_t now_ns)
+{
+    for (unsigned i = 0; i < pool->remote_count; i++) {
+        struct remote *remote = &pool->remotes[i];
+        list_for_each_safe (node, &remote->sessions)
+            look_after(pool, container_of(node, struct session, of_remote), now_ns);
+        revalidate(pool, remote, now_ns);
+        forget_failures(pool, remote, now_ns);
+    }
+    open_wanted(pool, now_ns);
+}
+
+/* ---- when to come again ---- */
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint64_t session_deadline_ns(const struct pool *pool, const struct session *session)
+{
+    if (session->state < SESSION_READY) return session->opened_ns + pool->options.connect_timeout_ns;
+    uint64_t deadline_ns = CLOCK_NEVER;
+    if (session->in_flight == 0) {
+        if (session->state == SESSION_DRAINING || session->doubted) return 0;
+        if (!pool->probing || !is_first_open(pool, session))
+            deadline_ns = session->used_ns + idle_after_ns(pool, session->remote);
+    }
+    if (session->state == SESSION_READY && session->max_age_ns != 0)
+        deadline_ns = earlier(deadline_ns, session->opened_ns + session->max_age_ns);
+    return deadline_ns;
+}
+
+uint64_t upkeep_deadline_ns(const struct pool *pool)
+{
+    uint64_t now_ns = pool->host.loop->now_ns;
+    uint64_t deadline_ns = CLOCK_NEVER;
+    if (!list_is_empty(&pool->waiting) || is_cold(pool, now_ns)) deadline_ns = now_ns + LOOK_NS;
+    for (unsigned i = 0; i < pool->remote_count; i++) {
+        const struct remote *remote = &pool->remotes[i];
+        list_for_each (node, &remote->sessions)
+            deadline_ns =
+                earlier(deadline_ns, session_deadline_ns(pool, container_of(node, struct session, of_remote)));
+        if (!remote->revalidating && remote_open(remote) > 0)
+            deadline_ns = earlier(deadline_ns, remote->revalidate_at_ns);
+    }
+    /* What is due but held up (a replacement on its way, a back-off) is looked at again soon, not at once. */
+    return deadline_ns == 0 || deadline_ns > now_ns ? deadline_ns : now_ns + LOOK_NS;
+}
