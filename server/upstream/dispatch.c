@@ -11,10 +11,11 @@ enum {
     HEDGE_COST = 100, /* a question earns hedge_percent hundredths of a hedge */
 };
 
-#define HUNG_MIN_NS (50 * NS_PER_MS) /* no shorter silence is held against a session that was asked HUNG_ASKED times   \
-                                      */
-#define SILENT_MIN_NS NS_PER_S       /* nor against one that was asked less */
-#define AVOID_NS      NS_PER_S       /* how long an upstream comes last after a session to it hung */
+#define HUNG_MIN_NS                                                                                                    \
+    (50 * NS_PER_MS)           /* no shorter silence is held against a session that was asked HUNG_ASKED times         \
+                                */
+#define SILENT_MIN_NS NS_PER_S /* nor against one that was asked less */
+#define AVOID_NS      NS_PER_S /* how long an upstream comes last after a session to it hung */
 
 /* ---- choosing ---- */
 

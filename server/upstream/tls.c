@@ -263,6 +263,9 @@ int64_t tls_certificate_expiry_s(struct tls *tls)
 
 struct tls_ticket *tls_take_ticket(struct tls *tls)
 {
+    /* wolfSSL 5.5.4 keeps a wrong secret with the ticket of a resumed connection: the next peer answers
+     * illegal_parameter. The ticket of the full handshake serves again and again. */
+    if (tls_is_resumed(tls)) return NULL;
     WOLFSSL_SESSION *session = wolfSSL_get1_session(tls->ssl);
     if (!session) return NULL;
     struct tls_ticket *ticket = calloc(1, sizeof *ticket);

@@ -58,8 +58,8 @@ void tls_close(struct tls *tls);
 bool tls_is_resumed(const struct tls *tls);
 int64_t tls_certificate_expiry_s(struct tls *tls); /* of a full handshake; 0 where not known */
 
-/* The newest ticket, or NULL where the peer gave none. With TLS 1.3 it comes behind the handshake: ask after the first
- * answer. */
+/* The ticket of a full handshake, or NULL where the peer gave none or the handshake was itself a resumption. With
+ * TLS 1.3 it comes behind the handshake: ask after the first answer. It may be used any number of times. */
 struct tls_ticket *tls_take_ticket(struct tls *tls);
 void tls_ticket_free(struct tls_ticket *ticket);
 

@@ -63,7 +63,7 @@ static void log_failure(struct pool *pool, struct remote *remote, unsigned failu
                 "check the upstream's name in 'upstreams', 'tls.ca_file' and this machine's clock; no query was sent"));
     else
         log_warning(pool->log, "upstream unreachable", log_text("upstream", remote->label),
-                    log_text("reason", names[failure]), log_text("why", why));
+                    log_text("reason", names[failure]), log_text("why", why ? why : "no connection"));
     remote->up = false;
 }
 
@@ -88,7 +88,7 @@ static bool open_session(struct pool *pool, struct remote *remote, uint64_t now_
     if (!session) {
         count_failure(pool, remote, failure);
         backoff_failed(&remote->backoff, backoff_max_ns(pool), &pool->random, now_ns);
-        log_failure(pool, remote, failure, "no connection", now_ns);
+        log_failure(pool, remote, failure, NULL, now_ns);
         return false;
     }
     session->max_age_ns = random_jitter(&pool->random, pool->options.max_age_ns, JITTER_PERCENT);
@@ -179,12 +179,17 @@ static void drain_older(struct pool *pool, struct remote *remote, const struct s
     show_sessions(pool, remote);
 }
 
+static void forget_ticket(struct remote *remote)
+{
+    tls_ticket_free(remote->ticket);
+    remote->ticket = NULL;
+}
+
 /* An upstream whose certificate is not right is out of use at once: sessions that were validated before, too. */
 static void distrust(struct pool *pool, struct remote *remote)
 {
     remote->distrusted = true;
-    tls_ticket_free(remote->ticket);
-    remote->ticket = NULL;
+    forget_ticket(remote);
     struct list *node;
     while ((node = list_first(&remote->sessions))) {
         struct session *session = container_of(node, struct session, of_remote);
@@ -198,6 +203,12 @@ static void learn_idle_limit(struct remote *remote, const struct session *sessio
 {
     uint64_t silence_ns = now_ns - session->used_ns;
     if (silence_ns >= NS_PER_S && silence_ns < remote->idle_limit_ns) remote->idle_limit_ns = silence_ns;
+}
+
+/* A peer that cannot make sense of its ticket should do a full handshake; some end the connection instead. */
+static bool is_refused_resumption(const struct session *session, unsigned failure)
+{
+    return session->state == SESSION_HANDSHAKING && !session->full && failure == LABEL_FAILURE_TLS;
 }
 
 static bool is_connection_loss(unsigned failure)
@@ -221,9 +232,12 @@ void upkeep_on_end(struct session *session, unsigned failure)
         count_failure(pool, remote, failure);
     }
     if (session->full) remote->revalidating = false;
-    if (counts) {
+    if (is_refused_resumption(session, failure)) {
+        forget_ticket(remote); /* and at once once more, in full */
+    } else if (counts) {
         backoff_failed(&remote->backoff, backoff_max_ns(pool), &pool->random, now_ns);
-        log_failure(pool, remote, failure, tls_error(session->tls), now_ns);
+        log_failure(pool, remote, failure, session->state == SESSION_CONNECTING ? NULL : tls_error(session->tls),
+                    now_ns);
     }
     dispatch_elsewhere(pool, session, was_ready && !session->doubted);
     session_free(session);
