@@ -1,0 +1,293 @@
+#include "acceptor.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/loop.h"
+#include "common/mailbox.h"
+
+enum { BURST = 64 }; /* connections taken of one listener before the next has its turn */
+
+#define BEAT_NS  (2 * NS_PER_S)
+#define PAUSE_NS (20 * NS_PER_MS) /* where there is no room: long enough not to spin, short enough not to be felt */
+
+enum mail_kind { MAIL_RELOAD, MAIL_STOP };
+
+struct acceptor_mail {
+    struct mail mail;
+    struct listeners listeners;
+    struct access_list *access;
+    uint32_t max_connections;
+};
+
+struct door {
+    struct loop_source source;
+    struct acceptor *acceptor;
+    bool waiting; /* connections may wait: it is to be looked at */
+};
+
+struct acceptor {
+    pthread_t thread;
+    struct acceptor_place place;
+    struct loop loop;
+    struct mailbox mailbox;
+    struct listeners listeners;
+    struct door doors[LISTENERS_MAX]; /* of the listeners, in their order */
+    struct access_list *access;
+    uint32_t max_connections;
+    struct counters *counters;
+    struct log_repeat trouble;
+    uint64_t resume_ns; /* while pausing; 0 = not */
+    bool stopping;
+};
+
+/* ---- taking connections ---- */
+
+static struct worker *least_loaded(const struct acceptor *acceptor)
+{
+    struct worker *best = acceptor->place.workers[0];
+    unsigned least = atomic_load_explicit(worker_load(best), memory_order_relaxed);
+    for (unsigned i = 1; i < acceptor->place.worker_count; i++) {
+        struct worker *worker = acceptor->place.workers[i];
+        unsigned load = atomic_load_explicit(worker_load(worker), memory_order_relaxed);
+        if (load >= least) continue;
+        best = worker;
+        least = load;
+    }
+    return best;
+}
+
+static void reject(struct acceptor *acceptor, int fd, unsigned reason)
+{
+    counter_add(&acceptor->counters->client_rejected[reason][0], 1);
+    close(fd);
+}
+
+static void hand_over(struct acceptor *acceptor, int fd, const struct address *address)
+{
+    struct worker *worker = least_loaded(acceptor);
+    bool refused = !access_is_allowed(acceptor->access, address);
+    if (refused) counter_add(&acceptor->counters->access_denied[0][0], 1);
+    atomic_fetch_add_explicit(worker_load(worker), 1, memory_order_relaxed);
+    if (client_start(worker_clients(worker), fd, address, refused)) return;
+    atomic_fetch_sub_explicit(worker_load(worker), 1, memory_order_relaxed);
+    connections_release(acceptor->place.connections, address);
+    counter_add(&acceptor->counters->client_rejected[LABEL_REJECTED_DESCRIPTORS][0], 1);
+}
+
+static void judge(struct acceptor *acceptor, int fd, const struct address *address)
+{
+    switch (connections_admit(acceptor->place.connections, address, acceptor->loop.now_ns)) {
+    case CONNECTIONS_ADMITTED: hand_over(acceptor, fd, address); break;
+    case CONNECTIONS_FULL: reject(acceptor, fd, LABEL_REJECTED_FULL); break;
+    case CONNECTIONS_ADDRESS: reject(acceptor, fd, LABEL_REJECTED_ADDRESS); break;
+    case CONNECTIONS_RATE: reject(acceptor, fd, LABEL_REJECTED_RATE); break;
+    }
+}
+
+static void pause_for(struct acceptor *acceptor, const char *why)
+{
+    uint64_t held_back;
+    acceptor->resume_ns = acceptor->loop.now_ns + PAUSE_NS;
+    if (log_repeat_due(&acceptor->trouble, acceptor->loop.now_ns, &held_back))
+        log_warning(acceptor->place.log, "accepting pauses", log_text("why", why), log_number("repeated", held_back));
+}
+
+/* No room for more: those who have been idle longest give way. */
+static bool is_full(struct acceptor *acceptor)
+{
+    if (connections_count(acceptor->place.connections) < acceptor->max_connections) return false;
+    for (unsigned i = 0; i < acceptor->place.worker_count; i++) worker_shed(acceptor->place.workers[i]);
+    pause_for(acceptor, "clients.max_connections is reached");
+    return true;
+}
+
+/* Takes one connection; false where none waits or accepting must pause. */
+static bool accept_one(struct acceptor *acceptor, struct door *door)
+{
+    struct sockaddr_storage storage;
+    socklen_t size = sizeof storage;
+    if (is_full(acceptor)) return false;
+    int fd = accept4(door->source.fd, (struct sockaddr *)&storage, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+        struct address address = address_from_socket(&storage);
+        judge(acceptor, fd, &address);
+        return true;
+    }
+    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        counter_add(&acceptor->counters->client_rejected[LABEL_REJECTED_DESCRIPTORS][0], 1);
+        pause_for(acceptor, strerror(errno));
+    } else if (errno == EAGAIN) {
+        door->waiting = false;
+    }
+    return false; /* a connection that ended before it was accepted: the next turn looks again */
+}
+
+static void on_connection(struct loop_source *source, uint32_t events)
+{
+    (void)events;
+    container_of(source, struct door, source)->waiting = true;
+}
+
+static void accept_waiting(struct acceptor *acceptor)
+{
+    if (acceptor->resume_ns > acceptor->loop.now_ns) return;
+    acceptor->resume_ns = 0;
+    for (unsigned i = 0; i < acceptor->listeners.count; i++) {
+        struct door *door = &acceptor->doors[i];
+        for (int n = 0; n < BURST && door->waiting && acceptor->resume_ns == 0; n++)
+            if (!accept_one(acceptor, door)) break;
+    }
+}
+
+/* ---- mail ---- */
+
+static bool open_doors(struct acceptor *acceptor)
+{
+    for (unsigned i = 0; i < acceptor->listeners.count; i++) {
+        struct door *door = &acceptor->doors[i];
+        *door =
+            (struct door){.source = {acceptor->listeners.fds[i], on_connection}, .acceptor = acceptor, .waiting = true};
+        if (!loop_add(&acceptor->loop, &door->source, EPOLLIN)) return false;
+    }
+    return true;
+}
+
+static bool is_listed(const struct listeners *listeners, int fd)
+{
+    for (unsigned i = 0; i < listeners->count; i++)
+        if (listeners->fds[i] == fd) return true;
+    return false;
+}
+
+static void apply(struct acceptor *acceptor, const struct acceptor_mail *mail)
+{
+    for (unsigned i = 0; i < acceptor->listeners.count; i++) {
+        loop_remove(&acceptor->loop, &acceptor->doors[i].source);
+        if (!is_listed(&mail->listeners, acceptor->listeners.fds[i])) close(acceptor->listeners.fds[i]);
+    }
+    access_free(acceptor->access);
+    acceptor->listeners = mail->listeners;
+    acceptor->access = mail->access;
+    acceptor->max_connections = mail->max_connections;
+    if (!open_doors(acceptor))
+        log_error(acceptor->place.log, "listener lost", log_text("why", strerror(errno)),
+                  log_text("do", "restart the service"));
+}
+
+static void on_mail(struct loop_source *source, uint32_t events)
+{
+    (void)events;
+    struct acceptor *acceptor = container_of(source, struct acceptor, mailbox.source);
+    struct list mails;
+    struct list *node;
+    list_init(&mails);
+    mailbox_drain(&acceptor->mailbox, &mails);
+    while ((node = list_take(&mails))) {
+        struct acceptor_mail *mail = container_of(node, struct acceptor_mail, mail.node);
+        if (mail->mail.kind == MAIL_RELOAD)
+            apply(acceptor, mail);
+        else
+            acceptor->stopping = true;
+        free(mail);
+    }
+}
+
+void acceptor_stop(struct acceptor *acceptor)
+{
+    struct acceptor_mail *mail = calloc(1, sizeof *mail);
+    if (!mail) return;
+    mail->mail.kind = MAIL_STOP;
+    mailbox_post(&acceptor->mailbox, &mail->mail);
+}
+
+bool acceptor_reload(struct acceptor *acceptor, const struct listeners *listeners, struct access_list *access,
+                     uint32_t max_connections)
+{
+    struct acceptor_mail *mail = calloc(1, sizeof *mail);
+    if (!mail) return false;
+    *mail = (struct acceptor_mail){
+        .mail.kind = MAIL_RELOAD, .listeners = *listeners, .access = access, .max_connections = max_connections};
+    mailbox_post(&acceptor->mailbox, &mail->mail);
+    return true;
+}
+
+/* ---- the thread ---- */
+
+static uint64_t next_deadline_ns(const struct acceptor *acceptor)
+{
+    uint64_t beat_ns = acceptor->loop.now_ns + BEAT_NS;
+    if (acceptor->resume_ns != 0) return acceptor->resume_ns < beat_ns ? acceptor->resume_ns : beat_ns;
+    for (unsigned i = 0; i < acceptor->listeners.count; i++)
+        if (acceptor->doors[i].waiting) return 0;
+    return beat_ns;
+}
+
+static void *run(void *context)
+{
+    struct acceptor *acceptor = context;
+    pthread_setname_np(pthread_self(), "acceptor");
+    while (!acceptor->stopping) {
+        loop_turn(&acceptor->loop, next_deadline_ns(acceptor));
+        heartbeat_beat(acceptor->place.heartbeat, acceptor->loop.now_ns);
+        accept_waiting(acceptor);
+    }
+    heartbeat_stop(acceptor->place.heartbeat);
+    return NULL;
+}
+
+bool acceptor_start(struct acceptor *acceptor)
+{
+    return pthread_create(&acceptor->thread, NULL, run, acceptor) == 0;
+}
+
+void acceptor_join(struct acceptor *acceptor)
+{
+    pthread_join(acceptor->thread, NULL);
+}
+
+/* ---- life ---- */
+
+struct acceptor *acceptor_new(const struct acceptor_place *place, const struct listeners *listeners,
+                              struct access_list *access, uint32_t max_connections)
+{
+    struct acceptor *acceptor = calloc(1, sizeof *acceptor);
+    if (!acceptor) return NULL;
+    acceptor->place = *place;
+    acceptor->max_connections = max_connections;
+    acceptor->loop.epoll_fd = -1;
+    acceptor->counters = counters_new();
+    if (!mailbox_init(&acceptor->mailbox, on_mail) || !loop_init(&acceptor->loop) || !acceptor->counters) goto fail;
+    if (!loop_add(&acceptor->loop, &acceptor->mailbox.source, EPOLLIN)) goto fail;
+    acceptor->listeners = *listeners;
+    if (!open_doors(acceptor)) {
+        acceptor->listeners.count = 0; /* the caller's still */
+        goto fail;
+    }
+    acceptor->access = access;
+    return acceptor;
+fail:
+    acceptor_free(acceptor);
+    return NULL;
+}
+
+void acceptor_free(struct acceptor *acceptor)
+{
+    if (!acceptor) return;
+    listeners_close(&acceptor->listeners);
+    access_free(acceptor->access);
+    mailbox_done(&acceptor->mailbox);
+    loop_done(&acceptor->loop);
+    counters_free(acceptor->counters);
+    free(acceptor);
+}
+
+struct counters *acceptor_counters(struct acceptor *acceptor)
+{
+    return acceptor->counters;
+}

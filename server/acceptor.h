@@ -1,0 +1,54 @@
+/* acceptor: the thread that takes connections and gives each to the worker with the fewest.
+ *
+ * It never reads a byte of a client. Who is over a limit is closed at once and counted; who may not ask is handed over
+ * marked, for one REFUSED. Where descriptors are out or max_connections is reached it pauses instead of spinning, and
+ * has the workers close their idlest clients. Made, started and freed by the main thread. */
+#ifndef SERVER_ACCEPTOR_H
+#define SERVER_ACCEPTOR_H
+
+#include <stdbool.h>
+
+#include "common/address.h"
+#include "common/log.h"
+#include "listener.h"
+#include "metrics/counters.h"
+#include "metrics/health.h"
+#include "shared/access.h"
+#include "shared/connections.h"
+#include "worker.h"
+
+struct acceptor_options {
+    struct address listen[LISTENERS_MAX];
+    unsigned listen_count;
+};
+
+/* What it works with; all outlive it. */
+struct acceptor_place {
+    const struct log *log;
+    struct connections *connections;
+    struct worker *const *workers;
+    unsigned worker_count;
+    struct heartbeat *heartbeat;
+};
+
+struct acceptor;
+
+/* NULL where memory or descriptors are short. Takes the listeners and the access list. */
+struct acceptor *acceptor_new(const struct acceptor_place *place, const struct listeners *listeners,
+                              struct access_list *access, uint32_t max_connections);
+void acceptor_free(struct acceptor *acceptor); /* closes the listeners */
+
+bool acceptor_start(struct acceptor *acceptor);
+
+/* Any thread: ends it; then join. */
+void acceptor_stop(struct acceptor *acceptor);
+void acceptor_join(struct acceptor *acceptor);
+
+/* Any thread: from now on with these listeners and this access list, which it takes; sockets that are in the new set
+ * are the same descriptors, others it closes. False where memory is short: nothing was taken. */
+bool acceptor_reload(struct acceptor *acceptor, const struct listeners *listeners, struct access_list *access,
+                     uint32_t max_connections);
+
+struct counters *acceptor_counters(struct acceptor *acceptor);
+
+#endif

@@ -1,0 +1,515 @@
+#include "client.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "dns/frame.h"
+
+/* Time over which a client's rate is counted. */
+#define RATE_NS NS_PER_S
+
+enum {
+    PLACES_MAX = 1 << 20,     /* the largest max_connections; the table of connections holds the real bound */
+    CROWDED_DIVISOR = 4,      /* of the idle time-out, near the limit of connections */
+    SHED_MAX = 32,            /* clients closed at once to make room */
+    READ_BYTES = 64 * 1024,   /* one read of a client a turn: others wait no longer than it takes to handle that */
+    OUTBOX_BYTES = 64 * 1024, /* replies that are written before more queries are handled */
+};
+
+/* A client's slot: what its handle finds. */
+struct client_place {
+    struct slot slot;
+    struct client *client;
+};
+
+/* ---- replies ---- */
+
+static struct client *find(struct transport *transport, struct slot_handle handle)
+{
+    struct clients *clients = container_of(transport, struct clients, transport);
+    struct client_place *place = slots_find(&clients->places, handle);
+    return place ? place->client : NULL;
+}
+
+/* Where a reply to the client is written: to the outbox while its own messages are being handled, else to its buffer.
+ */
+static struct buffer *reply_buffer(struct client *client)
+{
+    struct clients *clients = client->clients;
+    if (client == clients->current) return &clients->outbox;
+    if (!client->unsent) client->unsent = buffers_borrow(clients->buffers);
+    return client->unsent;
+}
+
+static uint8_t *begin_reply(struct transport *transport, struct slot_handle handle, size_t capacity)
+{
+    struct client *client = find(transport, handle);
+    if (!client) return NULL;
+    struct buffer *buffer = reply_buffer(client);
+    uint8_t *room = buffer ? buffer_room(buffer, FRAME_LENGTH_BYTES + capacity) : NULL;
+    return room ? room + FRAME_LENGTH_BYTES : NULL;
+}
+
+static void mark_dirty(struct client *client)
+{
+    if (list_is_empty(&client->dirty)) list_push(&client->clients->dirty, &client->dirty);
+}
+
+static void end_reply(struct transport *transport, struct slot_handle handle, size_t size)
+{
+    struct client *client = find(transport, handle);
+    if (!client) return;
+    client->in_flight--;
+    if (client != client->clients->current) mark_dirty(client);
+    if (size == 0) return;
+    struct buffer *buffer = reply_buffer(client);
+    frame_put_length(buffer->bytes + buffer->end, size);
+    buffer_use_room(buffer, FRAME_LENGTH_BYTES + size);
+}
+
+static void abort_client(struct transport *transport, struct slot_handle handle)
+{
+    struct client *client = find(transport, handle);
+    if (!client) return;
+    client->aborted = true;
+    client->abort_cause = LABEL_CLOSED_PROTOCOL;
+    mark_dirty(client);
+}
+
+struct slot_handle client_handle(const struct client *client)
+{
+    return slot_handle(client->place);
+}
+
+/* ---- how much it asks ---- */
+
+/* Reports the rate of the time that is over, which was RATE_NS or, where the client was slow, longer. */
+static void report_rate(struct client *client, uint64_t now_ns)
+{
+    uint64_t time_ns = now_ns - client->asked_from_ns;
+    if (time_ns < RATE_NS) time_ns = RATE_NS;
+    double per_s = (double)client->asked * (double)NS_PER_S / (double)time_ns;
+    busiest_report(client->clients->busiest, &client->address, per_s, now_ns);
+    client->asked = 0;
+    client->asked_from_ns = now_ns;
+}
+
+static void count_asked(struct client *client)
+{
+    uint64_t now_ns = client->clients->loop->now_ns;
+    if (now_ns - client->asked_from_ns >= RATE_NS) report_rate(client, now_ns);
+    client->asked++;
+}
+
+/* ---- coming and going ---- */
+
+static void count_open(struct clients *clients)
+{
+    gauge_set(&clients->counters->client_connections[0][0], clients->places.taken);
+}
+
+static void release(struct client *client)
+{
+    struct clients *clients = client->clients;
+    close(client->source.fd);
+    connections_release(clients->connections, &client->address);
+    atomic_fetch_sub_explicit(clients->load, 1, memory_order_relaxed);
+    free(client);
+}
+
+static void client_close(struct client *client, unsigned cause)
+{
+    struct clients *clients = client->clients;
+    if (client->asked > 1) report_rate(client, clients->loop->now_ns);
+    loop_remove(clients->loop, &client->source);
+    list_remove(&client->all);
+    list_remove(&client->dirty);
+    timeout_stop(&client->input);
+    timeout_stop(&client->output);
+    buffers_give(clients->buffers, client->partial);
+    buffers_give(clients->buffers, client->unsent);
+    slots_give(&clients->places, client->place);
+    counter_add(&clients->counters->client_closed[cause][0], 1);
+    count_open(clients);
+    release(client);
+}
+
+/* The worker sees the client for the first time. False: there is no room for it, and it is gone. */
+static bool adopt(struct client *client)
+{
+    struct clients *clients = client->clients;
+    client->place = slots_take(&clients->places);
+    if (!client->place) {
+        loop_remove(clients->loop, &client->source);
+        counter_add(&clients->counters->client_rejected[LABEL_REJECTED_FULL][0], 1);
+        release(client);
+        return false;
+    }
+    client->place->client = client;
+    client->asked_from_ns = clients->loop->now_ns;
+    list_push(&clients->all, &client->all);
+    timeouts_start(&clients->first, &client->input, clients->loop->now_ns);
+    counter_add(&clients->counters->client_accepted[0][0], 1);
+    count_open(clients);
+    return true;
+}
+
+/* ---- writing ---- */
+
+/* Sends from `bytes`; what the socket took, 0 where it is full. False: the connection broke. */
+static bool send_some(struct client *client, const uint8_t *bytes, size_t size, size_t *ret_sent)
+{
+    ssize_t sent = send(client->source.fd, bytes, size, MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN && errno != EINTR) return false;
+    *ret_sent = sent > 0 ? (size_t)sent : 0;
+    return true;
+}
+
+static void fail(struct client *client, unsigned cause)
+{
+    client->aborted = true;
+    client->abort_cause = (uint8_t)cause;
+}
+
+/* Sends what waits for the socket. */
+static void flush(struct client *client)
+{
+    struct clients *clients = client->clients;
+    size_t sent;
+    if (!client->unsent) return;
+    if (!send_some(client, buffer_data(client->unsent), buffer_size(client->unsent), &sent)) {
+        fail(client, LABEL_CLOSED_ERROR);
+        return;
+    }
+    buffer_drop(client->unsent, sent);
+    if (buffer_size(client->unsent) == 0) {
+        buffers_give(clients->buffers, client->unsent);
+        client->unsent = NULL;
+        timeout_stop(&client->output);
+    } else if (sent > 0 || !timeout_is_running(&client->output)) {
+        timeouts_start(&clients->write, &client->output, clients->loop->now_ns);
+    }
+}
+
+/* Sends the replies of the outbox; what the socket does not take becomes the client's own. */
+static void empty_outbox(struct client *client)
+{
+    struct buffer *outbox = &client->clients->outbox;
+    size_t sent = 0;
+    if (buffer_size(outbox) == 0) return;
+    if (!client->unsent && !send_some(client, buffer_data(outbox), buffer_size(outbox), &sent))
+        fail(client, LABEL_CLOSED_ERROR);
+    buffer_drop(outbox, sent);
+    size_t rest = buffer_size(outbox);
+    if (rest > 0 && !client->aborted) {
+        if (!client->unsent) client->unsent = buffers_borrow(client->clients->buffers);
+        if (!client->unsent || !buffer_add(client->unsent, buffer_data(outbox), rest)) fail(client, LABEL_CLOSED_ERROR);
+        mark_dirty(client);
+    }
+    if (rest > 0) buffer_drop(outbox, rest);
+}
+
+/* ---- reading ---- */
+
+static bool may_handle(const struct client *client)
+{
+    const struct clients *clients = client->clients;
+    return !client->aborted && !clients->draining && !client->unsent &&
+           client->in_flight < clients->options.max_in_flight;
+}
+
+/* Counts a query as begun and lets it be handled. */
+static void handle(struct client *client, const uint8_t *message, size_t size, bool too_long)
+{
+    struct clients *clients = client->clients;
+    client->in_flight++;
+    count_asked(client);
+    if (too_long)
+        clients->on_too_long(clients, client, message, size);
+    else
+        clients->on_message(clients, client, message, size);
+    if (buffer_size(&clients->outbox) >= OUTBOX_BYTES) empty_outbox(client);
+}
+
+/* Handles the messages at the front of `bytes`, while the client may have more in flight; returns the bytes that are
+ * dealt with. */
+static size_t handle_messages(struct client *client, const uint8_t *bytes, size_t size)
+{
+    size_t max = client->clients->options.max_query_bytes;
+    size_t at = 0;
+    while (may_handle(client)) {
+        struct frame frame;
+        size_t skip = client->discard < size - at ? client->discard : size - at;
+        client->discard -= (uint32_t)skip;
+        at += skip;
+        enum frame_status status = frame_next(bytes + at, size - at, &frame);
+        bool too_long = frame.size > max;
+        if (too_long ? size - at < FRAME_LENGTH_BYTES + max : status != FRAME_WHOLE) break;
+        at += FRAME_LENGTH_BYTES;
+        handle(client, bytes + at, too_long ? max : frame.size, too_long);
+        if (too_long) {
+            client->discard = (uint32_t)(frame.size - max);
+            at += max;
+        } else {
+            at += frame.size;
+        }
+    }
+    return at;
+}
+
+/* Reads once behind the `have` bytes of the scratch; returns how many bytes there are now. */
+static size_t read_more(struct client *client, size_t have)
+{
+    uint8_t *scratch = client->clients->scratch;
+    size_t room = have < READ_BYTES ? READ_BYTES : CLIENT_SCRATCH_BYTES - have;
+    ssize_t got = recv(client->source.fd, scratch + have, room, 0);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+        client->readable = errno == EINTR;
+        return have;
+    }
+    if (got <= 0) {
+        client->readable = false;
+        client->ended = true;
+        if (got < 0) fail(client, LABEL_CLOSED_ERROR);
+        return have;
+    }
+    client->greeted = true;
+    if ((size_t)got < room && !client->ending) client->readable = false;
+    return have + (size_t)got;
+}
+
+static void keep(struct client *client, const uint8_t *rest, size_t size)
+{
+    struct buffers *buffers = client->clients->buffers;
+    if (client->partial) buffer_drop(client->partial, buffer_size(client->partial));
+    if (size == 0) {
+        buffers_give(buffers, client->partial);
+        client->partial = NULL;
+        return;
+    }
+    if (!client->partial) client->partial = buffers_borrow(buffers);
+    if (!client->partial || !buffer_add(client->partial, rest, size)) fail(client, LABEL_CLOSED_ERROR);
+}
+
+/* The time the client has for what it is doing now. A message's time runs from its first byte, not from its last. */
+static void set_input_timeout(struct client *client, bool progress)
+{
+    struct clients *clients = client->clients;
+    uint64_t now_ns = clients->loop->now_ns;
+    bool inside = (client->partial || client->discard > 0) && !client->held_back;
+    if (!client->greeted || client->ended) return;
+    if (inside && (progress || !timeout_is_running(&client->input)))
+        timeouts_start(&clients->read, &client->input, now_ns);
+    else if (!inside && client->in_flight == 0 && !client->unsent)
+        timeouts_start(&clients->idle, &client->input, now_ns);
+    else if (!inside)
+        timeout_stop(&client->input);
+}
+
+/* One round of input: what was kept, then what the socket has. */
+static void take_input(struct client *client)
+{
+    struct clients *clients = client->clients;
+    size_t size = client->partial ? buffer_size(client->partial) : 0;
+    bool first = !client->greeted;
+    bool was_inside = client->partial && !client->held_back;
+    if (size > 0) memcpy(clients->scratch, buffer_data(client->partial), size);
+    if (client->readable && !client->held_back && !client->ended) size = read_more(client, size);
+    clients->current = client;
+    size_t done = handle_messages(client, clients->scratch, size);
+    empty_outbox(client);
+    clients->current = NULL;
+    client->held_back = size > done && !may_handle(client);
+    keep(client, clients->scratch + done, size - done);
+    set_input_timeout(client, first || done > 0 || !was_inside);
+}
+
+/* ---- what becomes of a client ---- */
+
+/* Closes it where nothing more is to come of it; true where it was. */
+static bool close_if_over(struct client *client)
+{
+    struct clients *clients = client->clients;
+    bool quiet = client->in_flight == 0 && !client->unsent;
+    unsigned cause;
+    if (client->aborted)
+        cause = client->abort_cause;
+    else if (client->unsent && buffer_size(client->unsent) > clients->options.max_unsent_bytes)
+        cause = LABEL_CLOSED_SLOW;
+    else if (quiet && client->ended && !client->held_back)
+        cause = LABEL_CLOSED_CLIENT;
+    else if (quiet && clients->draining)
+        cause = LABEL_CLOSED_DRAIN;
+    else
+        return false;
+    client_close(client, cause);
+    return true;
+}
+
+static bool has_input(const struct client *client)
+{
+    return (client->readable && !client->ended) || client->held_back;
+}
+
+static void settle(struct client *client)
+{
+    if (close_if_over(client)) return;
+    if (has_input(client) && may_handle(client)) mark_dirty(client);
+}
+
+static void on_event(struct loop_source *source, uint32_t events)
+{
+    struct client *client = container_of(source, struct client, source);
+    if (!client->place && !adopt(client)) return;
+    if (events & EPOLLERR) fail(client, LABEL_CLOSED_ERROR);
+    if ((events & EPOLLOUT) && client->unsent) mark_dirty(client);
+    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)) client->readable = true;
+    if (events & (EPOLLRDHUP | EPOLLHUP)) client->ending = true;
+    if (has_input(client) && may_handle(client)) take_input(client);
+    settle(client);
+}
+
+bool client_start(struct clients *clients, int fd, const struct address *address, bool refused)
+{
+    struct client *client = calloc(1, sizeof *client);
+    if (!client) {
+        close(fd);
+        return false;
+    }
+    client->source = (struct loop_source){.fd = fd, .on_event = on_event};
+    client->clients = clients;
+    client->address = *address;
+    client->refused = refused;
+    list_init(&client->all);
+    list_init(&client->dirty);
+    timeout_init(&client->input);
+    timeout_init(&client->output);
+    /* Writable at once: so the worker is told of it now, and learns of its query in the same event where that is there
+     * already. */
+    if (loop_add(clients->loop, &client->source, EPOLLIN | EPOLLOUT | EPOLLRDHUP)) return true;
+    close(fd);
+    free(client);
+    return false;
+}
+
+/* ---- all of them ---- */
+
+bool clients_init(struct clients *clients, const struct client_options *options, const struct clients_place *place)
+{
+    *clients = (struct clients){
+        .transport = {.begin_reply = begin_reply, .end_reply = end_reply, .abort = abort_client},
+        .loop = place->loop,
+        .buffers = place->buffers,
+        .counters = place->counters,
+        .connections = place->connections,
+        .busiest = place->busiest,
+        .load = place->load,
+        .scratch = place->scratch,
+    };
+    list_init(&clients->all);
+    list_init(&clients->dirty);
+    timeouts_init(&clients->first, 0);
+    timeouts_init(&clients->read, 0);
+    timeouts_init(&clients->idle, 0);
+    timeouts_init(&clients->write, 0);
+    clients_set_options(clients, options);
+    return slots_init(&clients->places, sizeof(struct client_place), PLACES_MAX);
+}
+
+void clients_set_options(struct clients *clients, const struct client_options *options)
+{
+    uint64_t keepalive = options->idle_timeout_ns / (100 * NS_PER_MS);
+    clients->options = *options;
+    clients->first.duration_ns = options->first_timeout_ns;
+    clients->read.duration_ns = options->read_timeout_ns;
+    clients->write.duration_ns = options->read_timeout_ns;
+    clients->idle.duration_ns = options->idle_timeout_ns;
+    clients->transport.keepalive_100ms = keepalive > UINT16_MAX ? UINT16_MAX : (uint16_t)keepalive;
+}
+
+void clients_done(struct clients *clients)
+{
+    struct list *node;
+    if (!clients->places.chunks) return;
+    while ((node = list_first(&clients->all))) client_close(container_of(node, struct client, all), LABEL_CLOSED_DRAIN);
+    slots_done(&clients->places);
+    free(clients->outbox.bytes);
+    clients->outbox = (struct buffer){0};
+}
+
+static void expire_input(struct timeouts *timeouts, unsigned cause, uint64_t now_ns)
+{
+    struct timeout *timeout;
+    while ((timeout = timeouts_take_expired(timeouts, now_ns)))
+        client_close(container_of(timeout, struct client, input), cause);
+}
+
+static void expire_output(struct clients *clients, uint64_t now_ns)
+{
+    struct timeout *timeout;
+    while ((timeout = timeouts_take_expired(&clients->write, now_ns)))
+        client_close(container_of(timeout, struct client, output), LABEL_CLOSED_SLOW);
+}
+
+void clients_tick(struct clients *clients, uint64_t now_ns)
+{
+    struct list turn;
+    struct list *node;
+    list_init(&turn);
+    list_append(&turn, &clients->dirty); /* who gets dirty meanwhile has its turn next time */
+    while ((node = list_take(&turn))) {
+        struct client *client = container_of(node, struct client, dirty);
+        flush(client);
+        if (has_input(client) && may_handle(client))
+            take_input(client);
+        else
+            set_input_timeout(client, false);
+        settle(client);
+    }
+    bool crowded = connections_count(clients->connections) > clients->options.crowded_above;
+    clients->idle.duration_ns = clients->options.idle_timeout_ns / (crowded ? CROWDED_DIVISOR : 1);
+    expire_input(&clients->first, LABEL_CLOSED_IDLE, now_ns);
+    expire_input(&clients->read, LABEL_CLOSED_READ, now_ns);
+    expire_input(&clients->idle, LABEL_CLOSED_IDLE, now_ns);
+    expire_output(clients, now_ns);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+uint64_t clients_deadline_ns(const struct clients *clients)
+{
+    if (!list_is_empty(&clients->dirty)) return 0;
+    uint64_t input_ns = earlier(timeouts_deadline_ns(&clients->first), timeouts_deadline_ns(&clients->read));
+    return earlier(input_ns, earlier(timeouts_deadline_ns(&clients->idle), timeouts_deadline_ns(&clients->write)));
+}
+
+static unsigned shed(struct timeouts *timeouts, unsigned max)
+{
+    unsigned closed = 0;
+    struct list *node;
+    while (closed < max && (node = list_first(&timeouts->members))) {
+        struct timeout *timeout = container_of(node, struct timeout, node);
+        client_close(container_of(timeout, struct client, input), LABEL_CLOSED_PRESSURE);
+        closed++;
+    }
+    return closed;
+}
+
+void clients_shed(struct clients *clients)
+{
+    unsigned closed = shed(&clients->first, SHED_MAX / 2);
+    shed(&clients->idle, SHED_MAX - closed);
+}
+
+void clients_drain(struct clients *clients)
+{
+    clients->draining = true;
+    list_for_each (node, &clients->all) mark_dirty(container_of(node, struct client, all));
+}

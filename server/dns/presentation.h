@@ -1,0 +1,18 @@
+/* presentation: names and types as people read them (RFC 1035, 5.1; RFC 3597). Pure; any thread. */
+#ifndef DNS_PRESENTATION_H
+#define DNS_PRESENTATION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* A name of 255 octets, each written \DDD, and a NUL. */
+enum { PRESENTATION_NAME_BYTES = 4 * 255 + 2, PRESENTATION_TYPE_BYTES = 12 };
+
+/* An uncompressed name on the wire, with a dot at the end; what cannot be printed as \DDD. Text is cut where `name` is
+ * not sound. Returns `text`. */
+const char *presentation_name(const uint8_t *name, size_t size, char text[static PRESENTATION_NAME_BYTES]);
+
+/* "A", "AAAA", ... or "TYPE65280". Returns `text`. */
+const char *presentation_type(uint16_t type, char text[static PRESENTATION_TYPE_BYTES]);
+
+#endif

@@ -1,0 +1,483 @@
+#include "forwarder.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "dns/edns.h"
+
+#define PATIENCE_NS (1800 * NS_PER_MS) /* how long upstream may take while a stale answer is at hand (RFC 8767, 5) */
+#define FAILURE_NS  NS_PER_S           /* a failure is remembered that long (RFC 9520, 3.2) */
+enum { STALE_TTL_S = 30 };             /* of a stale answer (RFC 8767, 4) */
+
+/* ---- replies ---- */
+
+/* Ends a query with what was written by begin_reply, and counts it. */
+static void end_reply(struct forwarder *forwarder, const struct asking *asking, size_t size, uint16_t rcode)
+{
+    counter_add(&forwarder->counters->responses[counters_rcode_label(rcode)][0], 1);
+    asking->transport->end_reply(asking->transport, asking->client, size);
+}
+
+/* Ends a query without a reply, for a reason of LABEL_DROPPED_. */
+static void drop(struct forwarder *forwarder, const struct asking *asking, unsigned reason)
+{
+    counter_add(&forwarder->counters->dropped[reason][0], 1);
+    asking->transport->end_reply(asking->transport, asking->client, 0);
+}
+
+/* What an error reply repeats of a question. */
+struct echo {
+    struct asker asker;
+    const uint8_t *name; /* or NULL */
+    size_t name_size;
+    uint16_t type;
+    uint16_t class;
+};
+
+static struct echo echo_of(const struct question *question)
+{
+    return (struct echo){asker_of(question), question->name, question->name_size, question->type, question->class};
+}
+
+static void reply_error(struct forwarder *forwarder, const struct asking *asking, const struct echo *echo,
+                        uint16_t rcode, uint16_t ede_code, const char *ede_text)
+{
+    const struct answer_error error = {rcode, ede_code, ede_text, asking->transport->keepalive_100ms};
+    uint8_t *reply = asking->transport->begin_reply(asking->transport, asking->client, ANSWER_ERROR_MAX);
+    if (!reply) {
+        drop(forwarder, asking, LABEL_DROPPED_CLIENT_GONE);
+        return;
+    }
+    size_t size = answer_error(reply, &echo->asker, echo->name, echo->name_size, echo->type, echo->class, &error);
+    end_reply(forwarder, asking, size, rcode);
+}
+
+static void reply_local(struct forwarder *forwarder, const struct asking *asking, const struct question *question,
+                        uint16_t rcode, uint16_t ede_code, const char *ede_text)
+{
+    const struct echo echo = echo_of(question);
+    histogram_observe(&forwarder->counters->request_duration[LABEL_SOURCE_LOCAL], 0, 1);
+    reply_error(forwarder, asking, &echo, rcode, ede_code, ede_text);
+}
+
+/* Turns an answer's bytes, which stand where the reply is to be, into the reply. */
+static bool finish_reply(struct forwarder *forwarder, const struct asking *asking, uint8_t *reply, size_t size,
+                         const struct asker *asker, const uint8_t *name, struct answer_use use)
+{
+    use.keepalive_100ms = asking->transport->keepalive_100ms;
+    size_t written = answer_to_reply(reply, size, asker, name, &use);
+    if (written == 0) return false;
+    end_reply(forwarder, asking, written, message_flags(reply) & DNS_RCODE);
+    return true;
+}
+
+/* ---- waiting askers ---- */
+
+static struct asking asking_of(const struct waiter *waiter)
+{
+    return (struct asking){.transport = waiter->transport, .client = waiter->client};
+}
+
+static void give_answer(struct forwarder *forwarder, const struct query *query, const struct waiter *waiter,
+                        const struct answer *answer, const struct answer_use *use)
+{
+    const struct asking asking = asking_of(waiter);
+    uint8_t name[DNS_NAME_MAX];
+    uint8_t *reply = asking.transport->begin_reply(asking.transport, asking.client, answer->size + EDNS_REPLY_MAX);
+    if (!reply) {
+        drop(forwarder, &asking, LABEL_DROPPED_CLIENT_GONE);
+        return;
+    }
+    memcpy(reply, answer->bytes, answer->size);
+    spelling_apply(&waiter->spelling, query->exchange.key.bytes, question_key_name_size(&query->exchange.key), name);
+    if (!finish_reply(forwarder, &asking, reply, answer->size, &waiter->asker, name, *use))
+        drop(forwarder, &asking, LABEL_DROPPED_CLOSED);
+}
+
+static void give_error(struct forwarder *forwarder, const struct query *query, const struct waiter *waiter,
+                       uint16_t ede_code, const char *ede_text)
+{
+    const struct asking asking = asking_of(waiter);
+    const struct question_key *key = &query->exchange.key;
+    uint8_t name[DNS_NAME_MAX];
+    spelling_apply(&waiter->spelling, key->bytes, question_key_name_size(key), name);
+    const struct echo echo = {waiter->asker, name, question_key_name_size(key), question_key_type(key), DNS_CLASS_IN};
+    reply_error(forwarder, &asking, &echo, DNS_RCODE_SERVFAIL, ede_code, ede_text);
+}
+
+static void observe(struct forwarder *forwarder, const struct waiter *waiter, unsigned source)
+{
+    uint64_t took_ns = forwarder->loop->now_ns - waiter->asked_ns;
+    histogram_observe(&forwarder->counters->request_duration[source], took_ns, 1);
+}
+
+/* Everybody who waits gets the answer. */
+static void give_all(struct forwarder *forwarder, struct query *query, const struct answer *answer,
+                     const struct answer_use *use, unsigned source)
+{
+    struct list *node;
+    while ((node = list_first(&query->waiters))) {
+        struct waiter *waiter = container_of(node, struct waiter, of_query);
+        observe(forwarder, waiter, source);
+        if (source == LABEL_SOURCE_STALE) counter_add(&forwarder->counters->cache_stale[0][0], 1);
+        give_answer(forwarder, query, waiter, answer, use);
+        queries_remove_waiter(&forwarder->queries, waiter);
+    }
+}
+
+static void give_all_error(struct forwarder *forwarder, struct query *query, uint16_t ede_code, const char *ede_text)
+{
+    struct list *node;
+    while ((node = list_first(&query->waiters))) {
+        struct waiter *waiter = container_of(node, struct waiter, of_query);
+        observe(forwarder, waiter, LABEL_SOURCE_UPSTREAM);
+        give_error(forwarder, query, waiter, ede_code, ede_text);
+        queries_remove_waiter(&forwarder->queries, waiter);
+    }
+}
+
+/* ---- the cache ---- */
+
+static struct hashed_key hashed(const struct question_key *key, uint64_t hash)
+{
+    return (struct hashed_key){key->bytes, key->size, hash};
+}
+
+static const struct answer_use stale_use = {.age_s = 0, .ttl_max_s = STALE_TTL_S, .ede_code = DNS_EDE_STALE};
+
+/* Gives everybody who waits the stale answer, if there still is one. */
+static bool give_all_stale(struct forwarder *forwarder, struct query *query)
+{
+    const struct hashed_key key = hashed(&query->exchange.key, query->hash);
+    struct cache_found found;
+    struct answer answer;
+    enum cache_state state =
+        cache_find(forwarder->shared->cache, &key, forwarder->loop->now_ns, forwarder->value, ANSWER_BYTES_MAX, &found);
+    if (state == CACHE_ABSENT || !answer_unpack(forwarder->value, found.size, &answer)) return false;
+    give_all(forwarder, query, &answer, &stale_use, LABEL_SOURCE_STALE);
+    return true;
+}
+
+/* How long an answer may be kept, by what it is and by the settings. */
+static uint64_t lifetime_ns(const struct forwarder_options *options, const struct answer *answer)
+{
+    uint64_t lifetime = answer->ttl_s * NS_PER_S;
+    if (answer->kind == ANSWER_FAILURE) return FAILURE_NS;
+    if (answer->kind == ANSWER_TRANSIENT) return 0;
+    if (answer->kind == ANSWER_NEGATIVE && lifetime > options->cache_negative_ns) lifetime = options->cache_negative_ns;
+    if (lifetime < options->cache_min_ns) lifetime = options->cache_min_ns;
+    return lifetime > options->cache_max_ns ? options->cache_max_ns : lifetime;
+}
+
+static void keep(struct forwarder *forwarder, const struct query *query, const struct answer *answer)
+{
+    const struct hashed_key key = hashed(&query->exchange.key, query->hash);
+    uint64_t now_ns = forwarder->loop->now_ns;
+    uint64_t lifetime = lifetime_ns(&forwarder->options, answer);
+    if (lifetime == 0) return;
+    cache_put(forwarder->shared->cache, &key, answer->bytes, answer->size, lifetime, now_ns);
+    topnames_answered(forwarder->shared->topnames, &key, lifetime, now_ns);
+}
+
+/* ---- upstream ---- */
+
+/* A failure becomes an answer of its own, so that it is remembered like one for a second. */
+static void keep_failure(struct forwarder *forwarder, const struct query *query, uint16_t ede_code)
+{
+    const struct question_key *key = &query->exchange.key;
+    const struct asker asker = {.edns = true};
+    const struct answer_error error = {DNS_RCODE_SERVFAIL, ede_code, NULL, 0};
+    uint8_t message[ANSWER_ERROR_MAX];
+    struct answer answer;
+    size_t size = answer_error(message, &asker, key->bytes, question_key_name_size(key), question_key_type(key),
+                               DNS_CLASS_IN, &error);
+    if (answer_parse(message, size, key, forwarder->value, &answer) == ANSWER_GOOD) keep(forwarder, query, &answer);
+}
+
+static void on_failed(struct forwarder *forwarder, struct query *query, enum exchange_result result)
+{
+    uint16_t ede_code = DNS_EDE_NETWORK_ERROR;
+    const char *text = "upstream answers wrongly";
+    if (give_all_stale(forwarder, query)) return;
+    if (result == EXCHANGE_TIMED_OUT) {
+        ede_code = DNS_EDE_NO_REACHABLE_AUTHORITY;
+        text = "upstream does not answer";
+    } else if (result == EXCHANGE_UNREACHABLE) {
+        text = "upstream is out of reach";
+    }
+    keep_failure(forwarder, query, ede_code);
+    give_all_error(forwarder, query, ede_code, text);
+}
+
+static void on_answered(struct forwarder *forwarder, struct query *query, const struct answer *answer)
+{
+    static const struct answer_use fresh = {.age_s = 0, .ttl_max_s = UINT32_MAX, .ede_code = DNS_EDE_NONE};
+    if (answer->kind == ANSWER_FAILURE && give_all_stale(forwarder, query)) return;
+    keep(forwarder, query, answer);
+    give_all(forwarder, query, answer, &fresh, LABEL_SOURCE_UPSTREAM);
+}
+
+static void show_in_flight(struct forwarder *forwarder)
+{
+    gauge_set(&forwarder->counters->in_flight[0][0], forwarder->queries.queries.taken);
+}
+
+static void on_done(struct exchange *exchange, enum exchange_result result, const struct answer *answer)
+{
+    struct query *query = container_of(exchange, struct query, exchange);
+    struct forwarder *forwarder = query->forwarder;
+    bool answered = result == EXCHANGE_ANSWERED;
+    if (query->prefetch) {
+        unsigned label = answered ? LABEL_PREFETCH_REFRESHED : LABEL_PREFETCH_FAILED;
+        counter_add(&forwarder->counters->prefetch[label][0], 1);
+    }
+    if (answered)
+        on_answered(forwarder, query, answer);
+    else
+        on_failed(forwarder, query, result);
+    queries_remove(&forwarder->queries, query);
+    show_in_flight(forwarder);
+}
+
+/* A question begins its way upstream; NULL at the bound. */
+static struct query *begin_query(struct forwarder *forwarder, const struct question_key *key, uint64_t hash,
+                                 bool background)
+{
+    struct query *query = queries_add(&forwarder->queries, key, hash);
+    if (!query) return NULL;
+    query->forwarder = forwarder;
+    query->exchange.on_done = on_done;
+    query->exchange.background = background;
+    pool_ask(forwarder->pool, &query->exchange, forwarder->loop->now_ns);
+    show_in_flight(forwarder);
+    return query;
+}
+
+static bool wait_for(struct forwarder *forwarder, struct query *query, const struct asking *asking,
+                     const struct question *question)
+{
+    struct waiter *waiter = queries_add_waiter(&forwarder->queries, query);
+    if (!waiter) return false;
+    waiter->transport = asking->transport;
+    waiter->client = asking->client;
+    waiter->asker = asker_of(question);
+    waiter->asked_ns = forwarder->loop->now_ns;
+    spelling_take(question->name, question->name_size, &waiter->spelling);
+    return true;
+}
+
+/* The cache has no fresh answer: wait for upstream's, with those who wait already. */
+static void ask_upstream(struct forwarder *forwarder, const struct asking *asking, const struct question *question,
+                         const struct question_key *key, const struct hashed_key *hashed_key, bool stale)
+{
+    struct query *query = queries_find(&forwarder->queries, hashed_key);
+    bool merged = query;
+    if (!merged) {
+        query = begin_query(forwarder, key, hashed_key->hash, false);
+        forwarder->questions++;
+    }
+    if (!query || !wait_for(forwarder, query, asking, question)) {
+        counter_add(&forwarder->counters->overloaded[0][0], 1);
+        reply_local(forwarder, asking, question, DNS_RCODE_SERVFAIL, DNS_EDE_OTHER, "too many queries in flight");
+        return;
+    }
+    if (merged) counter_add(&forwarder->counters->merged[0][0], 1);
+    if (!stale) return;
+    if (query->stale_will_do || pool_is_down(forwarder->pool))
+        give_all_stale(forwarder, query);
+    else if (!timeout_is_running(&query->patience))
+        timeouts_start(&forwarder->impatience, &query->patience, forwarder->loop->now_ns);
+}
+
+bool forwarder_refresh(struct forwarder *forwarder, const struct question_key *key)
+{
+    uint64_t hash = hash_bytes(&forwarder->shared->hash_key, key->bytes, key->size);
+    const struct hashed_key found = hashed(key, hash);
+    if (queries_find(&forwarder->queries, &found)) return false;
+    struct query *query = begin_query(forwarder, key, hash, true);
+    if (query) query->prefetch = true;
+    return query;
+}
+
+/* ---- a query's way ---- */
+
+/* Answers from the cache. False where it holds nothing fresh; `ret_stale` says whether it holds something stale. */
+static bool answer_from_cache(struct forwarder *forwarder, const struct asking *asking, const struct question *question,
+                              const struct hashed_key *key, bool *ret_stale)
+{
+    uint64_t now_ns = forwarder->loop->now_ns;
+    struct cache_found found;
+    *ret_stale = false;
+    uint8_t *reply =
+        asking->transport->begin_reply(asking->transport, asking->client, ANSWER_BYTES_MAX + EDNS_REPLY_MAX);
+    if (!reply) return false;
+    enum cache_state state = cache_find(forwarder->shared->cache, key, now_ns, reply, ANSWER_BYTES_MAX, &found);
+    *ret_stale = state == CACHE_STALE;
+    if (state != CACHE_FRESH) return false;
+    const struct answer_use use = {(uint32_t)(found.age_ns / NS_PER_S), UINT32_MAX, DNS_EDE_NONE, 0};
+    const struct asker asker = asker_of(question);
+    if (!finish_reply(forwarder, asking, reply, found.size, &asker, question->name, use)) return false;
+    counter_add(&forwarder->counters->cache_hits[0][0], 1);
+    forwarder->hits++;
+    topnames_ask(forwarder->shared->topnames, key, now_ns + found.left_ns, now_ns);
+    if (found.refresh_due && !queries_find(&forwarder->queries, key)) {
+        struct question_key copy;
+        question_key(question, &copy);
+        begin_query(forwarder, &copy, key->hash, true);
+    }
+    return true;
+}
+
+static void resolve(struct forwarder *forwarder, const struct asking *asking, const struct question *question)
+{
+    struct question_key key;
+    bool stale;
+    question_key(question, &key);
+    const struct hashed_key hashed_key = hashed(&key, hash_bytes(&forwarder->shared->hash_key, key.bytes, key.size));
+    if (answer_from_cache(forwarder, asking, question, &hashed_key, &stale)) return;
+    counter_add(&forwarder->counters->cache_misses[0][0], 1);
+    topnames_ask(forwarder->shared->topnames, &hashed_key, 0, forwarder->loop->now_ns);
+    ask_upstream(forwarder, asking, question, &key, &hashed_key, stale);
+}
+
+static void answer_any_locally(struct forwarder *forwarder, const struct asking *asking,
+                               const struct question *question)
+{
+    uint8_t *reply = asking->transport->begin_reply(asking->transport, asking->client, ANSWER_ERROR_MAX);
+    if (!reply) {
+        drop(forwarder, asking, LABEL_DROPPED_CLIENT_GONE);
+        return;
+    }
+    size_t size = answer_any(reply, question, asking->transport->keepalive_100ms);
+    histogram_observe(&forwarder->counters->request_duration[LABEL_SOURCE_LOCAL], 0, 1);
+    end_reply(forwarder, asking, size, DNS_RCODE_NOERROR);
+}
+
+/* A question that is not asked upstream: what it gets instead. */
+static void refuse(struct forwarder *forwarder, const struct asking *asking, const struct question *question,
+                   unsigned reason, uint16_t rcode)
+{
+    counter_add(&forwarder->counters->invalid[reason][0], 1);
+    reply_local(forwarder, asking, question, rcode, DNS_EDE_NONE, NULL);
+}
+
+static void close_on_nonsense(struct forwarder *forwarder, const struct asking *asking)
+{
+    counter_add(&forwarder->counters->invalid[LABEL_INVALID_NOT_QUERY][0], 1);
+    drop(forwarder, asking, LABEL_DROPPED_NOT_QUERY);
+    asking->transport->abort(asking->transport, asking->client);
+}
+
+static void handle_good_or_not(struct forwarder *forwarder, const struct asking *asking,
+                               const struct question *question, enum question_verdict verdict)
+{
+    switch (verdict) {
+    case QUESTION_GOOD: resolve(forwarder, asking, question); break;
+    case QUESTION_ANY: answer_any_locally(forwarder, asking, question); break;
+    case QUESTION_CLOSE: close_on_nonsense(forwarder, asking); break;
+    case QUESTION_FORMERR: refuse(forwarder, asking, question, LABEL_INVALID_FORMERR, DNS_RCODE_FORMERR); break;
+    case QUESTION_NOTIMP: refuse(forwarder, asking, question, LABEL_INVALID_OPCODE, DNS_RCODE_NOTIMP); break;
+    case QUESTION_BADVERS: refuse(forwarder, asking, question, LABEL_INVALID_EDNS_VERSION, DNS_RCODE_BADVERS); break;
+    case QUESTION_TRANSFER: refuse(forwarder, asking, question, LABEL_INVALID_TRANSFER, DNS_RCODE_REFUSED); break;
+    case QUESTION_CLASS: refuse(forwarder, asking, question, LABEL_INVALID_CLASS, DNS_RCODE_REFUSED); break;
+    }
+}
+
+/* Over the limit: REFUSED, or silence, as configured; a message that is no query is told so all the same. */
+static void limit(struct forwarder *forwarder, const struct asking *asking, const uint8_t *message, size_t size)
+{
+    struct question question;
+    counter_add(&forwarder->counters->rate_limited[0][0], 1);
+    if (forwarder->options.rate_limit_drops)
+        drop(forwarder, asking, LABEL_DROPPED_RATE);
+    else if (question_parse(message, size, &question) == QUESTION_CLOSE)
+        close_on_nonsense(forwarder, asking);
+    else
+        reply_local(forwarder, asking, &question, DNS_RCODE_REFUSED, DNS_EDE_OTHER, "rate limit");
+}
+
+static void count_query(struct forwarder *forwarder, uint16_t type)
+{
+    counter_add(&forwarder->counters->queries[counters_qtype_label(type)][0], 1);
+}
+
+void forwarder_handle(struct forwarder *forwarder, const struct asking *asking, const uint8_t *message, size_t size)
+{
+    struct question question;
+    if (ratelimit_take(forwarder->shared->ratelimit, asking->address, 1, forwarder->loop->now_ns) == 0) {
+        count_query(forwarder, 0);
+        limit(forwarder, asking, message, size);
+        return;
+    }
+    enum question_verdict verdict = question_parse(message, size, &question);
+    count_query(forwarder, verdict == QUESTION_CLOSE ? 0 : question.type);
+    handle_good_or_not(forwarder, asking, &question, verdict);
+}
+
+void forwarder_handle_too_long(struct forwarder *forwarder, const struct asking *asking, const uint8_t *front,
+                               size_t size)
+{
+    struct question question;
+    count_query(forwarder, 0);
+    if (question_parse(front, size, &question) == QUESTION_CLOSE)
+        close_on_nonsense(forwarder, asking);
+    else
+        refuse(forwarder, asking, &question, LABEL_INVALID_TOO_LONG, DNS_RCODE_FORMERR);
+}
+
+void forwarder_handle_prohibited(struct forwarder *forwarder, const struct asking *asking, const uint8_t *message,
+                                 size_t size)
+{
+    struct question question;
+    count_query(forwarder, 0);
+    if (question_parse(message, size, &question) == QUESTION_CLOSE)
+        close_on_nonsense(forwarder, asking);
+    else
+        reply_local(forwarder, asking, &question, DNS_RCODE_REFUSED, DNS_EDE_PROHIBITED, NULL);
+}
+
+/* ---- turns and life ---- */
+
+void forwarder_tick(struct forwarder *forwarder, uint64_t now_ns)
+{
+    struct timeout *timeout;
+    while ((timeout = timeouts_take_expired(&forwarder->impatience, now_ns))) {
+        struct query *query = container_of(timeout, struct query, patience);
+        query->stale_will_do = give_all_stale(forwarder, query);
+    }
+    if (forwarder->hits == 0) return;
+    uint64_t took_ns = clock_now_ns() - forwarder->loop->now_ns;
+    histogram_observe(&forwarder->counters->request_duration[LABEL_SOURCE_CACHE], took_ns, forwarder->hits);
+    forwarder->hits = 0;
+}
+
+uint64_t forwarder_deadline_ns(const struct forwarder *forwarder)
+{
+    return timeouts_deadline_ns(&forwarder->impatience);
+}
+
+bool forwarder_init(struct forwarder *forwarder, const struct forwarder_options *options,
+                    const struct shared_tables *shared, struct pool *pool, struct counters *counters, struct loop *loop)
+{
+    *forwarder =
+        (struct forwarder){.options = *options, .shared = shared, .pool = pool, .counters = counters, .loop = loop};
+    timeouts_init(&forwarder->impatience, PATIENCE_NS);
+    forwarder->value = malloc(ANSWER_BYTES_MAX + EDNS_REPLY_MAX);
+    return queries_init(&forwarder->queries, options->max_queries) && forwarder->value;
+}
+
+void forwarder_done(struct forwarder *forwarder)
+{
+    struct query *query;
+    if (!forwarder->queries.buckets) return;
+    while ((query = queries_any(&forwarder->queries))) {
+        pool_cancel(&query->exchange);
+        list_for_each_safe (node, &query->waiters)
+            queries_remove_waiter(&forwarder->queries, container_of(node, struct waiter, of_query));
+        queries_remove(&forwarder->queries, query);
+    }
+    queries_done(&forwarder->queries);
+    free(forwarder->value);
+    forwarder->value = NULL;
+}

@@ -1,0 +1,79 @@
+/* dns-tls-proxy: plain DNS over TCP in, DNS over TLS out. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "config/config.h"
+#include "config/manual.h"
+#include "dns/validator.h"
+#include "metrics/document.h"
+#include "metrics/probe.h"
+#include "supervise.h"
+
+enum { EXIT_STOPPED = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+static int print_version(void)
+{
+    printf("dns-tls-proxy %s (wolfSSL %s, ldns %s)\n", PROJECT_VERSION, tls_library_version(),
+           validator_library_version());
+    return EXIT_STOPPED;
+}
+
+static int check_health(const struct command_line *command, const struct config *config)
+{
+    struct address listen = config->endpoint.listen;
+    char message[PROBE_MESSAGE_BYTES];
+    if (command->health_check_address && !address_parse(command->health_check_address, 0, &listen)) {
+        fprintf(stderr, "--health-check: '%s' is not IP:PORT\n", command->health_check_address);
+        return EXIT_USAGE;
+    }
+    if (listen.port == 0) {
+        fprintf(stderr, "--health-check: http.listen is switched off; name an address\n");
+        return EXIT_FAILED;
+    }
+    bool ready = probe_ready(&listen, message);
+    fprintf(ready ? stdout : stderr, "%s\n", message);
+    return ready ? EXIT_STOPPED : EXIT_FAILED;
+}
+
+/* What is printed and done with; false where the program is to run. */
+static bool prints(const struct command_line *command)
+{
+    if (command->help)
+        command_line_help(stdout);
+    else if (command->version)
+        print_version();
+    else if (command->print_config_doc == CONFIG_DOC_MARKDOWN)
+        manual_write_markdown(stdout);
+    else if (command->print_config_doc == CONFIG_DOC_EXAMPLE)
+        manual_write_example(stdout);
+    else if (command->print_config_doc == CONFIG_DOC_METRICS)
+        document_write(stdout);
+    else
+        return false;
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    struct command_line command;
+    struct config config;
+    struct log log;
+    if (!command_line_parse(argc, argv, &command, stderr)) return EXIT_USAGE;
+    if (prints(&command)) return EXIT_STOPPED;
+    if (!config_load(&command, &config, stderr)) return EXIT_FAILED;
+    if (command.check_config) {
+        printf("configuration is good\n");
+        config_free(&config);
+        return EXIT_STOPPED;
+    }
+    if (command.health_check) {
+        int code = check_health(&command, &config);
+        config_free(&config);
+        return code;
+    }
+    supervise_block_signals();
+    log_init(&log, &config.log, STDERR_FILENO);
+    int code = supervise(&command, &config, &log);
+    config_free(&config);
+    return code;
+}

@@ -1,0 +1,68 @@
+#include "prefetch.h"
+
+#include <string.h>
+
+#include "common/clock.h"
+
+enum {
+    BATCH = 32,            /* names taken at once */
+    COST = 100,            /* of a speculative refresh, in hundredths */
+    CREDIT_MAX = 50 * COST /* a burst after a quiet time stays small */
+};
+
+#define LOOK_NS NS_PER_S /* a name that enters the top is noticed within that time */
+
+void prefetch_init(struct prefetch *prefetch, struct forwarder *forwarder, unsigned worker, unsigned workers)
+{
+    *prefetch = (struct prefetch){.forwarder = forwarder, .worker = worker, .workers = workers};
+    prefetch->earned_ns = forwarder->loop->now_ns;
+}
+
+static void earn(struct prefetch *prefetch, uint64_t now_ns)
+{
+    uint64_t questions = prefetch->forwarder->questions;
+    uint64_t floor_ns = NS_PER_S / (PREFETCH_FLOOR_PER_S * (uint64_t)COST) * prefetch->workers; /* a hundredth's time */
+    uint64_t hundredths = (now_ns - prefetch->earned_ns) / floor_ns;
+    prefetch->earned_ns += hundredths * floor_ns;
+    prefetch->credit += hundredths + (questions - prefetch->questions) * prefetch->forwarder->options.prefetch_percent;
+    prefetch->questions = questions;
+    if (prefetch->credit > CREDIT_MAX) prefetch->credit = CREDIT_MAX;
+}
+
+static bool may_refresh(struct prefetch *prefetch, const struct topname_due *due)
+{
+    if (due->asked) return true;
+    if (prefetch->credit < COST) {
+        counter_add(&prefetch->forwarder->counters->prefetch[LABEL_PREFETCH_OVER_SHARE][0], 1);
+        return false;
+    }
+    prefetch->credit -= COST;
+    return true;
+}
+
+static void refresh(struct prefetch *prefetch, const struct topname_due *due)
+{
+    struct question_key key = {.size = due->size};
+    if (due->size > sizeof key.bytes || !may_refresh(prefetch, due)) return;
+    memcpy(key.bytes, due->bytes, due->size);
+    forwarder_refresh(prefetch->forwarder, &key);
+}
+
+void prefetch_tick(struct prefetch *prefetch, uint64_t now_ns)
+{
+    struct topname_due due[BATCH];
+    size_t count;
+    if (now_ns < prefetch->next_ns) return;
+    earn(prefetch, now_ns);
+    do {
+        count = topnames_take_due(prefetch->forwarder->shared->topnames, prefetch->worker, prefetch->workers, now_ns,
+                                  due, BATCH, &prefetch->next_ns);
+        for (size_t i = 0; i < count; i++) refresh(prefetch, &due[i]);
+    } while (count == BATCH);
+    if (prefetch->next_ns > now_ns + LOOK_NS) prefetch->next_ns = now_ns + LOOK_NS;
+}
+
+uint64_t prefetch_deadline_ns(const struct prefetch *prefetch)
+{
+    return prefetch->next_ns;
+}

@@ -1,0 +1,75 @@
+/* query: the questions of one worker that are being asked upstream, and who waits for each.
+ *
+ * A query is found by its key, so that identical questions are asked once: whoever asks meanwhile waits with the
+ * others. A waiter keeps what its reply needs of the client's message (id, flags, spelling), and its client only as a
+ * handle. Bounds: max_queries queries, and as many times WAITERS_PER_QUERY waiters. One thread. */
+#ifndef SERVER_QUERY_H
+#define SERVER_QUERY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/hash.h"
+#include "common/list.h"
+#include "common/slots.h"
+#include "common/timeouts.h"
+#include "dns/answer.h"
+#include "dns/question.h"
+#include "transport.h"
+#include "upstream/exchange.h"
+
+struct forwarder;
+
+/* Waiters are small and many may wait for one hot name. */
+enum { WAITERS_PER_QUERY = 4 };
+
+struct waiter {
+    struct slot slot;
+    struct list of_query;
+    struct transport *transport;
+    struct slot_handle client;
+    struct asker asker;
+    struct spelling spelling;
+    uint64_t asked_ns;
+};
+
+struct query {
+    struct slot slot;
+    struct list of_bucket;
+    struct list waiters;     /* of struct waiter; empty for a refresh */
+    struct timeout patience; /* of forwarder->impatience: when a stale answer will do */
+    struct forwarder *forwarder;
+    struct exchange exchange; /* with the question's key */
+    uint64_t hash;            /* of the key */
+    bool prefetch;            /* begun as a refresh of a top name */
+    bool stale_will_do;       /* there is a stale answer, and patience is over */
+};
+
+struct queries {
+    struct slots queries;
+    struct slots waiters;
+    struct list *buckets;
+    uint32_t bucket_count; /* a power of two */
+};
+
+/* False where memory is short. */
+bool queries_init(struct queries *queries, uint32_t max_queries);
+void queries_done(struct queries *queries); /* whatever is left is dropped: its exchanges must be cancelled */
+
+/* The query in flight of that key, or NULL. */
+struct query *queries_find(const struct queries *queries, const struct hashed_key *key);
+
+/* A new one, to be found from now on; NULL at the bound. */
+struct query *queries_add(struct queries *queries, const struct question_key *key, uint64_t hash);
+
+/* No longer found; its waiters must be gone. */
+void queries_remove(struct queries *queries, struct query *query);
+
+/* Adds somebody who waits; NULL at the bound. */
+struct waiter *queries_add_waiter(struct queries *queries, struct query *query);
+void queries_remove_waiter(struct queries *queries, struct waiter *waiter);
+
+/* One that is in flight, or NULL where none is. */
+struct query *queries_any(const struct queries *queries);
+
+#endif

@@ -1,0 +1,16 @@
+/* supervise: what the main thread does while the others work: signals (reload, drain, stop), systemd's watchdog, the CA
+ * bundle, health. */
+#ifndef SERVER_SUPERVISE_H
+#define SERVER_SUPERVISE_H
+
+#include "common/log.h"
+#include "config/config.h"
+
+/* Blocks the signals it will wait for; before any thread is started. */
+void supervise_block_signals(void);
+
+/* Runs the program until it is told to end; takes the configuration. Returns the exit code: 0 stopped as asked, 1 it
+ * could not start. */
+int supervise(const struct command_line *command, struct config *config, struct log *log);
+
+#endif
