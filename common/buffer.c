@@ -54,9 +54,9 @@ void buffers_give(struct buffers *buffers, struct buffer *buffer)
 
 uint8_t *buffer_room(struct buffer *buffer, size_t size)
 {
-    if (buffer->capacity - buffer->end >= size) return buffer->bytes + buffer->end;
+    if (buffer->bytes && buffer->capacity - buffer->end >= size) return buffer->bytes + buffer->end;
     size_t waiting = buffer_size(buffer);
-    if (buffer->capacity - waiting < size) {
+    if (!buffer->bytes || buffer->capacity - waiting < size) {
         size_t capacity = buffer->capacity ? buffer->capacity : FIRST_BYTES;
         while (capacity - waiting < size) capacity *= 2;
         uint8_t *bytes = realloc(buffer->bytes, capacity);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,11 +18,23 @@ struct line {
     size_t used;
 };
 
+/* Whether standard error is the journal's stream and not only inherited its name, as in a terminal that a user service
+ * opened (systemd.exec(5), JOURNAL_STREAM). */
+static bool is_journal(int fd)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    unsigned long long device;
+    unsigned long long inode;
+    struct stat status;
+    return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && fstat(fd, &status) == 0 &&
+           status.st_dev == device && status.st_ino == inode;
+}
+
 void log_init(struct log *log, const struct log_options *options, int fd)
 {
     atomic_init(&log->level, options->level);
     log->format = options->format;
-    log->priorities = getenv("JOURNAL_STREAM");
+    log->priorities = is_journal(fd);
     log->fd = fd;
 }
 

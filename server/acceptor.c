@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "client.h"
 #include "common/clock.h"
 #include "common/loop.h"
 #include "common/mailbox.h"

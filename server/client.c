@@ -13,76 +13,18 @@
 #define RATE_NS NS_PER_S
 
 enum {
-    PLACES_MAX = 1 << 20,     /* the largest max_connections; the table of connections holds the real bound */
-    CROWDED_DIVISOR = 4,      /* of the idle time-out, near the limit of connections */
-    SHED_MAX = 32,            /* clients closed at once to make room */
     READ_BYTES = 64 * 1024,   /* one read of a client a turn: others wait no longer than it takes to handle that */
     OUTBOX_BYTES = 64 * 1024, /* replies that are written before more queries are handled */
 };
 
-/* A client's slot: what its handle finds. */
-struct client_place {
-    struct slot slot;
-    struct client *client;
-};
-
-/* ---- replies ---- */
-
-static struct client *find(struct transport *transport, struct slot_handle handle)
-{
-    struct clients *clients = container_of(transport, struct clients, transport);
-    struct client_place *place = slots_find(&clients->places, handle);
-    return place ? place->client : NULL;
-}
-
-/* Where a reply to the client is written: to the outbox while its own messages are being handled, else to its buffer.
- */
-static struct buffer *reply_buffer(struct client *client)
-{
-    struct clients *clients = client->clients;
-    if (client == clients->current) return &clients->outbox;
-    if (!client->unsent) client->unsent = buffers_borrow(clients->buffers);
-    return client->unsent;
-}
-
-static uint8_t *begin_reply(struct transport *transport, struct slot_handle handle, size_t capacity)
-{
-    struct client *client = find(transport, handle);
-    if (!client) return NULL;
-    struct buffer *buffer = reply_buffer(client);
-    uint8_t *room = buffer ? buffer_room(buffer, FRAME_LENGTH_BYTES + capacity) : NULL;
-    return room ? room + FRAME_LENGTH_BYTES : NULL;
-}
-
-static void mark_dirty(struct client *client)
-{
-    if (list_is_empty(&client->dirty)) list_push(&client->clients->dirty, &client->dirty);
-}
-
-static void end_reply(struct transport *transport, struct slot_handle handle, size_t size)
-{
-    struct client *client = find(transport, handle);
-    if (!client) return;
-    client->in_flight--;
-    if (client != client->clients->current) mark_dirty(client);
-    if (size == 0) return;
-    struct buffer *buffer = reply_buffer(client);
-    frame_put_length(buffer->bytes + buffer->end, size);
-    buffer_use_room(buffer, FRAME_LENGTH_BYTES + size);
-}
-
-static void abort_client(struct transport *transport, struct slot_handle handle)
-{
-    struct client *client = find(transport, handle);
-    if (!client) return;
-    client->aborted = true;
-    client->abort_cause = LABEL_CLOSED_PROTOCOL;
-    mark_dirty(client);
-}
-
 struct slot_handle client_handle(const struct client *client)
 {
     return slot_handle(client->place);
+}
+
+void client_mark_dirty(struct client *client)
+{
+    if (list_is_empty(&client->dirty)) list_push(&client->clients->dirty, &client->dirty);
 }
 
 /* ---- how much it asks ---- */
@@ -121,7 +63,7 @@ static void release(struct client *client)
     free(client);
 }
 
-static void client_close(struct client *client, unsigned cause)
+void client_close(struct client *client, unsigned cause)
 {
     struct clients *clients = client->clients;
     if (client->asked > 1) report_rate(client, clients->loop->now_ns);
@@ -169,7 +111,7 @@ static bool send_some(struct client *client, const uint8_t *bytes, size_t size, 
     return true;
 }
 
-static void fail(struct client *client, unsigned cause)
+void client_fail(struct client *client, unsigned cause)
 {
     client->aborted = true;
     client->abort_cause = (uint8_t)cause;
@@ -182,7 +124,7 @@ static void flush(struct client *client)
     size_t sent;
     if (!client->unsent) return;
     if (!send_some(client, buffer_data(client->unsent), buffer_size(client->unsent), &sent)) {
-        fail(client, LABEL_CLOSED_ERROR);
+        client_fail(client, LABEL_CLOSED_ERROR);
         return;
     }
     buffer_drop(client->unsent, sent);
@@ -202,13 +144,14 @@ static void empty_outbox(struct client *client)
     size_t sent = 0;
     if (buffer_size(outbox) == 0) return;
     if (!client->unsent && !send_some(client, buffer_data(outbox), buffer_size(outbox), &sent))
-        fail(client, LABEL_CLOSED_ERROR);
+        client_fail(client, LABEL_CLOSED_ERROR);
     buffer_drop(outbox, sent);
     size_t rest = buffer_size(outbox);
     if (rest > 0 && !client->aborted) {
         if (!client->unsent) client->unsent = buffers_borrow(client->clients->buffers);
-        if (!client->unsent || !buffer_add(client->unsent, buffer_data(outbox), rest)) fail(client, LABEL_CLOSED_ERROR);
-        mark_dirty(client);
+        if (!client->unsent || !buffer_add(client->unsent, buffer_data(outbox), rest))
+            client_fail(client, LABEL_CLOSED_ERROR);
+        client_mark_dirty(client);
     }
     if (rest > 0) buffer_drop(outbox, rest);
 }
@@ -274,7 +217,7 @@ static size_t read_more(struct client *client, size_t have)
     if (got <= 0) {
         client->readable = false;
         client->ended = true;
-        if (got < 0) fail(client, LABEL_CLOSED_ERROR);
+        if (got < 0) client_fail(client, LABEL_CLOSED_ERROR);
         return have;
     }
     client->greeted = true;
@@ -292,7 +235,7 @@ static void keep(struct client *client, const uint8_t *rest, size_t size)
         return;
     }
     if (!client->partial) client->partial = buffers_borrow(buffers);
-    if (!client->partial || !buffer_add(client->partial, rest, size)) fail(client, LABEL_CLOSED_ERROR);
+    if (!client->partial || !buffer_add(client->partial, rest, size)) client_fail(client, LABEL_CLOSED_ERROR);
 }
 
 /* The time the client has for what it is doing now. A message's time runs from its first byte, not from its last. */
@@ -358,15 +301,25 @@ static bool has_input(const struct client *client)
 static void settle(struct client *client)
 {
     if (close_if_over(client)) return;
-    if (has_input(client) && may_handle(client)) mark_dirty(client);
+    if (has_input(client) && may_handle(client)) client_mark_dirty(client);
+}
+
+void client_turn(struct client *client)
+{
+    flush(client);
+    if (has_input(client) && may_handle(client))
+        take_input(client);
+    else
+        set_input_timeout(client, false);
+    settle(client);
 }
 
 static void on_event(struct loop_source *source, uint32_t events)
 {
     struct client *client = container_of(source, struct client, source);
     if (!client->place && !adopt(client)) return;
-    if (events & EPOLLERR) fail(client, LABEL_CLOSED_ERROR);
-    if ((events & EPOLLOUT) && client->unsent) mark_dirty(client);
+    if (events & EPOLLERR) client_fail(client, LABEL_CLOSED_ERROR);
+    if ((events & EPOLLOUT) && client->unsent) client_mark_dirty(client);
     if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)) client->readable = true;
     if (events & (EPOLLRDHUP | EPOLLHUP)) client->ending = true;
     if (has_input(client) && may_handle(client)) take_input(client);
@@ -394,122 +347,4 @@ bool client_start(struct clients *clients, int fd, const struct address *address
     close(fd);
     free(client);
     return false;
-}
-
-/* ---- all of them ---- */
-
-bool clients_init(struct clients *clients, const struct client_options *options, const struct clients_place *place)
-{
-    *clients = (struct clients){
-        .transport = {.begin_reply = begin_reply, .end_reply = end_reply, .abort = abort_client},
-        .loop = place->loop,
-        .buffers = place->buffers,
-        .counters = place->counters,
-        .connections = place->connections,
-        .busiest = place->busiest,
-        .load = place->load,
-        .scratch = place->scratch,
-    };
-    list_init(&clients->all);
-    list_init(&clients->dirty);
-    timeouts_init(&clients->first, 0);
-    timeouts_init(&clients->read, 0);
-    timeouts_init(&clients->idle, 0);
-    timeouts_init(&clients->write, 0);
-    clients_set_options(clients, options);
-    return slots_init(&clients->places, sizeof(struct client_place), PLACES_MAX);
-}
-
-void clients_set_options(struct clients *clients, const struct client_options *options)
-{
-    uint64_t keepalive = options->idle_timeout_ns / (100 * NS_PER_MS);
-    clients->options = *options;
-    clients->first.duration_ns = options->first_timeout_ns;
-    clients->read.duration_ns = options->read_timeout_ns;
-    clients->write.duration_ns = options->read_timeout_ns;
-    clients->idle.duration_ns = options->idle_timeout_ns;
-    clients->transport.keepalive_100ms = keepalive > UINT16_MAX ? UINT16_MAX : (uint16_t)keepalive;
-}
-
-void clients_done(struct clients *clients)
-{
-    struct list *node;
-    if (!clients->places.chunks) return;
-    while ((node = list_first(&clients->all))) client_close(container_of(node, struct client, all), LABEL_CLOSED_DRAIN);
-    slots_done(&clients->places);
-    free(clients->outbox.bytes);
-    clients->outbox = (struct buffer){0};
-}
-
-static void expire_input(struct timeouts *timeouts, unsigned cause, uint64_t now_ns)
-{
-    struct timeout *timeout;
-    while ((timeout = timeouts_take_expired(timeouts, now_ns)))
-        client_close(container_of(timeout, struct client, input), cause);
-}
-
-static void expire_output(struct clients *clients, uint64_t now_ns)
-{
-    struct timeout *timeout;
-    while ((timeout = timeouts_take_expired(&clients->write, now_ns)))
-        client_close(container_of(timeout, struct client, output), LABEL_CLOSED_SLOW);
-}
-
-void clients_tick(struct clients *clients, uint64_t now_ns)
-{
-    struct list turn;
-    struct list *node;
-    list_init(&turn);
-    list_append(&turn, &clients->dirty); /* who gets dirty meanwhile has its turn next time */
-    while ((node = list_take(&turn))) {
-        struct client *client = container_of(node, struct client, dirty);
-        flush(client);
-        if (has_input(client) && may_handle(client))
-            take_input(client);
-        else
-            set_input_timeout(client, false);
-        settle(client);
-    }
-    bool crowded = connections_count(clients->connections) > clients->options.crowded_above;
-    clients->idle.duration_ns = clients->options.idle_timeout_ns / (crowded ? CROWDED_DIVISOR : 1);
-    expire_input(&clients->first, LABEL_CLOSED_IDLE, now_ns);
-    expire_input(&clients->read, LABEL_CLOSED_READ, now_ns);
-    expire_input(&clients->idle, LABEL_CLOSED_IDLE, now_ns);
-    expire_output(clients, now_ns);
-}
-
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-uint64_t clients_deadline_ns(const struct clients *clients)
-{
-    if (!list_is_empty(&clients->dirty)) return 0;
-    uint64_t input_ns = earlier(timeouts_deadline_ns(&clients->first), timeouts_deadline_ns(&clients->read));
-    return earlier(input_ns, earlier(timeouts_deadline_ns(&clients->idle), timeouts_deadline_ns(&clients->write)));
-}
-
-static unsigned shed(struct timeouts *timeouts, unsigned max)
-{
-    unsigned closed = 0;
-    struct list *node;
-    while (closed < max && (node = list_first(&timeouts->members))) {
-        struct timeout *timeout = container_of(node, struct timeout, node);
-        client_close(container_of(timeout, struct client, input), LABEL_CLOSED_PRESSURE);
-        closed++;
-    }
-    return closed;
-}
-
-void clients_shed(struct clients *clients)
-{
-    unsigned closed = shed(&clients->first, SHED_MAX / 2);
-    shed(&clients->idle, SHED_MAX - closed);
-}
-
-void clients_drain(struct clients *clients)
-{
-    clients->draining = true;
-    list_for_each (node, &clients->all) mark_dirty(container_of(node, struct client, all));
 }

@@ -5,72 +5,11 @@
 
 #include "common/clock.h"
 #include "dns/edns.h"
+#include "reply.h"
 
 #define PATIENCE_NS (1800 * NS_PER_MS) /* how long upstream may take while a stale answer is at hand (RFC 8767, 5) */
 #define FAILURE_NS  NS_PER_S           /* a failure is remembered that long (RFC 9520, 3.2) */
 enum { STALE_TTL_S = 30 };             /* of a stale answer (RFC 8767, 4) */
-
-/* ---- replies ---- */
-
-/* Ends a query with what was written by begin_reply, and counts it. */
-static void end_reply(struct forwarder *forwarder, const struct asking *asking, size_t size, uint16_t rcode)
-{
-    counter_add(&forwarder->counters->responses[counters_rcode_label(rcode)][0], 1);
-    asking->transport->end_reply(asking->transport, asking->client, size);
-}
-
-/* Ends a query without a reply, for a reason of LABEL_DROPPED_. */
-static void drop(struct forwarder *forwarder, const struct asking *asking, unsigned reason)
-{
-    counter_add(&forwarder->counters->dropped[reason][0], 1);
-    asking->transport->end_reply(asking->transport, asking->client, 0);
-}
-
-/* What an error reply repeats of a question. */
-struct echo {
-    struct asker asker;
-    const uint8_t *name; /* or NULL */
-    size_t name_size;
-    uint16_t type;
-    uint16_t class;
-};
-
-static struct echo echo_of(const struct question *question)
-{
-    return (struct echo){asker_of(question), question->name, question->name_size, question->type, question->class};
-}
-
-static void reply_error(struct forwarder *forwarder, const struct asking *asking, const struct echo *echo,
-                        uint16_t rcode, uint16_t ede_code, const char *ede_text)
-{
-    const struct answer_error error = {rcode, ede_code, ede_text, asking->transport->keepalive_100ms};
-    uint8_t *reply = asking->transport->begin_reply(asking->transport, asking->client, ANSWER_ERROR_MAX);
-    if (!reply) {
-        drop(forwarder, asking, LABEL_DROPPED_CLIENT_GONE);
-        return;
-    }
-    size_t size = answer_error(reply, &echo->asker, echo->name, echo->name_size, echo->type, echo->class, &error);
-    end_reply(forwarder, asking, size, rcode);
-}
-
-static void reply_local(struct forwarder *forwarder, const struct asking *asking, const struct question *question,
-                        uint16_t rcode, uint16_t ede_code, const char *ede_text)
-{
-    const struct echo echo = echo_of(question);
-    histogram_observe(&forwarder->counters->request_duration[LABEL_SOURCE_LOCAL], 0, 1);
-    reply_error(forwarder, asking, &echo, rcode, ede_code, ede_text);
-}
-
-/* Turns an answer's bytes, which stand where the reply is to be, into the reply. */
-static bool finish_reply(struct forwarder *forwarder, const struct asking *asking, uint8_t *reply, size_t size,
-                         const struct asker *asker, const uint8_t *name, struct answer_use use)
-{
-    use.keepalive_100ms = asking->transport->keepalive_100ms;
-    size_t written = answer_to_reply(reply, size, asker, name, &use);
-    if (written == 0) return false;
-    end_reply(forwarder, asking, written, message_flags(reply) & DNS_RCODE);
-    return true;
-}
 
 /* ---- waiting askers ---- */
 
@@ -86,13 +25,13 @@ static void give_answer(struct forwarder *forwarder, const struct query *query, 
     uint8_t name[DNS_NAME_MAX];
     uint8_t *reply = asking.transport->begin_reply(asking.transport, asking.client, answer->size + EDNS_REPLY_MAX);
     if (!reply) {
-        drop(forwarder, &asking, LABEL_DROPPED_CLIENT_GONE);
+        reply_drop(forwarder->counters, &asking, LABEL_DROPPED_CLIENT_GONE);
         return;
     }
     memcpy(reply, answer->bytes, answer->size);
     spelling_apply(&waiter->spelling, query->exchange.key.bytes, question_key_name_size(&query->exchange.key), name);
-    if (!finish_reply(forwarder, &asking, reply, answer->size, &waiter->asker, name, *use))
-        drop(forwarder, &asking, LABEL_DROPPED_CLOSED);
+    if (!reply_finish(forwarder->counters, &asking, reply, answer->size, &waiter->asker, name, *use))
+        reply_drop(forwarder->counters, &asking, LABEL_DROPPED_CLOSED);
 }
 
 static void give_error(struct forwarder *forwarder, const struct query *query, const struct waiter *waiter,
@@ -103,7 +42,7 @@ static void give_error(struct forwarder *forwarder, const struct query *query, c
     uint8_t name[DNS_NAME_MAX];
     spelling_apply(&waiter->spelling, key->bytes, question_key_name_size(key), name);
     const struct echo echo = {waiter->asker, name, question_key_name_size(key), question_key_type(key), DNS_CLASS_IN};
-    reply_error(forwarder, &asking, &echo, DNS_RCODE_SERVFAIL, ede_code, ede_text);
+    reply_error(forwarder->counters, &asking, &echo, DNS_RCODE_SERVFAIL, ede_code, ede_text);
 }
 
 static void observe(struct forwarder *forwarder, const struct waiter *waiter, unsigned source)
@@ -279,7 +218,8 @@ static void ask_upstream(struct forwarder *forwarder, const struct asking *askin
     }
     if (!query || !wait_for(forwarder, query, asking, question)) {
         counter_add(&forwarder->counters->overloaded[0][0], 1);
-        reply_local(forwarder, asking, question, DNS_RCODE_SERVFAIL, DNS_EDE_OTHER, "too many queries in flight");
+        reply_local(forwarder->counters, asking, question, DNS_RCODE_SERVFAIL, DNS_EDE_OTHER,
+                    "too many queries in flight");
         return;
     }
     if (merged) counter_add(&forwarder->counters->merged[0][0], 1);
@@ -317,7 +257,7 @@ static bool answer_from_cache(struct forwarder *forwarder, const struct asking *
     if (state != CACHE_FRESH) return false;
     const struct answer_use use = {(uint32_t)(found.age_ns / NS_PER_S), UINT32_MAX, DNS_EDE_NONE, 0};
     const struct asker asker = asker_of(question);
-    if (!finish_reply(forwarder, asking, reply, found.size, &asker, question->name, use)) return false;
+    if (!reply_finish(forwarder->counters, asking, reply, found.size, &asker, question->name, use)) return false;
     counter_add(&forwarder->counters->cache_hits[0][0], 1);
     forwarder->hits++;
     topnames_ask(forwarder->shared->topnames, key, now_ns + found.left_ns, now_ns);
@@ -341,32 +281,12 @@ static void resolve(struct forwarder *forwarder, const struct asking *asking, co
     ask_upstream(forwarder, asking, question, &key, &hashed_key, stale);
 }
 
-static void answer_any_locally(struct forwarder *forwarder, const struct asking *asking,
-                               const struct question *question)
-{
-    uint8_t *reply = asking->transport->begin_reply(asking->transport, asking->client, ANSWER_ERROR_MAX);
-    if (!reply) {
-        drop(forwarder, asking, LABEL_DROPPED_CLIENT_GONE);
-        return;
-    }
-    size_t size = answer_any(reply, question, asking->transport->keepalive_100ms);
-    histogram_observe(&forwarder->counters->request_duration[LABEL_SOURCE_LOCAL], 0, 1);
-    end_reply(forwarder, asking, size, DNS_RCODE_NOERROR);
-}
-
 /* A question that is not asked upstream: what it gets instead. */
 static void refuse(struct forwarder *forwarder, const struct asking *asking, const struct question *question,
                    unsigned reason, uint16_t rcode)
 {
     counter_add(&forwarder->counters->invalid[reason][0], 1);
-    reply_local(forwarder, asking, question, rcode, DNS_EDE_NONE, NULL);
-}
-
-static void close_on_nonsense(struct forwarder *forwarder, const struct asking *asking)
-{
-    counter_add(&forwarder->counters->invalid[LABEL_INVALID_NOT_QUERY][0], 1);
-    drop(forwarder, asking, LABEL_DROPPED_NOT_QUERY);
-    asking->transport->abort(asking->transport, asking->client);
+    reply_local(forwarder->counters, asking, question, rcode, DNS_EDE_NONE, NULL);
 }
 
 static void handle_good_or_not(struct forwarder *forwarder, const struct asking *asking,
@@ -374,8 +294,8 @@ static void handle_good_or_not(struct forwarder *forwarder, const struct asking 
 {
     switch (verdict) {
     case QUESTION_GOOD: resolve(forwarder, asking, question); break;
-    case QUESTION_ANY: answer_any_locally(forwarder, asking, question); break;
-    case QUESTION_CLOSE: close_on_nonsense(forwarder, asking); break;
+    case QUESTION_ANY: reply_any(forwarder->counters, asking, question); break;
+    case QUESTION_CLOSE: reply_nothing_and_close(forwarder->counters, asking); break;
     case QUESTION_FORMERR: refuse(forwarder, asking, question, LABEL_INVALID_FORMERR, DNS_RCODE_FORMERR); break;
     case QUESTION_NOTIMP: refuse(forwarder, asking, question, LABEL_INVALID_OPCODE, DNS_RCODE_NOTIMP); break;
     case QUESTION_BADVERS: refuse(forwarder, asking, question, LABEL_INVALID_EDNS_VERSION, DNS_RCODE_BADVERS); break;
@@ -390,11 +310,11 @@ static void limit(struct forwarder *forwarder, const struct asking *asking, cons
     struct question question;
     counter_add(&forwarder->counters->rate_limited[0][0], 1);
     if (forwarder->options.rate_limit_drops)
-        drop(forwarder, asking, LABEL_DROPPED_RATE);
+        reply_drop(forwarder->counters, asking, LABEL_DROPPED_RATE);
     else if (question_parse(message, size, &question) == QUESTION_CLOSE)
-        close_on_nonsense(forwarder, asking);
+        reply_nothing_and_close(forwarder->counters, asking);
     else
-        reply_local(forwarder, asking, &question, DNS_RCODE_REFUSED, DNS_EDE_OTHER, "rate limit");
+        reply_local(forwarder->counters, asking, &question, DNS_RCODE_REFUSED, DNS_EDE_OTHER, "rate limit");
 }
 
 static void count_query(struct forwarder *forwarder, uint16_t type)
@@ -421,7 +341,7 @@ void forwarder_handle_too_long(struct forwarder *forwarder, const struct asking 
     struct question question;
     count_query(forwarder, 0);
     if (question_parse(front, size, &question) == QUESTION_CLOSE)
-        close_on_nonsense(forwarder, asking);
+        reply_nothing_and_close(forwarder->counters, asking);
     else
         refuse(forwarder, asking, &question, LABEL_INVALID_TOO_LONG, DNS_RCODE_FORMERR);
 }
@@ -432,9 +352,9 @@ void forwarder_handle_prohibited(struct forwarder *forwarder, const struct askin
     struct question question;
     count_query(forwarder, 0);
     if (question_parse(message, size, &question) == QUESTION_CLOSE)
-        close_on_nonsense(forwarder, asking);
+        reply_nothing_and_close(forwarder->counters, asking);
     else
-        reply_local(forwarder, asking, &question, DNS_RCODE_REFUSED, DNS_EDE_PROHIBITED, NULL);
+        reply_local(forwarder->counters, asking, &question, DNS_RCODE_REFUSED, DNS_EDE_PROHIBITED, NULL);
 }
 
 /* ---- turns and life ---- */

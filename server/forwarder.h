@@ -16,6 +16,7 @@
 #include "common/timeouts.h"
 #include "metrics/counters.h"
 #include "query.h"
+#include "reply.h"
 #include "shared/cache.h"
 #include "shared/ratelimit.h"
 #include "shared/topnames.h"
@@ -50,13 +51,6 @@ struct forwarder {
     uint64_t hits;              /* answered from the cache in this turn */
     uint64_t questions;         /* of clients, asked upstream since the start */
     uint8_t *value;             /* ANSWER_BYTES_MAX + EDNS_REPLY_MAX: an answer from the cache for somebody who waits */
-};
-
-/* Who asks, for as long as the message is there. */
-struct asking {
-    struct transport *transport;
-    struct slot_handle client;
-    const struct address *address;
 };
 
 /* False where memory is short. */

@@ -10,7 +10,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include "client.h"
+#include "clients.h"
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/mailbox.h"

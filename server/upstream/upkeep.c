@@ -2,160 +2,19 @@
 
 #include "common/clock.h"
 #include "upstream/dispatch.h"
+#include "upstream/opening.h"
 #include "upstream/pool.h"
 
-#define EYEBALLS_NS     (250 * NS_PER_MS) /* a connection attempt this old no longer holds up the next (RFC 8305, 5) */
-#define RECENT_NS       (300 * NS_PER_S)  /* traffic since then makes a session worth keeping warm */
-#define FORGET_NS       (60 * NS_PER_S)   /* a failure this old says nothing of today */
-#define LOOK_NS         (10 * NS_PER_MS) /* while questions are in line, or a session is missing that should be there */
-#define BACKOFF_MAX_NS  NS_PER_S         /* one upstream alone is tried about once a second while it is gone */
-#define BACKOFF_EACH_NS (550 * NS_PER_MS) /* and several so that together they stay under two tries a second */
+#define FORGET_NS (60 * NS_PER_S)  /* a failure this old says nothing of today */
+#define LOOK_NS   (10 * NS_PER_MS) /* while questions are in line, or a session is missing that should be there */
 
 enum { JITTER_PERCENT = 10 }; /* of ages and intervals, so that workers do not all replace their sessions at once */
-
-/* ---- opening ---- */
-
-static uint64_t backoff_max_ns(const struct pool *pool)
-{
-    uint64_t max_ns = pool->remote_count * BACKOFF_EACH_NS;
-    return max_ns > BACKOFF_MAX_NS ? max_ns : BACKOFF_MAX_NS;
-}
-
-static bool has_slow_attempt(const struct remote *remote, uint64_t now_ns)
-{
-    list_for_each (node, &remote->sessions) {
-        const struct session *session = container_of(node, struct session, of_remote);
-        if (session->state < SESSION_READY && now_ns - session->opened_ns >= EYEBALLS_NS) return true;
-    }
-    return false;
-}
-
-/* The first upstream that may be tried. Those whose sessions hang come last; so does one that is already being slow
- * about a connection. */
-static struct remote *pick(struct pool *pool, uint64_t now_ns)
-{
-    struct remote *second = NULL;
-    for (unsigned i = 0; i < pool->remote_count; i++) {
-        struct remote *remote = &pool->remotes[i];
-        if (!backoff_allows(&remote->backoff, now_ns)) continue;
-        if (remote_open(remote) + remote_connecting(remote) >= pool->options.max_sessions) continue;
-        if (has_slow_attempt(remote, now_ns)) continue;
-        if (now_ns >= remote->avoid_until_ns) return remote;
-        if (!second) second = remote;
-    }
-    return second;
-}
-
-static void log_failure(struct pool *pool, struct remote *remote, unsigned failure, const char *why, uint64_t now_ns)
-{
-    static const char *const names[] = {
-#define L(id, text) text,
-        LABELS_FAILURE(L)
-#undef L
-    };
-    uint64_t held_back;
-    if (!remote->up && !log_repeat_due(&remote->trouble, now_ns, &held_back)) return;
-    if (failure == LABEL_FAILURE_CERTIFICATE)
-        log_error(
-            pool->log, "upstream certificate refused", log_text("upstream", remote->label), log_text("why", why),
-            log_text(
-                "do",
-                "check the upstream's name in 'upstreams', 'tls.ca_file' and this machine's clock; no query was sent"));
-    else
-        log_warning(pool->log, "upstream unreachable", log_text("upstream", remote->label),
-                    log_text("reason", names[failure]), log_text("why", why ? why : "no connection"));
-    remote->up = false;
-}
-
-static void count_failure(struct pool *pool, struct remote *remote, unsigned failure)
-{
-    counter_add(&pool->counters->upstream_failures[remote->index][failure], 1);
-}
 
 static void show_sessions(struct pool *pool, struct remote *remote)
 {
     unsigned open = remote_open(remote);
     gauge_set(&pool->counters->upstream_sessions[remote->index][0], open);
     gauge_set(&pool->counters->upstream_up[remote->index][0], open > 0);
-}
-
-static bool open_session(struct pool *pool, struct remote *remote, uint64_t now_ns)
-{
-    unsigned failure;
-    bool resume = !remote->distrusted && now_ns < remote->revalidate_at_ns;
-    struct session *session = session_open(&pool->host, remote, pool->tls, resume, &failure);
-    counter_add(&pool->counters->upstream_connects[remote->index][0], 1);
-    if (!session) {
-        count_failure(pool, remote, failure);
-        backoff_failed(&remote->backoff, backoff_max_ns(pool), &pool->random, now_ns);
-        log_failure(pool, remote, failure, NULL, now_ns);
-        return false;
-    }
-    session->max_age_ns = random_jitter(&pool->random, pool->options.max_age_ns, JITTER_PERCENT);
-    return true;
-}
-
-/* Attempts on their way in all; `ret_fresh`: those that are not slow yet. */
-static unsigned count_attempts(const struct pool *pool, uint64_t now_ns, unsigned *ret_fresh)
-{
-    unsigned attempts = 0;
-    *ret_fresh = 0;
-    for (unsigned i = 0; i < pool->remote_count; i++)
-        list_for_each (node, &pool->remotes[i].sessions) {
-            const struct session *session = container_of(node, struct session, of_remote);
-            if (session->state >= SESSION_READY) continue;
-            attempts++;
-            *ret_fresh += now_ns - session->opened_ns < EYEBALLS_NS;
-        }
-    return attempts;
-}
-
-/* Sessions that the questions in line could use: one for all without a record, one for all who were there at one death,
- * one each for those to be asked alone. */
-static unsigned count_wanted(const struct pool *pool)
-{
-    bool plain = false;
-    bool suspects = false;
-    unsigned alone = 0;
-    list_for_each (node, &pool->waiting) {
-        const struct exchange *exchange = container_of(node, struct exchange, waiting);
-        if (exchange->deaths == 0)
-            plain = true;
-        else if (exchange->deaths < EXCHANGE_DEATHS_ALONE)
-            suspects = true;
-        else
-            alone++;
-    }
-    return plain + suspects + alone;
-}
-
-static bool is_recent(const struct pool *pool, uint64_t now_ns)
-{
-    return now_ns - pool->asked_ns < RECENT_NS;
-}
-
-/* True where traffic was recent and no session is open or on its way. */
-static bool is_cold(const struct pool *pool, uint64_t now_ns)
-{
-    if (!pool->options.keep_warm || pool->draining || !is_recent(pool, now_ns)) return false;
-    for (unsigned i = 0; i < pool->remote_count; i++)
-        if (remote_open(&pool->remotes[i]) + remote_connecting(&pool->remotes[i]) > 0) return false;
-    return true;
-}
-
-static void open_wanted(struct pool *pool, uint64_t now_ns)
-{
-    unsigned fresh;
-    unsigned attempts = count_attempts(pool, now_ns, &fresh);
-    unsigned wanted = count_wanted(pool);
-    if (wanted == 0 && is_cold(pool, now_ns)) wanted = 1;
-    while (fresh < wanted && attempts < pool->options.max_handshakes) {
-        struct remote *remote = pick(pool, now_ns);
-        if (!remote) return;
-        if (!open_session(pool, remote, now_ns)) continue; /* backed off: the next is picked */
-        fresh++;
-        attempts++;
-    }
 }
 
 /* ---- ending ---- */
@@ -229,15 +88,13 @@ void upkeep_on_end(struct session *session, unsigned failure)
         learn_idle_limit(remote, session, now_ns);
         counter_add(&pool->counters->upstream_ended[remote->index][LABEL_SESSION_END_PEER], 1);
     } else {
-        count_failure(pool, remote, failure);
+        counter_add(&pool->counters->upstream_failures[remote->index][failure], 1);
     }
     if (session->full) remote->revalidating = false;
     if (is_refused_resumption(session, failure)) {
         forget_ticket(remote); /* and at once once more, in full */
     } else if (counts) {
-        backoff_failed(&remote->backoff, backoff_max_ns(pool), &pool->random, now_ns);
-        log_failure(pool, remote, failure, session->state == SESSION_CONNECTING ? NULL : tls_error(session->tls),
-                    now_ns);
+        opening_failed(pool, remote, failure, session->state == SESSION_CONNECTING ? NULL : tls_error(session->tls));
     }
     dispatch_elsewhere(pool, session, was_ready && !session->doubted);
     session_free(session);
@@ -304,7 +161,7 @@ static bool is_first_open(const struct pool *pool, const struct session *session
 
 static void on_idle(struct pool *pool, struct session *session, uint64_t now_ns)
 {
-    bool wanted = pool->options.keep_warm && !pool->draining && is_recent(pool, now_ns);
+    bool wanted = pool->options.keep_warm && !pool->draining && opening_is_recent(pool, now_ns);
     if (!wanted || !is_first_open(pool, session)) {
         end(pool, session, LABEL_SESSION_END_IDLE);
         return;
@@ -332,13 +189,13 @@ static void on_old(struct pool *pool, struct session *session, uint64_t now_ns)
         show_sessions(pool, remote);
         return;
     }
-    if (remote_connecting(remote) == 0 && backoff_allows(&remote->backoff, now_ns)) open_session(pool, remote, now_ns);
+    if (remote_connecting(remote) == 0 && backoff_allows(&remote->backoff, now_ns)) opening_begin(pool, remote, now_ns);
 }
 
 static void revalidate(struct pool *pool, struct remote *remote, uint64_t now_ns)
 {
     if (remote->revalidating || remote_open(remote) == 0 || now_ns < remote->revalidate_at_ns) return;
-    if (backoff_allows(&remote->backoff, now_ns)) remote->revalidating = open_session(pool, remote, now_ns);
+    if (backoff_allows(&remote->backoff, now_ns)) remote->revalidating = opening_begin(pool, remote, now_ns);
 }
 
 static bool is_old(const struct session *session, uint64_t now_ns)
@@ -380,7 +237,7 @@ void upkeep(struct pool *pool, uint64_t now_ns)
         revalidate(pool, remote, now_ns);
         forget_failures(pool, remote, now_ns);
     }
-    open_wanted(pool, now_ns);
+    opening_wanted(pool, now_ns);
 }
 
 /* ---- when to come again ---- */
@@ -408,7 +265,7 @@ uint64_t upkeep_deadline_ns(const struct pool *pool)
 {
     uint64_t now_ns = pool->host.loop->now_ns;
     uint64_t deadline_ns = CLOCK_NEVER;
-    if (!list_is_empty(&pool->waiting) || is_cold(pool, now_ns)) deadline_ns = now_ns + LOOK_NS;
+    if (!list_is_empty(&pool->waiting) || opening_is_cold(pool, now_ns)) deadline_ns = now_ns + LOOK_NS;
     for (unsigned i = 0; i < pool->remote_count; i++) {
         const struct remote *remote = &pool->remotes[i];
         list_for_each (node, &remote->sessions)

@@ -1,0 +1,74 @@
+#include "reply.h"
+
+#include "common/clock.h"
+#include "dns/edns.h"
+
+/* Ends a query with what was written by begin_reply, and counts it. */
+static void reply_end(struct counters *counters, const struct asking *asking, size_t size, uint16_t rcode)
+{
+    counter_add(&counters->responses[counters_rcode_label(rcode)][0], 1);
+    asking->transport->end_reply(asking->transport, asking->client, size);
+}
+
+/* Ends a query without a reply, for a reason of LABEL_DROPPED_. */
+void reply_drop(struct counters *counters, const struct asking *asking, unsigned reason)
+{
+    counter_add(&counters->dropped[reason][0], 1);
+    asking->transport->end_reply(asking->transport, asking->client, 0);
+}
+
+struct echo reply_echo(const struct question *question)
+{
+    return (struct echo){asker_of(question), question->name, question->name_size, question->type, question->class};
+}
+
+void reply_error(struct counters *counters, const struct asking *asking, const struct echo *echo, uint16_t rcode,
+                 uint16_t ede_code, const char *ede_text)
+{
+    const struct answer_error error = {rcode, ede_code, ede_text, asking->transport->keepalive_100ms};
+    uint8_t *reply = asking->transport->begin_reply(asking->transport, asking->client, ANSWER_ERROR_MAX);
+    if (!reply) {
+        reply_drop(counters, asking, LABEL_DROPPED_CLIENT_GONE);
+        return;
+    }
+    size_t size = answer_error(reply, &echo->asker, echo->name, echo->name_size, echo->type, echo->class, &error);
+    reply_end(counters, asking, size, rcode);
+}
+
+void reply_local(struct counters *counters, const struct asking *asking, const struct question *question,
+                 uint16_t rcode, uint16_t ede_code, const char *ede_text)
+{
+    const struct echo echo = reply_echo(question);
+    histogram_observe(&counters->request_duration[LABEL_SOURCE_LOCAL], 0, 1);
+    reply_error(counters, asking, &echo, rcode, ede_code, ede_text);
+}
+
+/* Turns an answer's bytes, which stand where the reply is to be, into the reply. */
+bool reply_finish(struct counters *counters, const struct asking *asking, uint8_t *reply, size_t size,
+                  const struct asker *asker, const uint8_t *name, struct answer_use use)
+{
+    use.keepalive_100ms = asking->transport->keepalive_100ms;
+    size_t written = answer_to_reply(reply, size, asker, name, &use);
+    if (written == 0) return false;
+    reply_end(counters, asking, written, message_flags(reply) & DNS_RCODE);
+    return true;
+}
+
+void reply_any(struct counters *counters, const struct asking *asking, const struct question *question)
+{
+    uint8_t *reply = asking->transport->begin_reply(asking->transport, asking->client, ANSWER_ERROR_MAX);
+    if (!reply) {
+        reply_drop(counters, asking, LABEL_DROPPED_CLIENT_GONE);
+        return;
+    }
+    size_t size = answer_any(reply, question, asking->transport->keepalive_100ms);
+    histogram_observe(&counters->request_duration[LABEL_SOURCE_LOCAL], 0, 1);
+    reply_end(counters, asking, size, DNS_RCODE_NOERROR);
+}
+
+void reply_nothing_and_close(struct counters *counters, const struct asking *asking)
+{
+    counter_add(&counters->invalid[LABEL_INVALID_NOT_QUERY][0], 1);
+    reply_drop(counters, asking, LABEL_DROPPED_NOT_QUERY);
+    asking->transport->abort(asking->transport, asking->client);
+}

@@ -1,0 +1,56 @@
+/* reply: how a query ends: with an answer, with an error of our own, or with nothing; counted, whichever way. Each
+ * function ends the query, exactly once. A worker's thread. */
+#ifndef SERVER_REPLY_H
+#define SERVER_REPLY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/address.h"
+#include "dns/answer.h"
+#include "dns/question.h"
+#include "metrics/counters.h"
+#include "transport.h"
+
+/* Who asks, for as long as the message is there. */
+struct asking {
+    struct transport *transport;
+    struct slot_handle client;
+    const struct address *address; /* NULL for somebody who waited */
+};
+
+/* What an error reply repeats of a question. */
+struct echo {
+    struct asker asker;
+    const uint8_t *name; /* or NULL */
+    size_t name_size;
+    uint16_t type;
+    uint16_t class;
+};
+
+struct echo reply_echo(const struct question *question);
+
+/* Turns an answer's bytes, which stand where the reply is to be (transport->begin_reply), into the reply, and ends the
+ * query. False: they are no answer's, and the query has not ended. */
+bool reply_finish(struct counters *counters, const struct asking *asking, uint8_t *reply, size_t size,
+                  const struct asker *asker, const uint8_t *name, struct answer_use use);
+
+/* An error; `ede_code` or DNS_EDE_NONE, `ede_text` or NULL. */
+void reply_error(struct counters *counters, const struct asking *asking, const struct echo *echo, uint16_t rcode,
+                 uint16_t ede_code, const char *ede_text);
+
+/* The same for a query that never left this program. */
+void reply_local(struct counters *counters, const struct asking *asking, const struct question *question,
+                 uint16_t rcode, uint16_t ede_code, const char *ede_text);
+
+/* The answer to ANY (RFC 8482). */
+void reply_any(struct counters *counters, const struct asking *asking, const struct question *question);
+
+/* None, for a reason of LABEL_DROPPED_. */
+void reply_drop(struct counters *counters, const struct asking *asking, unsigned reason);
+
+/* None, and the connection is closed: it was no query. */
+void reply_nothing_and_close(struct counters *counters, const struct asking *asking);
+
+#endif

@@ -1,0 +1,148 @@
+#include "upstream/opening.h"
+
+#include "common/clock.h"
+#include "upstream/pool.h"
+
+#define RECENT_NS       (300 * NS_PER_S)  /* traffic since then makes a session worth keeping warm */
+#define EYEBALLS_NS     (250 * NS_PER_MS) /* an attempt this old no longer holds up the next (RFC 8305, 5) */
+#define BACKOFF_MAX_NS  NS_PER_S          /* one upstream alone is tried about once a second while it is gone, */
+#define BACKOFF_EACH_NS (550 * NS_PER_MS) /* and several so that together they stay under two tries a second */
+
+enum { JITTER_PERCENT = 10 }; /* of ages, so that workers do not all replace their sessions at once */
+
+static uint64_t backoff_max_ns(const struct pool *pool)
+{
+    uint64_t max_ns = pool->remote_count * BACKOFF_EACH_NS;
+    return max_ns > BACKOFF_MAX_NS ? max_ns : BACKOFF_MAX_NS;
+}
+
+static bool has_slow_attempt(const struct remote *remote, uint64_t now_ns)
+{
+    list_for_each (node, &remote->sessions) {
+        const struct session *session = container_of(node, struct session, of_remote);
+        if (session->state < SESSION_READY && now_ns - session->opened_ns >= EYEBALLS_NS) return true;
+    }
+    return false;
+}
+
+/* The first upstream that may be tried. Those whose sessions hang come last; so does one that is already being slow
+ * about a connection. */
+static struct remote *pick(struct pool *pool, uint64_t now_ns)
+{
+    struct remote *second = NULL;
+    for (unsigned i = 0; i < pool->remote_count; i++) {
+        struct remote *remote = &pool->remotes[i];
+        if (!backoff_allows(&remote->backoff, now_ns)) continue;
+        if (remote_open(remote) + remote_connecting(remote) >= pool->options.max_sessions) continue;
+        if (has_slow_attempt(remote, now_ns)) continue;
+        if (now_ns >= remote->avoid_until_ns) return remote;
+        if (!second) second = remote;
+    }
+    return second;
+}
+
+static void log_failure(struct pool *pool, struct remote *remote, unsigned failure, const char *why, uint64_t now_ns)
+{
+    static const char *const names[] = {
+#define L(id, text) text,
+        LABELS_FAILURE(L)
+#undef L
+    };
+    uint64_t held_back;
+    if (!remote->up && !log_repeat_due(&remote->trouble, now_ns, &held_back)) return;
+    if (failure == LABEL_FAILURE_CERTIFICATE)
+        log_error(
+            pool->log, "upstream certificate refused", log_text("upstream", remote->label), log_text("why", why),
+            log_text(
+                "do",
+                "check the upstream's name in 'upstreams', 'tls.ca_file' and this machine's clock; no query was sent"));
+    else
+        log_warning(pool->log, "upstream unreachable", log_text("upstream", remote->label),
+                    log_text("reason", names[failure]), log_text("why", why ? why : "no connection"));
+    remote->up = false;
+}
+
+void opening_failed(struct pool *pool, struct remote *remote, unsigned failure, const char *why)
+{
+    uint64_t now_ns = pool->host.loop->now_ns;
+    backoff_failed(&remote->backoff, backoff_max_ns(pool), &pool->random, now_ns);
+    log_failure(pool, remote, failure, why, now_ns);
+}
+
+bool opening_begin(struct pool *pool, struct remote *remote, uint64_t now_ns)
+{
+    unsigned failure;
+    bool resume = !remote->distrusted && now_ns < remote->revalidate_at_ns;
+    struct session *session = session_open(&pool->host, remote, pool->tls, resume, &failure);
+    counter_add(&pool->counters->upstream_connects[remote->index][0], 1);
+    if (!session) {
+        counter_add(&pool->counters->upstream_failures[remote->index][failure], 1);
+        opening_failed(pool, remote, failure, NULL);
+        return false;
+    }
+    session->max_age_ns = random_jitter(&pool->random, pool->options.max_age_ns, JITTER_PERCENT);
+    return true;
+}
+
+/* Attempts on their way in all; `ret_fresh`: those that are not slow yet. */
+static unsigned count_attempts(const struct pool *pool, uint64_t now_ns, unsigned *ret_fresh)
+{
+    unsigned attempts = 0;
+    *ret_fresh = 0;
+    for (unsigned i = 0; i < pool->remote_count; i++)
+        list_for_each (node, &pool->remotes[i].sessions) {
+            const struct session *session = container_of(node, struct session, of_remote);
+            if (session->state >= SESSION_READY) continue;
+            attempts++;
+            *ret_fresh += now_ns - session->opened_ns < EYEBALLS_NS;
+        }
+    return attempts;
+}
+
+/* Sessions that the questions in line could use: one for all without a record, one for all who were there at one death,
+ * one each for those to be asked alone. */
+static unsigned count_wanted(const struct pool *pool)
+{
+    bool plain = false;
+    bool suspects = false;
+    unsigned alone = 0;
+    list_for_each (node, &pool->waiting) {
+        const struct exchange *exchange = container_of(node, struct exchange, waiting);
+        if (exchange->deaths == 0)
+            plain = true;
+        else if (exchange->deaths < EXCHANGE_DEATHS_ALONE)
+            suspects = true;
+        else
+            alone++;
+    }
+    return plain + suspects + alone;
+}
+
+bool opening_is_recent(const struct pool *pool, uint64_t now_ns)
+{
+    return now_ns - pool->asked_ns < RECENT_NS;
+}
+
+/* True where traffic was recent and no session is open or on its way. */
+bool opening_is_cold(const struct pool *pool, uint64_t now_ns)
+{
+    if (!pool->options.keep_warm || pool->draining || !opening_is_recent(pool, now_ns)) return false;
+    for (unsigned i = 0; i < pool->remote_count; i++)
+        if (remote_open(&pool->remotes[i]) + remote_connecting(&pool->remotes[i]) > 0) return false;
+    return true;
+}
+
+void opening_wanted(struct pool *pool, uint64_t now_ns)
+{
+    unsigned fresh;
+    unsigned attempts = count_attempts(pool, now_ns, &fresh);
+    unsigned wanted = count_wanted(pool);
+    if (wanted == 0 && opening_is_cold(pool, now_ns)) wanted = 1;
+    while (fresh < wanted && attempts < pool->options.max_handshakes) {
+        struct remote *remote = pick(pool, now_ns);
+        if (!remote) return;
+        if (!opening_begin(pool, remote, now_ns)) continue; /* backed off: the next is picked */
+        fresh++;
+        attempts++;
+    }
+}

@@ -1,0 +1,31 @@
+/* opening: when a session is begun, and to which upstream.
+ *
+ * Questions in line want sessions; a worker with recent traffic and none wants one, too. The first upstream by
+ * preference is tried whose back-off allows it; where it is slow to connect, the next is tried beside it. Attempts at
+ * once are bounded by max_handshakes, sessions by max_sessions. Part of the pool; one thread. */
+#ifndef UPSTREAM_OPENING_H
+#define UPSTREAM_OPENING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct pool;
+struct remote;
+
+/* Begins as many sessions as are wanted and may be. */
+void opening_wanted(struct pool *pool, uint64_t now_ns);
+
+/* Begins one to that upstream; false where it failed at once (it is backed off then). */
+bool opening_begin(struct pool *pool, struct remote *remote, uint64_t now_ns);
+
+/* An attempt failed, for a reason of LABEL_FAILURE_ (counted by the caller): the upstream is backed off, and the log
+ * says so. `why`: in words, or NULL. */
+void opening_failed(struct pool *pool, struct remote *remote, unsigned failure, const char *why);
+
+/* Clients asked lately. */
+bool opening_is_recent(const struct pool *pool, uint64_t now_ns);
+
+/* Clients asked lately, and no session is open or on its way. */
+bool opening_is_cold(const struct pool *pool, uint64_t now_ns);
+
+#endif
