@@ -6,7 +6,7 @@
 #define RECENT_NS       (300 * NS_PER_S)  /* traffic since then makes a session worth keeping warm */
 #define EYEBALLS_NS     (250 * NS_PER_MS) /* an attempt this old no longer holds up the next (RFC 8305, 5) */
 #define BACKOFF_MAX_NS  NS_PER_S          /* one upstream alone is tried about once a second while it is gone, */
-#define BACKOFF_EACH_NS (550 * NS_PER_MS) /* and several so that together they stay under two tries a second */
+#define BACKOFF_EACH_NS (700 * NS_PER_MS) /* and several so that together they stay under two tries a second */
 
 enum { JITTER_PERCENT = 10 }; /* of ages, so that workers do not all replace their sessions at once */
 

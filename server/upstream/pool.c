@@ -152,6 +152,7 @@ void pool_ask(struct pool *pool, struct exchange *exchange, uint64_t now_ns)
     pool->hedge_credit += pool->options.hedge_percent;
     if (pool->hedge_credit > HEDGE_CREDIT_MAX) pool->hedge_credit = HEDGE_CREDIT_MAX;
     if (!exchange->background) pool->asked_ns = now_ns;
+    if (pool->roomier) dispatch_waiting(pool); /* those in line come first */
     dispatch(pool, exchange);
 }
 
@@ -215,8 +216,9 @@ void pool_tick(struct pool *pool, uint64_t now_ns)
         }
         gauge_set(&pool->counters->upstream_in_flight[i][0], in_flight);
     }
+    if (pool->roomier) dispatch_waiting(pool); /* before upkeep, which opens sessions for those still in line */
     upkeep(pool, now_ns);
-    if (pool->roomier && !list_is_empty(&pool->waiting)) dispatch_waiting(pool);
+    if (pool->roomier) dispatch_waiting(pool);
 }
 
 uint64_t pool_deadline_ns(const struct pool *pool)

@@ -1,0 +1,209 @@
+/* fake_session: sessions without sockets, for tests of the pool: they take the place of session.c and tls.c at link
+ * time, so that a test decides what an upstream does, and time is a number. */
+#ifndef FAKE_SESSION_H
+#define FAKE_SESSION_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/clock.h"
+#include "upstream/pool.h"
+#include "upstream/session.h"
+#include "upstream/tls.h"
+
+enum { FAKE_SESSIONS_MAX = 256 };
+
+/* What the test sees and decides. One test program, one world. */
+static struct fake_world {
+    struct session *sessions[FAKE_SESSIONS_MAX]; /* opened, in order; NULL once freed */
+    bool resumed[FAKE_SESSIONS_MAX];
+    unsigned opened;
+    bool refuse[UPSTREAMS_MAX]; /* connecting to it fails at once */
+    int tickets;                /* alive */
+} world;
+
+struct tls {
+    bool resumed;
+};
+
+struct tls_context {
+    int unused;
+};
+
+struct tls_ticket {
+    int unused;
+};
+
+struct session *session_open(struct session_host *host, struct remote *remote, struct tls_context *tls, bool resume,
+                             unsigned *ret_failure)
+{
+    (void)tls;
+    *ret_failure = LABEL_FAILURE_REFUSED;
+    if (world.refuse[remote->index]) return NULL;
+    assert_true(world.opened < FAKE_SESSIONS_MAX);
+    struct session *session = calloc(1, sizeof *session);
+    session->host = host;
+    session->remote = remote;
+    session->full = !(resume && remote->ticket);
+    session->opened_ns = session->used_ns = host->loop->now_ns;
+    session->tls = calloc(1, sizeof *session->tls);
+    session->tls->resumed = !session->full;
+    list_init(&session->dirty);
+    list_init(&session->asks);
+    list_init(&session->overdue);
+    list_push(&remote->sessions, &session->of_remote);
+    world.resumed[world.opened] = !session->full;
+    world.sessions[world.opened++] = session;
+    return session;
+}
+
+void session_free(struct session *session)
+{
+    assert_int_equal(session->in_flight, 0);
+    for (unsigned i = 0; i < world.opened; i++)
+        if (world.sessions[i] == session) world.sessions[i] = NULL;
+    list_remove(&session->of_remote);
+    free(session->tls);
+    free(session);
+}
+
+bool session_ask(struct session *session, struct ask *ask, const struct question_key *key, uint64_t now_ns)
+{
+    (void)key;
+    ask->session = session;
+    ask->sent_ns = now_ns;
+    session->used_ns = now_ns;
+    session->in_flight++;
+    if (session->asked_in_silence++ == 0) session->silent_from_ns = now_ns;
+    list_push(&session->asks, &ask->by_age);
+    return true;
+}
+
+void session_mark_overdue(struct ask *ask)
+{
+    list_remove(&ask->by_age);
+    list_push(&ask->session->overdue, &ask->by_age);
+}
+
+void session_forget(struct ask *ask)
+{
+    if (!ask->session) return;
+    list_remove(&ask->by_age);
+    if (--ask->session->in_flight == 0) ask->session->suspicion = 0;
+    ask->session = NULL;
+}
+
+void session_drain(struct session *session, unsigned label)
+{
+    session->state = SESSION_DRAINING;
+    session->drain_label = label;
+}
+
+void session_flush(struct session *session)
+{
+    (void)session;
+}
+
+struct tls_context *tls_context_share(struct tls_context *context)
+{
+    return context;
+}
+
+void tls_context_free(struct tls_context *context)
+{
+    (void)context;
+}
+
+bool tls_is_resumed(const struct tls *tls)
+{
+    return tls->resumed;
+}
+
+int64_t tls_certificate_expiry_s(struct tls *tls)
+{
+    (void)tls;
+    return 4102444800;
+}
+
+struct tls_ticket *tls_take_ticket(struct tls *tls)
+{
+    if (tls->resumed) return NULL;
+    world.tickets++;
+    return calloc(1, sizeof(struct tls_ticket));
+}
+
+void tls_ticket_free(struct tls_ticket *ticket)
+{
+    if (!ticket) return;
+    world.tickets--;
+    free(ticket);
+}
+
+const char *tls_error(const struct tls *tls)
+{
+    (void)tls;
+    return "as the test wants";
+}
+
+/* ---- what upstreams do ---- */
+
+/* The handshake of the session opened as the n-th is done. */
+static inline void fake_ready(unsigned n)
+{
+    struct session *session = world.sessions[n];
+    assert_non_null(session);
+    session->state = SESSION_READY;
+    session->host->on_ready(session);
+}
+
+/* It ends, for a reason of LABEL_FAILURE_. */
+static inline void fake_end(unsigned n, unsigned failure)
+{
+    assert_non_null(world.sessions[n]);
+    world.sessions[n]->host->on_end(world.sessions[n], failure);
+}
+
+/* It answers the exchange, with one A record or, where rcode is not 0, with that alone. */
+static inline void fake_answer(unsigned n, struct exchange *exchange, uint16_t rcode)
+{
+    struct session *session = world.sessions[n];
+    struct ask *ask = exchange->asks[0].session == session ? &exchange->asks[0] : &exchange->asks[1];
+    const struct question_key *key = &exchange->key;
+    size_t name_size = question_key_name_size(key);
+    uint8_t message[512] = {0, 0, 0x81, (uint8_t)(0x80 | rcode), 0, 1, 0, rcode == 0, 0, 0, 0, 0};
+    static const uint8_t record[] = {0xc0, 12, 0, 1, 0, 1, 0, 0, 1, 44, 0, 4, 192, 0, 2, 1};
+    size_t size = DNS_HEADER_BYTES;
+    assert_non_null(session);
+    assert_ptr_equal(ask->session, session);
+    memcpy(message + size, key->bytes, name_size);
+    size += name_size;
+    dns_put_u16(message + size, question_key_type(key));
+    dns_put_u16(message + size + 2, DNS_CLASS_IN);
+    size += 4;
+    if (rcode == 0) {
+        memcpy(message + size, record, sizeof record);
+        size += sizeof record;
+    }
+    session->used_ns = session->host->loop->now_ns;
+    session->asked_in_silence = 0;
+    session->host->on_response(session, ask, message, size);
+}
+
+/* It answers with bytes that are no DNS message. */
+static inline void fake_garbage(unsigned n, struct exchange *exchange)
+{
+    static const uint8_t garbage[] = {0, 0, 0x81, 0x80, 0, 1, 0, 9, 0, 0, 0, 0, 0xff, 0xff};
+    struct session *session = world.sessions[n];
+    struct ask *ask = exchange->asks[0].session == session ? &exchange->asks[0] : &exchange->asks[1];
+    session->asked_in_silence = 0;
+    session->host->on_response(session, ask, garbage, sizeof garbage);
+}
+
+#endif
