@@ -1,0 +1,48 @@
+/* command_line: the flags, the help, and what the flags change in a configuration. Main thread only (getopt keeps state
+ * of its own). */
+#ifndef CONFIG_COMMAND_LINE_H
+#define CONFIG_COMMAND_LINE_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "acceptor.h"
+#include "metrics/counters.h"
+
+struct config;
+struct faults;
+struct place;
+
+/* What --print-config-doc prints, in the order of its words. */
+enum config_doc { CONFIG_DOC_NONE, CONFIG_DOC_MARKDOWN, CONFIG_DOC_EXAMPLE, CONFIG_DOC_METRICS };
+
+/* The command line, as given and found to be right; NULL or 0 where a flag was not given. Views of argv. */
+struct command_line {
+    const char *config_file;
+    const char *listen[LISTENERS_MAX];
+    unsigned listen_count;
+    const char *upstreams[UPSTREAMS_MAX];
+    unsigned upstream_count;
+    const char *ca_file;
+    const char *http;
+    const char *workers;
+    const char *log_level;
+    bool check_config;
+    bool health_check;
+    const char *health_check_address; /* or NULL: the configured one */
+    enum config_doc print_config_doc;
+    bool version;
+    bool help;
+};
+
+/* False: usage; what is wrong was written to `errors`, named with its flag. Values are looked at too; a flag given
+ * twice counts the last time, those of lists all times. */
+bool command_line_parse(int argc, char **argv, struct command_line *ret_command, FILE *errors);
+void command_line_help(FILE *out);
+
+/* Sets what the flags say, lists in place of those they find, and its place in `places` (as walker_read). What is wrong
+ * becomes a fault: a value, or two flags that do not go together in one list. */
+void command_line_apply(const struct command_line *command, struct config *config, struct place *places,
+                        struct faults *faults);
+
+#endif

@@ -1,0 +1,128 @@
+#include "config/config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/faults.h"
+#include "config/settings.h"
+#include "config/walker.h"
+
+/* A configuration on its way, and where each of its settings came from. */
+struct draft {
+    struct config config;
+    struct place places[SETTINGS_MAX];
+    struct faults faults;
+};
+
+static void set_defaults(struct draft *draft)
+{
+    struct settings settings = settings_of_config();
+    for (size_t i = 0; i < settings.count; i++)
+        if (!setting_set_default(&settings.list[i], &draft->config)) faults_add(&draft->faults, NULL, "out of memory");
+}
+
+/* Where to point for a fault of two settings together: at the one that was given. */
+static struct place place_of_either(const struct draft *draft, const char *key, const char *other)
+{
+    struct settings settings = settings_of_config();
+    struct place place = draft->places[settings_find(settings, key) - settings.list];
+    bool is_given = place.flag || place.line > 0;
+    return is_given ? place : draft->places[settings_find(settings, other) - settings.list];
+}
+
+static void check_lifetimes(struct draft *draft)
+{
+    struct place place = place_of_either(draft, "cache.min_ttl", "cache.max_ttl");
+    if (draft->config.forwarder.cache_min_ns > draft->config.forwarder.cache_max_ns)
+        faults_add(&draft->faults, &place, "'cache.min_ttl': is above 'cache.max_ttl'; at most that is allowed");
+}
+
+static void check_rate_limit(struct draft *draft)
+{
+    const struct ratelimit_options *ratelimit = &draft->config.ratelimit;
+    struct place place = place_of_either(draft, "rate_limit.burst", "rate_limit.queries_per_second");
+    if (ratelimit->queries_per_s > 0 && ratelimit->burst == 0)
+        faults_add(&draft->faults, &place,
+                   "'rate_limit.burst': is 0, so no question would ever pass; at least 1 is allowed");
+}
+
+static void check_addresses(struct draft *draft)
+{
+    const struct config *config = &draft->config;
+    struct place place = place_of_either(draft, "http.listen", "listen");
+    char text[ADDRESS_TEXT_BYTES];
+    for (unsigned i = 0; i < config->acceptor.listen_count; i++)
+        if (address_equal(&config->acceptor.listen[i], &config->endpoint.listen))
+            faults_add(&draft->faults, &place, "'http.listen': %s is in 'listen' too; each wants an address of its own",
+                       address_format(&config->endpoint.listen, text));
+}
+
+/* What no setting can tell for itself. */
+static bool finish(struct draft *draft, struct config *ret_config)
+{
+    check_lifetimes(draft);
+    check_rate_limit(draft);
+    check_addresses(draft);
+    if (draft->faults.count > 0) {
+        config_free(&draft->config);
+        return false;
+    }
+    *ret_config = draft->config;
+    return true;
+}
+
+bool config_parse(const char *text, size_t size, const char *name, struct config *ret_config, FILE *errors)
+{
+    struct draft draft = {.faults = {.file = name, .out = errors}};
+    set_defaults(&draft);
+    walker_read(text, size, &draft.config, draft.places, &draft.faults);
+    return finish(&draft, ret_config);
+}
+
+/* The whole file, to be freed; NULL with the errno why, EFBIG where it is too large. */
+static char *read_file(const char *path, size_t *ret_size, int *ret_error)
+{
+    FILE *file = fopen(path, "re");
+    char *text = malloc(CONFIG_FILE_BYTES + 1);
+    *ret_error = errno;
+    if (!file || !text) goto fail;
+    *ret_size = fread(text, 1, CONFIG_FILE_BYTES + 1, file);
+    *ret_error = *ret_size > CONFIG_FILE_BYTES ? EFBIG : errno;
+    if (ferror(file) || *ret_size > CONFIG_FILE_BYTES) goto fail;
+    fclose(file);
+    return text;
+fail:
+    if (file) fclose(file);
+    free(text);
+    return NULL;
+}
+
+static void load_file(struct draft *draft, const char *path)
+{
+    size_t size;
+    int error;
+    char *text = read_file(path, &size, &error);
+    if (!text) {
+        faults_add(&draft->faults, NULL, "cannot be read: %s", strerror(error));
+        return;
+    }
+    walker_read(text, size, &draft->config, draft->places, &draft->faults);
+    free(text);
+}
+
+bool config_load(const struct command_line *command, struct config *ret_config, FILE *errors)
+{
+    struct draft draft = {
+        .faults = {.file = command->config_file ? command->config_file : "dns-tls-proxy", .out = errors}};
+    set_defaults(&draft);
+    if (command->config_file) load_file(&draft, command->config_file);
+    command_line_apply(command, &draft.config, draft.places, &draft.faults);
+    return finish(&draft, ret_config);
+}
+
+void config_free(struct config *config)
+{
+    free(config->access.allow);
+    config->access = (struct access_options){.allow = NULL};
+}

@@ -1,0 +1,65 @@
+#include "config/faults.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+static void write_place(const struct faults *faults, const struct place *place)
+{
+    if (place && place->flag)
+        fprintf(faults->out, "dns-tls-proxy: --%s: ", place->flag);
+    else if (place)
+        fprintf(faults->out, "%s:%zu:%zu: ", faults->file, place->line, place->column);
+    else
+        fprintf(faults->out, "%s: ", faults->file);
+}
+
+void faults_add(struct faults *faults, const struct place *place, const char *format, ...)
+{
+    if (faults_are_full(faults)) return;
+    va_list arguments;
+    va_start(arguments, format);
+    write_place(faults, place);
+    vfprintf(faults->out, format, arguments);
+    fputc('\n', faults->out);
+    va_end(arguments);
+    faults->count++;
+    if (faults_are_full(faults)) fputs("dns-tls-proxy: more faults are not listed\n", faults->out);
+}
+
+bool faults_are_full(const struct faults *faults)
+{
+    return faults->count >= FAULTS_MAX;
+}
+
+static bool is_plain_word(const char *text)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+/:#%[]<>*&";
+    size_t size = strspn(text, plain);
+    return size > 0 && text[size] == '\0' && size < FAULT_QUOTE_BYTES;
+}
+
+/* The longest a byte gets, as "\x0a". */
+enum { QUOTED_BYTE = 4 };
+
+static size_t quote_byte(unsigned char byte, char ret_quoted[static QUOTED_BYTE])
+{
+    static const char hex[] = "0123456789abcdef";
+    bool is_special = byte == '"' || byte == '\\';
+    bool is_printable = byte >= ' ' && byte < 0x7f;
+    const char plain[] = {(char)byte}, special[] = {'\\', (char)byte};
+    const char other[] = {'\\', 'x', hex[byte >> 4], hex[byte & 15]};
+    size_t size = is_special ? sizeof special : is_printable ? sizeof plain : sizeof other;
+    memcpy(ret_quoted, is_special ? special : is_printable ? plain : other, size);
+    return size;
+}
+
+const char *fault_quote(const char *text, char quoted[static FAULT_QUOTE_BYTES])
+{
+    if (is_plain_word(text)) return memcpy(quoted, text, strlen(text) + 1);
+    size_t used = 0;
+    quoted[used++] = '"';
+    while (*text && used + QUOTED_BYTE + sizeof "...\"" <= FAULT_QUOTE_BYTES)
+        used += quote_byte((unsigned char)*text++, quoted + used);
+    snprintf(quoted + used, FAULT_QUOTE_BYTES - used, "%s", *text ? "...\"" : "\"");
+    return quoted;
+}

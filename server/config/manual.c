@@ -1,0 +1,155 @@
+#include "config/manual.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "config/settings.h"
+#include "config/value.h"
+
+struct section {
+    const char *name;
+    const char *help;
+};
+
+static const struct section sections[] = {
+    {"", "Settings at the top of the file, in no section."},
+    {"upstream", "How upstreams are asked."},
+    {"tls", "How upstreams prove who they are: always by certificate chain and name; that cannot be switched off."},
+    {"cache", "Answers kept."},
+    {"prefetch", "Names kept resolved before anybody asks."},
+    {"access", "Who may ask."},
+    {"rate_limit", "How much a client may ask: a token bucket for each."},
+    {"clients", "What the connections of clients may cost."},
+    {"http", "Metrics (`/metrics`), health checks (`/healthz`, `/readyz`) and the status page (`/`)."},
+    {"log", "What the program says, on standard error."},
+};
+enum { SECTIONS = sizeof sections / sizeof *sections };
+
+static bool is_in(const struct setting *setting, const char *section, char ret_name[static SETTING_NAME_BYTES])
+{
+    bool is_top = !strchr(setting->key, '.');
+    return is_top == (section[0] == '\0') && setting_name_in(setting, section, ret_name);
+}
+
+static void write_entries(const char *usual, FILE *out)
+{
+    char entry[SETTING_ENTRY_BYTES];
+    const char *between = "[";
+    for (; setting_next_entry(&usual, entry); between = ", ") fprintf(out, "%s\"%s\"", between, entry);
+    fputc(']', out);
+}
+
+/* A default as YAML, on one line; texts that YAML might take for something else are quoted. */
+static void write_default(const struct setting *setting, FILE *out)
+{
+    bool is_quoted = setting->kind == SETTING_PATH || setting->kind == SETTING_ADDRESS;
+    if (setting_is_list(setting))
+        write_entries(setting->usual, out);
+    else
+        fprintf(out, is_quoted ? "\"%s\"" : "%s", setting->usual);
+}
+
+/* The default of `upstreams` as YAML, a line each, `indent` before it. */
+static void write_upstreams(const struct setting *setting, const char *indent, FILE *out)
+{
+    char entry[SETTING_ENTRY_BYTES], ip[ADDRESS_TEXT_BYTES];
+    struct upstream_options upstream;
+    const char *usual = setting->usual;
+    while (setting_next_entry(&usual, entry) && value_parse_upstream(entry, &upstream) == VALUE_OK)
+        fprintf(out, "%s- {address: \"%s\", port: %u, name: %s}\n", indent, address_format_ip(&upstream.address, ip),
+                upstream.address.port, upstream.name);
+}
+
+static void write_row(const struct setting *setting, const char *name, FILE *out)
+{
+    char allowed[SETTING_ALLOWED_BYTES];
+    fprintf(out, "| `%s` | ", name);
+    if (setting->kind == SETTING_UPSTREAMS)
+        fputs("Cloudflare's four, below | mappings, below", out);
+    else {
+        fputs(setting->usual ? "`" : "must be given", out);
+        if (setting->usual) write_default(setting, out);
+        fprintf(out, "%s | %s", setting->usual ? "`" : "", setting_allowed_range(setting, allowed));
+    }
+    fprintf(out, " | %s |\n", setting->help);
+}
+
+static void write_table(struct settings settings, const char *section, FILE *out)
+{
+    char name[SETTING_NAME_BYTES];
+    fputs("| setting | default | allowed | what it is |\n|---|---|---|---|\n", out);
+    for (size_t i = 0; i < settings.count; i++)
+        if (is_in(&settings.list[i], section, name)) write_row(&settings.list[i], name, out);
+}
+
+static void write_preface(FILE *out)
+{
+    fputs("# Configuration\n\n"
+          "Written by `dns-tls-proxy --print-config-doc=markdown` from the table in `server/config/settings.c`: change "
+          "that, not this file.\n\n"
+          "The file is YAML and is given by `--config FILE`. Every setting may be left out; without a file all have "
+          "their defaults. Flags (`--help`)\n"
+          "win over the file. A list that is given replaces its default. `--print-config-doc=example` prints a file to "
+          "begin with.\n\n"
+          "Whatever is not understood is refused, never guessed at: unknown keys, keys given twice, values out of "
+          "range. `--check-config` names every\n"
+          "fault at once, with line and column:\n\n"
+          "```\n"
+          "dns.yaml:5:11: 'upstreams.port': 70000 is out of range 1..65535\n"
+          "```\n\n"
+          "- A duration is a number and its unit: `500ms`, `4.5s`, `10m`, `1h`, `1d`. A size is a number of bytes, or "
+          "a number and its unit: `64KiB`,\n"
+          "  `64MiB`, `1GiB`.\n"
+          "- Whole numbers are decimal digits without a sign or leading zeros. Booleans are `true` and `false`.\n"
+          "- Addresses with colons or brackets stand in quotes: `\"[::1]:8853\"`, `\"fc00::/7\"`.\n"
+          "- The file is UTF-8, one document, at most 1 MiB, without anchors, aliases and tags.\n",
+          out);
+}
+
+static void write_upstreams_section(FILE *out)
+{
+    struct settings settings = settings_of_config();
+    fputs("\n## upstreams\n\nA list of mappings, in order of preference.\n\n", out);
+    write_table(settings_of_upstream(), "upstreams", out);
+    fputs("\n```yaml\nupstreams:\n", out);
+    write_upstreams(settings_find(settings, "upstreams"), "  ", out);
+    fputs("```\n", out);
+}
+
+void manual_write_markdown(FILE *out)
+{
+    write_preface(out);
+    for (size_t i = 0; i < SECTIONS; i++) {
+        fprintf(out, "\n## %s\n\n%s\n\n", sections[i].name[0] ? sections[i].name : "General", sections[i].help);
+        write_table(settings_of_config(), sections[i].name, out);
+        if (sections[i].name[0] == '\0') write_upstreams_section(out);
+    }
+}
+
+static void write_example_setting(const struct setting *setting, const char *name, const char *indent, FILE *out)
+{
+    char allowed[SETTING_ALLOWED_BYTES];
+    fprintf(out, "%s## %s\n", indent, setting->help);
+    if (setting->kind == SETTING_UPSTREAMS) {
+        fprintf(out, "# %s:\n", name);
+        write_upstreams(setting, "#   ", out);
+        return;
+    }
+    fprintf(out, "%s## Allowed: %s\n%s# %s: ", indent, setting_allowed_range(setting, allowed), indent, name);
+    write_default(setting, out);
+    fputc('\n', out);
+}
+
+void manual_write_example(FILE *out)
+{
+    struct settings settings = settings_of_config();
+    char name[SETTING_NAME_BYTES];
+    fputs("## dns-tls-proxy: every setting at its default. Remove the \"# \" before what you change.\n\n", out);
+    for (size_t i = 0; i < SECTIONS; i++) {
+        const char *section = sections[i].name;
+        if (section[0]) fprintf(out, "\n## %s\n%s:\n", sections[i].help, section);
+        for (size_t j = 0; j < settings.count; j++)
+            if (is_in(&settings.list[j], section, name))
+                write_example_setting(&settings.list[j], name, section[0] ? "  " : "", out);
+    }
+}

@@ -1,0 +1,209 @@
+#include "config/settings.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/clock.h"
+
+#define MS     NS_PER_MS
+#define SECOND NS_PER_S
+#define MINUTE (60 * SECOND)
+#define HOUR   (60 * MINUTE)
+#define DAY    (24 * HOUR)
+#define KIB    (UINT64_C(1) << 10)
+#define MIB    (UINT64_C(1) << 20)
+#define TIB    (UINT64_C(1) << 40)
+
+#define FIELD(member)          offsetof(struct config, member), sizeof(((struct config *)0)->member)
+#define UPSTREAM_FIELD(member) offsetof(struct upstream_options, member), sizeof(((struct upstream_options *)0)->member)
+#define LIST                   0, 0 /* a list is no single field: its kind says where it is */
+
+#define CLOUDFLARE   "#cloudflare-dns.com "
+#define PRIVATE_IPV4 "127.0.0.0/8 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 169.254.0.0/16"
+
+/* clang-format off: a table is read by its lines */
+static const struct setting of_config[] = {
+    {"listen", SETTING_LISTEN, LIST, 1, LISTENERS_MAX, NULL, "127.0.0.1:8853 [::1]:8853",
+     "Where clients are answered, over TCP."},
+    {"workers", SETTING_WORKERS, FIELD(workers), 1, WORKERS_MAX, NULL, "auto",
+     "Worker threads. `auto`: the processors this process may run on, at most 8."},
+    {"upstreams", SETTING_UPSTREAMS, LIST, 1, UPSTREAMS_MAX, NULL,
+     "1.1.1.1:853" CLOUDFLARE "1.0.0.1:853" CLOUDFLARE "[2606:4700:4700::1111]:853" CLOUDFLARE
+     "[2606:4700:4700::1001]:853" CLOUDFLARE,
+     "DNS-over-TLS servers, in order of preference."},
+    {"drain_timeout", SETTING_DURATION, FIELD(drain_timeout_ns), 0, 10 * MINUTE, NULL, "5s",
+     "How long a stop waits for the questions in flight."},
+
+    {"upstream.query_timeout", SETTING_DURATION, FIELD(pool.query_timeout_ns), 100 * MS, MINUTE, NULL, "4.5s",
+     "Total for a question, all attempts together. Stubs give up after 5 s."},
+    {"upstream.connect_timeout", SETTING_DURATION, FIELD(pool.connect_timeout_ns), 10 * MS, MINUTE, NULL, "2s",
+     "For TCP and TLS handshake together."},
+    {"upstream.idle_timeout", SETTING_DURATION, FIELD(pool.idle_timeout_ns), 100 * MS, HOUR, NULL, "8s",
+     "An idle session is acted on before the upstream closes it; Cloudflare does after about 10 s."},
+    {"upstream.max_age", SETTING_DURATION, FIELD(pool.max_age_ns), SECOND, 30 * DAY, "never", "1h",
+     "A session is replaced at about this age."},
+    {"upstream.keep_warm", SETTING_BOOLEAN, FIELD(pool.keep_warm), 0, 1, NULL, "true",
+     "A worker with recent traffic always has a live session."},
+    {"upstream.probe_interval", SETTING_DURATION, FIELD(pool.probe_ns), 100 * MS, HOUR, NULL, "4s",
+     "Where no client's question proves the path to an upstream, one of our own does, this often."},
+    {"upstream.max_in_flight", SETTING_NUMBER, FIELD(pool.max_in_flight), 1, 60000, NULL, "1000",
+     "Questions in flight on a session."},
+    {"upstream.max_sessions", SETTING_NUMBER, FIELD(pool.max_sessions), 1, 64, NULL, "4",
+     "Sessions of a worker to one upstream."},
+    {"upstream.max_handshakes", SETTING_NUMBER, FIELD(pool.max_handshakes), 1, 64, NULL, "4",
+     "Handshakes of a worker at once."},
+    {"upstream.padding", SETTING_NUMBER, FIELD(pool.padding), 1, 512, "off", "128",
+     "Questions are padded to a multiple of so many bytes (RFC 8467)."},
+    {"upstream.hedge", SETTING_NUMBER, FIELD(pool.hedge_percent), 0, 100, NULL, "5",
+     "Percent of questions that may be asked a second time elsewhere because the first answer is slow."},
+
+    {"tls.ca_file", SETTING_PATH, FIELD(tls.ca_file), 0, TLS_PATH_MAX - 1, NULL, "",
+     "Certificates trusted, PEM. Empty: the system's bundle."},
+    {"tls.revalidate_interval", SETTING_DURATION, FIELD(pool.revalidate_ns), SECOND, 30 * DAY, NULL, "1h",
+     "A full handshake, with the certificate checked anew, at least this often."},
+
+    {"cache.max_size", SETTING_SIZE, FIELD(cache.max_bytes), 4 * KIB, TIB, "off", "64MiB", "Memory for answers."},
+    {"cache.min_ttl", SETTING_DURATION, FIELD(forwarder.cache_min_ns), 0, DAY, NULL, "0s",
+     "An answer is kept at least so long, whatever its TTL says."},
+    {"cache.max_ttl", SETTING_DURATION, FIELD(forwarder.cache_max_ns), 0, 30 * DAY, NULL, "1d",
+     "An answer is kept at most so long."},
+    {"cache.negative_max_ttl", SETTING_DURATION, FIELD(forwarder.cache_negative_ns), 0, DAY, NULL, "1h",
+     "A negative answer (no such name, no such data) is kept at most so long."},
+    {"cache.serve_stale", SETTING_DURATION, FIELD(cache.stale_ns), SECOND, 30 * DAY, "off", "1d",
+     "How long behind its end an answer may still be given where no upstream answers (RFC 8767)."},
+
+    {"prefetch.top", SETTING_NUMBER, FIELD(topnames.top), 1, 100000, "off", "1000",
+     "The names asked most are kept resolved; how many."},
+    {"prefetch.share", SETTING_NUMBER, FIELD(forwarder.prefetch_percent), 0, 100, NULL, "10",
+     "Percent of upstream queries that refreshes nobody waits for may make."},
+    {"prefetch.half_life", SETTING_DURATION, FIELD(topnames.half_life_ns), SECOND, 7 * DAY, NULL, "10m",
+     "How fast a name that is no longer asked sinks in the ranking."},
+
+    {"access.allow", SETTING_PREFIXES, LIST, 0, 65536, NULL, PRIVATE_IPV4 " ::1/128 fc00::/7 fe80::/10",
+     "Clients that may ask; others get REFUSED. `[]`: nobody."},
+
+    {"rate_limit.queries_per_second", SETTING_NUMBER, FIELD(ratelimit.queries_per_s), 1, 1000000, "no limit", "1000",
+     "Questions a second that a client may go on asking."},
+    {"rate_limit.burst", SETTING_NUMBER, FIELD(ratelimit.burst), 0, 1000000, NULL, "2000",
+     "Questions that a client may ask at once after a pause."},
+    {"rate_limit.ipv4_prefix", SETTING_NUMBER, FIELD(ratelimit.ipv4_prefix), 0, 32, NULL, "32",
+     "Clients that share so many first bits of their IPv4 address share a limit."},
+    {"rate_limit.ipv6_prefix", SETTING_NUMBER, FIELD(ratelimit.ipv6_prefix), 0, 128, NULL, "64", "The same for IPv6."},
+    {"rate_limit.max_clients", SETTING_NUMBER, FIELD(ratelimit.max_clients), 1, 1048576, NULL, "65536",
+     "Clients kept in mind at once, 64 bytes each; above it the one idle longest is forgotten."},
+    {"rate_limit.action", SETTING_CHOICE, FIELD(forwarder.rate_limit_drops), 0, 1, "refuse drop", "refuse",
+     "What a question over the limit gets: REFUSED, or no answer."},
+
+    {"clients.max_connections", SETTING_NUMBER, FIELD(connections.max_connections), 1, 1000000, NULL, "10000",
+     "Connections of all clients together."},
+    {"clients.max_per_address", SETTING_NUMBER, FIELD(connections.max_per_address), 1, 1000000, NULL, "256",
+     "Connections of one address."},
+    {"clients.new_per_second", SETTING_NUMBER, FIELD(connections.new_per_s), 1, 1000000, "no limit", "0",
+     "New connections of one address a second. No limit by default: resolvers behind one address may make a connection "
+     "for each question."},
+    {"clients.idle_timeout", SETTING_DURATION, FIELD(client.idle_timeout_ns), 100 * MS, HOUR, NULL, "30s",
+     "A connection with no question in flight is closed after it."},
+    {"clients.read_timeout", SETTING_DURATION, FIELD(client.read_timeout_ns), 100 * MS, 5 * MINUTE, NULL, "5s",
+     "For the rest of a message once begun, and for a client to take some of what waits for it."},
+    {"clients.first_timeout", SETTING_DURATION, FIELD(client.first_timeout_ns), 100 * MS, 5 * MINUTE, NULL, "10s",
+     "From connecting to the first byte."},
+    {"clients.max_in_flight", SETTING_NUMBER, FIELD(client.max_in_flight), 1, 65535, NULL, "100",
+     "Questions of one connection in flight; above it nothing more is read from it."},
+    {"clients.max_query_size", SETTING_SIZE, FIELD(client.max_query_bytes), 512, 65535, NULL, "4KiB",
+     "A longer message gets FORMERR."},
+    {"clients.max_unsent", SETTING_SIZE, FIELD(client.max_unsent_bytes), 128 * KIB, 64 * MIB, NULL, "256KiB",
+     "Answers a client does not read; above it its connection is closed."},
+    {"clients.max_queries_in_flight", SETTING_NUMBER, FIELD(forwarder.max_queries), 1, 1000000, NULL, "8192",
+     "Questions of all clients of one worker in flight; above it SERVFAIL."},
+
+    {"http.listen", SETTING_ADDRESS, FIELD(endpoint.listen), 0, 0, "off", "127.0.0.1:5000", "Where HTTP is answered."},
+    {"http.status_page", SETTING_BOOLEAN, FIELD(endpoint.status_page), 0, 1, NULL, "true",
+     "Whether the status page is shown."},
+
+    {"log.level", SETTING_CHOICE, FIELD(log.level), 0, 3, "error warning info debug", "info",
+     "Events of this level and graver are written."},
+    {"log.format", SETTING_CHOICE, FIELD(log.format), 0, 1, "text json", "text",
+     "`key=value`, or a JSON object a line."},
+};
+
+static const struct setting of_upstream[] = {
+    {"upstreams.address", SETTING_IP, UPSTREAM_FIELD(address), 0, 0, NULL, NULL, "Its IP address, without the port."},
+    {"upstreams.port", SETTING_NUMBER, UPSTREAM_FIELD(address.port), 1, UINT16_MAX, NULL, "853", "Its TCP port."},
+    {"upstreams.name", SETTING_NAME, UPSTREAM_FIELD(name), 0, 0, NULL, NULL, "The DNS name its certificate must bear."},
+};
+/* clang-format on */
+
+enum { OF_CONFIG = sizeof of_config / sizeof *of_config, OF_UPSTREAM = sizeof of_upstream / sizeof *of_upstream };
+_Static_assert((size_t)OF_CONFIG <= SETTINGS_MAX, "who keeps something for each setting has room for it");
+_Static_assert(LOG_LEVEL_ERROR == 0 && LOG_LEVEL_DEBUG == 3 && LOG_FORMAT_TEXT == 0,
+               "the order of the words of log.level and log.format");
+
+struct settings settings_of_config(void)
+{
+    return (struct settings){of_config, OF_CONFIG};
+}
+
+struct settings settings_of_upstream(void)
+{
+    return (struct settings){of_upstream, OF_UPSTREAM};
+}
+
+const struct setting *settings_find(struct settings settings, const char *key)
+{
+    for (size_t i = 0; i < settings.count; i++)
+        if (strcmp(settings.list[i].key, key) == 0) return &settings.list[i];
+    return NULL;
+}
+
+bool setting_name_in(const struct setting *setting, const char *section, char ret_name[static SETTING_NAME_BYTES])
+{
+    const char *name = setting->key;
+    size_t size = strlen(section);
+    if (size > 0) {
+        if (strncmp(name, section, size) != 0 || name[size] != '.') return false;
+        name += size + 1;
+    }
+    snprintf(ret_name, SETTING_NAME_BYTES, "%.*s", (int)strcspn(name, "."), name);
+    return true;
+}
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* How many letters must be added, dropped or changed to make one word of the other (Levenshtein 1966). */
+static size_t edits_between(const char *a, const char *b)
+{
+    size_t row[SETTING_NAME_BYTES];
+    size_t columns = strlen(b);
+    for (size_t j = 0; j <= columns; j++) row[j] = j;
+    for (size_t i = 1; a[i - 1]; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= columns; j++) {
+            size_t changed = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            row[j] = least(changed, least(row[j], row[j - 1]) + 1);
+        }
+    }
+    return row[columns];
+}
+
+bool settings_nearest(struct settings settings, const char *section, const char *name,
+                      char ret_name[static SETTING_NAME_BYTES])
+{
+    size_t best = least(3, strlen(name) / 3 + 1); /* two slips of the finger; fewer in a short word */
+    bool found = false;
+    if (strlen(name) >= SETTING_NAME_BYTES) return false; /* near to none, and dear to compare */
+    for (size_t i = 0; i < settings.count; i++) {
+        char candidate[SETTING_NAME_BYTES];
+        if (!setting_name_in(&settings.list[i], section, candidate)) continue;
+        size_t edits = edits_between(name, candidate);
+        if (edits >= best) continue;
+        best = edits;
+        found = true;
+        memcpy(ret_name, candidate, sizeof candidate);
+    }
+    return found;
+}

@@ -1,0 +1,55 @@
+/* value: the texts a configuration is made of, read strictly: what is not exactly such a text is refused, never guessed
+ * at. Pure; any thread. */
+#ifndef CONFIG_VALUE_H
+#define CONFIG_VALUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/address.h"
+#include "upstream/pool.h"
+
+enum value_status {
+    VALUE_OK,
+    VALUE_MALFORMED,
+    VALUE_OUT_OF_RANGE, /* a proper text, but below zero or too large */
+    VALUE_TOO_LONG,
+    VALUE_TWICE,    /* in its list already */
+    VALUE_TOO_MANY, /* the list is full */
+    VALUE_NO_MEMORY
+};
+
+/* Decimal digits, nothing else: no sign but a refused minus, no leading zero (is 010 eight or ten?), no hex, no
+ * exponent. */
+enum value_status value_parse_number(const char *text, uint64_t *ret_number);
+
+/* A number, a fraction allowed, and at once its unit: "500ms", "4.5s", "10m", "1h", "1d"; "0" needs none. */
+enum value_status value_parse_duration(const char *text, uint64_t *ret_ns);
+
+/* A number of bytes, or a number with KiB, MiB or GiB (powers of 1024; KB and MB are refused, because people differ
+ * over them). */
+enum value_status value_parse_size(const char *text, uint64_t *ret_bytes);
+
+/* "true" or "false" only. */
+enum value_status value_parse_boolean(const char *text, bool *ret_boolean);
+
+/* The place of `text` in `words`, which are separated by single spaces. */
+enum value_status value_parse_choice(const char *text, const char *words, uint64_t *ret_index);
+
+/* A DNS host name (RFC 1123, 2.1): letters, digits and inner hyphens, up to 253 bytes, and no IP address: its last
+ * label is not a number. Comes out lower-cased and without a dot at the end. */
+enum value_status value_parse_name(const char *text, char ret_name[static UPSTREAM_NAME_MAX + 1]);
+
+/* The IP address of one host, without a port: not unspecified, not multicast. Keeps the port that `ret_address` has. */
+enum value_status value_parse_ip(const char *text, struct address *ret_address);
+
+/* "IP#NAME", "IP:PORT#NAME", "[IP6]:PORT#NAME"; port 853 (RFC 7858) where none is given. */
+enum value_status value_parse_upstream(const char *text, struct upstream_options *ret_upstream);
+
+/* In the largest unit that needs no fraction: "90s", "1h", "64MiB", "0s", "0"; below a millisecond is cut. Return
+ * `text`. */
+enum { VALUE_TEXT_BYTES = 32 };
+const char *value_format_duration(uint64_t ns, char text[static VALUE_TEXT_BYTES]);
+const char *value_format_size(uint64_t bytes, char text[static VALUE_TEXT_BYTES]);
+
+#endif

@@ -1,0 +1,215 @@
+#include "config/walker.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "config/document.h"
+
+enum { KEY_BYTES = 2 * SETTING_NAME_BYTES + 2 };
+
+struct walker {
+    yaml_document_t *document;
+    struct config *config;
+    struct faults *faults;
+};
+
+/* What a mapping may hold: the names of `section` ("" = the top) in `settings`. */
+struct scope {
+    struct settings settings;
+    const char *section;
+    void *fields;
+    struct place *places; /* one for each of `settings` */
+};
+
+static yaml_node_t *node_of(const struct walker *walker, int index)
+{
+    return yaml_document_get_node(walker->document, index);
+}
+
+static bool is_kind(const struct walker *walker, const yaml_node_t *node, const char *key, yaml_node_type_t type,
+                    const char *wanted)
+{
+    if (node->type == type) return true;
+    struct place place = document_place(node);
+    faults_add(walker->faults, &place, "'%s': must be %s, not %s", key, wanted, document_kind(node));
+    return false;
+}
+
+static void read_scalar(const struct walker *walker, const struct setting *setting, void *fields,
+                        const yaml_node_t *node)
+{
+    struct place place = document_place(node);
+    char why[SETTING_WHY_BYTES];
+    if (!is_kind(walker, node, setting->key, YAML_SCALAR_NODE, "a single value")) return;
+    if (document_is_null(node))
+        faults_add(walker->faults, &place, "'%s': has no value; leave it out for the default", setting->key);
+    else if (!setting_set(setting, fields, document_text(node), why))
+        faults_add(walker->faults, &place, "'%s': %s", setting->key, why);
+}
+
+static void read_mapping(const struct walker *walker, const struct scope *scope, const yaml_node_t *node);
+
+/* True where all that must be given is. */
+static bool is_complete(const struct walker *walker, const struct scope *scope, const yaml_node_t *node)
+{
+    bool is_complete = true;
+    for (size_t i = 0; i < scope->settings.count; i++) {
+        const struct setting *setting = &scope->settings.list[i];
+        if (setting->usual || scope->places[i].line > 0) continue;
+        struct place place = document_place(node);
+        faults_add(walker->faults, &place, "'%s': is missing", setting->key);
+        is_complete = false;
+    }
+    return is_complete;
+}
+
+/* An entry of `upstreams`. */
+static void read_upstream(const struct walker *walker, const struct setting *setting, const yaml_node_t *node)
+{
+    struct upstream_options upstream = {.name = ""};
+    struct place places[SETTINGS_MAX] = {{.line = 0}};
+    const struct scope scope = {settings_of_upstream(), setting->key, &upstream, places};
+    unsigned faults_before = walker->faults->count;
+    if (!is_kind(walker, node, setting->key, YAML_MAPPING_NODE,
+                 "a mapping, as {address: 1.1.1.1, port: 853, name: cloudflare-dns.com}"))
+        return;
+    for (size_t i = 0; i < scope.settings.count; i++) setting_set_default(&scope.settings.list[i], &upstream);
+    read_mapping(walker, &scope, node);
+    if (!is_complete(walker, &scope, node) || walker->faults->count > faults_before) return;
+    struct place place = document_place(node);
+    char why[SETTING_WHY_BYTES];
+    if (!setting_add_upstream(setting, walker->config, &upstream, why))
+        faults_add(walker->faults, &place, "'%s': %s", setting->key, why);
+}
+
+static void read_list(const struct walker *walker, const struct setting *setting, const yaml_node_t *node)
+{
+    if (!is_kind(walker, node, setting->key, YAML_SEQUENCE_NODE, "a list")) return;
+    setting_clear(setting, walker->config);
+    const yaml_node_item_t *item = node->data.sequence.items.start;
+    if (item == node->data.sequence.items.top && setting->min > 0) {
+        struct place place = document_place(node);
+        faults_add(walker->faults, &place, "'%s': is empty; at least one entry is wanted", setting->key);
+    }
+    for (; item < node->data.sequence.items.top && !faults_are_full(walker->faults); item++) {
+        if (setting->kind == SETTING_UPSTREAMS)
+            read_upstream(walker, setting, node_of(walker, *item));
+        else
+            read_scalar(walker, setting, walker->config, node_of(walker, *item));
+    }
+}
+
+/* All names of the scope, ", " between them. */
+static const char *list_names(const struct scope *scope, char *text, size_t size)
+{
+    char last[SETTING_NAME_BYTES] = "", name[SETTING_NAME_BYTES];
+    size_t used = 0;
+    for (size_t i = 0; i < scope->settings.count && used < size; i++) {
+        if (!setting_name_in(&scope->settings.list[i], scope->section, name) || strcmp(name, last) == 0) continue;
+        used += (size_t)snprintf(text + used, size - used, "%s%s", used > 0 ? ", " : "", name);
+        memcpy(last, name, sizeof last);
+    }
+    return text;
+}
+
+static void refuse_key(const struct walker *walker, const struct scope *scope, const yaml_node_t *node)
+{
+    char quoted[FAULT_QUOTE_BYTES], near[SETTING_NAME_BYTES], all[512];
+    const char *dot = scope->section[0] ? "." : "";
+    struct place place = document_place(node);
+    fault_quote(document_text(node), quoted);
+    if (settings_nearest(scope->settings, scope->section, document_text(node), near))
+        faults_add(walker->faults, &place, "'%s%s%s': unknown key; did you mean '%s'?", scope->section, dot, quoted,
+                   near);
+    else
+        faults_add(walker->faults, &place, "'%s%s%s': unknown key; allowed: %s", scope->section, dot, quoted,
+                   list_names(scope, all, sizeof all));
+}
+
+static bool is_section(const struct scope *scope, const char *name)
+{
+    char first[SETTING_NAME_BYTES];
+    if (scope->section[0] || name[0] == '\0') return false;
+    for (size_t i = 0; i < scope->settings.count; i++)
+        if (setting_name_in(&scope->settings.list[i], name, first)) return true;
+    return false;
+}
+
+/* Sections with all their lines commented out are no fault. */
+static void read_section(const struct walker *walker, const struct scope *top, const char *name,
+                         const yaml_node_t *node)
+{
+    const struct scope scope = {top->settings, name, top->fields, top->places};
+    if (document_is_null(node)) return;
+    if (is_kind(walker, node, name, YAML_MAPPING_NODE, "a mapping of settings")) read_mapping(walker, &scope, node);
+}
+
+static void read_value(const struct walker *walker, const struct scope *scope, const yaml_node_t *key,
+                       const yaml_node_t *value)
+{
+    const char *name = document_text(key);
+    char full[KEY_BYTES];
+    snprintf(full, sizeof full, "%s%s%s", scope->section, scope->section[0] ? "." : "", name);
+    const struct setting *setting = strchr(name, '.') ? NULL : settings_find(scope->settings, full);
+    if (setting) scope->places[setting - scope->settings.list] = document_place(value);
+    if (setting && setting_is_list(setting))
+        read_list(walker, setting, value);
+    else if (setting)
+        read_scalar(walker, setting, scope->fields, value);
+    else if (is_section(scope, name))
+        read_section(walker, scope, name, value);
+    else
+        refuse_key(walker, scope, key);
+}
+
+/* The line of an earlier key of the same name, or 0. */
+static size_t find_earlier(const struct walker *walker, const yaml_node_t *mapping, const yaml_node_pair_t *pair)
+{
+    const char *name = document_text(node_of(walker, pair->key));
+    for (const yaml_node_pair_t *earlier = mapping->data.mapping.pairs.start; earlier < pair; earlier++) {
+        const yaml_node_t *key = node_of(walker, earlier->key);
+        if (key->type == YAML_SCALAR_NODE && strcmp(document_text(key), name) == 0) return document_place(key).line;
+    }
+    return 0;
+}
+
+static void read_pair(const struct walker *walker, const struct scope *scope, const yaml_node_t *mapping,
+                      const yaml_node_pair_t *pair)
+{
+    const yaml_node_t *key = node_of(walker, pair->key);
+    struct place place = document_place(key);
+    if (key->type != YAML_SCALAR_NODE) {
+        faults_add(walker->faults, &place, "a key must be a plain word, not %s", document_kind(key));
+        return;
+    }
+    size_t line = find_earlier(walker, mapping, pair);
+    char quoted[FAULT_QUOTE_BYTES];
+    if (line > 0)
+        faults_add(walker->faults, &place, "'%s': given twice, first on line %zu",
+                   fault_quote(document_text(key), quoted), line);
+    else
+        read_value(walker, scope, key, node_of(walker, pair->value));
+}
+
+static void read_mapping(const struct walker *walker, const struct scope *scope, const yaml_node_t *node)
+{
+    const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+    for (; pair < node->data.mapping.pairs.top && !faults_are_full(walker->faults); pair++)
+        read_pair(walker, scope, node, pair);
+}
+
+void walker_read(const char *text, size_t size, struct config *config, struct place places[static SETTINGS_MAX],
+                 struct faults *faults)
+{
+    yaml_document_t document;
+    if (!document_load(text, size, faults, &document)) return;
+    const struct walker walker = {.document = &document, .config = config, .faults = faults};
+    const struct scope top = {settings_of_config(), "", config, places};
+    const yaml_node_t *root = yaml_document_get_root_node(&document);
+    struct place place = root ? document_place(root) : (struct place){.line = 0};
+    if (root && root->type == YAML_MAPPING_NODE)
+        read_mapping(&walker, &top, root);
+    else if (root && !document_is_null(root))
+        faults_add(faults, &place, "must be a mapping of settings, not %s", document_kind(root));
+    yaml_document_delete(&document);
+}

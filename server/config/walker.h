@@ -1,0 +1,17 @@
+/* walker: walks the tree of a configuration file by the table of settings, sets what it finds and adds a fault for
+ * whatever is no setting or no value of it. Main thread only. */
+#ifndef CONFIG_WALKER_H
+#define CONFIG_WALKER_H
+
+#include <stddef.h>
+
+#include "config/config.h"
+#include "config/faults.h"
+#include "config/settings.h"
+
+/* Reads `size` bytes at `text` into `config`, which holds the defaults; a list that is given replaces its default.
+ * `places`, one for each of settings_of_config, in its order, gets the places of what is given. */
+void walker_read(const char *text, size_t size, struct config *config, struct place places[static SETTINGS_MAX],
+                 struct faults *faults);
+
+#endif
