@@ -143,6 +143,14 @@ static uint64_t hung_after_ns(const struct session *session)
     return silence_ns > least_ns ? silence_ns : least_ns;
 }
 
+/* It is in flight on a session that nothing is held against. */
+static bool may_be_answered(const struct exchange *exchange)
+{
+    for (int i = 0; i < EXCHANGE_ASKS_MAX; i++)
+        if (exchange->asks[i].session && session_is_open(exchange->asks[i].session)) return true;
+    return false;
+}
+
 /* Every question of a hung session that is not asked elsewhere already is asked again; should the session speak after
  * all, the first valid answer wins. */
 static void ask_again_all(struct pool *pool, struct session *session, struct list *asks)
@@ -150,8 +158,7 @@ static void ask_again_all(struct pool *pool, struct session *session, struct lis
     list_for_each_safe (node, asks) {
         struct ask *ask = container_of(node, struct ask, by_age);
         struct exchange *exchange = ask->exchange;
-        bool elsewhere = exchange->asks[0].session && exchange->asks[1].session;
-        if (elsewhere || !list_is_empty(&exchange->waiting)) continue;
+        if (may_be_answered(exchange) || !list_is_empty(&exchange->waiting)) continue;
         counter_add(&pool->counters->upstream_retries[session->remote->index][LABEL_RETRY_HUNG], 1);
         dispatch(pool, exchange);
     }

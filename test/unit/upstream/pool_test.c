@@ -365,6 +365,28 @@ static void a_session_silent_to_three_is_hung_and_all_are_asked_elsewhere(void *
     end();
 }
 
+static void a_question_hedged_onto_a_session_that_hangs_too_is_asked_a_third_time(void **state)
+{
+    (void)state;
+    begin_settled(1);
+    for (int i = 0; i < 3; i++) ask(i);
+    pass_ms(30); /* hedged: a second session is on its way */
+    fake_ready(1);
+    tick();
+    assert_int_equal(world.sessions[1]->in_flight, 3);
+    for (int i = 3; i < 6; i++) ask(i); /* on the first still, or on the second */
+    pass_ms(1000);
+    assert_true(world.sessions[0]->doubted && world.sessions[1]->doubted);
+    assert_true(world.opened > 2);
+    for (unsigned n = 2; n < world.opened; n++)
+        if (world.sessions[n] && world.sessions[n]->state < SESSION_READY) fake_ready(n);
+    tick();
+    for (int i = 0; i < 6; i++) assert_int_equal(story.askers[i].done, 0);
+    for (int i = 0; i < 6; i++)
+        assert_true(exchange_is_on(&story.askers[i].exchange, world.sessions[world.opened - 1]));
+    end();
+}
+
 static void one_slow_name_does_not_make_a_session_hung(void **state)
 {
     (void)state;
@@ -682,6 +704,7 @@ int main(void)
         cmocka_unit_test(an_overdue_question_is_hedged_and_the_first_answer_wins),
         cmocka_unit_test(hedges_are_held_to_their_share),
         cmocka_unit_test(a_session_silent_to_three_is_hung_and_all_are_asked_elsewhere),
+        cmocka_unit_test(a_question_hedged_onto_a_session_that_hangs_too_is_asked_a_third_time),
         cmocka_unit_test(one_slow_name_does_not_make_a_session_hung),
         cmocka_unit_test(names_that_are_never_answered_do_not_make_a_talking_session_hung),
         cmocka_unit_test(a_hung_session_goes_when_nothing_waits_on_it),
