@@ -119,7 +119,7 @@ static void fail_asks(struct pool *pool, struct remote *remote, struct list *ask
         struct ask *ask = container_of(node, struct ask, by_age);
         struct exchange *exchange = ask->exchange;
         session_forget(ask);
-        if (blamed) exchange->deaths++;
+        if (blamed && !exchange_is_live(exchange)) exchange->deaths++; /* two asks that die together are one death */
         counter_add(&pool->counters->upstream_retries[remote->index][LABEL_RETRY_CLOSED], 1);
         dispatch_again(pool, exchange);
     }

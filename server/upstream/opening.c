@@ -8,10 +8,15 @@
 #define BACKOFF_MAX_NS  NS_PER_S          /* one upstream alone is tried about once a second while it is gone, */
 #define BACKOFF_EACH_NS (700 * NS_PER_MS) /* and several so that together they stay under two tries a second */
 
+#define QUICK_MAX_NS                                                                                                   \
+    (200 * NS_PER_MS) /* the first tries follow each other closely: a restart takes less than a second */
+
+enum { QUICK_TRIES = 8 };     /* of all upstreams together */
 enum { JITTER_PERCENT = 10 }; /* of ages, so that workers do not all replace their sessions at once */
 
-static uint64_t backoff_max_ns(const struct pool *pool)
+static uint64_t backoff_max_ns(const struct pool *pool, const struct remote *remote)
 {
+    if (remote->backoff.failures * pool->remote_count < QUICK_TRIES) return QUICK_MAX_NS;
     uint64_t max_ns = pool->remote_count * BACKOFF_EACH_NS;
     return max_ns > BACKOFF_MAX_NS ? max_ns : BACKOFF_MAX_NS;
 }
@@ -65,7 +70,7 @@ static void log_failure(struct pool *pool, struct remote *remote, unsigned failu
 void opening_failed(struct pool *pool, struct remote *remote, unsigned failure, const char *why)
 {
     uint64_t now_ns = pool->host.loop->now_ns;
-    backoff_failed(&remote->backoff, backoff_max_ns(pool), &pool->random, now_ns);
+    backoff_failed(&remote->backoff, backoff_max_ns(pool, remote), &pool->random, now_ns);
     log_failure(pool, remote, failure, why, now_ns);
 }
 
