@@ -1,0 +1,84 @@
+#include "shared/access.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* In network order, memcmp compares addresses as the numbers they are. */
+struct range {
+    uint8_t first[16];
+    uint8_t last[16];
+};
+
+struct access_list {
+    size_t count;
+    struct range ranges[]; /* sorted; between two of them there is at least one address */
+};
+
+static struct range range_of(const struct prefix *prefix)
+{
+    struct prefix clean = prefix_of(prefix->ip, prefix->bits);
+    struct range range;
+    memcpy(range.first, clean.ip, sizeof range.first);
+    for (unsigned i = 0; i < sizeof range.last; i++) {
+        unsigned fixed = prefix->bits > 8 * i ? prefix->bits - 8 * i : 0; /* bits of this octet and those behind it */
+        unsigned open = fixed < 8 ? 0xffu >> fixed : 0;
+        range.last[i] = (uint8_t)(clean.ip[i] | open);
+    }
+    return range;
+}
+
+static int by_first(const void *a, const void *b)
+{
+    return memcmp(((const struct range *)a)->first, ((const struct range *)b)->first, 16);
+}
+
+/* The address behind `ip`; behind the very last there is none, and false. */
+static bool next_address(const uint8_t ip[static 16], uint8_t ret_next[static 16])
+{
+    memcpy(ret_next, ip, 16);
+    for (unsigned i = 16; i-- > 0;)
+        if (++ret_next[i] != 0) return true;
+    return false;
+}
+
+/* `next`, which does not begin before `range`, becomes part of it if there is no gap between them. */
+static bool range_merge(struct range *range, const struct range *next)
+{
+    uint8_t behind[16];
+    if (next_address(range->last, behind) && memcmp(next->first, behind, 16) > 0) return false;
+    if (memcmp(next->last, range->last, 16) > 0) memcpy(range->last, next->last, 16);
+    return true;
+}
+
+struct access_list *access_new(const struct prefix *allowed, size_t count)
+{
+    struct access_list *access = malloc(sizeof *access + count * sizeof access->ranges[0]);
+    if (!access) return NULL;
+    access->count = 0;
+    for (size_t i = 0; i < count; i++) access->ranges[i] = range_of(&allowed[i]);
+    if (count > 1) qsort(access->ranges, count, sizeof access->ranges[0], by_first);
+    for (size_t i = 0; i < count; i++)
+        if (access->count == 0 || !range_merge(&access->ranges[access->count - 1], &access->ranges[i]))
+            access->ranges[access->count++] = access->ranges[i];
+    return access;
+}
+
+void access_free(struct access_list *access)
+{
+    free(access);
+}
+
+bool access_is_allowed(const struct access_list *access, const struct address *client)
+{
+    size_t low = 0;
+    size_t high =
+        access->count; /* the ranges before `low` begin at or before the client, those from `high` on behind it */
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (memcmp(access->ranges[middle].first, client->ip, 16) <= 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low > 0 && memcmp(client->ip, access->ranges[low - 1].last, 16) <= 0;
+}

@@ -1,0 +1,275 @@
+#include "shared/ratelimit.h"
+
+#include <pthread.h>
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared/reserve.h"
+#include "shared/tokens.h"
+
+enum {
+    STRIPES_MAX = 64,
+    STRIPE_CLIENTS_MIN = 64 /* fewer, and chance decides too much about whose stripe is full */
+};
+
+/* A cache line. Links are numbers of buckets of the stripe, 0 is none. */
+struct bucket {
+    alignas(64) uint8_t ip[16];
+    struct tokens tokens;
+    uint32_t window; /* the number of the one that `asked` counts */
+    uint32_t asked;
+    uint32_t asked_before; /* in the window before that */
+    uint32_t hash;
+    uint32_t next; /* in the chain of its hash */
+    uint32_t newer;
+    uint32_t older;
+};
+_Static_assert(sizeof(struct bucket) == 64, "as ratelimit.h promises");
+
+/* Bucket 0 is no client's: it is the head of the ring of those in use, from the newest (its `older`) to the one idle
+ * longest (its `newer`). */
+struct stripe {
+    alignas(64) pthread_mutex_t lock; /* of the rest, and of what is pointed to */
+    struct bucket *buckets;
+    uint32_t *chains;
+    uint32_t chain_mask;
+    uint32_t used;
+    uint32_t size; /* buckets besides the head */
+    uint32_t queries_per_s;
+    uint32_t burst;
+};
+
+struct ratelimit {
+    struct stripe *stripes;
+    unsigned stripe_count; /* a power of two */
+    struct hash_key hash_key;
+    _Atomic uint32_t prefixes; /* IPv4's bits, counted in IPv6, above IPv6's: read before any lock is taken */
+    void *memory;
+    size_t memory_bytes;
+};
+
+/* --- start and end --- */
+
+static uint32_t power_of_two(uint32_t least)
+{
+    uint32_t power = 1;
+    while (power < least && power < UINT32_C(1) << 31) power *= 2;
+    return power;
+}
+
+/* Lays buckets and chains of all stripes into the memory. */
+static void lay_out(struct ratelimit *ratelimit, uint32_t size, uint32_t chains)
+{
+    struct bucket *buckets = ratelimit->memory;
+    uint32_t *heads = (uint32_t *)(void *)(buckets + (size_t)(size + 1) * ratelimit->stripe_count);
+    for (unsigned i = 0; i < ratelimit->stripe_count; i++) {
+        ratelimit->stripes[i] = (struct stripe){.buckets = buckets + (size_t)i * (size + 1),
+                                                .chains = heads + (size_t)i * chains,
+                                                .chain_mask = chains - 1,
+                                                .size = size};
+        pthread_mutex_init(&ratelimit->stripes[i].lock, NULL);
+    }
+}
+
+struct ratelimit *ratelimit_new(const struct ratelimit_options *options, const struct hash_key *hash_key)
+{
+    struct ratelimit *ratelimit = calloc(1, sizeof *ratelimit);
+    if (!ratelimit) return NULL;
+    ratelimit->hash_key = *hash_key;
+    ratelimit->stripe_count = 1;
+    while (ratelimit->stripe_count < STRIPES_MAX &&
+           options->max_clients / ratelimit->stripe_count / 2 > STRIPE_CLIENTS_MIN)
+        ratelimit->stripe_count *= 2;
+    uint32_t size = options->max_clients ? options->max_clients / ratelimit->stripe_count : 1;
+    uint32_t chains = power_of_two(size);
+    ratelimit->memory_bytes =
+        ratelimit->stripe_count * ((size_t)(size + 1) * sizeof(struct bucket) + chains * sizeof(uint32_t));
+    ratelimit->memory = reserve_new(ratelimit->memory_bytes);
+    ratelimit->stripes = aligned_alloc(alignof(struct stripe), ratelimit->stripe_count * sizeof *ratelimit->stripes);
+    if (!ratelimit->memory || !ratelimit->stripes) goto fail;
+    lay_out(ratelimit, size, chains);
+    ratelimit_set_options(ratelimit, options);
+    return ratelimit;
+fail:
+    reserve_free(ratelimit->memory, ratelimit->memory_bytes);
+    free(ratelimit->stripes);
+    free(ratelimit);
+    return NULL;
+}
+
+void ratelimit_free(struct ratelimit *ratelimit)
+{
+    if (!ratelimit) return;
+    for (unsigned i = 0; i < ratelimit->stripe_count; i++) pthread_mutex_destroy(&ratelimit->stripes[i].lock);
+    reserve_free(ratelimit->memory, ratelimit->memory_bytes);
+    free(ratelimit->stripes);
+    free(ratelimit);
+}
+
+void ratelimit_set_options(struct ratelimit *ratelimit, const struct ratelimit_options *options)
+{
+    uint32_t prefixes = (96u + options->ipv4_prefix) << 8 | options->ipv6_prefix;
+    atomic_store_explicit(&ratelimit->prefixes, prefixes, memory_order_relaxed);
+    for (unsigned i = 0; i < ratelimit->stripe_count; i++) {
+        struct stripe *stripe = &ratelimit->stripes[i];
+        pthread_mutex_lock(&stripe->lock);
+        stripe->queries_per_s = options->queries_per_s;
+        stripe->burst = options->burst ? options->burst : 1;
+        pthread_mutex_unlock(&stripe->lock);
+    }
+}
+
+/* --- a stripe --- */
+
+static void ring_remove(struct stripe *stripe, uint32_t number)
+{
+    struct bucket *bucket = &stripe->buckets[number];
+    stripe->buckets[bucket->newer].older = bucket->older;
+    stripe->buckets[bucket->older].newer = bucket->newer;
+}
+
+static void ring_add_newest(struct stripe *stripe, uint32_t number)
+{
+    struct bucket *head = &stripe->buckets[0];
+    stripe->buckets[number].newer = 0;
+    stripe->buckets[number].older = head->older;
+    stripe->buckets[head->older].newer = number;
+    head->older = number;
+}
+
+static uint32_t *chain_of(const struct stripe *stripe, uint32_t hash)
+{
+    return &stripe->chains[hash & stripe->chain_mask];
+}
+
+static void chain_remove(struct stripe *stripe, uint32_t number)
+{
+    uint32_t *link = chain_of(stripe, stripe->buckets[number].hash);
+    while (*link != number) link = &stripe->buckets[*link].next;
+    *link = stripe->buckets[number].next;
+}
+
+static uint32_t find(const struct stripe *stripe, const uint8_t ip[static 16], uint32_t hash)
+{
+    uint32_t number = *chain_of(stripe, hash);
+    while (number && memcmp(stripe->buckets[number].ip, ip, 16) != 0) number = stripe->buckets[number].next;
+    return number;
+}
+
+/* A bucket for a client who has none: one never used, or that of whoever is idle longest. Not in the ring yet. */
+static uint32_t make(struct stripe *stripe, const uint8_t ip[static 16], uint32_t hash, uint64_t now_ns)
+{
+    uint32_t number = stripe->buckets[0].newer;
+    if (stripe->used < stripe->size) {
+        number = ++stripe->used;
+    } else {
+        ring_remove(stripe, number);
+        chain_remove(stripe, number);
+    }
+    struct bucket *bucket = &stripe->buckets[number];
+    uint32_t *chain = chain_of(stripe, hash);
+    *bucket = (struct bucket){.tokens = tokens_full(stripe->burst, now_ns), .hash = hash, .next = *chain};
+    memcpy(bucket->ip, ip, sizeof bucket->ip);
+    *chain = number;
+    return number;
+}
+
+/* The client's bucket, now the newest. */
+static struct bucket *touch(struct stripe *stripe, const uint8_t ip[static 16], uint32_t hash, uint64_t now_ns)
+{
+    uint32_t number = find(stripe, ip, hash);
+    if (number && number == stripe->buckets[0].older) return &stripe->buckets[number];
+    if (number)
+        ring_remove(stripe, number);
+    else
+        number = make(stripe, ip, hash, now_ns);
+    ring_add_newest(stripe, number);
+    return &stripe->buckets[number];
+}
+
+static uint32_t window_of(uint64_t now_ns)
+{
+    return (uint32_t)(now_ns / RATELIMIT_WINDOW_NS);
+}
+
+static void count(struct bucket *bucket, uint32_t wanted, uint64_t now_ns)
+{
+    uint32_t window = window_of(now_ns);
+    if (window > bucket->window) {
+        bucket->asked_before = window - bucket->window == 1 ? bucket->asked : 0;
+        bucket->asked = 0;
+        bucket->window = window;
+    }
+    bucket->asked = wanted < UINT32_MAX - bucket->asked ? bucket->asked + wanted : UINT32_MAX;
+}
+
+/* --- the limiter --- */
+
+static struct prefix prefix_of_client(struct ratelimit *ratelimit, const struct address *client)
+{
+    uint32_t prefixes = atomic_load_explicit(&ratelimit->prefixes, memory_order_relaxed);
+    return prefix_of(client->ip, address_is_ipv4(client) ? prefixes >> 8 : prefixes & 0xff);
+}
+
+uint32_t ratelimit_take(struct ratelimit *ratelimit, const struct address *client, uint32_t wanted, uint64_t now_ns)
+{
+    struct prefix prefix = prefix_of_client(ratelimit, client);
+    uint64_t hash = hash_bytes(&ratelimit->hash_key, prefix.ip, sizeof prefix.ip);
+    struct stripe *stripe = &ratelimit->stripes[hash >> 32 & (ratelimit->stripe_count - 1)];
+    uint32_t granted = wanted;
+    pthread_mutex_lock(&stripe->lock);
+    struct bucket *bucket = touch(stripe, prefix.ip, (uint32_t)hash, now_ns);
+    count(bucket, wanted, now_ns);
+    tokens_refill(&bucket->tokens, stripe->queries_per_s, stripe->burst, now_ns);
+    if (stripe->queries_per_s) granted = tokens_take(&bucket->tokens, wanted);
+    pthread_mutex_unlock(&stripe->lock);
+    return granted;
+}
+
+/* --- the busiest --- */
+
+static uint32_t asked_in(const struct bucket *bucket, uint32_t window)
+{
+    if (bucket->window == window) return bucket->asked;
+    return bucket->window == window + 1 ? bucket->asked_before : 0;
+}
+
+/* Puts a client where it belongs among the `count` busiest so far; returns how many there are now. */
+static size_t rank(struct ratelimit_client *clients, size_t count, size_t max, const struct bucket *bucket, double rate)
+{
+    size_t at = count < max ? count : max - 1;
+    if (count == max && rate <= clients[at].queries_per_s) return count;
+    for (; at > 0 && clients[at - 1].queries_per_s < rate; at--) clients[at] = clients[at - 1];
+    memcpy(clients[at].ip, bucket->ip, sizeof clients[at].ip);
+    clients[at].queries_per_s = rate;
+    return count < max ? count + 1 : count;
+}
+
+static size_t rank_stripe(const struct stripe *stripe, uint32_t window, struct ratelimit_client *clients, size_t count,
+                          size_t max)
+{
+    const double window_s = (double)RATELIMIT_WINDOW_NS / 1e9;
+    for (uint32_t number = stripe->buckets[0].older; number; number = stripe->buckets[number].older) {
+        const struct bucket *bucket = &stripe->buckets[number];
+        if (bucket->window + 1 < window)
+            break; /* so are all behind it: they were idle longer (one window more, as time may go back by a turn) */
+        uint32_t asked = asked_in(bucket, window);
+        if (asked) count = rank(clients, count, max, bucket, asked / window_s);
+    }
+    return count;
+}
+
+size_t ratelimit_busiest(struct ratelimit *ratelimit, uint64_t now_ns, struct ratelimit_client *ret_clients, size_t max)
+{
+    size_t count = 0;
+    uint32_t window = window_of(now_ns);
+    if (max == 0 || window == 0) return 0;
+    for (unsigned i = 0; i < ratelimit->stripe_count; i++) {
+        pthread_mutex_lock(&ratelimit->stripes[i].lock);
+        count = rank_stripe(&ratelimit->stripes[i], window - 1, ret_clients, count, max);
+        pthread_mutex_unlock(&ratelimit->stripes[i].lock);
+    }
+    return count;
+}

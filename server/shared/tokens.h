@@ -1,0 +1,44 @@
+/* tokens: a token bucket in whole numbers. A token has 10^9 parts, so a nanosecond adds exactly `per_s` parts: nothing
+ * is rounded, and nothing drifts however often it is looked at. Whoever owns the structure holds its lock; time that
+ * goes back by a turn adds nothing. */
+#ifndef SHARED_TOKENS_H
+#define SHARED_TOKENS_H
+
+#include <stdint.h>
+
+#define TOKENS_PARTS UINT64_C(1000000000)
+
+struct tokens {
+    uint64_t parts; /* at most 2^32 tokens of 10^9 parts: fits */
+    uint64_t at_ns; /* when `parts` was right */
+};
+
+static inline struct tokens tokens_full(uint32_t burst, uint64_t now_ns)
+{
+    return (struct tokens){burst * TOKENS_PARTS, now_ns};
+}
+
+/* Adds what came since; holds at most `burst`. */
+static inline void tokens_refill(struct tokens *tokens, uint32_t per_s, uint32_t burst, uint64_t now_ns)
+{
+    uint64_t full = burst * TOKENS_PARTS;
+    uint64_t elapsed_ns = now_ns > tokens->at_ns ? now_ns - tokens->at_ns : 0;
+    uint64_t gain;
+    tokens->at_ns += elapsed_ns;
+    if (tokens->parts >= full || __builtin_mul_overflow(elapsed_ns, (uint64_t)per_s, &gain) ||
+        gain >= full - tokens->parts)
+        tokens->parts = full;
+    else
+        tokens->parts += gain;
+}
+
+/* Takes up to `wanted` whole tokens; returns how many there were. */
+static inline uint32_t tokens_take(struct tokens *tokens, uint32_t wanted)
+{
+    uint64_t whole = tokens->parts / TOKENS_PARTS;
+    uint32_t taken = whole < wanted ? (uint32_t)whole : wanted;
+    tokens->parts -= taken * TOKENS_PARTS;
+    return taken;
+}
+
+#endif

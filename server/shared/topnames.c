@@ -1,0 +1,374 @@
+#include "shared/topnames.h"
+
+#include <pthread.h>
+#include <stdalign.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/random.h"
+#include "shared/candidates.h"
+#include "shared/reserve.h"
+
+enum {
+    STRIPES_MAX = 64,
+    STRIPE_NAMES_MIN = 32, /* fewer, and chance decides too much about whose stripe is crowded */
+    CELLS_PER_NAME = 32, /* so many other names may be asked between two asks of one that is on its way into the top */
+    ASKS_MIN = 2,        /* what was asked once is not asked again, as a rule */
+    ASKS_MAX = INT32_MAX
+};
+
+#define RETRY_NS     NS_PER_S
+#define LIFETIME_MIN NS_PER_S
+#define LOOK_NS      (250 * NS_PER_MS) /* below 0.35 s, the soonest an answer given now can want to be refreshed */
+
+struct name {
+    uint64_t hash;
+    uint32_t next; /* in its bucket */
+    uint16_t size;
+    bool known; /* its lifetime, or that it is not worth refreshing; so due_ns is right */
+    bool asked; /* since its last answer */
+    uint8_t bytes[TOPNAMES_KEY_MAX];
+};
+
+/* The names are dense: 0..used-1. What all of them are searched by stands in arrays of its own. Links are indices plus
+ * one, 0 is none. */
+struct stripe {
+    alignas(64) pthread_mutex_t lock; /* of the rest */
+    uint32_t *buckets;
+    uint32_t bucket_mask;
+    uint32_t used;
+    struct name *names;
+    uint32_t *asks;
+    uint64_t *due_ns;
+    uint64_t halved_ns;   /* 0: not begun */
+    uint64_t next_due_ns; /* nothing is due before */
+    uint32_t size;        /* names there is room for */
+    uint32_t least;       /* no name of a full stripe was asked less */
+    struct random random;
+    struct candidates candidates;
+};
+
+struct topnames {
+    struct stripe *stripes;
+    unsigned stripe_count; /* a power of two */
+    unsigned stripe_shift;
+    uint64_t half_life_ns;
+    uint8_t *memory;
+    size_t memory_bytes;
+};
+
+/* --- memory --- */
+
+static uint32_t power_of_two(uint32_t least)
+{
+    uint32_t power = 1;
+    while (power < least && power < UINT32_C(1) << 31) power *= 2;
+    return power;
+}
+
+/* Takes `bytes` of the reserved memory; counts only where there is none yet. */
+static void *carve(struct topnames *topnames, size_t bytes)
+{
+    size_t at = topnames->memory_bytes;
+    topnames->memory_bytes += (bytes + 63) / 64 * 64;
+    return topnames->memory ? topnames->memory + at : NULL;
+}
+
+static void carve_stripe(struct topnames *topnames, struct stripe *stripe, uint32_t size)
+{
+    uint32_t buckets = power_of_two(size);
+    uint32_t sets = power_of_two(size * (CELLS_PER_NAME / CANDIDATES_WAYS));
+    stripe->size = size;
+    stripe->bucket_mask = buckets - 1;
+    candidates_init(&stripe->candidates, carve(topnames, sizeof(uint64_t) * CANDIDATES_WAYS * sets), sets);
+    stripe->buckets = carve(topnames, sizeof *stripe->buckets * buckets);
+    stripe->asks = carve(topnames, sizeof *stripe->asks * size);
+    stripe->due_ns = carve(topnames, sizeof *stripe->due_ns * size);
+    stripe->names = carve(topnames, sizeof *stripe->names * size);
+}
+
+static void carve_all(struct topnames *topnames, uint32_t top)
+{
+    topnames->memory_bytes = 0;
+    for (unsigned i = 0; i < topnames->stripe_count; i++)
+        carve_stripe(topnames, &topnames->stripes[i],
+                     top / topnames->stripe_count + (i < top % topnames->stripe_count));
+}
+
+struct topnames *topnames_new(const struct topnames_options *options)
+{
+    struct topnames *topnames = calloc(1, sizeof *topnames);
+    if (!topnames) return NULL;
+    topnames->half_life_ns = options->half_life_ns;
+    topnames->stripe_count = 1;
+    for (topnames->stripe_shift = 32; topnames->stripe_count < STRIPES_MAX; topnames->stripe_shift--) {
+        if (options->top / topnames->stripe_count / 2 < STRIPE_NAMES_MIN) break;
+        topnames->stripe_count *= 2;
+    }
+    topnames->stripes = aligned_alloc(alignof(struct stripe), topnames->stripe_count * sizeof *topnames->stripes);
+    if (!topnames->stripes) goto fail;
+    for (unsigned i = 0; i < topnames->stripe_count; i++) {
+        topnames->stripes[i] = (struct stripe){.next_due_ns = CLOCK_NEVER, .random = {i}};
+        pthread_mutex_init(&topnames->stripes[i].lock, NULL);
+    }
+    carve_all(topnames, options->top);
+    topnames->memory = reserve_new(topnames->memory_bytes);
+    if (!topnames->memory) goto fail;
+    carve_all(topnames, options->top);
+    return topnames;
+fail:
+    free(topnames->stripes);
+    free(topnames);
+    return NULL;
+}
+
+void topnames_free(struct topnames *topnames)
+{
+    if (!topnames) return;
+    for (unsigned i = 0; i < topnames->stripe_count; i++) pthread_mutex_destroy(&topnames->stripes[i].lock);
+    reserve_free(topnames->memory, topnames->memory_bytes);
+    free(topnames->stripes);
+    free(topnames);
+}
+
+/* --- the table of a stripe --- */
+
+static uint32_t *bucket_of(const struct stripe *stripe, uint64_t hash)
+{
+    return &stripe->buckets[hash & stripe->bucket_mask];
+}
+
+/* The index of a name, plus one, or 0. */
+static uint32_t find(const struct stripe *stripe, const struct hashed_key *key)
+{
+    uint32_t link = *bucket_of(stripe, key->hash);
+    while (link) {
+        const struct name *name = &stripe->names[link - 1];
+        if (name->hash == key->hash && name->size == key->size && memcmp(name->bytes, key->bytes, key->size) == 0)
+            break;
+        link = name->next;
+    }
+    return link;
+}
+
+/* Where the link to this index is. */
+static uint32_t *link_to(const struct stripe *stripe, uint32_t index)
+{
+    uint32_t *link = bucket_of(stripe, stripe->names[index].hash);
+    while (*link != index + 1) link = &stripe->names[*link - 1].next;
+    return link;
+}
+
+/* The last name moves to where this one was. */
+static void remove_name(struct stripe *stripe, uint32_t index)
+{
+    *link_to(stripe, index) = stripe->names[index].next;
+    uint32_t last = --stripe->used;
+    if (index == last) return;
+    *link_to(stripe, last) = index + 1;
+    stripe->names[index] = stripe->names[last];
+    stripe->asks[index] = stripe->asks[last];
+    stripe->due_ns[index] = stripe->due_ns[last];
+}
+
+static uint32_t add_name(struct stripe *stripe, const struct hashed_key *key, uint32_t asks)
+{
+    uint32_t index = stripe->used++;
+    struct name *name = &stripe->names[index];
+    uint32_t *bucket = bucket_of(stripe, key->hash);
+    name->hash = key->hash;
+    name->next = *bucket;
+    name->size = key->size;
+    name->known = false;
+    memcpy(name->bytes, key->bytes, key->size);
+    *bucket = index + 1;
+    stripe->asks[index] = asks;
+    stripe->due_ns[index] = CLOCK_NEVER;
+    return index;
+}
+
+/* Makes room for a name asked `asks` times, if it was asked more often than the least. `least` is a lower bound, as
+ * asks only grow until they are halved: so most candidates are turned away without a search, and each search makes it
+ * exact again. */
+static bool make_room(struct stripe *stripe, uint32_t asks)
+{
+    if (stripe->used < stripe->size) return true;
+    if (asks <= stripe->least) return false;
+    uint32_t index = 0;
+    for (uint32_t i = 1; i < stripe->used; i++)
+        if (stripe->asks[i] < stripe->asks[index]) index = i;
+    stripe->least = stripe->asks[index];
+    if (asks <= stripe->least) return false;
+    remove_name(stripe, index);
+    return true;
+}
+
+/* --- time --- */
+
+/* Halves what a half-life, or several, have gone by for. */
+static void age(struct stripe *stripe, uint64_t half_life_ns, uint64_t now_ns)
+{
+    if (half_life_ns == 0 || now_ns < stripe->halved_ns || now_ns - stripe->halved_ns < half_life_ns) return;
+    uint64_t passed = (now_ns - stripe->halved_ns) / half_life_ns;
+    unsigned times = passed < 31 ? (unsigned)passed : 31;
+    stripe->halved_ns = stripe->halved_ns ? stripe->halved_ns + passed * half_life_ns : now_ns;
+    for (uint32_t i = stripe->used; i-- > 0;) {
+        stripe->asks[i] >>= times;
+        if (stripe->asks[i] < ASKS_MIN) remove_name(stripe, i);
+    }
+    stripe->least >>= times;
+    candidates_halve(&stripe->candidates, times);
+}
+
+/* An answer that ends in `left_ns` is to be fetched anew so long before. */
+static uint64_t lead_ns(struct random *random, uint64_t left_ns)
+{
+    uint64_t lead = left_ns / 10 > NS_PER_S ? left_ns / 10 : NS_PER_S;
+    if (lead > left_ns / 2) lead = left_ns / 2;
+    return random_jitter(random, lead / 10 * 13, 23); /* 1.3 to 1.0 */
+}
+
+static void set_due(struct stripe *stripe, uint32_t index, uint64_t left_ns, uint64_t now_ns)
+{
+    uint64_t due_ns = now_ns + left_ns - lead_ns(&stripe->random, left_ns);
+    stripe->names[index].known = true;
+    stripe->due_ns[index] = due_ns;
+    if (due_ns < stripe->next_due_ns) stripe->next_due_ns = due_ns;
+}
+
+/* --- topnames --- */
+
+static struct stripe *stripe_of(const struct topnames *topnames, const struct hashed_key *key)
+{
+    return &topnames->stripes[key->hash >> 32 >> topnames->stripe_shift];
+}
+
+/* The index of the name, plus one: it was of the top, or it has just come to be; else 0. */
+static uint32_t count_ask(struct stripe *stripe, const struct hashed_key *key)
+{
+    uint32_t link = find(stripe, key);
+    if (link) {
+        stripe->asks[link - 1] += stripe->asks[link - 1] < ASKS_MAX;
+        return link;
+    }
+    uint32_t asks = candidates_ask(&stripe->candidates, key->hash);
+    if (asks < ASKS_MIN || !make_room(stripe, asks)) return 0;
+    candidates_forget(&stripe->candidates, key->hash);
+    return add_name(stripe, key, asks) + 1;
+}
+
+void topnames_ask(struct topnames *topnames, const struct hashed_key *key, uint64_t expires_ns, uint64_t now_ns)
+{
+    struct stripe *stripe = stripe_of(topnames, key);
+    if (key->size > TOPNAMES_KEY_MAX || stripe->size == 0) return;
+    pthread_mutex_lock(&stripe->lock);
+    age(stripe, topnames->half_life_ns, now_ns);
+    uint32_t link = count_ask(stripe, key);
+    if (link) {
+        struct name *name = &stripe->names[link - 1];
+        name->asked = true;
+        if (!name->known && expires_ns)
+            set_due(stripe, link - 1, expires_ns > now_ns ? expires_ns - now_ns : 0, now_ns);
+    }
+    pthread_mutex_unlock(&stripe->lock);
+}
+
+void topnames_answered(struct topnames *topnames, const struct hashed_key *key, uint64_t lifetime_ns, uint64_t now_ns)
+{
+    struct stripe *stripe = stripe_of(topnames, key);
+    if (key->size > TOPNAMES_KEY_MAX || stripe->size == 0) return;
+    pthread_mutex_lock(&stripe->lock);
+    uint32_t link = find(stripe, key);
+    if (link) {
+        struct name *name = &stripe->names[link - 1];
+        name->asked = false;
+        name->known = true;
+        stripe->due_ns[link - 1] = CLOCK_NEVER;
+        if (lifetime_ns >= LIFETIME_MIN) set_due(stripe, link - 1, lifetime_ns, now_ns);
+    }
+    pthread_mutex_unlock(&stripe->lock);
+}
+
+static void copy_due(const struct name *name, struct topname_due *ret_due)
+{
+    ret_due->size = name->size;
+    ret_due->asked = name->asked;
+    memcpy(ret_due->bytes, name->bytes, name->size);
+}
+
+static size_t take_due(struct stripe *stripe, uint64_t now_ns, struct topname_due *ret_due, size_t max)
+{
+    size_t count = 0;
+    if (stripe->next_due_ns > now_ns) return 0;
+    stripe->next_due_ns = CLOCK_NEVER;
+    for (uint32_t i = 0; i < stripe->used; i++) {
+        if (stripe->due_ns[i] <= now_ns && count < max) {
+            copy_due(&stripe->names[i], &ret_due[count++]);
+            stripe->due_ns[i] = now_ns + RETRY_NS;
+        }
+        if (stripe->due_ns[i] < stripe->next_due_ns) stripe->next_due_ns = stripe->due_ns[i];
+    }
+    return count;
+}
+
+size_t topnames_take_due(struct topnames *topnames, unsigned worker, unsigned workers, uint64_t now_ns,
+                         struct topname_due *ret_due, size_t max, uint64_t *ret_next_ns)
+{
+    size_t count = 0;
+    uint64_t next_ns = now_ns + LOOK_NS;
+    for (unsigned i = worker; i < topnames->stripe_count; i += workers) {
+        struct stripe *stripe = &topnames->stripes[i];
+        pthread_mutex_lock(&stripe->lock);
+        age(stripe, topnames->half_life_ns, now_ns);
+        count += take_due(stripe, now_ns, ret_due + count, max - count);
+        if (stripe->next_due_ns < next_ns) next_ns = stripe->next_due_ns;
+        pthread_mutex_unlock(&stripe->lock);
+    }
+    *ret_next_ns = next_ns;
+    return count;
+}
+
+/* --- for people --- */
+
+static int by_asks(const void *a, const void *b)
+{
+    uint32_t left = ((const struct topname *)a)->asks;
+    uint32_t right = ((const struct topname *)b)->asks;
+    return (left < right) - (left > right);
+}
+
+static size_t least_of(const struct topname *names, size_t count)
+{
+    size_t least = 0;
+    for (size_t i = 1; i < count; i++)
+        if (names[i].asks < names[least].asks) least = i;
+    return least;
+}
+
+/* Adds the names of a stripe to the `count` there; once there are `max`, each for the least. */
+static size_t list_stripe(const struct stripe *stripe, struct topname *names, size_t count, size_t max)
+{
+    size_t least = count == max ? least_of(names, count) : 0;
+    for (uint32_t i = 0; i < stripe->used; i++) {
+        if (count == max && stripe->asks[i] <= names[least].asks) continue;
+        struct topname *to = count < max ? &names[count++] : &names[least];
+        to->size = stripe->names[i].size;
+        to->asks = stripe->asks[i];
+        memcpy(to->bytes, stripe->names[i].bytes, to->size);
+        if (count == max) least = least_of(names, count);
+    }
+    return count;
+}
+
+size_t topnames_list(struct topnames *topnames, struct topname *ret_names, size_t max)
+{
+    size_t count = 0;
+    for (unsigned i = 0; max > 0 && i < topnames->stripe_count; i++) {
+        pthread_mutex_lock(&topnames->stripes[i].lock);
+        count = list_stripe(&topnames->stripes[i], ret_names, count, max);
+        pthread_mutex_unlock(&topnames->stripes[i].lock);
+    }
+    if (count > 1) qsort(ret_names, count, sizeof *ret_names, by_asks);
+    return count;
+}

@@ -1,0 +1,273 @@
+#include "shared/sieve.h"
+
+#include <stdlib.h>
+
+#include "keys.h"
+
+enum { BUCKETS = 4096 };
+
+/* A sieve with room for so many entries of one size, and a way to make and ask them. */
+struct fixture {
+    struct sieve sieve;
+    struct entry *buckets[BUCKETS];
+};
+
+static struct entry *entry_of(unsigned number)
+{
+    struct test_key key;
+    key_of(&key, "n", 100000 + number); /* all of one length */
+    struct entry *entry = calloc(1, sizeof *entry + key.hashed.size);
+    entry->hash = (uint32_t)key.hashed.hash;
+    entry->key_size = key.hashed.size;
+    memcpy(entry->bytes, key.hashed.bytes, key.hashed.size);
+    return entry;
+}
+
+static struct fixture *fixture_of(unsigned entries)
+{
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+    sieve_init(&fixture->sieve, fixture->buckets, BUCKETS);
+    struct entry *entry = entry_of(0);
+    unsigned buckets = entries > SIEVE_BUCKETS_MIN ? entries : SIEVE_BUCKETS_MIN;
+    fixture->sieve.max_bytes = entries * entry_bytes(entry) + (buckets + 1) * sizeof(struct entry *);
+    free(entry);
+    return fixture;
+}
+
+static void free_list(struct entry *entry)
+{
+    while (entry) {
+        struct entry *next = entry->next;
+        free(entry);
+        entry = next;
+    }
+}
+
+static void fixture_free(struct fixture *fixture)
+{
+    free_list(sieve_empty(&fixture->sieve));
+    for (unsigned i = 0; i < BUCKETS; i++) assert_null(fixture->buckets[i]);
+    free(fixture);
+}
+
+static struct entry **find(struct fixture *fixture, unsigned number)
+{
+    struct test_key key;
+    return sieve_find(&fixture->sieve, key_of(&key, "n", 100000 + number));
+}
+
+static bool has(struct fixture *fixture, unsigned number)
+{
+    return *find(fixture, number) != NULL;
+}
+
+static void put(struct fixture *fixture, unsigned number)
+{
+    struct entry *entry = entry_of(number);
+    sieve_insert(&fixture->sieve, entry);
+    free_list(sieve_trim(&fixture->sieve, entry, UINT64_MAX));
+}
+
+static void visit(struct fixture *fixture, unsigned number)
+{
+    (*find(fixture, number))->visited = true;
+}
+
+static void oldest_gives_way_where_none_was_found(void **state)
+{
+    (void)state;
+    struct fixture *fixture = fixture_of(3);
+    for (unsigned i = 0; i < 5; i++) put(fixture, i);
+    assert_false(has(fixture, 0));
+    assert_false(has(fixture, 1));
+    for (unsigned i = 2; i < 5; i++) assert_true(has(fixture, i));
+    assert_int_equal(fixture->sieve.evictions, 2);
+    fixture_free(fixture);
+}
+
+/* The example of the paper, in small: the found one is passed over and stays where it is, its mark is gone. */
+static void hand_passes_over_what_was_found(void **state)
+{
+    (void)state;
+    struct fixture *fixture = fixture_of(3);
+    for (unsigned i = 0; i < 3; i++) put(fixture, i);
+    visit(fixture, 0);
+    put(fixture, 3);
+    assert_true(has(fixture, 0));
+    assert_false(has(fixture, 1));
+    assert_false((*find(fixture, 0))->visited);
+
+    put(fixture, 4); /* the hand goes on from where it was: 0 has time until it comes round */
+    assert_false(has(fixture, 2));
+    put(fixture, 5);
+    assert_false(has(fixture, 3));
+    assert_true(has(fixture, 0));
+    fixture_free(fixture);
+}
+
+static void hand_goes_round(void **state)
+{
+    (void)state;
+    struct fixture *fixture = fixture_of(3);
+    for (unsigned i = 0; i < 3; i++) put(fixture, i);
+    for (unsigned i = 0; i < 3; i++) visit(fixture, i);
+    put(fixture, 3); /* clears 0, 1, 2, passes over 3 itself, and begins again */
+    assert_false(has(fixture, 0));
+    for (unsigned i = 1; i < 4; i++) assert_true(has(fixture, i));
+    fixture_free(fixture);
+}
+
+/* Bounded work under the lock: among thousands that were all found, one of the first goes. */
+static void hand_does_not_go_on_for_ever(void **state)
+{
+    (void)state;
+    struct fixture *fixture = fixture_of(2000);
+    for (unsigned i = 0; i < 2000; i++) put(fixture, i);
+    for (unsigned i = 0; i < 2000; i++) visit(fixture, i);
+    put(fixture, 2000);
+    unsigned cleared = 0;
+    for (unsigned i = 0; i < 2000; i++) cleared += has(fixture, i) && !(*find(fixture, i))->visited;
+    assert_in_range(cleared, 500, 1500);
+    assert_true(has(fixture, 2000));
+    assert_int_equal(fixture->sieve.evictions, 1);
+    fixture_free(fixture);
+}
+
+static void what_was_just_put_is_not_what_gives_way(void **state)
+{
+    (void)state;
+    struct fixture *fixture = fixture_of(1);
+    for (unsigned i = 0; i < 10; i++) {
+        put(fixture, i);
+        assert_true(has(fixture, i));
+        assert_int_equal(fixture->sieve.entries, 1);
+        visit(fixture, i);
+    }
+    fixture_free(fixture);
+}
+
+static void replaced_keeps_place_and_mark(void **state)
+{
+    (void)state;
+    struct fixture *fixture = fixture_of(3);
+    for (unsigned i = 0; i < 3; i++) put(fixture, i);
+    visit(fixture, 0);
+    for (unsigned i = 0; i < 3; i++) {
+        struct entry *entry = entry_of(i);
+        struct entry *old = sieve_replace(&fixture->sieve, find(fixture, i), entry);
+        assert_ptr_not_equal(old, entry);
+        assert_ptr_equal(*find(fixture, i), entry);
+        free(old);
+    }
+    assert_true((*find(fixture, 0))->visited);
+    put(fixture, 3);
+    assert_true(has(fixture, 0));
+    assert_false(has(fixture, 1));                                       /* and not 0, which is as old as before */
+    free(sieve_replace(&fixture->sieve, find(fixture, 2), entry_of(2))); /* where the hand stands */
+    put(fixture, 4);
+    assert_false(has(fixture, 2));
+    fixture_free(fixture);
+}
+
+static void taken_out_from_anywhere(void **state)
+{
+    (void)state;
+    for (unsigned first = 0; first < 4; first++)
+        for (unsigned second = 0; second < 4; second++) {
+            struct fixture *fixture = fixture_of(4);
+            for (unsigned i = 0; i < 4; i++) put(fixture, i);
+            visit(fixture, 0);
+            put(fixture, 4); /* 1 went, the hand stands at 2 */
+            if (has(fixture, first)) free(sieve_take(&fixture->sieve, find(fixture, first)));
+            if (has(fixture, second)) free(sieve_take(&fixture->sieve, find(fixture, second)));
+            assert_false(has(fixture, first));
+            assert_false(has(fixture, second));
+            for (unsigned i = 5; i < 12; i++) put(fixture, i);
+            assert_int_equal(fixture->sieve.entries, 4);
+            assert_true(has(fixture, 11));
+            fixture_free(fixture);
+        }
+}
+
+/* Buckets come one by one and go again, and everybody is found at each step. */
+static void buckets_grow_and_shrink_with_the_entries(void **state)
+{
+    (void)state;
+    struct fixture *fixture = fixture_of(3000);
+    for (unsigned i = 0; i < 1000; i++) {
+        put(fixture, i);
+        assert_true(fixture->sieve.bucket_count >= fixture->sieve.entries);
+        if (i % 37 == 0)
+            for (unsigned j = 0; j <= i; j++) assert_true(has(fixture, j));
+    }
+    assert_int_equal(fixture->sieve.bucket_count, 1000);
+    for (unsigned i = 0; i < 1000; i++) {
+        free(sieve_take(&fixture->sieve, find(fixture, i)));
+        assert_false(has(fixture, i));
+        if (i % 37 == 0)
+            for (unsigned j = i + 1; j < 1000; j++) assert_true(has(fixture, j));
+    }
+    assert_int_equal(fixture->sieve.entries, 0);
+    assert_int_equal(fixture->sieve.bucket_count, SIEVE_BUCKETS_MIN);
+    assert_int_equal(fixture->sieve.bytes, SIEVE_BUCKETS_MIN * sizeof(struct entry *));
+    fixture_free(fixture);
+}
+
+static void buckets_stay_within_their_memory(void **state)
+{
+    (void)state;
+    struct fixture *fixture = fixture_of(3000);
+    fixture->sieve.bucket_max = 64;
+    for (unsigned i = 0; i < 3000; i++) put(fixture, i);
+    assert_int_equal(fixture->sieve.bucket_count, 64);
+    for (unsigned i = 0; i < 3000; i++) assert_true(has(fixture, i));
+    fixture_free(fixture);
+}
+
+static void trims_no_more_than_told(void **state)
+{
+    (void)state;
+    struct fixture *fixture = fixture_of(100);
+    for (unsigned i = 0; i < 100; i++) put(fixture, i);
+    fixture->sieve.max_bytes = 0;
+    struct entry *gone = sieve_trim(&fixture->sieve, NULL, 10);
+    free_list(gone);
+    assert_int_equal(fixture->sieve.entries, 90);
+    for (unsigned i = 0; i < 100; i++) assert_int_equal(has(fixture, i), i >= 10);
+    free_list(sieve_trim(&fixture->sieve, NULL, UINT64_MAX));
+    assert_int_equal(fixture->sieve.entries, 0);
+    assert_null(sieve_trim(&fixture->sieve, NULL, UINT64_MAX));
+    fixture_free(fixture);
+}
+
+static void room_is_what_is_there_without_the_others(void **state)
+{
+    (void)state;
+    struct fixture *fixture = fixture_of(5);
+    struct entry *entry = entry_of(0);
+    assert_true(sieve_has_room(&fixture->sieve, entry));
+    fixture->sieve.max_bytes = entry_bytes(entry) + SIEVE_BUCKETS_MIN * sizeof(struct entry *);
+    assert_true(sieve_has_room(&fixture->sieve, entry));
+    fixture->sieve.max_bytes--;
+    assert_false(sieve_has_room(&fixture->sieve, entry));
+    free(entry);
+    fixture_free(fixture);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(oldest_gives_way_where_none_was_found),
+        cmocka_unit_test(hand_passes_over_what_was_found),
+        cmocka_unit_test(hand_goes_round),
+        cmocka_unit_test(hand_does_not_go_on_for_ever),
+        cmocka_unit_test(what_was_just_put_is_not_what_gives_way),
+        cmocka_unit_test(replaced_keeps_place_and_mark),
+        cmocka_unit_test(taken_out_from_anywhere),
+        cmocka_unit_test(buckets_grow_and_shrink_with_the_entries),
+        cmocka_unit_test(buckets_stay_within_their_memory),
+        cmocka_unit_test(trims_no_more_than_told),
+        cmocka_unit_test(room_is_what_is_there_without_the_others),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
