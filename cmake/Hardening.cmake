@@ -5,7 +5,7 @@ set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 
 option(DTP_HARDENING "Hardened build" OFF)
 if(DTP_HARDENING)
-  add_compile_options(-fstack-protector-strong -fstack-clash-protection -ftrivial-auto-var-init=zero -fcf-protection)
+  add_compile_options(-fstack-protector-strong -fstack-clash-protection -fcf-protection)
   add_compile_definitions(_FORTIFY_SOURCE=2)
   add_link_options(-Wl,-z,relro,-z,now,-z,noexecstack)
 endif()

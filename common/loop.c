@@ -27,11 +27,16 @@ bool loop_add(struct loop *loop, struct loop_source *source, uint32_t events)
     return epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, source->fd, &event) == 0;
 }
 
+void loop_forget(struct loop *loop, const struct loop_source *source)
+{
+    for (int i = loop->at + 1; i < loop->taken; i++)
+        if (loop->events[i].data.ptr == source) loop->events[i].data.ptr = NULL;
+}
+
 void loop_remove(struct loop *loop, struct loop_source *source)
 {
     epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
-    for (int i = loop->at + 1; i < loop->taken; i++)
-        if (loop->events[i].data.ptr == source) loop->events[i].data.ptr = NULL;
+    loop_forget(loop, source);
 }
 
 /* Rounded up, so that a deadline has passed when the wait ends; epoll counts in milliseconds. */

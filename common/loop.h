@@ -39,6 +39,9 @@ bool loop_add(struct loop *loop, struct loop_source *source, uint32_t events);
  */
 void loop_remove(struct loop *loop, struct loop_source *source);
 
+/* The same for a descriptor that is closed next, which takes it out of the set by itself: no system call. */
+void loop_forget(struct loop *loop, const struct loop_source *source);
+
 /* Waits until an event or until `deadline_ns` (CLOCK_NEVER: for ever; past: not at all), then handles one turn of
  * events. */
 void loop_turn(struct loop *loop, uint64_t deadline_ns);

@@ -67,7 +67,7 @@ void client_close(struct client *client, unsigned cause)
 {
     struct clients *clients = client->clients;
     if (client->asked > 1) report_rate(client, clients->loop->now_ns);
-    loop_remove(clients->loop, &client->source);
+    loop_forget(clients->loop, &client->source);
     list_remove(&client->all);
     list_remove(&client->dirty);
     timeout_stop(&client->input);
@@ -86,7 +86,7 @@ static bool adopt(struct client *client)
     struct clients *clients = client->clients;
     client->place = slots_take(&clients->places);
     if (!client->place) {
-        loop_remove(clients->loop, &client->source);
+        loop_forget(clients->loop, &client->source);
         counter_add(&clients->counters->client_rejected[LABEL_REJECTED_FULL][0], 1);
         release(client);
         return false;

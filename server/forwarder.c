@@ -94,6 +94,7 @@ static bool give_all_stale(struct forwarder *forwarder, struct query *query)
     enum cache_state state =
         cache_find(forwarder->shared->cache, &key, forwarder->loop->now_ns, forwarder->value, ANSWER_BYTES_MAX, &found);
     if (state == CACHE_ABSENT || !answer_unpack(forwarder->value, found.size, &answer)) return false;
+    if (answer.rcode == DNS_RCODE_SERVFAIL) return false; /* a failure does not get better with age */
     give_all(forwarder, query, &answer, &stale_use, LABEL_SOURCE_STALE);
     return true;
 }
@@ -116,7 +117,7 @@ static void keep(struct forwarder *forwarder, const struct query *query, const s
     uint64_t lifetime = lifetime_ns(&forwarder->options, answer);
     if (lifetime == 0) return;
     cache_put(forwarder->shared->cache, &key, answer->bytes, answer->size, lifetime, now_ns);
-    topnames_answered(forwarder->shared->topnames, &key, lifetime, now_ns);
+    if (answer->kind != ANSWER_FAILURE) topnames_answered(forwarder->shared->topnames, &key, lifetime, now_ns);
 }
 
 /* ---- upstream ---- */

@@ -10,8 +10,6 @@ enum {
     CREDIT_MAX = 50 * COST /* a burst after a quiet time stays small */
 };
 
-#define LOOK_NS NS_PER_S /* a name that enters the top is noticed within that time */
-
 void prefetch_init(struct prefetch *prefetch, struct forwarder *forwarder, unsigned worker, unsigned workers)
 {
     *prefetch = (struct prefetch){.forwarder = forwarder, .worker = worker, .workers = workers};
@@ -59,7 +57,6 @@ void prefetch_tick(struct prefetch *prefetch, uint64_t now_ns)
                                   due, BATCH, &prefetch->next_ns);
         for (size_t i = 0; i < count; i++) refresh(prefetch, &due[i]);
     } while (count == BATCH);
-    if (prefetch->next_ns > now_ns + LOOK_NS) prefetch->next_ns = now_ns + LOOK_NS;
 }
 
 uint64_t prefetch_deadline_ns(const struct prefetch *prefetch)

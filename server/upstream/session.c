@@ -74,7 +74,7 @@ void session_free(struct session *session)
         tls_close(session->tls);
     tls_free(session->tls);
     if (session->source.fd >= 0) {
-        loop_remove(session->host->loop, &session->source);
+        loop_forget(session->host->loop, &session->source);
         close(session->source.fd);
     }
     ids_done(&session->ids);
