@@ -18,9 +18,10 @@ enum {
     ASKS_MAX = INT32_MAX
 };
 
-#define RETRY_NS     NS_PER_S
-#define LIFETIME_MIN NS_PER_S
-#define LOOK_NS      (250 * NS_PER_MS) /* below 0.35 s, the soonest an answer given now can want to be refreshed */
+#define RETRY_NS      NS_PER_S
+#define LIFETIME_MIN  NS_PER_S
+#define LOOK_NS       (250 * NS_PER_MS) /* below 0.35 s, the soonest an answer given now can want to be refreshed */
+#define LOOK_EMPTY_NS NS_PER_S          /* where there are no names: an idle program wakes seldom */
 
 struct name {
     uint64_t hash;
@@ -316,15 +317,18 @@ size_t topnames_take_due(struct topnames *topnames, unsigned worker, unsigned wo
                          struct topname_due *ret_due, size_t max, uint64_t *ret_next_ns)
 {
     size_t count = 0;
-    uint64_t next_ns = now_ns + LOOK_NS;
+    bool empty = true;
+    uint64_t next_ns = now_ns + LOOK_EMPTY_NS;
     for (unsigned i = worker; i < topnames->stripe_count; i += workers) {
         struct stripe *stripe = &topnames->stripes[i];
         pthread_mutex_lock(&stripe->lock);
         age(stripe, topnames->half_life_ns, now_ns);
         count += take_due(stripe, now_ns, ret_due + count, max - count);
         if (stripe->next_due_ns < next_ns) next_ns = stripe->next_due_ns;
+        if (stripe->used > 0) empty = false;
         pthread_mutex_unlock(&stripe->lock);
     }
+    if (!empty && next_ns > now_ns + LOOK_NS) next_ns = now_ns + LOOK_NS;
     *ret_next_ns = next_ns;
     return count;
 }

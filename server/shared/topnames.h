@@ -51,7 +51,8 @@ struct topname_due {
  * answered, or for a second. A name is due when the last tenth of its lifetime begins, at least a second before its end
  * (half the lifetime where it is under 2 s), and up to 0.3 of that earlier, at random, so that names answered together
  * are not asked together. `ret_next_ns` is when to come again: not after the next is due, at most a quarter of a second
- * from now (others may be answered meanwhile), at once where more than `max` are due. */
+ * from now (others may be answered meanwhile; a second where there are no names), at once where more than `max` are
+ * due. */
 size_t topnames_take_due(struct topnames *topnames, unsigned worker, unsigned workers, uint64_t now_ns,
                          struct topname_due *ret_due, size_t max, uint64_t *ret_next_ns);
 
