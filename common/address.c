@@ -14,6 +14,15 @@ static void set_ipv4(uint8_t ip[static 16], const void *four)
     memcpy(ip + sizeof mapped, four, 4);
 }
 
+/* A copy to take apart; false where it does not fit. */
+static bool copy_text(const char *text, char *out, size_t room)
+{
+    size_t size = strlen(text) + 1;
+    if (size > room) return false;
+    memcpy(out, text, size);
+    return true;
+}
+
 /* Digits only, all of them, no more than `max`. */
 static bool parse_number(const char *text, unsigned long max, unsigned long *ret)
 {
@@ -33,8 +42,7 @@ static bool parse_ip(const char *text, struct address *ret)
         return true;
     }
     char copy[ADDRESS_TEXT_BYTES];
-    if (strlen(text) >= sizeof copy) return false;
-    strcpy(copy, text);
+    if (!copy_text(text, copy, sizeof copy)) return false;
     char *zone = strchr(copy, '%');
     if (zone) {
         *zone = '\0';
@@ -48,8 +56,7 @@ bool address_parse(const char *text, uint16_t default_port, struct address *ret_
 {
     struct address address = {.port = default_port};
     char copy[ADDRESS_TEXT_BYTES + 8];
-    if (strlen(text) >= sizeof copy) return false;
-    strcpy(copy, text);
+    if (!copy_text(text, copy, sizeof copy)) return false;
     char *ip = copy;
     char *colon = strrchr(copy, ':');
     if (copy[0] == '[') {
@@ -76,8 +83,7 @@ bool address_parse(const char *text, uint16_t default_port, struct address *ret_
 bool prefix_parse(const char *text, struct prefix *ret_prefix)
 {
     char copy[ADDRESS_TEXT_BYTES + 8];
-    if (strlen(text) >= sizeof copy) return false;
-    strcpy(copy, text);
+    if (!copy_text(text, copy, sizeof copy)) return false;
     char *slash = strchr(copy, '/');
     if (slash) *slash++ = '\0';
     struct address address = {0};

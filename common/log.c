@@ -23,11 +23,11 @@ struct line {
 static bool is_journal(int fd)
 {
     const char *stream = getenv("JOURNAL_STREAM");
-    unsigned long long device;
-    unsigned long long inode;
     struct stat status;
-    return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && fstat(fd, &status) == 0 &&
-           status.st_dev == device && status.st_ino == inode;
+    if (!stream || fstat(fd, &status) != 0) return false;
+    char expected[48];
+    snprintf(expected, sizeof expected, "%ju:%ju", (uintmax_t)status.st_dev, (uintmax_t)status.st_ino);
+    return strcmp(stream, expected) == 0;
 }
 
 void log_init(struct log *log, const struct log_options *options, int fd)

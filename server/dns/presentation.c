@@ -4,12 +4,20 @@
 
 static size_t put_octet(uint8_t octet, char *text)
 {
-    if (octet == '.' || octet == '\\') return (size_t)sprintf(text, "\\%c", octet);
+    if (octet == '.' || octet == '\\') {
+        text[0] = '\\';
+        text[1] = (char)octet;
+        return 2;
+    }
     if (octet > ' ' && octet < 0x7f) {
         *text = (char)octet;
         return 1;
     }
-    return (size_t)sprintf(text, "\\%03u", octet);
+    text[0] = '\\';
+    text[1] = (char)('0' + octet / 100);
+    text[2] = (char)('0' + octet / 10 % 10);
+    text[3] = (char)('0' + octet % 10);
+    return 4;
 }
 
 const char *presentation_name(const uint8_t *name, size_t size, char text[static PRESENTATION_NAME_BYTES])

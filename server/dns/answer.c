@@ -1,0 +1,275 @@
+#include "dns/answer.h"
+
+#include <string.h>
+
+#include "dns/edns.h"
+#include "dns/response.h"
+#include "dns/validator.h"
+
+/* The trailer: a place of two octets for each TTL, then the Extended DNS Error's code, the rcode and the number of
+ * places. */
+enum { PLACE_BYTES = 2, TRAILER_FIXED_BYTES = 6 };
+
+enum { ANY_TTL_S = 3600 };
+
+/* Some servers refuse with nothing but a header. It names no question, but it came for an id that was ours. */
+static bool is_bare_error(const uint8_t *message, size_t size)
+{
+    static const uint8_t no_counts[8];
+    return size == DNS_HEADER_BYTES && (message_flags(message) & (DNS_QR | DNS_OPCODE)) == DNS_QR &&
+           message_flags(message) & DNS_RCODE && memcmp(message + 4, no_counts, sizeof no_counts) == 0;
+}
+
+static size_t put_question(uint8_t *out, const uint8_t *name, size_t name_size, uint16_t type, uint16_t class)
+{
+    dns_put_u16(out + 4, 1);
+    memcpy(out + DNS_HEADER_BYTES, name, name_size);
+    dns_put_u16(out + DNS_HEADER_BYTES + name_size, type);
+    dns_put_u16(out + DNS_HEADER_BYTES + name_size + 2, class);
+    return DNS_HEADER_BYTES + name_size + 4;
+}
+
+/* Whether ldns can read the copy at `out`. A name may lead through the TTL of a record before it, and would become
+ * another, or none, as that grows old; so while it is read each TTL is made of octets that no label begins with. */
+static bool is_sound(uint8_t *out, size_t size, const uint8_t *message, const uint8_t *places, size_t place_count)
+{
+    enum { NO_LABEL = 0x80 };
+    for (size_t i = 0; i < place_count; i++) memset(out + dns_u16(places + PLACE_BYTES * i), NO_LABEL, 4);
+    bool sound = validator_is_message(out, size);
+    for (size_t i = 0; i < place_count; i++) {
+        size_t place = dns_u16(places + PLACE_BYTES * i);
+        memcpy(out + place, message + place, 4);
+    }
+    return sound;
+}
+
+/* Writes the message without its OPT record to `out`, and surveys it; returns what remains, 0 where it is not sound. */
+static size_t take_message(const uint8_t *message, size_t size, uint8_t *out, uint8_t *places,
+                           struct response *ret_response)
+{
+    memcpy(out, message, size);
+    if (!response_survey(out, size, places, ret_response)) return 0;
+    if (ret_response->opt_at != 0 && ret_response->opt_end != size) {
+        struct edns edns = ret_response->edns;
+        size = validator_without_opt(message, size, out, DNS_MESSAGE_MAX); /* read by ldns, and without pointers now */
+        if (size == 0 || !response_survey(out, size, places, ret_response)) return 0;
+        ret_response->edns = edns;
+        return size;
+    }
+    if (ret_response->opt_at != 0) {
+        dns_put_u16(out + 10, (uint16_t)(message_count(out, DNS_ADDITIONAL) - 1));
+        size = ret_response->opt_at;
+    }
+    return is_sound(out, size, message, places, ret_response->ttl_count) ? size : 0;
+}
+
+/* Puts the trailer behind the message; returns the size of both. */
+static size_t put_trailer(uint8_t *out, size_t message_size, const uint8_t *places, const struct response *response,
+                          uint16_t rcode)
+{
+    uint8_t *fixed = out + message_size + PLACE_BYTES * response->ttl_count;
+    memmove(out + message_size, places, PLACE_BYTES * response->ttl_count);
+    dns_put_u16(fixed, response->edns.ede_code);
+    dns_put_u16(fixed + 2, rcode);
+    dns_put_u16(fixed + 4, (uint16_t)response->ttl_count);
+    return (size_t)(fixed + TRAILER_FIXED_BYTES - out);
+}
+
+enum answer_verdict answer_parse(const uint8_t *message, size_t size, const struct question_key *key, uint8_t *out,
+                                 struct answer *ret_answer)
+{
+    uint8_t refusal[DNS_HEADER_BYTES + DNS_NAME_MAX + 4];
+    size_t name_size = question_key_name_size(key);
+    if (is_bare_error(message, size)) {
+        memcpy(refusal, message, DNS_HEADER_BYTES);
+        size = put_question(refusal, key->bytes, name_size, question_key_type(key), DNS_CLASS_IN);
+        message = refusal;
+    }
+    enum answer_verdict verdict = response_match(message, size, key);
+    if (verdict != ANSWER_GOOD) return verdict;
+    struct response response;
+    uint8_t *places = out + DNS_MESSAGE_MAX;
+    if (size > DNS_MESSAGE_MAX) return ANSWER_MALFORMED;
+    size = take_message(message, size, out, places, &response);
+    if (size == 0) return ANSWER_MALFORMED;
+    memcpy(out + DNS_HEADER_BYTES, key->bytes, name_size);
+
+    struct answer answer = {.bytes = out, .message_size = size};
+    answer.rcode = (uint16_t)(response.edns.rcode_high << 4 | (message_flags(out) & DNS_RCODE));
+    answer.kind = response_kind(out, size, key, &response, &answer.ttl_s);
+    answer.size = put_trailer(out, size, places, &response, answer.rcode);
+    *ret_answer = answer;
+    return ANSWER_GOOD;
+}
+
+/* The parts of an answer's bytes. */
+struct parts {
+    size_t message_size;
+    size_t name_size;
+    const uint8_t *places;
+    size_t place_count;
+    uint16_t ede_code;
+    uint16_t rcode;
+};
+
+/* Whether the places are all of records of the message. */
+static bool places_are_sound(const struct parts *parts)
+{
+    size_t first = DNS_HEADER_BYTES + parts->name_size + 4;
+    for (size_t i = 0; i < parts->place_count; i++) {
+        size_t place = dns_u16(parts->places + PLACE_BYTES * i);
+        if (place < first || place + 4 > parts->message_size) return false;
+    }
+    return true;
+}
+
+static bool take_apart(const uint8_t *bytes, size_t size, struct parts *ret_parts)
+{
+    if (size < DNS_HEADER_BYTES + TRAILER_FIXED_BYTES) return false;
+    const uint8_t *fixed = bytes + size - TRAILER_FIXED_BYTES;
+    size_t place_count = dns_u16(fixed + 4);
+    size_t trailer_size = TRAILER_FIXED_BYTES + PLACE_BYTES * place_count;
+    if (size < DNS_HEADER_BYTES + trailer_size || size - trailer_size > DNS_MESSAGE_MAX) return false;
+    struct reader reader = {.message = bytes, .size = size - trailer_size, .at = DNS_HEADER_BYTES};
+    *ret_parts = (struct parts){
+        .message_size = size - trailer_size,
+        .name_size = reader_name(&reader, false),
+        .places = bytes + size - trailer_size,
+        .place_count = place_count,
+        .ede_code = dns_u16(fixed),
+        .rcode = dns_u16(fixed + 2),
+    };
+    reader_skip(&reader, 4);
+    return !reader.failed && places_are_sound(ret_parts);
+}
+
+bool answer_unpack(const uint8_t *bytes, size_t size, struct answer *ret_answer)
+{
+    struct parts parts;
+    if (!take_apart(bytes, size, &parts)) return false;
+    *ret_answer = (struct answer){
+        .bytes = bytes,
+        .size = size,
+        .message_size = parts.message_size,
+        .kind = ANSWER_TRANSIENT,
+        .rcode = parts.rcode,
+    };
+    return true;
+}
+
+static void age_ttls(uint8_t *message, const struct parts *parts, const struct answer_use *use)
+{
+    for (size_t i = 0; i < parts->place_count; i++) {
+        uint8_t *at = message + dns_u16(parts->places + PLACE_BYTES * i);
+        uint32_t ttl = dns_u32(at);
+        ttl = ttl > use->age_s ? ttl - use->age_s : 0;
+        dns_put_u32(at, ttl < use->ttl_max_s ? ttl : use->ttl_max_s);
+    }
+}
+
+/* The rcode as this asker can be told it: the upper bits need an OPT record. */
+static uint16_t tellable(uint16_t rcode, const struct asker *asker)
+{
+    return rcode > DNS_RCODE && !asker->edns ? DNS_RCODE_SERVFAIL : rcode;
+}
+
+static void put_flags(uint8_t *message, const struct asker *asker, unsigned flags, uint16_t rcode)
+{
+    dns_put_u16(message, asker->id);
+    dns_put_u16(message + 2, (uint16_t)(DNS_QR | flags | (asker->flags & (DNS_RD | DNS_CD)) | (rcode & DNS_RCODE)));
+}
+
+/* Appends OPT if the asker sent one; its options are left out rather than the reply. Returns the size of all, 0 where
+ * it is no frame. */
+static size_t append_opt(uint8_t *message, size_t size, const struct asker *asker, struct edns_reply reply)
+{
+    if (!asker->edns) return size;
+    uint8_t opt[EDNS_REPLY_MAX];
+    reply.dnssec_ok = asker->dnssec_ok;
+    reply.keepalive = asker->keepalive;
+    size_t opt_size = edns_write_reply(opt, &reply);
+    if (size + opt_size > DNS_MESSAGE_MAX) {
+        reply.ede_code = DNS_EDE_NONE;
+        reply.keepalive = false;
+        opt_size = edns_write_reply(opt, &reply);
+    }
+    uint16_t count = message_count(message, DNS_ADDITIONAL);
+    if (size + opt_size > DNS_MESSAGE_MAX || count == UINT16_MAX) return 0;
+    memcpy(message + size, opt, opt_size);
+    dns_put_u16(message + 10, (uint16_t)(count + 1));
+    return size + opt_size;
+}
+
+size_t answer_to_reply(uint8_t *reply, size_t size, const struct asker *asker, const uint8_t *name,
+                       const struct answer_use *use)
+{
+    struct parts parts;
+    if (!take_apart(reply, size, &parts)) return 0;
+    age_ttls(reply, &parts, use);
+    memcpy(reply + DNS_HEADER_BYTES, name, parts.name_size);
+    uint16_t rcode = tellable(parts.rcode, asker);
+    put_flags(reply, asker, message_flags(reply) & (DNS_AA | DNS_TC | DNS_RA | DNS_AD), rcode);
+    size = parts.message_size;
+    if (rcode != parts.rcode) { /* it has become another answer, which says nothing but that */
+        size = DNS_HEADER_BYTES + parts.name_size + 4;
+        memset(reply + 6, 0, 6);
+    }
+    return append_opt(reply, size, asker,
+                      (struct edns_reply){
+                          .rcode = rcode,
+                          .ede_code = use->ede_code != DNS_EDE_NONE ? use->ede_code : parts.ede_code,
+                          .keepalive_100ms = use->keepalive_100ms,
+                      });
+}
+
+size_t answer_error(uint8_t *out, const struct asker *asker, const uint8_t *name, size_t name_size, uint16_t type,
+                    uint16_t class, const struct answer_error *error)
+{
+    size_t size = DNS_HEADER_BYTES;
+    uint16_t rcode = tellable(error->rcode, asker);
+    memset(out, 0, DNS_HEADER_BYTES);
+    put_flags(out, asker, DNS_RA | (asker->flags & DNS_OPCODE), rcode);
+    if (name) size = put_question(out, name, name_size, type, class);
+    return append_opt(out, size, asker,
+                      (struct edns_reply){
+                          .rcode = rcode,
+                          .ede_code = error->ede_code,
+                          .ede_text = error->ede_text,
+                          .keepalive_100ms = error->keepalive_100ms,
+                      });
+}
+
+size_t answer_any(uint8_t *out, const struct question *question, uint16_t keepalive_100ms)
+{
+    static const uint8_t record[] = {
+        0xc0,
+        DNS_HEADER_BYTES, /* the name of the question */
+        0,
+        DNS_TYPE_HINFO,
+        0,
+        DNS_CLASS_IN,
+        0,
+        0,
+        ANY_TTL_S >> 8,
+        ANY_TTL_S & 0xff,
+        0,
+        9,
+        7,
+        'R',
+        'F',
+        'C',
+        '8',
+        '4',
+        '8',
+        '2',
+        0,
+    };
+    struct asker asker = asker_of(question);
+    memset(out, 0, DNS_HEADER_BYTES);
+    put_flags(out, &asker, DNS_RA, DNS_RCODE_NOERROR);
+    size_t size = put_question(out, question->name, question->name_size, question->type, question->class);
+    memcpy(out + size, record, sizeof record);
+    dns_put_u16(out + 6, 1);
+    return append_opt(out, size + sizeof record, &asker,
+                      (struct edns_reply){.ede_code = DNS_EDE_NONE, .keepalive_100ms = keepalive_100ms});
+}

@@ -1,0 +1,52 @@
+/* edns: the OPT pseudo-record, read and written (RFC 6891), with the options the proxy knows: edns-tcp-keepalive (RFC
+ * 7828), padding (RFC 7830, 8467), Extended DNS Errors (RFC 8914). Options are hop-by-hop: none is relayed but the
+ * error's code. Pure. */
+#ifndef DNS_EDNS_H
+#define DNS_EDNS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dns/message.h"
+
+/* What we say we take over UDP; over TCP and TLS it has no meaning, but must be there (RFC 6891, 6.2.5). */
+enum { EDNS_UDP_SIZE = 1232 };
+
+/* The longest text of an Extended DNS Error that is written; ours are short phrases. */
+enum { EDNS_TEXT_MAX = 64 };
+
+struct edns {
+    uint8_t version;
+    uint8_t rcode_high; /* the upper eight bits of a response's extended rcode */
+    bool dnssec_ok;
+    bool keepalive; /* the option was there; its value is not our business */
+    bool padding;
+    uint16_t ede_code; /* of the first Extended DNS Error, or DNS_EDE_NONE */
+};
+
+/* Reads an OPT record. False: its owner is not the root, or its options do not add up. Options of a version above 0 are
+ * not looked at, as nobody knows their form. */
+bool edns_parse(const uint8_t *message, const struct record *record, struct edns *ret_edns);
+
+/* What an OPT record of ours says. */
+struct edns_reply {
+    uint16_t rcode;           /* the whole, 12 bits; the upper eight are written */
+    bool dnssec_ok;           /* as the query said (RFC 3225) */
+    uint16_t ede_code;        /* or DNS_EDE_NONE */
+    const char *ede_text;     /* or NULL; at most EDNS_TEXT_MAX bytes */
+    bool keepalive;           /* give the option, */
+    uint16_t keepalive_100ms; /* with this idle time-out in units of 100 ms */
+};
+
+/* Bytes that edns_write_reply writes at the most. */
+enum { EDNS_REPLY_MAX = 11 + 4 + 2 + EDNS_TEXT_MAX + 4 + 2 };
+
+/* Appends an OPT record; returns its bytes. The caller counts it in ARCOUNT. */
+size_t edns_write_reply(uint8_t *out, const struct edns_reply *reply);
+
+/* Appends the OPT record of a query whose message has `size` bytes so far, padded so that the message becomes a
+ * multiple of `block` bytes (0: no padding). Returns the record's bytes, at most 15 + block. */
+size_t edns_write_query(uint8_t *out, size_t size, bool dnssec_ok, uint16_t block);
+
+#endif

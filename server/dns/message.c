@@ -1,0 +1,150 @@
+#include "dns/message.h"
+
+#include <string.h>
+
+enum {
+    POINTER = 0xc0, /* the two bits that make an octet of length a compression pointer (RFC 1035, 4.1.4) */
+
+    /* Pointers followed in one name. Each that is of use comes behind a label, and a name has no more labels; without a
+     * bound a chain of pointers through a whole message would have to be walked again for each name that leads into it.
+     */
+    POINTERS_MAX = 127,
+
+    RECORD_FIXED_BYTES = 10, /* type, class, TTL, size of the data */
+};
+
+/* Where `size` bytes lie that may be read, or NULL. The reader moves behind them. */
+static const uint8_t *take(struct reader *reader, size_t size)
+{
+    if (reader->failed || reader->size - reader->at < size) {
+        reader->failed = true;
+        return NULL;
+    }
+    const uint8_t *bytes = reader->message + reader->at;
+    reader->at += size;
+    return bytes;
+}
+
+uint8_t reader_u8(struct reader *reader)
+{
+    const uint8_t *bytes = take(reader, 1);
+    return bytes ? *bytes : 0;
+}
+
+uint16_t reader_u16(struct reader *reader)
+{
+    const uint8_t *bytes = take(reader, 2);
+    return bytes ? dns_u16(bytes) : 0;
+}
+
+uint32_t reader_u32(struct reader *reader)
+{
+    const uint8_t *bytes = take(reader, 4);
+    return bytes ? dns_u32(bytes) : 0;
+}
+
+void reader_skip(struct reader *reader, size_t size)
+{
+    take(reader, size);
+}
+
+/* Passes over labels until the root or a pointer, which lies at `at` then; `length` grows by what they take. */
+static bool pass_labels(const struct reader *reader, size_t *at, size_t *length)
+{
+    while (*at < reader->size) {
+        uint8_t octet = reader->message[*at];
+        if (octet == 0 || octet >= POINTER) return true;
+        *at += 1u + octet;
+        *length += 1u + octet;
+        if (octet > DNS_LABEL_MAX || *length >= DNS_NAME_MAX) return false; /* the root must fit, too */
+    }
+    return false;
+}
+
+size_t reader_name(struct reader *reader, bool compressed)
+{
+    size_t start = reader->at;
+    size_t stretch = start; /* where the labels being read begin */
+    size_t at = start;
+    size_t end = 0;
+    size_t length = 0;
+    unsigned pointers = 0;
+    while (!reader->failed && pass_labels(reader, &at, &length)) {
+        if (reader->message[at] == 0) {
+            reader->at = end ? end : at + 1;
+            return reader->at - start;
+        }
+        if (!compressed || reader->size - at < 2 || pointers++ == POINTERS_MAX) break;
+        if (!end) end = at + 2;
+        size_t target = dns_u16(reader->message + at) & 0x3fff;
+        if (target < DNS_HEADER_BYTES || target >= stretch) break;
+        stretch = at = target;
+    }
+    reader->failed = true;
+    return 0;
+}
+
+void reader_record(struct reader *reader, struct record *ret_record)
+{
+    size_t owner = reader->at;
+    reader_name(reader, true);
+    const uint8_t *fixed = take(reader, RECORD_FIXED_BYTES);
+    if (!fixed) return;
+    size_t data = reader->at;
+    uint16_t data_size = dns_u16(fixed + 8);
+    if (!take(reader, data_size)) return;
+    *ret_record = (struct record){
+        .owner = owner,
+        .type = dns_u16(fixed),
+        .class = dns_u16(fixed + 2),
+        .ttl = dns_u32(fixed + 4),
+        .ttl_at = data - 6,
+        .data = data,
+        .data_size = data_size,
+    };
+}
+
+static inline uint8_t lower(uint8_t octet)
+{
+    return octet >= 'A' && octet <= 'Z' ? octet | 0x20 : octet;
+}
+
+/* Eight octets at once: adding to the lower seven bits of each carries into its top bit from 'A' on, and again behind
+ * 'Z'. */
+static inline uint64_t lower_eight(uint64_t octets)
+{
+    const uint64_t each = UINT64_C(0x0101010101010101);
+    uint64_t seven = octets & each * 0x7f;
+    uint64_t from_a = seven + each * (0x80 - 'A');
+    uint64_t behind_z = seven + each * (0x7f - 'Z');
+    return octets | (from_a & ~behind_z & ~octets & each * 0x80) >> 2;
+}
+
+void name_to_lower(const uint8_t *name, size_t size, uint8_t *out)
+{
+    size_t i = 0;
+    for (; i + 8 <= size; i += 8) {
+        uint64_t octets;
+        memcpy(&octets, name + i, 8);
+        octets = lower_eight(octets);
+        memcpy(out + i, &octets, 8);
+    }
+    for (; i < size; i++) out[i] = lower(name[i]);
+}
+
+size_t name_expand(const uint8_t *message, size_t at, uint8_t out[static DNS_NAME_MAX])
+{
+    size_t size = 0;
+    while (message[at] != 0) {
+        if (message[at] >= POINTER) {
+            at = dns_u16(message + at) & 0x3fff;
+            continue;
+        }
+        size_t label = 1u + message[at];
+        name_to_lower(message + at, label, out + size);
+        at += label;
+        size += label;
+    }
+    out[size] = 0;
+    return size + 1;
+}

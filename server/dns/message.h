@@ -1,0 +1,149 @@
+/* message: the parts that every DNS message has: its header, names and records, on bytes (RFC 1035, 4.1).
+ *
+ * Pure functions; any thread. None trusts a byte: a reader that runs over the end fails and stays failed, so callers
+ * check once, after the last read. */
+#ifndef DNS_MESSAGE_H
+#define DNS_MESSAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    DNS_HEADER_BYTES = 12,
+    DNS_LABEL_MAX = 63,      /* octets of one label (RFC 1035, 2.3.4), */
+    DNS_NAME_MAX = 255,      /* and of a name on the wire, lengths and root included */
+    DNS_MESSAGE_MAX = 65535, /* what a frame's length can say */
+};
+
+/* Bits of the header's second 16-bit word. */
+enum {
+    DNS_QR = 0x8000,
+    DNS_OPCODE = 0x7800,
+    DNS_AA = 0x0400,
+    DNS_TC = 0x0200,
+    DNS_RD = 0x0100,
+    DNS_RA = 0x0080,
+    DNS_AD = 0x0020,
+    DNS_CD = 0x0010,
+    DNS_RCODE = 0x000f,
+};
+
+enum {
+    DNS_RCODE_NOERROR = 0,
+    DNS_RCODE_FORMERR = 1,
+    DNS_RCODE_SERVFAIL = 2,
+    DNS_RCODE_NXDOMAIN = 3,
+    DNS_RCODE_NOTIMP = 4,
+    DNS_RCODE_REFUSED = 5,
+    DNS_RCODE_BADVERS = 16, /* its upper bits stand in the OPT record (RFC 6891, 6.1.3) */
+};
+
+enum {
+    DNS_TYPE_A = 1,
+    DNS_TYPE_NS = 2,
+    DNS_TYPE_CNAME = 5,
+    DNS_TYPE_SOA = 6,
+    DNS_TYPE_HINFO = 13,
+    DNS_TYPE_OPT = 41,
+    DNS_TYPE_META = 128, /* from here to 255: not types of data, but of questions and transactions (RFC 6895, 3.1) */
+    DNS_TYPE_TSIG = 250,
+    DNS_TYPE_IXFR = 251,
+    DNS_TYPE_AXFR = 252,
+    DNS_TYPE_ANY = 255,
+    DNS_CLASS_IN = 1,
+};
+
+/* Extended DNS Errors (RFC 8914) that the proxy itself says. */
+enum {
+    DNS_EDE_OTHER = 0,
+    DNS_EDE_STALE = 3,
+    DNS_EDE_PROHIBITED = 18,
+    DNS_EDE_NO_REACHABLE_AUTHORITY = 22,
+    DNS_EDE_NETWORK_ERROR = 23,
+    DNS_EDE_NONE = 0xffff, /* ours: no such option */
+};
+
+enum dns_section { DNS_QUESTION, DNS_ANSWER, DNS_AUTHORITY, DNS_ADDITIONAL };
+
+static inline uint16_t dns_u16(const uint8_t *at)
+{
+    return (uint16_t)(at[0] << 8 | at[1]);
+}
+
+static inline uint32_t dns_u32(const uint8_t *at)
+{
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+static inline void dns_put_u16(uint8_t *at, uint16_t value)
+{
+    at[0] = (uint8_t)(value >> 8);
+    at[1] = (uint8_t)value;
+}
+
+static inline void dns_put_u32(uint8_t *at, uint32_t value)
+{
+    dns_put_u16(at, (uint16_t)(value >> 16));
+    dns_put_u16(at + 2, (uint16_t)value);
+}
+
+/* Of a message of at least DNS_HEADER_BYTES. */
+static inline uint16_t message_id(const uint8_t *message)
+{
+    return dns_u16(message);
+}
+
+static inline uint16_t message_flags(const uint8_t *message)
+{
+    return dns_u16(message + 2);
+}
+
+static inline uint16_t message_count(const uint8_t *message, enum dns_section section)
+{
+    return dns_u16(message + 4 + 2 * section);
+}
+
+/* Reads a message from the front. */
+struct reader {
+    const uint8_t *message;
+    size_t size;
+    size_t at;
+    bool failed; /* sticky */
+};
+
+/* Numbers read behind the end are 0. */
+uint8_t reader_u8(struct reader *reader);
+uint16_t reader_u16(struct reader *reader);
+uint32_t reader_u32(struct reader *reader);
+void reader_skip(struct reader *reader, size_t size);
+
+/* Passes over a name. Compression pointers are followed where `compressed` says so, else they are a fault. Each must
+ * lead to an earlier place than the stretch of labels it ends, and not into the header: so no name runs in a circle,
+ * and none changes when an id does. The name it makes up must be no longer than DNS_NAME_MAX. Returns the bytes it
+ * takes here, 0 on failure. */
+size_t reader_name(struct reader *reader, bool compressed);
+
+/* One record's fixed part; its data lies at `data` in the message. The reader stands behind the record afterwards. */
+struct record {
+    size_t owner; /* where its name begins */
+    uint16_t type;
+    uint16_t class;
+    uint32_t ttl;
+    size_t ttl_at; /* where the TTL's four octets lie */
+    size_t data;
+    uint16_t data_size;
+};
+
+/* Its owner is read as a name that may be compressed; its data is only passed over. Untouched on failure. */
+void reader_record(struct reader *reader, struct record *ret_record);
+
+/* Writes a name that lies uncompressed at `name` to `out` in lower case (ASCII only: RFC 4343); they may be the same.
+ * An octet of length is never a letter, so the name need not be taken apart. */
+void name_to_lower(const uint8_t *name, size_t size, uint8_t *out);
+
+/* Writes the name at `at` of the message, which reader_name has passed over, uncompressed and in lower case; returns
+ * its size. */
+size_t name_expand(const uint8_t *message, size_t at, uint8_t out[static DNS_NAME_MAX]);
+
+#endif

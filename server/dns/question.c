@@ -1,0 +1,134 @@
+#include "dns/question.h"
+
+#include <string.h>
+
+#include "dns/edns.h"
+#include "dns/validator.h"
+
+enum {
+    KEY_TAIL_BYTES = 3, /* type and flags */
+
+    /* Records of a query: in earnest OPT, a signature, and the SOA of an IXFR. So that the work on a query does not
+     * grow with what a client can put into it. */
+    RECORDS_MAX = 8,
+};
+
+static bool read_question(struct reader *reader, struct question *question)
+{
+    size_t at = reader->at;
+    size_t size = reader_name(reader, false);
+    uint16_t type = reader_u16(reader);
+    uint16_t class = reader_u16(reader);
+    if (reader->failed) return false;
+    question->name = reader->message + at;
+    question->name_size = (uint8_t)size;
+    question->type = type;
+    question->class = class;
+    return true;
+}
+
+static void take_edns(struct question *question, const struct edns *edns)
+{
+    question->edns = true;
+    question->dnssec_ok = edns->dnssec_ok;
+    question->keepalive = edns->keepalive;
+}
+
+/* Whether the records are sound, with one OPT at most, not too many, and end where the message ends. */
+static bool read_records(struct reader *reader, struct question *question, uint8_t *ret_version)
+{
+    size_t before = (size_t)message_count(reader->message, DNS_ANSWER) + message_count(reader->message, DNS_AUTHORITY);
+    size_t count = before + message_count(reader->message, DNS_ADDITIONAL);
+    if (count > RECORDS_MAX) return false;
+    for (size_t i = 0; i < count; i++) {
+        struct record record;
+        struct edns edns;
+        reader_record(reader, &record);
+        if (reader->failed) return false;
+        if (record.type != DNS_TYPE_OPT) continue;
+        if (i < before || question->edns || !edns_parse(reader->message, &record, &edns)) return false;
+        take_edns(question, &edns);
+        *ret_version = edns.version;
+    }
+    return reader->at == reader->size;
+}
+
+/* A query has no answers, and no authority but the SOA record that IXFR starts from (RFC 1995, 3). */
+static bool has_stray_records(const uint8_t *message, const struct question *question)
+{
+    if (message_count(message, DNS_ANSWER) != 0) return true;
+    return message_count(message, DNS_AUTHORITY) != 0 && question->type != DNS_TYPE_IXFR;
+}
+
+/* Types nobody has data of, so that there is nothing to ask for: 0, OPT, and those for questions and transactions. */
+static bool is_meta(uint16_t type)
+{
+    return type == 0 || type == DNS_TYPE_OPT || (type >= DNS_TYPE_META && type < DNS_TYPE_ANY);
+}
+
+static enum question_verdict judge(const struct question *question)
+{
+    if (question->type == DNS_TYPE_AXFR || question->type == DNS_TYPE_IXFR) return QUESTION_TRANSFER;
+    if (is_meta(question->type)) return QUESTION_FORMERR;
+    if (question->class != DNS_CLASS_IN) return QUESTION_CLASS;
+    return question->type == DNS_TYPE_ANY ? QUESTION_ANY : QUESTION_GOOD;
+}
+
+enum question_verdict question_parse(const uint8_t *message, size_t size, struct question *ret_question)
+{
+    if (size < DNS_HEADER_BYTES || message_flags(message) & DNS_QR) return QUESTION_CLOSE;
+    *ret_question = (struct question){.id = message_id(message), .flags = message_flags(message)};
+    struct reader reader = {.message = message, .size = size, .at = DNS_HEADER_BYTES};
+    uint8_t version = 0;
+    uint16_t count = message_count(message, DNS_QUESTION);
+    bool asks = count == 1 && read_question(&reader, ret_question);
+    bool sound = (asks || count == 0) && read_records(&reader, ret_question, &version);
+    if (ret_question->flags & DNS_OPCODE) return QUESTION_NOTIMP;
+    if (!asks || !sound || has_stray_records(message, ret_question)) return QUESTION_FORMERR;
+    if (!validator_is_message(message, size)) return QUESTION_FORMERR;
+    return version > 0 ? QUESTION_BADVERS : judge(ret_question);
+}
+
+void question_key(const struct question *question, struct question_key *ret_key)
+{
+    uint8_t *tail = ret_key->bytes + question->name_size;
+    name_to_lower(question->name, question->name_size, ret_key->bytes);
+    dns_put_u16(tail, question->type);
+    tail[2] =
+        (uint8_t)((question->flags & DNS_RD ? QUESTION_KEY_RD : 0) | (question->flags & DNS_CD ? QUESTION_KEY_CD : 0) |
+                  (question->flags & DNS_AD ? QUESTION_KEY_AD : 0) | (question->dnssec_ok ? QUESTION_KEY_DO : 0));
+    ret_key->size = (uint16_t)(question->name_size + KEY_TAIL_BYTES);
+}
+
+size_t question_write_query(const struct question_key *key, uint16_t id, uint16_t padding_block, uint8_t *out)
+{
+    uint8_t flags = question_key_flags(key);
+    size_t name_size = question_key_name_size(key);
+    memset(out, 0, DNS_HEADER_BYTES);
+    dns_put_u16(out, id);
+    dns_put_u16(out + 2, (uint16_t)((flags & QUESTION_KEY_RD ? DNS_RD : 0) | (flags & QUESTION_KEY_CD ? DNS_CD : 0) |
+                                    (flags & QUESTION_KEY_AD ? DNS_AD : 0)));
+    dns_put_u16(out + 4, 1);
+    dns_put_u16(out + 10, 1);
+    memcpy(out + DNS_HEADER_BYTES, key->bytes, name_size);
+    size_t size = DNS_HEADER_BYTES + name_size;
+    dns_put_u16(out + size, question_key_type(key));
+    dns_put_u16(out + size + 2, DNS_CLASS_IN);
+    size += 4;
+    return size + edns_write_query(out + size, size, flags & QUESTION_KEY_DO, padding_block);
+}
+
+void spelling_take(const uint8_t *name, size_t size, struct spelling *ret_spelling)
+{
+    *ret_spelling = (struct spelling){0};
+    for (size_t i = 0; i < size; i++)
+        if (name[i] >= 'A' && name[i] <= 'Z') ret_spelling->upper[i / 8] |= (uint8_t)(1 << i % 8);
+}
+
+void spelling_apply(const struct spelling *spelling, const uint8_t *name, size_t size, uint8_t *out)
+{
+    for (size_t i = 0; i < size; i++) {
+        unsigned upper = spelling->upper[i / 8] >> i % 8 & 1u;
+        out[i] = (uint8_t)(name[i] - upper * ('a' - 'A'));
+    }
+}

@@ -1,0 +1,93 @@
+/* question: what a client asks, read and judged, and what the proxy asks upstream in its place.
+ *
+ * Pure; any thread; keeps no memory. ldns has a look at every message that is found good (validator.h). */
+#ifndef DNS_QUESTION_H
+#define DNS_QUESTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dns/message.h"
+
+/* What is to be done with a client's message. */
+enum question_verdict {
+    QUESTION_GOOD,     /* ask the cache, then upstream */
+    QUESTION_CLOSE,    /* no header, or not a query (QR=1): close the connection */
+    QUESTION_FORMERR,  /* QDCOUNT is not 1, a bad name, records where none belong, a bad OPT, rubbish behind the end, a
+                          type that no record has */
+    QUESTION_NOTIMP,   /* an opcode other than QUERY */
+    QUESTION_BADVERS,  /* an EDNS version above 0 */
+    QUESTION_TRANSFER, /* AXFR, IXFR: REFUSED */
+    QUESTION_CLASS,    /* a class other than IN: REFUSED */
+    QUESTION_ANY,      /* answered with HINFO (RFC 8482) */
+};
+
+/* A view of a client's message; `name` points into it. */
+struct question {
+    uint16_t id;
+    uint16_t flags;      /* the header's, as they came */
+    const uint8_t *name; /* as the client spelt it; NULL where the message holds no sound question */
+    uint8_t name_size;
+    uint16_t type;
+    uint16_t class;
+    bool edns; /* it came with an OPT record, so the reply has one */
+    bool dnssec_ok;
+    bool keepalive; /* edns-tcp-keepalive was asked for */
+};
+
+/* Fills `ret_question` as far as the message goes, whatever the verdict but QUESTION_CLOSE, so that an error reply can
+ * echo it. The order of judgement:
+ * - QR, then the opcode: NOTIMP does not depend on what follows, which has another meaning there.
+ * - QDCOUNT and the question: its name uncompressed.
+ * - The rest: no answers, no authority but IXFR's SOA (RFC 1995, 3), one OPT and eight records at most, those of other
+ *   types (TSIG, SIG(0)) well-formed, nothing behind them. The last to look is ldns.
+ * - The EDNS version; options are read only where it is known (RFC 6891, 6.1.3).
+ * - The type: transfers; then 0, OPT and 128 to 254 (MAILA, MAILB, TKEY, TSIG, NXNAME and what is unassigned of the
+ *   meta-types, RFC 6895, 3.1), which are FORMERR as in Unbound: no record has them.
+ * - The class, and last the type ANY. */
+enum question_verdict question_parse(const uint8_t *message, size_t size, struct question *ret_question);
+
+/* The identity of a question, under which it is merged, cached and ranked: name in lower case, type, and the flags that
+ * make a different answer (RD, CD, AD, DO). The class is always IN. */
+enum { QUESTION_KEY_MAX = DNS_NAME_MAX + 2 + 1 };
+enum { QUESTION_KEY_RD = 1, QUESTION_KEY_CD = 2, QUESTION_KEY_AD = 4, QUESTION_KEY_DO = 8 };
+
+struct question_key {
+    uint16_t size; /* of `bytes` in use: name, two octets of type, one of QUESTION_KEY_ bits */
+    uint8_t bytes[QUESTION_KEY_MAX];
+};
+
+void question_key(const struct question *question, struct question_key *ret_key);
+
+static inline size_t question_key_name_size(const struct question_key *key)
+{
+    return key->size - 3u;
+}
+
+static inline uint16_t question_key_type(const struct question_key *key)
+{
+    return dns_u16(key->bytes + key->size - 3);
+}
+
+static inline uint8_t question_key_flags(const struct question_key *key)
+{
+    return key->bytes[key->size - 1];
+}
+
+/* The query the proxy sends for a key: own OPT, padded to a multiple of `padding_block` (0: not; at most 512), no
+ * client subnet. Writes at most QUESTION_QUERY_MAX bytes; returns their number. */
+enum { QUESTION_QUERY_MAX = DNS_HEADER_BYTES + DNS_NAME_MAX + 4 + 15 + 512 };
+size_t question_write_query(const struct question_key *key, uint16_t id, uint16_t padding_block, uint8_t *out);
+
+/* How a client spelt a name (letters in upper case), for whoever waits while its message is gone: a bit for each octet
+ * of the name. */
+struct spelling {
+    uint8_t upper[(DNS_NAME_MAX + 7) / 8];
+};
+void spelling_take(const uint8_t *name, size_t size, struct spelling *ret_spelling);
+
+/* Writes the lower-case `name` as it was spelt. */
+void spelling_apply(const struct spelling *spelling, const uint8_t *name, size_t size, uint8_t *out);
+
+#endif

@@ -1,0 +1,130 @@
+/* Any bytes as a response from upstream, and as the bytes of a kept answer. A good one makes a reply that ldns can read
+ * and that says what the response said, but for id, OPT, the case of the question, and the header's reserved bit. */
+#include <stdbool.h> /* first: without it ldns makes a bool of its own */
+
+#include <ldns/ldns.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dns/answer.h"
+#include "dns/edns.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { RESERVED = 0x0040 };
+
+static void need(bool holds)
+{
+    if (!holds) abort();
+}
+
+static ldns_pkt *read_packet(const uint8_t *message, size_t size)
+{
+    ldns_pkt *packet;
+    need(ldns_wire2pkt(&packet, message, size) == LDNS_STATUS_OK);
+    return packet;
+}
+
+/* The question that the response says it answers, or another. */
+static void find_key(const uint8_t *data, size_t size, struct question_key *ret_key)
+{
+    static const uint8_t other[] = "\7example\3com";
+    struct question question = {.name = other, .name_size = sizeof other, .type = DNS_TYPE_A};
+    struct reader reader = {.message = data, .size = size, .at = DNS_HEADER_BYTES};
+    if (size > DNS_HEADER_BYTES) {
+        size_t name_size = reader_name(&reader, false);
+        uint16_t type = reader_u16(&reader);
+        if (!reader.failed)
+            question =
+                (struct question){.name = data + DNS_HEADER_BYTES, .name_size = (uint8_t)name_size, .type = type};
+    }
+    question_key(&question, ret_key);
+}
+
+static void compare_records(const ldns_rr_list *ours, const ldns_rr_list *theirs)
+{
+    need(ldns_rr_list_rr_count(ours) == ldns_rr_list_rr_count(theirs));
+    for (size_t i = 0; i < ldns_rr_list_rr_count(ours); i++) {
+        const ldns_rr *our = ldns_rr_list_rr(ours, i);
+        const ldns_rr *their = ldns_rr_list_rr(theirs, i);
+        need(ldns_rr_compare(our, their) == 0 && ldns_rr_ttl(our) == ldns_rr_ttl(their));
+    }
+}
+
+/* With ldns's eyes. */
+static void compare(const uint8_t *ours, size_t our_size, const uint8_t *theirs, size_t their_size)
+{
+    ldns_pkt *our = read_packet(ours, our_size);
+    ldns_pkt *their = read_packet(theirs, their_size);
+    need(message_flags(ours) == (message_flags(theirs) & ~RESERVED));
+    compare_records(ldns_pkt_answer(our), ldns_pkt_answer(their));
+    compare_records(ldns_pkt_authority(our), ldns_pkt_authority(their));
+    compare_records(ldns_pkt_additional(our), ldns_pkt_additional(their));
+    ldns_pkt_free(our);
+    ldns_pkt_free(their);
+}
+
+/* To one who asks as the response says it was asked. */
+static void check_same(const struct answer *answer, const uint8_t *data, size_t size, uint8_t *reply)
+{
+    if (size == DNS_HEADER_BYTES || answer->rcode > DNS_RCODE) return; /* no question or no OPT to compare with */
+    const struct asker asker = {.id = message_id(data), .flags = message_flags(data)};
+    const struct answer_use use = {.ttl_max_s = UINT32_MAX, .ede_code = DNS_EDE_NONE};
+    memcpy(reply, answer->bytes, answer->size);
+    size_t reply_size = answer_to_reply(reply, answer->size, &asker, data + DNS_HEADER_BYTES, &use);
+    need(reply_size == answer->message_size);
+    compare(reply, reply_size, data, size);
+    if (reply_size <= size && message_count(reply, DNS_ADDITIONAL) == message_count(data, DNS_ADDITIONAL))
+        need(memcmp(reply + DNS_HEADER_BYTES, data + DNS_HEADER_BYTES, size - DNS_HEADER_BYTES) == 0);
+}
+
+/* To one with EDNS, later. */
+static void check_aged(const struct answer *answer, const struct question_key *key, uint8_t *reply)
+{
+    const struct asker asker = {.edns = true, .dnssec_ok = true, .keepalive = true};
+    const struct answer_use use = {.age_s = 7, .ttl_max_s = 1000, .ede_code = DNS_EDE_STALE, .keepalive_100ms = 300};
+    memcpy(reply, answer->bytes, answer->size);
+    size_t size = answer_to_reply(reply, answer->size, &asker, key->bytes, &use);
+    need(size <= DNS_MESSAGE_MAX);
+    if (size > 0) ldns_pkt_free(read_packet(reply, size));
+}
+
+/* A cache that went bad. */
+static void check_unpack(const uint8_t *data, size_t size)
+{
+    static const uint8_t name[DNS_NAME_MAX];
+    struct answer answer;
+    const struct asker asker = {.edns = true};
+    const struct answer_use use = {.ede_code = DNS_EDE_NONE};
+    uint8_t *reply = malloc(size + EDNS_REPLY_MAX);
+    need(reply);
+    memcpy(reply, data, size);
+    bool sound = answer_unpack(data, size, &answer);
+    size_t reply_size = answer_to_reply(reply, size, &asker, name, &use);
+    need(sound || reply_size == 0);
+    need(reply_size <= size + EDNS_REPLY_MAX);
+    free(reply);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct question_key key;
+    struct answer answer;
+    struct answer again;
+    check_unpack(data, size);
+    find_key(data, size, &key);
+    uint8_t *bytes = malloc(ANSWER_BYTES_MAX);
+    need(bytes);
+    if (answer_parse(data, size, &key, bytes, &answer) == ANSWER_GOOD) {
+        need(answer.bytes == bytes && answer.size <= ANSWER_BYTES_MAX && answer.message_size < answer.size);
+        need(answer_unpack(bytes, answer.size, &again) && again.message_size == answer.message_size);
+        uint8_t *reply = malloc(answer.size + EDNS_REPLY_MAX);
+        need(reply);
+        check_same(&answer, data, size, reply);
+        check_aged(&answer, &key, reply);
+        free(reply);
+    }
+    free(bytes);
+    return 0;
+}

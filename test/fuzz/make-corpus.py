@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+"""Writes the inputs that the fuzz targets frame, query and answer start from, and that the normal test run replays.
+
+Deterministic: run it again after a change, and commit what changed. Inputs that a fuzzer found stand beside these.
+"""
+import pathlib
+import struct
+
+HERE = pathlib.Path(__file__).parent / "corpus"
+A, NS, CNAME, SOA, PTR, MX, TXT, AAAA, SRV, SIG = 1, 2, 5, 6, 12, 15, 16, 28, 33, 24
+OPT, RRSIG, NSEC, HTTPS, TSIG, IXFR, AXFR, ANY, CAA = 41, 46, 47, 65, 250, 251, 252, 255, 257
+QR, AA, TC, RD, RA, AD, CD = 0x8000, 0x400, 0x200, 0x100, 0x80, 0x20, 0x10
+QNAME = b"\xc0\x0c"
+
+
+def name(text):
+    return b"".join(bytes([len(label)]) + label.encode() for label in text.split(".") if label) + b"\0"
+
+
+def question(text, qtype, qclass=1):
+    return name(text) + struct.pack("!HH", qtype, qclass)
+
+
+def record(rtype, data, ttl=300, owner=QNAME, rclass=1):
+    return owner + struct.pack("!HHIH", rtype, rclass, ttl, len(data)) + data
+
+
+def option(code, data=b""):
+    return struct.pack("!HH", code, len(data)) + data
+
+
+def opt(options=b"", ttl=0):
+    return record(OPT, options, ttl, b"\0", 1232)
+
+
+def soa(ttl=300, minimum=60, owner=QNAME):
+    return record(SOA, QNAME + name("admin") + struct.pack("!5I", 1, 2, 3, 4, minimum), ttl, owner)
+
+
+def message(flags, body, an=(), ns=(), ar=(), qd=1, mid=0x1234):
+    header = struct.pack("!6H", mid, flags, qd, len(an), len(ns), len(ar))
+    return header + body + b"".join([*an, *ns, *ar])
+
+
+def queries():
+    www = question("wWw.Example.com", A)
+    mac = bytes(6) + struct.pack("!HH", 300, 4) + b"mac!" + bytes(6)
+    tsig = record(TSIG, name("hmac-sha256") + mac, 0, name("key"), 255)
+    sig = record(SIG, bytes(16) + b"\0\7" + name("key") + b"signature", 0, b"\0")
+    return {
+        "plain": message(RD, www),
+        "usual": message(RD | AD, www, ar=[opt(option(10, b"cookie!!"))]),
+        "dnssec": message(RD | CD, www, ar=[opt(option(11) + option(12, bytes(20)), 0x8000)]),
+        "subnet": message(RD, question("example.org", HTTPS), ar=[opt(option(8, b"\0\1\x18\0\xc0\0\2"))]),
+        "root": message(RD, question("", NS)),
+        "long-name": message(RD, question(".".join(["x" * 63] * 3 + ["y" * 61]), AAAA), ar=[opt()]),
+        "long-label": message(RD, b"\x40" + b"x" * 64 + b"\0\0\1\0\1"),
+        "any": message(RD, question("example.com", ANY), ar=[opt(option(11))]),
+        "axfr": message(0, question("example.com", AXFR)),
+        "ixfr": message(0, question("example.com", IXFR), ns=[soa()]),
+        "chaos": message(RD, question("version.bind", TXT, 3)),
+        "badvers": message(RD, www, ar=[opt(b"\0", 0x10000)]),
+        "update": message(5 << 11, question("example.com", SOA), an=[record(A, b"", 0, QNAME, 255)], ar=[opt()]),
+        "two-opts": message(RD, www, ar=[opt(), opt()]),
+        "cut-option": message(RD, www, ar=[opt(b"\0\x0a\0\x08cut")]),
+        "signed": message(RD, www, ar=[opt(), sig, tsig]),
+        "loop": message(RD, www, ar=[record(NSEC, b"\xc0\x2d\0\1\x40")]),
+        "trailing": message(RD, www) + b"\0",
+        "response": message(QR | RD, www),
+    }
+
+
+def answers():
+    www = question("www.example.com", A)
+    a = record(A, b"\xc0\0\2\1")
+    cdn = b"\3cdn" + QNAME
+    rrsig = record(RRSIG, struct.pack("!HBBIIIH", A, 8, 3, 300, 2, 1, 7) + name("example.com") + b"signature")
+    return {
+        "positive": message(QR | RD | RA, www, [a, a], ar=[opt(option(12, bytes(40)))]),
+        "signed": message(QR | RD | RA | AD, www, [a, rrsig], ar=[opt(b"", 0x8000)]),
+        "alias": message(QR | RD | RA, www, [record(CNAME, cdn), record(A, b"\xc0\0\2\1", 5, cdn)], ar=[opt()]),
+        "alias-no-data": message(QR | RD | RA, www, [record(CNAME, cdn, 20)], [soa()]),
+        "alias-loop": message(QR | RD | RA, www, [record(CNAME, cdn), record(CNAME, QNAME, 5, cdn)]),
+        "no-name": message(QR | AA | RD | RA | 3, www, ns=[soa(60, 900)], ar=[opt(option(15, b"\0\x1dtext"))]),
+        "no-data": message(QR | RD | RA, www, ns=[soa(), record(NSEC, name("z") + b"\0\1\x40")]),
+        "referral": message(QR | RA, www, ns=[record(NS, b"\2ns" + QNAME)], ar=[a]),
+        "servfail": message(QR | RD | RA | 2, www, ar=[opt(option(15, b"\0\x16"))]),
+        "header-only": message(QR | RD | 1, b"", qd=0),
+        "badvers": message(QR | RD, www, ar=[opt(b"", 0x1000000)]),
+        "opt-first": message(QR | RD | RA, www, [a], ar=[opt(option(15, b"\0\3")), record(AAAA, bytes(16)), a]),
+        "many-types": message(QR | RD | RA, question("www.example.com", MX), [
+            record(MX, b"\0\x0a\4mail" + QNAME), record(TXT, b"\3abc\0\1d"), record(SRV, bytes(6) + name("a.b")),
+            record(HTTPS, b"\0\1\0\0\1\0\3\2h2"), record(CAA, b"\0\5issue"), record(PTR, QNAME), record(65280, b"?")]),
+        "truncated": message(QR | TC | RD | RA, www, [a]),
+        "ttl-top-bit": message(QR | RD | RA, www, [record(A, b"\xc0\0\2\1", 0x80000000)]),
+        "pointer-forward": message(QR | RD | RA, www, [record(A, b"\xc0\0\2\1", 300, b"\xc0\x30")]),
+        "pointer-into-ttl": message(QR | RD | RA, www, [a, record(A, b"\xc0\0\2\1", 300, b"\xc0\x29")]),
+        "pointer-into-opt": message(QR | RD | RA, www, [record(NS, b"\xc0\x2f")], ar=[opt()]),
+        "data-too-long": message(QR | RD | RA, www, [record(A, b"\xc0\0\2\1\0")]),
+        # As the cache keeps it: the message, the place of its TTL, no error code, NOERROR, one place.
+        "kept": message(QR | RD | RA, www, [a]) + struct.pack("!4H", 39, 0xFFFF, 0, 1),
+    }
+
+
+def frames():
+    usual = queries()["usual"]
+    framed = struct.pack("!H", len(usual)) + usual
+    return {
+        "empty": b"",
+        "half-length": b"\0",
+        "zero": b"\0\0",
+        "one": framed,
+        "three": framed * 3,
+        "cut": framed * 2 + framed[:-1],
+        "cut-length": framed + b"\0",
+        "zeros-between": b"\0\0" + framed + b"\0\0\0\0",
+        "longest-begins": b"\xff\xff" + usual,
+        "http": b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "tls": b"\x16\x03\x01\x00\x20\x01\x00\x00\x1c\x03\x03" + bytes(26),
+        "one-octet-messages": b"\0\1x" * 20,
+    }
+
+
+for target, inputs in {"frame": frames(), "query": queries(), "answer": answers()}.items():
+    folder = HERE / target
+    folder.mkdir(parents=True, exist_ok=True)
+    for title, content in inputs.items():
+        (folder / title).write_bytes(content)

@@ -1,0 +1,87 @@
+/* Any bytes as a client's message: what is good is good to ldns, makes a query that means the same, and every verdict
+ * has a reply that ldns can read. */
+#include <stdbool.h> /* first: without it ldns makes a bool of its own */
+
+#include <ldns/ldns.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dns/answer.h"
+#include "dns/question.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void need(bool holds)
+{
+    if (!holds) abort();
+}
+
+static void need_ldns_to_read(const uint8_t *message, size_t size)
+{
+    ldns_pkt *packet;
+    need(ldns_wire2pkt(&packet, message, size) == LDNS_STATUS_OK);
+    ldns_pkt_free(packet);
+}
+
+static void check_view(const uint8_t *data, size_t size, const struct question *question)
+{
+    need(question->id == message_id(data) && question->flags == message_flags(data));
+    if (!question->name) return;
+    need(question->name == data + DNS_HEADER_BYTES && question->name_size > 0);
+    need(DNS_HEADER_BYTES + question->name_size + 4u <= size);
+}
+
+static void check_replies(const struct question *question)
+{
+    uint8_t out[ANSWER_ERROR_MAX];
+    const uint16_t rcodes[] = {DNS_RCODE_FORMERR, DNS_RCODE_BADVERS};
+    struct asker asker = asker_of(question);
+    for (size_t i = 0; i < 2; i++) {
+        const struct answer_error error = {.rcode = rcodes[i], .ede_code = question->id, .ede_text = "fuzz"};
+        size_t size =
+            answer_error(out, &asker, question->name, question->name_size, question->type, question->class, &error);
+        need(size <= sizeof out);
+        need_ldns_to_read(out, size);
+        need(message_count(out, DNS_ADDITIONAL) == question->edns);
+    }
+}
+
+static void check_good(const struct question *question, uint16_t block)
+{
+    struct question_key key;
+    struct question_key again;
+    struct question ours;
+    uint8_t query[QUESTION_QUERY_MAX];
+    question_key(question, &key);
+    size_t size = question_write_query(&key, question->id, block, query);
+    need(size <= sizeof query && (block == 0 || size % block == 0));
+    need(question_parse(query, size, &ours) == QUESTION_GOOD);
+    question_key(&ours, &again);
+    need(ours.id == question->id && again.size == key.size && memcmp(again.bytes, key.bytes, key.size) == 0);
+
+    struct spelling spelling;
+    uint8_t name[DNS_NAME_MAX];
+    spelling_take(question->name, question->name_size, &spelling);
+    spelling_apply(&spelling, key.bytes, question->name_size, name);
+    need(memcmp(name, question->name, question->name_size) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct question question;
+    enum question_verdict verdict = question_parse(data, size, &question);
+    need((verdict == QUESTION_CLOSE) == (size < DNS_HEADER_BYTES || message_flags(data) & DNS_QR));
+    if (verdict == QUESTION_CLOSE) return 0;
+    check_view(data, size, &question);
+    check_replies(&question);
+    if (verdict == QUESTION_FORMERR || verdict == QUESTION_NOTIMP) return 0;
+    need(question.name);
+    need_ldns_to_read(data, size);
+    if (verdict == QUESTION_GOOD) check_good(&question, question.id % 513);
+    if (verdict == QUESTION_ANY) {
+        uint8_t out[ANSWER_ERROR_MAX];
+        need_ldns_to_read(out, answer_any(out, &question, 300));
+    }
+    return 0;
+}

@@ -1,0 +1,226 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/list.h"
+#include "common/loop.h"
+
+/* A source that counts its events, and may take another one out of the loop. */
+struct bell {
+    struct loop_source source;
+    unsigned rung;
+    uint32_t events;
+    struct loop *loop;
+    struct bell *victim;
+    bool closes; /* the victim, after it was forgotten */
+};
+
+static struct loop loop;
+static struct bell one;
+static struct bell two;
+
+static void on_event(struct loop_source *source, uint32_t events)
+{
+    struct bell *bell = container_of(source, struct bell, source);
+    bell->rung++;
+    bell->events = events;
+    if (!bell->victim) return;
+    if (bell->closes) {
+        loop_forget(bell->loop, &bell->victim->source);
+        close(bell->victim->source.fd);
+        bell->victim->source.fd = -1;
+    } else {
+        loop_remove(bell->loop, &bell->victim->source);
+    }
+}
+
+static void bell_open(struct bell *bell)
+{
+    *bell = (struct bell){.source = {eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), on_event}, .loop = &loop};
+    assert_true(bell->source.fd >= 0);
+}
+
+static void bell_ring(struct bell *bell)
+{
+    assert_int_equal(write(bell->source.fd, &(uint64_t){1}, 8), 8);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    bell_open(&one);
+    bell_open(&two);
+    return loop_init(&loop) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    if (one.source.fd >= 0) close(one.source.fd);
+    if (two.source.fd >= 0) close(two.source.fd);
+    loop_done(&loop);
+    return 0;
+}
+
+static void an_event_reaches_its_source(void **state)
+{
+    (void)state;
+    assert_true(loop_add(&loop, &one.source, EPOLLIN));
+    assert_true(loop_add(&loop, &two.source, EPOLLIN));
+    bell_ring(&one);
+    loop_turn(&loop, CLOCK_NEVER);
+    assert_int_equal(one.rung, 1);
+    assert_true(one.events & EPOLLIN);
+    assert_int_equal(two.rung, 0);
+}
+
+static void a_turn_without_events_ends_at_its_deadline(void **state)
+{
+    (void)state;
+    assert_true(loop_add(&loop, &one.source, EPOLLIN));
+    loop_turn(&loop, 0); /* past: does not wait at all */
+    assert_int_equal(one.rung, 0);
+    uint64_t deadline_ns = clock_now_ns() + 2 * NS_PER_MS + 1;
+    loop_turn(&loop, deadline_ns);
+    assert_true(loop.now_ns >= deadline_ns); /* never too early, or the caller would spin */
+    assert_int_equal(one.rung, 0);
+}
+
+static void what_was_not_read_is_told_only_once(void **state)
+{
+    (void)state;
+    assert_true(loop_add(&loop, &one.source, EPOLLIN));
+    bell_ring(&one);
+    loop_turn(&loop, 0);
+    loop_turn(&loop, 0);
+    assert_int_equal(one.rung, 1);
+    bell_ring(&one);
+    loop_turn(&loop, 0);
+    assert_int_equal(one.rung, 2);
+}
+
+static void all_that_is_ready_comes_in_one_turn(void **state)
+{
+    (void)state;
+    assert_true(loop_add(&loop, &one.source, EPOLLIN));
+    assert_true(loop_add(&loop, &two.source, EPOLLIN));
+    bell_ring(&one);
+    bell_ring(&two);
+    loop_turn(&loop, 0);
+    assert_int_equal(one.rung, 1);
+    assert_int_equal(two.rung, 1);
+}
+
+static void a_source_taken_out_hears_nothing(void **state)
+{
+    (void)state;
+    assert_true(loop_add(&loop, &one.source, EPOLLIN));
+    bell_ring(&one);
+    loop_remove(&loop, &one.source);
+    loop_turn(&loop, 0);
+    assert_int_equal(one.rung, 0);
+}
+
+static void a_source_taken_out_in_a_turn_does_not_hear_what_waits_in_it(void **state)
+{
+    (void)state;
+    one.victim = &two;
+    two.victim = &one;
+    assert_true(loop_add(&loop, &one.source, EPOLLIN));
+    assert_true(loop_add(&loop, &two.source, EPOLLIN));
+    bell_ring(&one);
+    bell_ring(&two);
+    loop_turn(&loop, 0);
+    assert_int_equal(one.rung + two.rung, 1);
+    loop_turn(&loop, 0);
+    assert_int_equal(one.rung + two.rung, 1);
+}
+
+static void a_source_forgotten_and_closed_hears_nothing_either(void **state)
+{
+    (void)state;
+    one.victim = &two;
+    two.victim = &one;
+    one.closes = two.closes = true;
+    assert_true(loop_add(&loop, &one.source, EPOLLIN));
+    assert_true(loop_add(&loop, &two.source, EPOLLIN));
+    bell_ring(&one);
+    bell_ring(&two);
+    loop_turn(&loop, 0);
+    assert_int_equal(one.rung + two.rung, 1);
+    loop_turn(&loop, 0);
+    assert_int_equal(one.rung + two.rung, 1);
+}
+
+static void a_source_may_take_itself_out(void **state)
+{
+    (void)state;
+    one.victim = &one;
+    assert_true(loop_add(&loop, &one.source, EPOLLIN));
+    bell_ring(&one);
+    loop_turn(&loop, 0);
+    bell_ring(&one);
+    loop_turn(&loop, 0);
+    assert_int_equal(one.rung, 1);
+}
+
+static void *add_and_ring(void *bell)
+{
+    if (loop_add(&loop, &one.source, EPOLLIN)) bell_ring(bell);
+    return NULL;
+}
+
+static void another_thread_may_add_a_source_while_the_loop_waits(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, add_and_ring, &one), 0);
+    loop_turn(&loop, CLOCK_NEVER); /* does not end before the event */
+    pthread_join(thread, NULL);
+    assert_int_equal(one.rung, 1);
+}
+
+static void what_cannot_be_watched_is_refused(void **state)
+{
+    (void)state;
+    struct loop_source closed = {.fd = -1, .on_event = on_event};
+    assert_false(loop_add(&loop, &closed, EPOLLIN));
+    assert_true(loop_add(&loop, &one.source, EPOLLIN));
+    assert_false(loop_add(&loop, &one.source, EPOLLIN)); /* twice */
+}
+
+static void the_descriptor_is_not_inherited_and_is_closed(void **state)
+{
+    (void)state;
+    int fd = loop.epoll_fd;
+    assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    loop_done(&loop);
+    assert_int_equal(fcntl(fd, F_GETFD), -1);
+    loop_done(&loop); /* twice is harmless */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(an_event_reaches_its_source, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_turn_without_events_ends_at_its_deadline, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_not_read_is_told_only_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(all_that_is_ready_comes_in_one_turn, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_source_taken_out_hears_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_source_taken_out_in_a_turn_does_not_hear_what_waits_in_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_source_forgotten_and_closed_hears_nothing_either, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_source_may_take_itself_out, setup, teardown),
+        cmocka_unit_test_setup_teardown(another_thread_may_add_a_source_while_the_loop_waits, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_cannot_be_watched_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_descriptor_is_not_inherited_and_is_closed, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,333 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "dns/answer.h"
+#include "dns/edns.h"
+#include "packet.h"
+
+enum { TYPE_TXT = 16 };
+
+static struct packet packet; /* what upstream says */
+static struct question_key key;
+static struct answer answer;
+static uint8_t bytes[ANSWER_BYTES_MAX];
+static uint8_t reply[ANSWER_BYTES_MAX + EDNS_REPLY_MAX];
+static const struct answer_use as_is = {.ttl_max_s = UINT32_MAX, .ede_code = DNS_EDE_NONE};
+static const uint8_t asked_name[] = "\3wWw\7eXAMPLE\3cOm";
+
+static void respond(unsigned flags)
+{
+    packet_header(&packet, 0x4711, DNS_QR | flags);
+    packet_question(&packet, "www.example.com", DNS_TYPE_A);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    respond(DNS_RD | DNS_RA);
+    struct question question = {
+        .name = packet.bytes + DNS_HEADER_BYTES, .name_size = 17, .type = DNS_TYPE_A, .class = DNS_CLASS_IN};
+    question_key(&question, &key);
+    return 0;
+}
+
+static enum answer_verdict parse(void)
+{
+    return answer_parse(packet.bytes, packet.size, &key, bytes, &answer);
+}
+
+/* The good answer's reply to an asker; returns its size. */
+static size_t reply_to(const struct asker *asker, const struct answer_use *use)
+{
+    assert_int_equal(parse(), ANSWER_GOOD);
+    memcpy(reply, bytes, answer.size);
+    return answer_to_reply(reply, answer.size, asker, asked_name, use);
+}
+
+static struct asker asker_without_edns(void)
+{
+    return (struct asker){.id = 0x1234, .flags = DNS_RD};
+}
+
+static void opt_in_the_middle_is_taken_out_too(void **state)
+{
+    (void)state;
+    packet_a(&packet, DNS_ANSWER, 300);
+    packet_opt(&packet, 0x00008000, "\0\17\0\2\0\11", 6);
+    packet_a(&packet, DNS_ADDITIONAL, 200);
+    struct asker asker = asker_without_edns();
+    asker.edns = true;
+    size_t size = reply_to(&asker, &as_is);
+    assert_int_equal(answer.ttl_s, 200);
+
+    respond(DNS_RD | DNS_RA);
+    packet_name(&packet, "www.example.com");
+    packet_fixed(&packet, DNS_TYPE_A, 300, 4);
+    packet_raw(&packet, "\xc0\x00\x02\x01", 4);
+    packet_name(&packet, "www.example.com");
+    packet_fixed(&packet, DNS_TYPE_A, 200, 4);
+    packet_raw(&packet, "\xc0\x00\x02\x01", 4);
+    packet_count(&packet, DNS_ANSWER, 1);
+    packet_count(&packet, DNS_ADDITIONAL, 1);
+    packet_opt(&packet, 0, "\0\17\0\2\0\11", 6); /* what it said is not lost */
+    dns_put_u16(packet.bytes, 0x1234);
+    memcpy(packet.bytes + DNS_HEADER_BYTES, asked_name, 17);
+    assert_int_equal(size, packet.size);
+    assert_memory_equal(reply, packet.bytes, size);
+}
+
+static void to_one_who_asks_as_we_did_the_reply_is_the_response(void **state)
+{
+    (void)state;
+    respond(DNS_AA | DNS_TC | DNS_RD | DNS_RA | DNS_AD | DNS_CD | DNS_RCODE_NXDOMAIN);
+    packet_record(&packet, DNS_ANSWER, DNS_TYPE_CNAME, 300, "\3cdn\xc0\x10", 6);
+    packet_soa(&packet, 60, 30);
+    packet_record(&packet, DNS_ADDITIONAL, TYPE_TXT, 0xffffffff, "\3abc", 4);
+    packet_opt(&packet, 0x8000, "", 0);
+    const struct asker asker = {.id = 0x1234, .flags = DNS_RD | DNS_CD, .edns = true, .dnssec_ok = true};
+    size_t size = reply_to(&asker, &as_is);
+    dns_put_u16(packet.bytes, 0x1234);
+    memcpy(packet.bytes + DNS_HEADER_BYTES, asked_name, 17);
+    assert_int_equal(size, packet.size);
+    assert_memory_equal(reply, packet.bytes, size);
+}
+
+static void the_reply_repeats_rd_and_cd_of_the_asker_and_has_the_rest_from_the_answer(void **state)
+{
+    (void)state;
+    respond(DNS_RD | DNS_CD | DNS_AD | DNS_RCODE_REFUSED | 0x40);
+    const struct asker plain = {.flags = DNS_AA | DNS_TC | DNS_AD | DNS_RA | 0x40 | 3};
+    reply_to(&plain, &as_is);
+    assert_int_equal(message_flags(reply), DNS_QR | DNS_AD | DNS_RCODE_REFUSED);
+    const struct asker wishing = {.flags = DNS_RD | DNS_CD};
+    reply_to(&wishing, &as_is);
+    assert_int_equal(message_flags(reply), DNS_QR | DNS_AD | DNS_RCODE_REFUSED | DNS_RD | DNS_CD);
+}
+
+static void an_asker_without_edns_gets_none(void **state)
+{
+    (void)state;
+    packet_a(&packet, DNS_ANSWER, 300);
+    size_t without = packet.size;
+    packet_opt(&packet, 0x8000, "\0\17\0\2\0\3", 6);
+    struct asker asker = asker_without_edns();
+    asker.dnssec_ok = asker.keepalive = true; /* nonsense, and harmless */
+    assert_int_equal(reply_to(&asker, &as_is), without);
+    assert_int_equal(message_count(reply, DNS_ADDITIONAL), 0);
+}
+
+/* Replies, and reads the OPT record at the reply's end. */
+static struct edns edns_of_reply(const struct asker *asker, const struct answer_use *use)
+{
+    size_t size = reply_to(asker, use);
+    struct reader reader = {.message = reply, .size = size, .at = answer.message_size};
+    struct record record;
+    struct edns edns;
+    reader_record(&reader, &record);
+    assert_int_equal(reader.at, size);
+    assert_int_equal(record.type, DNS_TYPE_OPT);
+    assert_true(edns_parse(reply, &record, &edns));
+    return edns;
+}
+
+static void opt_says_what_this_asker_is_to_know(void **state)
+{
+    (void)state;
+    packet_a(&packet, DNS_ANSWER, 300);
+    packet_opt(&packet, 0, "\0\17\0\2\0\3", 6);
+    struct asker asker = {.edns = true};
+    struct edns edns = edns_of_reply(&asker, &as_is);
+    assert_int_equal(edns.ede_code, 3);
+    assert_false(edns.dnssec_ok);
+    assert_false(edns.keepalive);
+    asker.dnssec_ok = asker.keepalive = true;
+    edns = edns_of_reply(&asker, &(struct answer_use){.ede_code = DNS_EDE_NETWORK_ERROR, .keepalive_100ms = 300});
+    assert_int_equal(edns.ede_code, DNS_EDE_NETWORK_ERROR); /* ours comes first */
+    assert_true(edns.dnssec_ok);
+    assert_true(edns.keepalive);
+    assert_int_equal(reply[answer.message_size + 21], 300 >> 8);
+    assert_int_equal(reply[answer.message_size + 22], 300 & 0xff);
+}
+
+static void ttls_grow_old_and_end_at_zero(void **state)
+{
+    (void)state;
+    packet_a(&packet, DNS_ANSWER, 300);
+    packet_a(&packet, DNS_ANSWER, 100);
+    packet_a(&packet, DNS_ADDITIONAL, 0x7fffffff);
+    size_t first = DNS_HEADER_BYTES + 17 + 4 + 6;
+    const struct asker asker = asker_without_edns();
+    reply_to(&asker, &(struct answer_use){.age_s = 100, .ttl_max_s = UINT32_MAX, .ede_code = DNS_EDE_NONE});
+    assert_int_equal(dns_u32(reply + first), 200);
+    assert_int_equal(dns_u32(reply + first + 16), 0);
+    reply_to(&asker, &(struct answer_use){.age_s = 250, .ttl_max_s = 30, .ede_code = DNS_EDE_NONE});
+    assert_int_equal(dns_u32(reply + first), 30);
+    assert_int_equal(dns_u32(reply + first + 16), 0);
+    assert_int_equal(dns_u32(reply + first + 32), 30);
+}
+
+static void an_rcode_that_needs_opt_is_servfail_without(void **state)
+{
+    (void)state;
+    packet_a(&packet, DNS_ANSWER, 300);
+    packet_opt(&packet, 0x01000000, "", 0);
+    struct asker asker = asker_without_edns();
+    assert_int_equal(reply_to(&asker, &as_is), DNS_HEADER_BYTES + 17 + 4);
+    assert_int_equal(answer.rcode, DNS_RCODE_BADVERS);
+    assert_int_equal(message_flags(reply) & DNS_RCODE, DNS_RCODE_SERVFAIL);
+    assert_int_equal(message_count(reply, DNS_ANSWER), 0);
+    asker.edns = true;
+    struct edns edns = edns_of_reply(&asker, &as_is);
+    assert_int_equal(message_flags(reply) & DNS_RCODE, 0);
+    assert_int_equal(edns.rcode_high, 1);
+    assert_int_equal(message_count(reply, DNS_ANSWER), 1);
+    respond(DNS_RD | 15); /* the last one that fits in the header */
+    packet_a(&packet, DNS_ANSWER, 300);
+    asker.edns = false;
+    assert_int_equal(reply_to(&asker, &as_is), packet.size);
+    assert_int_equal(message_flags(reply) & DNS_RCODE, 15);
+}
+
+/* A response of `size` bytes: one TXT record in strings of 255. */
+static void respond_long(size_t size)
+{
+    respond(DNS_RD | DNS_RA);
+    size_t data_size = size - packet.size - 12;
+    packet_pointer(&packet, DNS_HEADER_BYTES);
+    packet_fixed(&packet, TYPE_TXT, 300, data_size);
+    packet_add_count(&packet, DNS_ANSWER);
+    for (size_t left = data_size; left > 0;) {
+        size_t string = left > 256 ? 255 : left - 1;
+        packet_u8(&packet, (unsigned)string);
+        packet.size += string;
+        left -= 1 + string;
+    }
+    assert_int_equal(packet.size, size);
+}
+
+static void the_longest_response_goes_through(void **state)
+{
+    (void)state;
+    const struct asker asker = asker_without_edns();
+    respond_long(DNS_MESSAGE_MAX);
+    assert_int_equal(reply_to(&asker, &as_is), DNS_MESSAGE_MAX);
+    assert_memory_equal(reply + 29, packet.bytes + 29, DNS_MESSAGE_MAX - 29);
+}
+
+static void options_give_way_where_the_frame_is_full(void **state)
+{
+    (void)state;
+    const struct asker asker = {.edns = true, .keepalive = true};
+    const struct answer_use use = {.ttl_max_s = 300, .ede_code = DNS_EDE_STALE};
+    respond_long(DNS_MESSAGE_MAX - 23);
+    assert_int_equal(reply_to(&asker, &use), DNS_MESSAGE_MAX);
+    respond_long(DNS_MESSAGE_MAX - 22);
+    assert_int_equal(reply_to(&asker, &use), DNS_MESSAGE_MAX - 11);
+    respond_long(DNS_MESSAGE_MAX - 11);
+    assert_int_equal(reply_to(&asker, &use), DNS_MESSAGE_MAX);
+    respond_long(DNS_MESSAGE_MAX - 10);
+    assert_int_equal(reply_to(&asker, &use), 0);
+}
+
+static size_t error_to(const struct asker *asker, bool named, const struct answer_error *error)
+{
+    return answer_error(reply, asker, named ? asked_name : NULL, named ? 17 : 0, DNS_TYPE_A, 3, error);
+}
+
+static void an_error_repeats_what_was_asked(void **state)
+{
+    (void)state;
+    const struct asker asker = {.id = 0x1234, .flags = DNS_RD | DNS_CD | DNS_AD | DNS_TC | 4 << 11};
+    size_t size = error_to(&asker, true, &(struct answer_error){.rcode = DNS_RCODE_NOTIMP, .ede_code = DNS_EDE_OTHER});
+    packet_header(&packet, 0x1234, DNS_QR | 4 << 11 | DNS_RD | DNS_RA | DNS_CD | DNS_RCODE_NOTIMP);
+    packet_raw(&packet, asked_name, 17);
+    packet_u32(&packet, 0x00010003);
+    packet_count(&packet, DNS_QUESTION, 1);
+    assert_int_equal(size, packet.size);
+    assert_memory_equal(reply, packet.bytes, size);
+}
+
+static void without_a_sound_question_an_error_is_a_header(void **state)
+{
+    (void)state;
+    const struct asker asker = {.id = 0x1234};
+    const struct answer_error error = {.rcode = DNS_RCODE_FORMERR, .ede_code = DNS_EDE_NONE};
+    assert_int_equal(error_to(&asker, false, &error), DNS_HEADER_BYTES);
+    packet_header(&packet, 0x1234, DNS_QR | DNS_RA | DNS_RCODE_FORMERR);
+    assert_memory_equal(reply, packet.bytes, DNS_HEADER_BYTES);
+}
+
+static void an_error_explains_itself_to_who_has_edns(void **state)
+{
+    (void)state;
+    struct asker asker = {.id = 0x1234, .edns = true, .dnssec_ok = true, .keepalive = true};
+    const struct answer_error error = {
+        .rcode = DNS_RCODE_BADVERS, .ede_code = DNS_EDE_PROHIBITED, .ede_text = "why", .keepalive_100ms = 1};
+    size_t size = error_to(&asker, false, &error);
+    packet_header(&packet, 0x1234, DNS_QR | DNS_RA);
+    packet_opt(&packet, 0x01008000, "\0\17\0\5\0\22why\0\13\0\2\0\1", 15);
+    assert_int_equal(size, packet.size);
+    assert_memory_equal(reply, packet.bytes, size);
+    asker.edns = false;
+    assert_int_equal(error_to(&asker, false, &error), DNS_HEADER_BYTES);
+    assert_int_equal(message_flags(reply) & DNS_RCODE, DNS_RCODE_SERVFAIL);
+}
+
+static void the_longest_error_fits(void **state)
+{
+    (void)state;
+    char text[EDNS_TEXT_MAX + 1] = {0};
+    memset(text, 'x', EDNS_TEXT_MAX);
+    packet_header(&packet, 0, 0);
+    packet_long_name(&packet, 255);
+    const struct asker asker = {.edns = true, .keepalive = true};
+    const struct answer_error error = {.rcode = DNS_RCODE_SERVFAIL, .ede_code = DNS_EDE_OTHER, .ede_text = text};
+    size_t size = answer_error(reply, &asker, packet.bytes + DNS_HEADER_BYTES, 255, 1, 1, &error);
+    assert_int_equal(size, DNS_HEADER_BYTES + 255 + 4 + EDNS_REPLY_MAX);
+    assert_true(size <= ANSWER_ERROR_MAX);
+}
+
+static void any_is_answered_with_hinfo(void **state)
+{
+    (void)state;
+    struct question question = {
+        .id = 7, .flags = DNS_RD, .name = asked_name, .name_size = 17, .type = DNS_TYPE_ANY, .class = DNS_CLASS_IN};
+    packet_header(&packet, 7, DNS_QR | DNS_RD | DNS_RA);
+    packet_raw(&packet, asked_name, 17);
+    packet_u32(&packet, 0x00ff0001);
+    packet_count(&packet, DNS_QUESTION, 1);
+    packet_record(&packet, DNS_ANSWER, DNS_TYPE_HINFO, 3600, "\7RFC8482\0", 9);
+    size_t size = answer_any(reply, &question, 0);
+    assert_int_equal(size, packet.size);
+    assert_memory_equal(reply, packet.bytes, size);
+    question.edns = question.keepalive = true;
+    packet_opt(&packet, 0, "\0\13\0\2\1\54", 6);
+    size = answer_any(reply, &question, 300);
+    assert_int_equal(size, packet.size);
+    assert_memory_equal(reply, packet.bytes, size);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(opt_in_the_middle_is_taken_out_too, setup),
+        cmocka_unit_test_setup(to_one_who_asks_as_we_did_the_reply_is_the_response, setup),
+        cmocka_unit_test_setup(the_reply_repeats_rd_and_cd_of_the_asker_and_has_the_rest_from_the_answer, setup),
+        cmocka_unit_test_setup(an_asker_without_edns_gets_none, setup),
+        cmocka_unit_test_setup(opt_says_what_this_asker_is_to_know, setup),
+        cmocka_unit_test_setup(ttls_grow_old_and_end_at_zero, setup),
+        cmocka_unit_test_setup(an_rcode_that_needs_opt_is_servfail_without, setup),
+        cmocka_unit_test_setup(the_longest_response_goes_through, setup),
+        cmocka_unit_test_setup(options_give_way_where_the_frame_is_full, setup),
+        cmocka_unit_test_setup(an_error_repeats_what_was_asked, setup),
+        cmocka_unit_test_setup(without_a_sound_question_an_error_is_a_header, setup),
+        cmocka_unit_test_setup(an_error_explains_itself_to_who_has_edns, setup),
+        cmocka_unit_test_setup(the_longest_error_fits, setup),
+        cmocka_unit_test_setup(any_is_answered_with_hinfo, setup),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,223 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "dns/answer.h"
+#include "dns/edns.h"
+#include "packet.h"
+
+static struct packet packet; /* what upstream says */
+static struct question_key key;
+static struct answer answer;
+static uint8_t bytes[ANSWER_BYTES_MAX];
+static uint8_t reply[ANSWER_BYTES_MAX + EDNS_REPLY_MAX];
+static const struct answer_use as_is = {.ttl_max_s = UINT32_MAX, .ede_code = DNS_EDE_NONE};
+static const uint8_t asked_name[] = "\3wWw\7eXAMPLE\3cOm";
+
+static void respond(unsigned flags)
+{
+    packet_header(&packet, 0x4711, DNS_QR | flags);
+    packet_question(&packet, "www.example.com", DNS_TYPE_A);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    respond(DNS_RD | DNS_RA);
+    struct question question = {
+        .name = packet.bytes + DNS_HEADER_BYTES, .name_size = 17, .type = DNS_TYPE_A, .class = DNS_CLASS_IN};
+    question_key(&question, &key);
+    return 0;
+}
+
+static enum answer_verdict parse(void)
+{
+    return answer_parse(packet.bytes, packet.size, &key, bytes, &answer);
+}
+
+static void an_answer_is_the_response_without_opt_and_in_lower_case(void **state)
+{
+    (void)state;
+    packet.bytes[DNS_HEADER_BYTES + 1] = 'W';
+    packet_a(&packet, DNS_ANSWER, 300);
+    size_t without = packet.size;
+    packet_opt(&packet, 0x8000, "\0\12\0\10cookie!!", 12);
+    assert_int_equal(parse(), ANSWER_GOOD);
+    assert_ptr_equal(answer.bytes, bytes);
+    assert_int_equal(answer.message_size, without);
+    assert_true(answer.size > without);
+    assert_int_equal(answer.kind, ANSWER_POSITIVE);
+    assert_int_equal(answer.rcode, DNS_RCODE_NOERROR);
+    assert_int_equal(answer.ttl_s, 300);
+    packet.bytes[DNS_HEADER_BYTES + 1] = 'w';
+    packet_count(&packet, DNS_ADDITIONAL, 0);
+    assert_memory_equal(bytes, packet.bytes, without);
+}
+
+static void somebody_elses_answer_and_rubbish_change_nothing(void **state)
+{
+    (void)state;
+    answer.rcode = 4711;
+    packet.bytes[DNS_HEADER_BYTES + 1] = 'x';
+    assert_int_equal(parse(), ANSWER_MISMATCH);
+    setup(NULL);
+    packet_a(&packet, DNS_ANSWER, 300);
+    while (--packet.size >= DNS_HEADER_BYTES) assert_int_equal(parse(), ANSWER_MALFORMED);
+    assert_int_equal(parse(), ANSWER_MALFORMED);
+    setup(NULL);
+    packet_u8(&packet, 0);
+    assert_int_equal(parse(), ANSWER_MALFORMED);
+    assert_int_equal(answer.rcode, 4711);
+}
+
+static void data_that_ldns_cannot_read_are_malformed(void **state)
+{
+    (void)state;
+    packet_record(&packet, DNS_ANSWER, DNS_TYPE_A, 300, "\1\2\3", 3);
+    assert_int_equal(parse(), ANSWER_MALFORMED);
+    setup(NULL);
+    packet_record(&packet, DNS_ANSWER, DNS_TYPE_CNAME, 300, "\100", 1);
+    assert_int_equal(parse(), ANSWER_MALFORMED);
+}
+
+static void a_name_that_leans_on_the_opt_to_go_is_malformed(void **state)
+{
+    (void)state;
+    size_t target = packet.size + 2 + 10 + 2;
+    packet_record(&packet, DNS_ANSWER, DNS_TYPE_NS, 300, (const uint8_t[]){0xc0, (uint8_t)target}, 2);
+    packet_opt(&packet, 0, "", 0); /* its owner would be a fine root */
+    assert_int_equal(parse(), ANSWER_MALFORMED);
+}
+
+static void a_name_that_leads_through_a_ttl_is_malformed(void **state)
+{
+    (void)state;
+    size_t ttl_at = packet.size + 6;
+    packet_a(&packet, DNS_ANSWER, 0x01610000); /* a name, as long as it does not grow old */
+    size_t owner = packet.size;
+    packet_a(&packet, DNS_ADDITIONAL, 300);
+    dns_put_u16(packet.bytes + owner, (uint16_t)(0xc000 | ttl_at));
+    assert_int_equal(parse(), ANSWER_MALFORMED);
+    dns_put_u16(packet.bytes + owner, (uint16_t)(0xc000 | (ttl_at + 3)));
+    assert_int_equal(parse(), ANSWER_MALFORMED);
+    dns_put_u16(packet.bytes + owner, (uint16_t)(0xc000 | (ttl_at + 4))); /* the upper half of the data's size */
+    assert_int_equal(parse(), ANSWER_GOOD);
+    assert_int_equal(dns_u32(bytes + ttl_at), 0x01610000);
+}
+
+static void a_refusal_of_nothing_but_a_header_is_an_answer(void **state)
+{
+    (void)state;
+    packet_header(&packet, 0x4711, DNS_QR | DNS_RCODE_NOTIMP);
+    assert_int_equal(parse(), ANSWER_GOOD);
+    assert_int_equal(answer.rcode, DNS_RCODE_NOTIMP);
+    assert_int_equal(answer.kind, ANSWER_TRANSIENT);
+    respond(DNS_RCODE_NOTIMP);
+    assert_int_equal(answer.message_size, packet.size);
+    assert_memory_equal(bytes, packet.bytes, packet.size);
+}
+
+static void nothing_but_a_header_is_no_answer_where_it_is_not_a_refusal(void **state)
+{
+    (void)state;
+    packet_header(&packet, 0x4711, DNS_QR);
+    assert_int_equal(parse(), ANSWER_MISMATCH);
+    packet_header(&packet, 0x4711, DNS_RCODE_SERVFAIL); /* a query */
+    assert_int_equal(parse(), ANSWER_MISMATCH);
+    packet_header(&packet, 0x4711, DNS_QR | 5 << 11 | DNS_RCODE_SERVFAIL);
+    assert_int_equal(parse(), ANSWER_MISMATCH);
+    packet_header(&packet, 0x4711, DNS_QR | DNS_RCODE_SERVFAIL);
+    packet_opt(&packet, 0, "", 0);
+    assert_int_equal(parse(), ANSWER_MISMATCH);
+    packet_header(&packet, 0x4711, DNS_QR | DNS_RCODE_SERVFAIL);
+    packet_u8(&packet, 0);
+    assert_int_equal(parse(), ANSWER_MISMATCH);
+}
+
+static void the_most_records_a_message_can_hold_have_a_place_each(void **state)
+{
+    (void)state;
+    packet_header(&packet, 1, DNS_QR);
+    packet_question(&packet, "", DNS_TYPE_A);
+    struct question root = {.name = packet.bytes + DNS_HEADER_BYTES, .name_size = 1, .type = DNS_TYPE_A};
+    question_key(&root, &key);
+    while (packet.size + 11 <= DNS_MESSAGE_MAX) { /* of a type that may be empty */
+        packet_u8(&packet, 0);
+        packet_fixed(&packet, 65280, 77, 0);
+        packet_add_count(&packet, DNS_ADDITIONAL);
+    }
+    assert_int_equal(parse(), ANSWER_GOOD);
+    assert_true(answer.size <= ANSWER_BYTES_MAX);
+    memcpy(reply, bytes, answer.size);
+    const struct asker asker = {0};
+    const struct answer_use use = {.age_s = 7, .ttl_max_s = UINT32_MAX, .ede_code = DNS_EDE_NONE};
+    size_t size = answer_to_reply(reply, answer.size, &asker, (const uint8_t *)"", &use);
+    assert_int_equal(size, packet.size);
+    for (size_t at = DNS_HEADER_BYTES + 5; at < size; at += 11) assert_int_equal(dns_u32(reply + at + 5), 70);
+}
+
+static void a_kept_answer_is_unpacked(void **state)
+{
+    (void)state;
+    packet_a(&packet, DNS_ANSWER, 300);
+    packet_opt(&packet, 0x01000000, "", 0);
+    assert_int_equal(parse(), ANSWER_GOOD);
+    struct answer again;
+    assert_true(answer_unpack(bytes, answer.size, &again));
+    assert_ptr_equal(again.bytes, bytes);
+    assert_int_equal(again.size, answer.size);
+    assert_int_equal(again.message_size, answer.message_size);
+    assert_int_equal(again.rcode, DNS_RCODE_BADVERS);
+}
+
+static void bytes_that_are_no_answers_are_not_unpacked(void **state)
+{
+    (void)state;
+    packet_a(&packet, DNS_ANSWER, 300);
+    assert_int_equal(parse(), ANSWER_GOOD);
+    size_t size = answer.size;
+    struct answer again = {.rcode = 4711};
+    uint8_t *place = bytes + answer.message_size;
+    const unsigned places[] = {0, 2, DNS_HEADER_BYTES + 17 + 3, (unsigned)answer.message_size - 3, 0xffff};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        dns_put_u16(place, (uint16_t)places[i]);
+        assert_false(answer_unpack(bytes, size, &again));
+        assert_int_equal(answer_to_reply(bytes, size, &(struct asker){0}, asked_name, &as_is), 0);
+    }
+    dns_put_u16(place, (uint16_t)(answer.message_size - 4));
+    assert_true(answer_unpack(bytes, size, &again));
+    again.rcode = 4711;
+    const unsigned counts[] = {0xffff, 20, 30};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) { /* more places than there are bytes, or than may be */
+        dns_put_u16(bytes + size - 2, (uint16_t)counts[i]);
+        assert_false(answer_unpack(bytes, size, &again));
+    }
+    dns_put_u16(bytes + size - 2, 1);
+    bytes[DNS_HEADER_BYTES] = 0xc0; /* a question that is none */
+    assert_false(answer_unpack(bytes, size, &again));
+    for (size = 0; size < 18; size++) assert_false(answer_unpack(bytes, size, &again));
+    memset(reply, 0, sizeof reply); /* the root's question, and a message that is too long for a frame by an octet */
+    assert_true(answer_unpack(reply, DNS_MESSAGE_MAX + 6, &answer));
+    assert_false(answer_unpack(reply, DNS_MESSAGE_MAX + 7, &again));
+    assert_int_equal(again.rcode, 4711);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(an_answer_is_the_response_without_opt_and_in_lower_case, setup),
+        cmocka_unit_test_setup(somebody_elses_answer_and_rubbish_change_nothing, setup),
+        cmocka_unit_test_setup(data_that_ldns_cannot_read_are_malformed, setup),
+        cmocka_unit_test_setup(a_name_that_leans_on_the_opt_to_go_is_malformed, setup),
+        cmocka_unit_test_setup(a_name_that_leads_through_a_ttl_is_malformed, setup),
+        cmocka_unit_test_setup(a_refusal_of_nothing_but_a_header_is_an_answer, setup),
+        cmocka_unit_test_setup(nothing_but_a_header_is_no_answer_where_it_is_not_a_refusal, setup),
+        cmocka_unit_test_setup(the_most_records_a_message_can_hold_have_a_place_each, setup),
+        cmocka_unit_test_setup(a_kept_answer_is_unpacked, setup),
+        cmocka_unit_test_setup(bytes_that_are_no_answers_are_not_unpacked, setup),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,83 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "dns/presentation.h"
+#include "packet.h"
+
+/* The text, in a buffer of exactly the size that is promised to be enough. */
+static const char *text_of(const void *name, size_t size)
+{
+    static char text[PRESENTATION_NAME_BYTES];
+    memset(text, 0x55, sizeof text);
+    return presentation_name(name, size, text);
+}
+
+static void names_are_written_with_a_dot_at_the_end(void **state)
+{
+    (void)state;
+    assert_string_equal(text_of("\3www\7Example\3com", 17), "www.Example.com.");
+    assert_string_equal(text_of("", 1), ".");
+}
+
+static void octets_that_would_mislead_are_escaped(void **state)
+{
+    (void)state;
+    assert_string_equal(text_of("\5a.b\\c", 7), "a\\.b\\\\c.");
+    assert_string_equal(text_of("\6 \n\0\x7f\x80\xff", 8), "\\032\\010\\000\\127\\128\\255.");
+    assert_string_equal(text_of("\4<\"&>", 6), "<\"&>."); /* that is for whoever writes HTML or JSON */
+}
+
+static void the_longest_name_fits(void **state)
+{
+    (void)state;
+    static struct packet packet;
+    packet_header(&packet, 0, 0);
+    packet_long_name(&packet, 255);
+    uint8_t *name = packet.bytes + DNS_HEADER_BYTES;
+    for (size_t i = 0; i < 255; i++)
+        if (name[i] == 'x') name[i] = 0xff;
+    const char *text = text_of(name, 255);
+    assert_int_equal(strlen(text), 4 * 250 + 4);
+    assert_string_equal(text + strlen(text) - 5, "\\255.");
+}
+
+static void a_name_that_is_not_sound_is_cut(void **state)
+{
+    (void)state;
+    assert_string_equal(text_of("\3www\7exam", 9), "www.");
+    assert_string_equal(text_of("\3ww", 3), ".");
+    assert_string_equal(text_of("", 0), ".");
+    assert_string_equal(text_of("\3www", 4), "www."); /* without its root */
+    uint8_t endless[600];
+    memset(endless, 1, sizeof endless);
+    assert_true(strlen(text_of(endless, sizeof endless)) < PRESENTATION_NAME_BYTES);
+}
+
+static void types_have_names_or_numbers(void **state)
+{
+    (void)state;
+    static const struct {
+        uint16_t type;
+        const char *text;
+    } cases[] = {{1, "A"}, {28, "AAAA"}, {65, "HTTPS"}, {48, "DNSKEY"}, {0, "TYPE0"}, {65535, "TYPE65535"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[PRESENTATION_TYPE_BYTES];
+        assert_string_equal(presentation_type(cases[i].type, text), cases[i].text);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_are_written_with_a_dot_at_the_end),
+        cmocka_unit_test(octets_that_would_mislead_are_escaped),
+        cmocka_unit_test(the_longest_name_fits),
+        cmocka_unit_test(a_name_that_is_not_sound_is_cut),
+        cmocka_unit_test(types_have_names_or_numbers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
