@@ -11,70 +11,10 @@
 #define FAILURE_NS  NS_PER_S           /* a failure is remembered that long (RFC 9520, 3.2) */
 enum { STALE_TTL_S = 30 };             /* of a stale answer (RFC 8767, 4) */
 
-/* ---- waiting askers ---- */
-
-static struct asking asking_of(const struct waiter *waiter)
-{
-    return (struct asking){.transport = waiter->transport, .client = waiter->client};
-}
-
-static void give_answer(struct forwarder *forwarder, const struct query *query, const struct waiter *waiter,
-                        const struct answer *answer, const struct answer_use *use)
-{
-    const struct asking asking = asking_of(waiter);
-    uint8_t name[DNS_NAME_MAX];
-    uint8_t *reply = asking.transport->begin_reply(asking.transport, asking.client, answer->size + EDNS_REPLY_MAX);
-    if (!reply) {
-        reply_drop(forwarder->counters, &asking, LABEL_DROPPED_CLIENT_GONE);
-        return;
-    }
-    memcpy(reply, answer->bytes, answer->size);
-    spelling_apply(&waiter->spelling, query->exchange.key.bytes, question_key_name_size(&query->exchange.key), name);
-    if (!reply_finish(forwarder->counters, &asking, reply, answer->size, &waiter->asker, name, *use))
-        reply_drop(forwarder->counters, &asking, LABEL_DROPPED_CLOSED);
-}
-
-static void give_error(struct forwarder *forwarder, const struct query *query, const struct waiter *waiter,
-                       uint16_t ede_code, const char *ede_text)
-{
-    const struct asking asking = asking_of(waiter);
-    const struct question_key *key = &query->exchange.key;
-    uint8_t name[DNS_NAME_MAX];
-    spelling_apply(&waiter->spelling, key->bytes, question_key_name_size(key), name);
-    const struct echo echo = {waiter->asker, name, question_key_name_size(key), question_key_type(key), DNS_CLASS_IN};
-    reply_error(forwarder->counters, &asking, &echo, DNS_RCODE_SERVFAIL, ede_code, ede_text);
-}
-
-static void observe(struct forwarder *forwarder, const struct waiter *waiter, unsigned source)
-{
-    uint64_t took_ns = forwarder->loop->now_ns - waiter->asked_ns;
-    histogram_observe(&forwarder->counters->request_duration[source], took_ns, 1);
-}
-
-/* Everybody who waits gets the answer. */
-static void give_all(struct forwarder *forwarder, struct query *query, const struct answer *answer,
-                     const struct answer_use *use, unsigned source)
-{
-    struct list *node;
-    while ((node = list_first(&query->waiters))) {
-        struct waiter *waiter = container_of(node, struct waiter, of_query);
-        observe(forwarder, waiter, source);
-        if (source == LABEL_SOURCE_STALE) counter_add(&forwarder->counters->cache_stale[0][0], 1);
-        give_answer(forwarder, query, waiter, answer, use);
-        queries_remove_waiter(&forwarder->queries, waiter);
-    }
-}
-
-static void give_all_error(struct forwarder *forwarder, struct query *query, uint16_t ede_code, const char *ede_text)
-{
-    struct list *node;
-    while ((node = list_first(&query->waiters))) {
-        struct waiter *waiter = container_of(node, struct waiter, of_query);
-        observe(forwarder, waiter, LABEL_SOURCE_UPSTREAM);
-        give_error(forwarder, query, waiter, ede_code, ede_text);
-        queries_remove_waiter(&forwarder->queries, waiter);
-    }
-}
+/* What is refused before it goes anywhere. */
+static const struct answer_error overloaded = {DNS_RCODE_SERVFAIL, DNS_EDE_OTHER, "too many queries in flight", 0};
+static const struct answer_error over_limit = {DNS_RCODE_REFUSED, DNS_EDE_OTHER, "rate limit", 0};
+static const struct answer_error prohibited = {DNS_RCODE_REFUSED, DNS_EDE_PROHIBITED, NULL, 0};
 
 /* ---- the cache ---- */
 
@@ -95,7 +35,7 @@ static bool give_all_stale(struct forwarder *forwarder, struct query *query)
         cache_find(forwarder->shared->cache, &key, forwarder->loop->now_ns, forwarder->value, ANSWER_BYTES_MAX, &found);
     if (state == CACHE_ABSENT || !answer_unpack(forwarder->value, found.size, &answer)) return false;
     if (answer.rcode == DNS_RCODE_SERVFAIL) return false; /* a failure does not get better with age */
-    give_all(forwarder, query, &answer, &stale_use, LABEL_SOURCE_STALE);
+    queries_answer(&forwarder->queries, query, &answer, &stale_use, LABEL_SOURCE_STALE, forwarder->loop->now_ns);
     return true;
 }
 
@@ -123,31 +63,34 @@ static void keep(struct forwarder *forwarder, const struct query *query, const s
 /* ---- upstream ---- */
 
 /* A failure becomes an answer of its own, so that it is remembered like one for a second. */
-static void keep_failure(struct forwarder *forwarder, const struct query *query, uint16_t ede_code)
+static void keep_failure(struct forwarder *forwarder, const struct query *query, const struct answer_error *error)
 {
     const struct question_key *key = &query->exchange.key;
-    const struct asker asker = {.edns = true};
-    const struct answer_error error = {DNS_RCODE_SERVFAIL, ede_code, NULL, 0};
+    const struct question question = {
+        .name = key->bytes,
+        .name_size = (uint8_t)question_key_name_size(key),
+        .type = question_key_type(key),
+        .class = DNS_CLASS_IN,
+        .edns = true, /* so that the reason is kept, too */
+    };
     uint8_t message[ANSWER_ERROR_MAX];
     struct answer answer;
-    size_t size = answer_error(message, &asker, key->bytes, question_key_name_size(key), question_key_type(key),
-                               DNS_CLASS_IN, &error);
+    size_t size = answer_error(message, &question, error);
     if (answer_parse(message, size, key, forwarder->value, &answer) == ANSWER_GOOD) keep(forwarder, query, &answer);
 }
 
 static void on_failed(struct forwarder *forwarder, struct query *query, enum exchange_result result)
 {
-    uint16_t ede_code = DNS_EDE_NETWORK_ERROR;
-    const char *text = "upstream answers wrongly";
+    struct answer_error error = {DNS_RCODE_SERVFAIL, DNS_EDE_NETWORK_ERROR, "upstream answers wrongly", 0};
     if (give_all_stale(forwarder, query)) return;
     if (result == EXCHANGE_TIMED_OUT) {
-        ede_code = DNS_EDE_NO_REACHABLE_AUTHORITY;
-        text = "upstream does not answer";
+        error.ede_code = DNS_EDE_NO_REACHABLE_AUTHORITY;
+        error.ede_text = "upstream does not answer";
     } else if (result == EXCHANGE_UNREACHABLE) {
-        text = "upstream is out of reach";
+        error.ede_text = "upstream is out of reach";
     }
-    keep_failure(forwarder, query, ede_code);
-    give_all_error(forwarder, query, ede_code, text);
+    keep_failure(forwarder, query, &error);
+    queries_fail(&forwarder->queries, query, &error, forwarder->loop->now_ns);
 }
 
 static void on_answered(struct forwarder *forwarder, struct query *query, const struct answer *answer)
@@ -155,7 +98,7 @@ static void on_answered(struct forwarder *forwarder, struct query *query, const 
     static const struct answer_use fresh = {.age_s = 0, .ttl_max_s = UINT32_MAX, .ede_code = DNS_EDE_NONE};
     if (answer->kind == ANSWER_FAILURE && give_all_stale(forwarder, query)) return;
     keep(forwarder, query, answer);
-    give_all(forwarder, query, answer, &fresh, LABEL_SOURCE_UPSTREAM);
+    queries_answer(&forwarder->queries, query, answer, &fresh, LABEL_SOURCE_UPSTREAM, forwarder->loop->now_ns);
 }
 
 static void show_in_flight(struct forwarder *forwarder)
@@ -194,33 +137,20 @@ static struct query *begin_query(struct forwarder *forwarder, const struct quest
     return query;
 }
 
-static bool wait_for(struct forwarder *forwarder, struct query *query, const struct asking *asking,
-                     const struct question *question)
-{
-    struct waiter *waiter = queries_add_waiter(&forwarder->queries, query);
-    if (!waiter) return false;
-    waiter->transport = asking->transport;
-    waiter->client = asking->client;
-    waiter->asker = asker_of(question);
-    waiter->asked_ns = forwarder->loop->now_ns;
-    spelling_take(question->name, question->name_size, &waiter->spelling);
-    return true;
-}
-
 /* The cache has no fresh answer: wait for upstream's, with those who wait already. */
 static void ask_upstream(struct forwarder *forwarder, const struct asking *asking, const struct question *question,
                          const struct question_key *key, const struct hashed_key *hashed_key, bool stale)
 {
+    uint64_t now_ns = forwarder->loop->now_ns;
     struct query *query = queries_find(&forwarder->queries, hashed_key);
     bool merged = query;
     if (!merged) {
         query = begin_query(forwarder, key, hashed_key->hash, false);
         forwarder->questions++;
     }
-    if (!query || !wait_for(forwarder, query, asking, question)) {
+    if (!query || !queries_wait(&forwarder->queries, query, asking, question, now_ns)) {
         counter_add(&forwarder->counters->overloaded[0][0], 1);
-        reply_local(forwarder->counters, asking, question, DNS_RCODE_SERVFAIL, DNS_EDE_OTHER,
-                    "too many queries in flight");
+        reply_local(forwarder->counters, asking, question, &overloaded);
         return;
     }
     if (merged) counter_add(&forwarder->counters->merged[0][0], 1);
@@ -228,7 +158,7 @@ static void ask_upstream(struct forwarder *forwarder, const struct asking *askin
     if (query->stale_will_do || pool_is_down(forwarder->pool))
         give_all_stale(forwarder, query);
     else if (!timeout_is_running(&query->patience))
-        timeouts_start(&forwarder->impatience, &query->patience, forwarder->loop->now_ns);
+        timeouts_start(&forwarder->impatience, &query->patience, now_ns);
 }
 
 bool forwarder_refresh(struct forwarder *forwarder, const struct question_key *key)
@@ -287,7 +217,8 @@ static void refuse(struct forwarder *forwarder, const struct asking *asking, con
                    unsigned reason, uint16_t rcode)
 {
     counter_add(&forwarder->counters->invalid[reason][0], 1);
-    reply_local(forwarder->counters, asking, question, rcode, DNS_EDE_NONE, NULL);
+    const struct answer_error error = {.rcode = rcode, .ede_code = DNS_EDE_NONE};
+    reply_local(forwarder->counters, asking, question, &error);
 }
 
 static void handle_good_or_not(struct forwarder *forwarder, const struct asking *asking,
@@ -315,7 +246,7 @@ static void limit(struct forwarder *forwarder, const struct asking *asking, cons
     else if (question_parse(message, size, &question) == QUESTION_CLOSE)
         reply_nothing_and_close(forwarder->counters, asking);
     else
-        reply_local(forwarder->counters, asking, &question, DNS_RCODE_REFUSED, DNS_EDE_OTHER, "rate limit");
+        reply_local(forwarder->counters, asking, &question, &over_limit);
 }
 
 static void count_query(struct forwarder *forwarder, uint16_t type)
@@ -355,7 +286,7 @@ void forwarder_handle_prohibited(struct forwarder *forwarder, const struct askin
     if (question_parse(message, size, &question) == QUESTION_CLOSE)
         reply_nothing_and_close(forwarder->counters, asking);
     else
-        reply_local(forwarder->counters, asking, &question, DNS_RCODE_REFUSED, DNS_EDE_PROHIBITED, NULL);
+        reply_local(forwarder->counters, asking, &question, &prohibited);
 }
 
 /* ---- turns and life ---- */
@@ -385,7 +316,7 @@ bool forwarder_init(struct forwarder *forwarder, const struct forwarder_options 
         (struct forwarder){.options = *options, .shared = shared, .pool = pool, .counters = counters, .loop = loop};
     timeouts_init(&forwarder->impatience, PATIENCE_NS);
     forwarder->value = malloc(ANSWER_BYTES_MAX + EDNS_REPLY_MAX);
-    return queries_init(&forwarder->queries, options->max_queries) && forwarder->value;
+    return queries_init(&forwarder->queries, options->max_queries, counters) && forwarder->value;
 }
 
 void forwarder_done(struct forwarder *forwarder)
@@ -394,8 +325,6 @@ void forwarder_done(struct forwarder *forwarder)
     if (!forwarder->queries.buckets) return;
     while ((query = queries_any(&forwarder->queries))) {
         pool_cancel(&query->exchange);
-        list_for_each_safe (node, &query->waiters)
-            queries_remove_waiter(&forwarder->queries, container_of(node, struct waiter, of_query));
         queries_remove(&forwarder->queries, query);
     }
     queries_done(&forwarder->queries);

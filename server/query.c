@@ -3,9 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool queries_init(struct queries *queries, uint32_t max_queries)
+#include "dns/edns.h"
+
+bool queries_init(struct queries *queries, uint32_t max_queries, struct counters *counters)
 {
-    *queries = (struct queries){.bucket_count = 1};
+    *queries = (struct queries){.counters = counters, .bucket_count = 1};
     while (queries->bucket_count < max_queries) queries->bucket_count *= 2;
     queries->buckets = calloc(queries->bucket_count, sizeof *queries->buckets);
     if (!queries->buckets) return false;
@@ -50,24 +52,106 @@ struct query *queries_add(struct queries *queries, const struct question_key *ke
     return query;
 }
 
-void queries_remove(struct queries *queries, struct query *query)
-{
-    list_remove(&query->of_bucket);
-    timeout_stop(&query->patience);
-    slots_give(&queries->queries, query);
-}
+/* ---- who waits ---- */
 
-struct waiter *queries_add_waiter(struct queries *queries, struct query *query)
-{
-    struct waiter *waiter = slots_take(&queries->waiters);
-    if (waiter) list_push(&query->waiters, &waiter->of_query);
-    return waiter;
-}
-
-void queries_remove_waiter(struct queries *queries, struct waiter *waiter)
+static void remove_waiter(struct queries *queries, struct waiter *waiter)
 {
     list_remove(&waiter->of_query);
     slots_give(&queries->waiters, waiter);
+}
+
+bool queries_wait(struct queries *queries, struct query *query, const struct asking *asking,
+                  const struct question *question, uint64_t now_ns)
+{
+    struct waiter *waiter = slots_take(&queries->waiters);
+    if (!waiter) return false;
+    waiter->transport = asking->transport;
+    waiter->client = asking->client;
+    waiter->asker = asker_of(question);
+    waiter->asked_ns = now_ns;
+    spelling_take(question->name, question->name_size, &waiter->spelling);
+    list_push(&query->waiters, &waiter->of_query);
+    return true;
+}
+
+static struct asking asking_of(const struct waiter *waiter)
+{
+    return (struct asking){.transport = waiter->transport, .client = waiter->client};
+}
+
+/* The question as the waiter asked it; `name` is room for its spelling. */
+static struct question question_of(const struct query *query, const struct waiter *waiter, uint8_t name[DNS_NAME_MAX])
+{
+    const struct question_key *key = &query->exchange.key;
+    const struct asker *asker = &waiter->asker;
+    spelling_apply(&waiter->spelling, key->bytes, question_key_name_size(key), name);
+    return (struct question){
+        .id = asker->id,
+        .flags = asker->flags,
+        .name = name,
+        .name_size = (uint8_t)question_key_name_size(key),
+        .type = question_key_type(key),
+        .class = DNS_CLASS_IN,
+        .edns = asker->edns,
+        .dnssec_ok = asker->dnssec_ok,
+        .keepalive = asker->keepalive,
+    };
+}
+
+static void give_error(struct queries *queries, const struct query *query, const struct waiter *waiter,
+                       const struct answer_error *error)
+{
+    const struct asking asking = asking_of(waiter);
+    uint8_t name[DNS_NAME_MAX];
+    const struct question question = question_of(query, waiter, name);
+    reply_error(queries->counters, &asking, &question, error);
+}
+
+static void give_answer(struct queries *queries, const struct query *query, const struct waiter *waiter,
+                        const struct answer *answer, const struct answer_use *use)
+{
+    static const struct answer_error too_long = {.rcode = DNS_RCODE_SERVFAIL, .ede_text = "the answer is too long"};
+    const struct asking asking = asking_of(waiter);
+    uint8_t name[DNS_NAME_MAX];
+    const struct question question = question_of(query, waiter, name);
+    uint8_t *reply = asking.transport->begin_reply(asking.transport, asking.client, answer->size + EDNS_REPLY_MAX);
+    if (!reply) {
+        reply_drop(queries->counters, &asking, LABEL_DROPPED_CLIENT_GONE);
+        return;
+    }
+    memcpy(reply, answer->bytes, answer->size);
+    if (!reply_finish(queries->counters, &asking, reply, answer->size, &waiter->asker, question.name, *use))
+        reply_error(queries->counters, &asking, &question, &too_long);
+}
+
+static void observe(struct queries *queries, const struct waiter *waiter, unsigned source, uint64_t now_ns)
+{
+    uint64_t took_ns = now_ns - waiter->asked_ns;
+    histogram_observe(&queries->counters->request_duration[source], took_ns, 1);
+}
+
+void queries_answer(struct queries *queries, struct query *query, const struct answer *answer,
+                    const struct answer_use *use, unsigned source, uint64_t now_ns)
+{
+    struct list *node;
+    while ((node = list_first(&query->waiters))) {
+        struct waiter *waiter = container_of(node, struct waiter, of_query);
+        observe(queries, waiter, source, now_ns);
+        if (source == LABEL_SOURCE_STALE) counter_add(&queries->counters->cache_stale[0][0], 1);
+        give_answer(queries, query, waiter, answer, use);
+        remove_waiter(queries, waiter);
+    }
+}
+
+void queries_fail(struct queries *queries, struct query *query, const struct answer_error *error, uint64_t now_ns)
+{
+    struct list *node;
+    while ((node = list_first(&query->waiters))) {
+        struct waiter *waiter = container_of(node, struct waiter, of_query);
+        observe(queries, waiter, LABEL_SOURCE_UPSTREAM, now_ns);
+        give_error(queries, query, waiter, error);
+        remove_waiter(queries, waiter);
+    }
 }
 
 struct query *queries_any(const struct queries *queries)
@@ -77,4 +161,14 @@ struct query *queries_any(const struct queries *queries)
         if (first) return container_of(first, struct query, of_bucket);
     }
     return NULL;
+}
+
+/* ---- its end ---- */
+
+void queries_remove(struct queries *queries, struct query *query)
+{
+    list_for_each_safe (node, &query->waiters) remove_waiter(queries, container_of(node, struct waiter, of_query));
+    list_remove(&query->of_bucket);
+    timeout_stop(&query->patience);
+    slots_give(&queries->queries, query);
 }

@@ -15,6 +15,8 @@
 #include "common/timeouts.h"
 #include "dns/answer.h"
 #include "dns/question.h"
+#include "metrics/counters.h"
+#include "reply.h"
 #include "transport.h"
 #include "upstream/exchange.h"
 
@@ -46,6 +48,7 @@ struct query {
 };
 
 struct queries {
+    struct counters *counters;
     struct slots queries;
     struct slots waiters;
     struct list *buckets;
@@ -53,7 +56,7 @@ struct queries {
 };
 
 /* False where memory is short. */
-bool queries_init(struct queries *queries, uint32_t max_queries);
+bool queries_init(struct queries *queries, uint32_t max_queries, struct counters *counters);
 void queries_done(struct queries *queries); /* whatever is left is dropped: its exchanges must be cancelled */
 
 /* The query in flight of that key, or NULL. */
@@ -62,14 +65,21 @@ struct query *queries_find(const struct queries *queries, const struct hashed_ke
 /* A new one, to be found from now on; NULL at the bound. */
 struct query *queries_add(struct queries *queries, const struct question_key *key, uint64_t hash);
 
-/* No longer found; its waiters must be gone. */
+/* No longer found. Whoever still waits for it is dropped. */
 void queries_remove(struct queries *queries, struct query *query);
-
-/* Adds somebody who waits; NULL at the bound. */
-struct waiter *queries_add_waiter(struct queries *queries, struct query *query);
-void queries_remove_waiter(struct queries *queries, struct waiter *waiter);
 
 /* One that is in flight, or NULL where none is. */
 struct query *queries_any(const struct queries *queries);
+
+/* Somebody more waits for it; false at the bound. */
+bool queries_wait(struct queries *queries, struct query *query, const struct asking *asking,
+                  const struct question *question, uint64_t now_ns);
+
+/* Everybody who waits gets the answer, which came from LABEL_SOURCE_. */
+void queries_answer(struct queries *queries, struct query *query, const struct answer *answer,
+                    const struct answer_use *use, unsigned source, uint64_t now_ns);
+
+/* Everybody who waits gets the error. */
+void queries_fail(struct queries *queries, struct query *query, const struct answer_error *error, uint64_t now_ns);
 
 #endif

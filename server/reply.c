@@ -10,40 +10,32 @@ static void reply_end(struct counters *counters, const struct asking *asking, si
     asking->transport->end_reply(asking->transport, asking->client, size);
 }
 
-/* Ends a query without a reply, for a reason of LABEL_DROPPED_. */
 void reply_drop(struct counters *counters, const struct asking *asking, unsigned reason)
 {
     counter_add(&counters->dropped[reason][0], 1);
     asking->transport->end_reply(asking->transport, asking->client, 0);
 }
 
-struct echo reply_echo(const struct question *question)
+void reply_error(struct counters *counters, const struct asking *asking, const struct question *question,
+                 const struct answer_error *error)
 {
-    return (struct echo){asker_of(question), question->name, question->name_size, question->type, question->class};
-}
-
-void reply_error(struct counters *counters, const struct asking *asking, const struct echo *echo, uint16_t rcode,
-                 uint16_t ede_code, const char *ede_text)
-{
-    const struct answer_error error = {rcode, ede_code, ede_text, asking->transport->keepalive_100ms};
+    struct answer_error told = *error;
+    told.keepalive_100ms = asking->transport->keepalive_100ms;
     uint8_t *reply = asking->transport->begin_reply(asking->transport, asking->client, ANSWER_ERROR_MAX);
     if (!reply) {
         reply_drop(counters, asking, LABEL_DROPPED_CLIENT_GONE);
         return;
     }
-    size_t size = answer_error(reply, &echo->asker, echo->name, echo->name_size, echo->type, echo->class, &error);
-    reply_end(counters, asking, size, rcode);
+    reply_end(counters, asking, answer_error(reply, question, &told), error->rcode);
 }
 
 void reply_local(struct counters *counters, const struct asking *asking, const struct question *question,
-                 uint16_t rcode, uint16_t ede_code, const char *ede_text)
+                 const struct answer_error *error)
 {
-    const struct echo echo = reply_echo(question);
     histogram_observe(&counters->request_duration[LABEL_SOURCE_LOCAL], 0, 1);
-    reply_error(counters, asking, &echo, rcode, ede_code, ede_text);
+    reply_error(counters, asking, question, error);
 }
 
-/* Turns an answer's bytes, which stand where the reply is to be, into the reply. */
 bool reply_finish(struct counters *counters, const struct asking *asking, uint8_t *reply, size_t size,
                   const struct asker *asker, const uint8_t *name, struct answer_use use)
 {

@@ -20,29 +20,18 @@ struct asking {
     const struct address *address; /* NULL for somebody who waited */
 };
 
-/* What an error reply repeats of a question. */
-struct echo {
-    struct asker asker;
-    const uint8_t *name; /* or NULL */
-    size_t name_size;
-    uint16_t type;
-    uint16_t class;
-};
-
-struct echo reply_echo(const struct question *question);
-
 /* Turns an answer's bytes, which stand where the reply is to be (transport->begin_reply), into the reply, and ends the
  * query. False: they are no answer's, and the query has not ended. */
 bool reply_finish(struct counters *counters, const struct asking *asking, uint8_t *reply, size_t size,
                   const struct asker *asker, const uint8_t *name, struct answer_use use);
 
-/* An error; `ede_code` or DNS_EDE_NONE, `ede_text` or NULL. */
-void reply_error(struct counters *counters, const struct asking *asking, const struct echo *echo, uint16_t rcode,
-                 uint16_t ede_code, const char *ede_text);
+/* An error; of the question only what was sound is repeated. */
+void reply_error(struct counters *counters, const struct asking *asking, const struct question *question,
+                 const struct answer_error *error);
 
 /* The same for a query that never left this program. */
 void reply_local(struct counters *counters, const struct asking *asking, const struct question *question,
-                 uint16_t rcode, uint16_t ede_code, const char *ede_text);
+                 const struct answer_error *error);
 
 /* The answer to ANY (RFC 8482). */
 void reply_any(struct counters *counters, const struct asking *asking, const struct question *question);

@@ -222,15 +222,15 @@ size_t answer_to_reply(uint8_t *reply, size_t size, const struct asker *asker, c
                       });
 }
 
-size_t answer_error(uint8_t *out, const struct asker *asker, const uint8_t *name, size_t name_size, uint16_t type,
-                    uint16_t class, const struct answer_error *error)
+size_t answer_error(uint8_t *out, const struct question *question, const struct answer_error *error)
 {
+    const struct asker asker = asker_of(question);
     size_t size = DNS_HEADER_BYTES;
-    uint16_t rcode = tellable(error->rcode, asker);
+    uint16_t rcode = tellable(error->rcode, &asker);
     memset(out, 0, DNS_HEADER_BYTES);
-    put_flags(out, asker, DNS_RA | (asker->flags & DNS_OPCODE), rcode);
-    if (name) size = put_question(out, name, name_size, type, class);
-    return append_opt(out, size, asker,
+    put_flags(out, &asker, DNS_RA | (asker.flags & DNS_OPCODE), rcode);
+    if (question->name) size = put_question(out, question->name, question->name_size, question->type, question->class);
+    return append_opt(out, size, &asker,
                       (struct edns_reply){
                           .rcode = rcode,
                           .ede_code = error->ede_code,

@@ -81,8 +81,8 @@ struct answer_use {
 size_t answer_to_reply(uint8_t *reply, size_t size, const struct asker *asker, const uint8_t *name,
                        const struct answer_use *use);
 
-/* A reply without an answer: the header, the question if it was sound, OPT if the query had one. `rcode` may be
- * extended. Writes at most ANSWER_ERROR_MAX bytes. */
+/* A reply without an answer: the header, the question if it was sound (has a name), OPT if the query had one. `rcode`
+ * may be extended. Writes at most ANSWER_ERROR_MAX bytes. */
 enum { ANSWER_ERROR_MAX = DNS_HEADER_BYTES + DNS_NAME_MAX + 4 + 128 };
 struct answer_error {
     uint16_t rcode;
@@ -90,8 +90,7 @@ struct answer_error {
     const char *ede_text; /* or NULL */
     uint16_t keepalive_100ms;
 };
-size_t answer_error(uint8_t *out, const struct asker *asker, const uint8_t *name, size_t name_size, uint16_t type,
-                    uint16_t class, const struct answer_error *error);
+size_t answer_error(uint8_t *out, const struct question *question, const struct answer_error *error);
 
 /* The reply to a query for ANY: one HINFO record "RFC8482" "" with a TTL of an hour (RFC 8482, 4.2). At most
  * ANSWER_ERROR_MAX bytes. */

@@ -36,11 +36,9 @@ static void check_replies(const struct question *question)
 {
     uint8_t out[ANSWER_ERROR_MAX];
     const uint16_t rcodes[] = {DNS_RCODE_FORMERR, DNS_RCODE_BADVERS};
-    struct asker asker = asker_of(question);
     for (size_t i = 0; i < 2; i++) {
         const struct answer_error error = {.rcode = rcodes[i], .ede_code = question->id, .ede_text = "fuzz"};
-        size_t size =
-            answer_error(out, &asker, question->name, question->name_size, question->type, question->class, &error);
+        size_t size = answer_error(out, question, &error);
         need(size <= sizeof out);
         need_ldns_to_read(out, size);
         need(message_count(out, DNS_ADDITIONAL) == question->edns);

@@ -235,7 +235,18 @@ static void options_give_way_where_the_frame_is_full(void **state)
 
 static size_t error_to(const struct asker *asker, bool named, const struct answer_error *error)
 {
-    return answer_error(reply, asker, named ? asked_name : NULL, named ? 17 : 0, DNS_TYPE_A, 3, error);
+    const struct question question = {
+        .id = asker->id,
+        .flags = asker->flags,
+        .name = named ? asked_name : NULL,
+        .name_size = named ? 17 : 0,
+        .type = DNS_TYPE_A,
+        .class = 3,
+        .edns = asker->edns,
+        .dnssec_ok = asker->dnssec_ok,
+        .keepalive = asker->keepalive,
+    };
+    return answer_error(reply, &question, error);
 }
 
 static void an_error_repeats_what_was_asked(void **state)
@@ -284,9 +295,14 @@ static void the_longest_error_fits(void **state)
     memset(text, 'x', EDNS_TEXT_MAX);
     packet_header(&packet, 0, 0);
     packet_long_name(&packet, 255);
-    const struct asker asker = {.edns = true, .keepalive = true};
+    const struct question question = {.name = packet.bytes + DNS_HEADER_BYTES,
+                                      .name_size = 255,
+                                      .type = 1,
+                                      .class = 1,
+                                      .edns = true,
+                                      .keepalive = true};
     const struct answer_error error = {.rcode = DNS_RCODE_SERVFAIL, .ede_code = DNS_EDE_OTHER, .ede_text = text};
-    size_t size = answer_error(reply, &asker, packet.bytes + DNS_HEADER_BYTES, 255, 1, 1, &error);
+    size_t size = answer_error(reply, &question, &error);
     assert_int_equal(size, DNS_HEADER_BYTES + 255 + 4 + EDNS_REPLY_MAX);
     assert_true(size <= ANSWER_ERROR_MAX);
 }
