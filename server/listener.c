@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
+
+#include "service.h"
 
 enum {
     BACKLOG = 4096,    /* connections the kernel holds for us; it cuts this to net.core.somaxconn */
@@ -60,7 +61,7 @@ static bool add_inherited(struct listeners *listeners, int fd, char ret_error[st
 {
     struct sockaddr_storage storage;
     socklen_t size = sizeof storage;
-    if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0 || getsockname(fd, (struct sockaddr *)&storage, &size) != 0) {
+    if (!service_is_listener(fd) || getsockname(fd, (struct sockaddr *)&storage, &size) != 0) {
         snprintf(ret_error, LISTENER_ERROR_BYTES, "the socket passed as descriptor %d is not a listening TCP socket",
                  fd);
         return false;
@@ -77,11 +78,12 @@ bool listeners_open(struct listeners *ret_listeners, const struct address *addre
                     char ret_error[static LISTENER_ERROR_BYTES])
 {
     struct listeners listeners = {.count = 0};
-    int passed = sd_listen_fds(1);
+    int first;
+    unsigned passed = service_sockets(&first);
     bool good = true;
     listeners.inherited = passed > 0;
-    for (int i = 0; good && i < passed && i < LISTENERS_MAX; i++)
-        good = add_inherited(&listeners, SD_LISTEN_FDS_START + i, ret_error);
+    for (unsigned i = 0; good && i < passed && i < LISTENERS_MAX; i++)
+        good = add_inherited(&listeners, first + (int)i, ret_error);
     for (unsigned i = 0; good && !listeners.inherited && i < count; i++)
         good = add_opened(&listeners, &addresses[i], ret_error);
     if (good)

@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "common/loop.h"
 #include "server.h"
+#include "service.h"
 
 #define LOOK_NS   NS_PER_S        /* at health and the watchdog */
 #define BUNDLE_NS (10 * NS_PER_S) /* at the CA bundle's file */
@@ -135,7 +135,7 @@ static void reload(struct supervisor *supervisor)
     struct config config;
     char *faults = NULL;
     size_t size = 0;
-    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)clock_monotonic_us());
+    service_reloading();
     FILE *errors = open_memstream(&faults, &size);
     bool good = errors && config_load(supervisor->command, &config, errors);
     if (errors) fclose(errors);
@@ -149,7 +149,7 @@ static void reload(struct supervisor *supervisor)
     supervisor->server.reload_good = good;
     log_write(supervisor->log, good ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING,
               good ? "configuration reloaded" : "former configuration stays in use", NULL, 0);
-    sd_notify(0, good ? "READY=1\nSTATUS=Configuration reloaded" : "READY=1\nSTATUS=Reload refused: see the log");
+    service_ready(good ? "Configuration reloaded" : "Reload refused: see the log");
 }
 
 /* ---- end ---- */
@@ -167,7 +167,7 @@ static void drain(struct supervisor *supervisor)
     uint64_t now_ns = supervisor->loop.now_ns;
     log_info(supervisor->log, "draining", log_number("connections", connections_count(server->connections)),
              log_number("timeout_ms", server->config.drain_timeout_ns / NS_PER_MS));
-    sd_notify(0, "STOPPING=1\nSTATUS=Answering what is in flight");
+    service_stopping("Answering what is in flight");
     health_drain(&server->health, now_ns);
     server_stop_accepting(server);
     for (unsigned i = 0; i < server->worker_count; i++) worker_drain(server->workers[i]);
@@ -211,10 +211,10 @@ static void look_at_health(struct supervisor *supervisor, uint64_t now_ns)
     struct health *health = &supervisor->server.health;
     struct readiness readiness = health_look(health, now_ns);
     bool ready = readiness.state == READINESS_READY;
-    if (supervisor->watchdog_ns != 0 && health_is_live(health, now_ns)) sd_notify(0, "WATCHDOG=1");
+    if (supervisor->watchdog_ns != 0 && health_is_live(health, now_ns)) service_alive();
     if (ready == supervisor->was_ready || readiness.state == READINESS_DRAINING) return;
     supervisor->was_ready = ready;
-    sd_notifyf(0, "STATUS=%s", ready ? "Answering" : readiness_reason(readiness.state));
+    service_status(ready ? "Answering" : readiness_reason(readiness.state));
     if (ready)
         log_write(supervisor->log, LOG_LEVEL_INFO, "ready", NULL, 0);
     else
@@ -248,7 +248,7 @@ static void announce(struct supervisor *supervisor)
              log_number("cache_bytes", config->cache.max_bytes),
              log_number("max_connections", config->connections.max_connections),
              log_number("http_port", config->endpoint.listen.port));
-    sd_notify(0, "READY=1\nSTATUS=Started; the upstream path is not proved yet");
+    service_ready("Started; the upstream path is not proved yet");
 }
 
 static bool is_over(const struct supervisor *supervisor)
@@ -289,10 +289,9 @@ void supervise_block_signals(void)
 static bool start(struct supervisor *supervisor, struct config *config)
 {
     sigset_t set = signals_waited_for();
-    uint64_t watchdog_us = 0;
     if (!server_start(&supervisor->server, config, supervisor->log, on_mail)) return false;
     supervisor->signals = (struct loop_source){signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC), on_signal};
-    if (sd_watchdog_enabled(0, &watchdog_us) > 0) supervisor->watchdog_ns = watchdog_us * NS_PER_US;
+    supervisor->watchdog_ns = service_watchdog_ns();
     return supervisor->signals.fd >= 0 && loop_init(&supervisor->loop) &&
            loop_add(&supervisor->loop, &supervisor->signals, EPOLLIN) &&
            loop_add(&supervisor->loop, &supervisor->server.mailbox.source, EPOLLIN);

@@ -3,8 +3,9 @@
 #ifndef SERVER_SUPERVISE_H
 #define SERVER_SUPERVISE_H
 
-#include "common/log.h"
-#include "config/config.h"
+struct command_line;
+struct config;
+struct log;
 
 /* Blocks the signals it will wait for; before any thread is started. */
 void supervise_block_signals(void);

@@ -1,0 +1,155 @@
+/* pool_story: a pool with fake sessions, and questions to ask of it; time is a number. One test program, one story at a
+ * time. */
+#ifndef POOL_STORY_H
+#define POOL_STORY_H
+
+#include "fake_session.h"
+
+enum { ASKERS = 40 };
+
+struct asker_story {
+    struct exchange exchange;
+    unsigned done;
+    enum exchange_result result;
+    uint16_t rcode;
+};
+
+static struct story {
+    struct loop loop;
+    struct buffers buffers;
+    struct log log;
+    struct counters *counters;
+    struct tls_context tls;
+    struct pool pool;
+    struct asker_story askers[ASKERS];
+    uint8_t scratch[16];
+} story;
+
+static inline void on_done(struct exchange *exchange, enum exchange_result result, const struct answer *answer)
+{
+    struct asker_story *asker = container_of(exchange, struct asker_story, exchange);
+    asker->done++;
+    asker->result = result;
+    if (answer) asker->rcode = answer->rcode;
+}
+
+static inline struct pool_options options_for(unsigned upstreams)
+{
+    struct pool_options options = {
+        .upstream_count = upstreams,
+        .query_timeout_ns = 4500 * NS_PER_MS,
+        .connect_timeout_ns = 2 * NS_PER_S,
+        .idle_timeout_ns = 8 * NS_PER_S,
+        .revalidate_ns = 3600 * NS_PER_S,
+        .probe_ns = 4 * NS_PER_S,
+        .max_in_flight = 100,
+        .max_sessions = 4,
+        .max_handshakes = 4,
+        .hedge_percent = 100,
+    };
+    for (unsigned i = 0; i < upstreams; i++) {
+        address_parse("127.0.0.1:853", 0, &options.upstreams[i].address);
+        options.upstreams[i].address.port = (uint16_t)(853 + i);
+        strcpy(options.upstreams[i].name, "dns.example");
+    }
+    return options;
+}
+
+static inline void begin_with(const struct pool_options *options)
+{
+    const struct log_options quiet = {.level = LOG_LEVEL_ERROR};
+    memset(&world, 0, sizeof world);
+    memset(&story, 0, sizeof story);
+    story.loop.now_ns = 1000 * NS_PER_S;
+    log_init(&story.log, &quiet, -1);
+    story.counters = counters_new();
+    const struct pool_place place = {&story.loop, &story.buffers, story.scratch, story.counters, &story.log, 1, false};
+    assert_true(pool_init(&story.pool, options, &story.tls, &place));
+}
+
+static inline void begin(unsigned upstreams)
+{
+    const struct pool_options options = options_for(upstreams);
+    begin_with(&options);
+}
+
+static inline void end(void)
+{
+    for (int i = 0; i < ASKERS; i++)
+        if (story.askers[i].exchange.on_done && story.askers[i].done == 0) pool_cancel(&story.askers[i].exchange);
+    for (unsigned i = 0; i < world.opened; i++)
+        if (world.sessions[i] && story.pool.probing) pool_cancel(&story.pool.probe), story.pool.probing = false;
+    pool_done(&story.pool);
+    counters_free(story.counters);
+    assert_int_equal(world.tickets, 0);
+    for (unsigned i = 0; i < world.opened; i++) assert_null(world.sessions[i]);
+}
+
+static inline struct exchange *ask(int i)
+{
+    struct asker_story *asker = &story.askers[i];
+    struct exchange *exchange = &asker->exchange;
+    uint8_t name[] = {1, (uint8_t)('a' + i % 26), 1, (uint8_t)('a' + i / 26), 0, 0, 1, QUESTION_KEY_RD};
+    memset(asker, 0, sizeof *asker);
+    memcpy(exchange->key.bytes, name, sizeof name);
+    exchange->key.size = sizeof name;
+    exchange->on_done = on_done;
+    pool_ask(&story.pool, exchange, story.loop.now_ns);
+    return exchange;
+}
+
+static inline void tick(void)
+{
+    pool_tick(&story.pool, story.loop.now_ns);
+}
+
+/* Lets time pass as the worker's loop would: from deadline to deadline. */
+static inline void pass_ms(uint64_t ms)
+{
+    uint64_t until_ns = story.loop.now_ns + ms * NS_PER_MS;
+    while (story.loop.now_ns < until_ns) {
+        uint64_t next_ns = pool_deadline_ns(&story.pool);
+        if (next_ns <= story.loop.now_ns) next_ns = story.loop.now_ns + NS_PER_MS;
+        story.loop.now_ns = next_ns < until_ns ? next_ns : until_ns;
+        tick();
+    }
+}
+
+static inline unsigned alive(void)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < world.opened; i++) count += world.sessions[i] != NULL;
+    return count;
+}
+
+static inline unsigned number_of(const struct session *session)
+{
+    for (unsigned i = 0; i < world.opened; i++)
+        if (world.sessions[i] == session) return i;
+    fail_msg("no such session");
+    return 0;
+}
+
+static inline void assert_answered(int i)
+{
+    assert_int_equal(story.askers[i].done, 1);
+    assert_int_equal(story.askers[i].result, EXCHANGE_ANSWERED);
+}
+
+/* One session is ready and has proved itself with ten quick answers, so that the time-out is the least. */
+static inline void begin_settled(unsigned upstreams)
+{
+    begin(upstreams);
+    ask(39);
+    tick();
+    fake_ready(0);
+    tick();
+    for (int i = 0; i < 30; i++) {
+        if (i > 0) ask(39);
+        story.loop.now_ns += NS_PER_MS;
+        fake_answer(0, &story.askers[39].exchange, 0);
+    }
+    assert_int_equal(rtt_timeout_ns(&story.pool.remotes[0].rtt), RTT_TIMEOUT_MIN_NS);
+}
+
+#endif

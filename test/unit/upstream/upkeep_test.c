@@ -1,0 +1,284 @@
+/* When sessions are opened, kept, replaced and mistrusted; and when another upstream is asked for its opinion. */
+#include "pool_story.h"
+
+/* ---- opening ---- */
+
+static void a_slow_connection_is_not_waited_for_alone(void **state)
+{
+    (void)state;
+    begin(2);
+    ask(0);
+    tick();
+    assert_int_equal(world.opened, 1);
+    pass_ms(260);
+    assert_int_equal(world.opened, 2);
+    assert_int_equal(world.sessions[1]->remote->index, 1);
+    fake_ready(1);
+    tick();
+    fake_answer(1, &story.askers[0].exchange, 0);
+    assert_answered(0);
+    end();
+}
+
+static void a_refusing_upstream_gives_way_to_the_next_at_once(void **state)
+{
+    (void)state;
+    begin(2);
+    world.refuse[0] = true;
+    ask(0);
+    tick();
+    assert_int_equal(world.opened, 1);
+    assert_int_equal(world.sessions[0]->remote->index, 1);
+    end();
+}
+
+static void while_all_are_gone_few_tries_are_made_and_the_return_is_seen_soon(void **state)
+{
+    (void)state;
+    struct pool_options options = options_for(4);
+    options.keep_warm = true;
+    begin_with(&options);
+    for (int i = 0; i < 4; i++) world.refuse[i] = true;
+    for (int second = 0; second < 60; second++) {
+        if (story.askers[0].done || second == 0) ask(0);
+        pass_ms(1000);
+    }
+    uint64_t tries = 0;
+    for (int i = 0; i < 4; i++) tries += counter_read(&story.counters->upstream_connects[i][0]);
+    assert_in_range(tries, 20, 120 + 20); /* two a second, and the first quick ones */
+    ask(1);
+    for (int i = 0; i < 4; i++) world.refuse[i] = false;
+    pass_ms(2300);
+    assert_true(world.opened >= 1);
+    end();
+}
+
+static void connecting_has_a_timeout(void **state)
+{
+    (void)state;
+    begin(1);
+    ask(0);
+    tick();
+    pass_ms(2001);
+    assert_null(world.sessions[0]);
+    assert_int_equal(counter_read(&story.counters->upstream_failures[0][LABEL_FAILURE_CONNECT_TIMEOUT]), 1);
+    end();
+}
+
+static void handshakes_at_once_are_bounded(void **state)
+{
+    (void)state;
+    begin_settled(1);
+    for (int i = 0; i < 10; i++) { /* ten questions that saw two deaths each: each wants to be alone */
+        struct exchange *exchange = ask(i);
+        session_forget(&exchange->asks[0]);
+        exchange->deaths = 2;
+        list_push(&story.pool.waiting, &exchange->waiting);
+    }
+    ask(30);
+    tick();
+    assert_true(world.opened - 1 <= 4);
+    end();
+}
+
+/* ---- upkeep ---- */
+
+static void an_idle_session_is_closed_before_the_upstream_would(void **state)
+{
+    (void)state;
+    begin_settled(1);
+    pass_ms(7900);
+    assert_non_null(world.sessions[0]);
+    pass_ms(200);
+    assert_null(world.sessions[0]);
+    end();
+}
+
+static void with_recent_traffic_it_is_kept_warm_by_a_query_of_our_own(void **state)
+{
+    (void)state;
+    struct pool_options options = options_for(1);
+    options.keep_warm = true;
+    begin_with(&options);
+    ask(0);
+    tick();
+    fake_ready(0);
+    tick();
+    fake_answer(0, &story.askers[0].exchange, 0);
+    pass_ms(8001);
+    assert_true(story.pool.probing);
+    assert_true(exchange_is_on(&story.pool.probe, world.sessions[0]));
+    fake_answer(0, &story.pool.probe, 0);
+    assert_false(story.pool.probing);
+    for (int i = 0; i < 50; i++) { /* five minutes on, nobody asks any more: it may go */
+        pass_ms(8001);
+        if (story.pool.probing && exchange_is_live(&story.pool.probe)) fake_answer(0, &story.pool.probe, 0);
+        if (!world.sessions[0]) break;
+    }
+    assert_null(world.sessions[0]);
+    end();
+}
+
+static void an_old_session_is_replaced_before_it_goes(void **state)
+{
+    (void)state;
+    begin_settled(1);
+    world.sessions[0]->max_age_ns = 3 * NS_PER_S;
+    pass_ms(3000);
+    assert_int_equal(world.opened, 2);
+    assert_int_equal(world.sessions[0]->state, SESSION_READY); /* still takes questions */
+    struct exchange *meanwhile = ask(0);
+    assert_true(exchange_is_on(meanwhile, world.sessions[0]));
+    fake_ready(1);
+    tick();
+    assert_int_equal(world.sessions[0]->state, SESSION_DRAINING);
+    assert_true(exchange_is_on(ask(1), world.sessions[1]));
+    fake_answer(0, meanwhile, 0);
+    assert_answered(0);
+    tick();
+    assert_null(world.sessions[0]);
+    assert_true(world.resumed[1]);
+    end();
+}
+
+static void a_full_handshake_comes_round_and_takes_over(void **state)
+{
+    (void)state;
+    begin_settled(1);
+    story.pool.remotes[0].revalidate_at_ns = story.loop.now_ns + NS_PER_S;
+    pass_ms(1001);
+    assert_int_equal(world.opened, 2);
+    assert_false(world.resumed[1]);
+    fake_ready(1);
+    tick();
+    assert_null(world.sessions[0]);
+    assert_int_equal(alive(), 1);
+    end();
+}
+
+static void a_wrong_certificate_takes_the_upstream_out_of_use_with_its_sessions(void **state)
+{
+    (void)state;
+    begin_settled(2);
+    struct exchange *in_flight = ask(0);
+    story.pool.remotes[0].revalidate_at_ns = story.loop.now_ns;
+    pass_ms(20);
+    assert_int_equal(world.opened, 2);
+    fake_end(1, LABEL_FAILURE_CERTIFICATE);
+    assert_null(world.sessions[0]);
+    assert_true(story.pool.remotes[0].distrusted);
+    assert_int_equal(in_flight->deaths, 0); /* not its fault */
+    tick();
+    assert_int_equal(world.sessions[2]->remote->index, 1);
+    fake_ready(2);
+    tick();
+    fake_answer(2, in_flight, 0);
+    assert_answered(0);
+    end();
+}
+
+static void trust_comes_back_with_a_right_certificate(void **state)
+{
+    (void)state;
+    begin_settled(1);
+    story.pool.remotes[0].revalidate_at_ns = story.loop.now_ns;
+    pass_ms(20);
+    fake_end(1, LABEL_FAILURE_CERTIFICATE);
+    ask(0);
+    pass_ms(100);
+    assert_false(world.resumed[world.opened - 1]);
+    fake_ready(world.opened - 1);
+    assert_false(story.pool.remotes[0].distrusted);
+    end();
+}
+
+static void a_refused_resumption_is_tried_again_in_full_without_waiting(void **state)
+{
+    (void)state;
+    begin_settled(1);
+    fake_end(0, LABEL_FAILURE_RESET);
+    ask(0);
+    tick();
+    assert_true(world.resumed[1]);
+    world.sessions[1]->state = SESSION_HANDSHAKING;
+    fake_end(1, LABEL_FAILURE_TLS);
+    tick();
+    assert_int_equal(world.opened, 3);
+    assert_false(world.resumed[2]);
+    end();
+}
+
+/* ---- second opinions ---- */
+
+static void servfail_is_asked_of_an_upstream_of_another_name(void **state)
+{
+    (void)state;
+    struct pool_options options = options_for(2);
+    strcpy(options.upstreams[1].name, "other.example");
+    begin_with(&options);
+    struct exchange *exchange = ask(0);
+    tick();
+    fake_ready(0);
+    tick();
+    fake_answer(0, exchange, DNS_RCODE_SERVFAIL);
+    assert_int_equal(story.askers[0].done, 0);
+    tick();
+    fake_end(1, LABEL_FAILURE_REFUSED); /* the first of the list is tried first; it has nothing to say here */
+    pass_ms(50);
+    assert_int_equal(story.askers[0].done, 0);
+    end();
+}
+
+static void where_nobody_has_a_better_answer_the_first_stands(void **state)
+{
+    (void)state;
+    struct pool_options options = options_for(2);
+    strcpy(options.upstreams[1].name, "other.example");
+    begin_with(&options);
+    struct exchange *exchange = ask(0);
+    tick();
+    fake_ready(0);
+    tick();
+    world.refuse[1] = true;
+    fake_answer(0, exchange, DNS_RCODE_REFUSED);
+    pass_ms(4501);
+    assert_answered(0);
+    assert_int_equal(story.askers[0].rcode, DNS_RCODE_REFUSED);
+    end();
+}
+
+static void siblings_of_one_name_are_not_asked_for_a_second_opinion(void **state)
+{
+    (void)state;
+    begin(2);
+    struct exchange *exchange = ask(0);
+    tick();
+    fake_ready(0);
+    tick();
+    fake_answer(0, exchange, DNS_RCODE_SERVFAIL);
+    assert_answered(0);
+    assert_int_equal(story.askers[0].rcode, DNS_RCODE_SERVFAIL);
+    end();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_slow_connection_is_not_waited_for_alone),
+        cmocka_unit_test(a_refusing_upstream_gives_way_to_the_next_at_once),
+        cmocka_unit_test(while_all_are_gone_few_tries_are_made_and_the_return_is_seen_soon),
+        cmocka_unit_test(connecting_has_a_timeout),
+        cmocka_unit_test(handshakes_at_once_are_bounded),
+        cmocka_unit_test(an_idle_session_is_closed_before_the_upstream_would),
+        cmocka_unit_test(with_recent_traffic_it_is_kept_warm_by_a_query_of_our_own),
+        cmocka_unit_test(an_old_session_is_replaced_before_it_goes),
+        cmocka_unit_test(a_full_handshake_comes_round_and_takes_over),
+        cmocka_unit_test(a_wrong_certificate_takes_the_upstream_out_of_use_with_its_sessions),
+        cmocka_unit_test(trust_comes_back_with_a_right_certificate),
+        cmocka_unit_test(a_refused_resumption_is_tried_again_in_full_without_waiting),
+        cmocka_unit_test(servfail_is_asked_of_an_upstream_of_another_name),
+        cmocka_unit_test(where_nobody_has_a_better_answer_the_first_stands),
+        cmocka_unit_test(siblings_of_one_name_are_not_asked_for_a_second_opinion),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
