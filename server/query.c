@@ -98,36 +98,37 @@ static struct question question_of(const struct query *query, const struct waite
     };
 }
 
-static void give_error(struct queries *queries, const struct query *query, const struct waiter *waiter,
+/* Gives one who waits the error; false where the client has gone. */
+static bool give_error(struct queries *queries, const struct query *query, const struct waiter *waiter,
                        const struct answer_error *error)
 {
     const struct asking asking = asking_of(waiter);
     uint8_t name[DNS_NAME_MAX];
     const struct question question = question_of(query, waiter, name);
-    reply_error(queries->counters, &asking, &question, error);
+    return reply_error(queries->counters, &asking, &question, error);
 }
 
-static void give_answer(struct queries *queries, const struct query *query, const struct waiter *waiter,
+/* The same with an answer. */
+static bool give_answer(struct queries *queries, const struct query *query, const struct waiter *waiter,
                         const struct answer *answer, const struct answer_use *use)
 {
-    static const struct answer_error too_long = {.rcode = DNS_RCODE_SERVFAIL, .ede_text = "the answer is too long"};
+    static const struct answer_error too_long = {DNS_RCODE_SERVFAIL, DNS_EDE_OTHER, "the answer is too long", 0};
     const struct asking asking = asking_of(waiter);
     uint8_t name[DNS_NAME_MAX];
     const struct question question = question_of(query, waiter, name);
     uint8_t *reply = asking.transport->begin_reply(asking.transport, asking.client, answer->size + EDNS_REPLY_MAX);
     if (!reply) {
         reply_drop(queries->counters, &asking, LABEL_DROPPED_CLIENT_GONE);
-        return;
+        return false;
     }
     memcpy(reply, answer->bytes, answer->size);
-    if (!reply_finish(queries->counters, &asking, reply, answer->size, &waiter->asker, question.name, *use))
-        reply_error(queries->counters, &asking, &question, &too_long);
+    return reply_finish(queries->counters, &asking, reply, answer->size, &waiter->asker, question.name, *use) ||
+           give_error(queries, query, waiter, &too_long);
 }
 
 static void observe(struct queries *queries, const struct waiter *waiter, unsigned source, uint64_t now_ns)
 {
-    uint64_t took_ns = now_ns - waiter->asked_ns;
-    histogram_observe(&queries->counters->request_duration[source], took_ns, 1);
+    histogram_observe(&queries->counters->request_duration[source], now_ns - waiter->asked_ns, 1);
 }
 
 void queries_answer(struct queries *queries, struct query *query, const struct answer *answer,
@@ -136,9 +137,9 @@ void queries_answer(struct queries *queries, struct query *query, const struct a
     struct list *node;
     while ((node = list_first(&query->waiters))) {
         struct waiter *waiter = container_of(node, struct waiter, of_query);
-        observe(queries, waiter, source, now_ns);
-        if (source == LABEL_SOURCE_STALE) counter_add(&queries->counters->cache_stale[0][0], 1);
-        give_answer(queries, query, waiter, answer, use);
+        bool given = give_answer(queries, query, waiter, answer, use);
+        if (given) observe(queries, waiter, source, now_ns);
+        if (given && source == LABEL_SOURCE_STALE) counter_add(&queries->counters->cache_stale[0][0], 1);
         remove_waiter(queries, waiter);
     }
 }
@@ -148,8 +149,7 @@ void queries_fail(struct queries *queries, struct query *query, const struct ans
     struct list *node;
     while ((node = list_first(&query->waiters))) {
         struct waiter *waiter = container_of(node, struct waiter, of_query);
-        observe(queries, waiter, LABEL_SOURCE_UPSTREAM, now_ns);
-        give_error(queries, query, waiter, error);
+        if (give_error(queries, query, waiter, error)) observe(queries, waiter, LABEL_SOURCE_UPSTREAM, now_ns);
         remove_waiter(queries, waiter);
     }
 }

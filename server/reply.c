@@ -16,7 +16,7 @@ void reply_drop(struct counters *counters, const struct asking *asking, unsigned
     asking->transport->end_reply(asking->transport, asking->client, 0);
 }
 
-void reply_error(struct counters *counters, const struct asking *asking, const struct question *question,
+bool reply_error(struct counters *counters, const struct asking *asking, const struct question *question,
                  const struct answer_error *error)
 {
     struct answer_error told = *error;
@@ -24,16 +24,17 @@ void reply_error(struct counters *counters, const struct asking *asking, const s
     uint8_t *reply = asking->transport->begin_reply(asking->transport, asking->client, ANSWER_ERROR_MAX);
     if (!reply) {
         reply_drop(counters, asking, LABEL_DROPPED_CLIENT_GONE);
-        return;
+        return false;
     }
     reply_end(counters, asking, answer_error(reply, question, &told), error->rcode);
+    return true;
 }
 
 void reply_local(struct counters *counters, const struct asking *asking, const struct question *question,
                  const struct answer_error *error)
 {
-    histogram_observe(&counters->request_duration[LABEL_SOURCE_LOCAL], 0, 1);
-    reply_error(counters, asking, question, error);
+    if (reply_error(counters, asking, question, error))
+        histogram_observe(&counters->request_duration[LABEL_SOURCE_LOCAL], 0, 1);
 }
 
 bool reply_finish(struct counters *counters, const struct asking *asking, uint8_t *reply, size_t size,

@@ -25,8 +25,8 @@ struct asking {
 bool reply_finish(struct counters *counters, const struct asking *asking, uint8_t *reply, size_t size,
                   const struct asker *asker, const uint8_t *name, struct answer_use use);
 
-/* An error; of the question only what was sound is repeated. */
-void reply_error(struct counters *counters, const struct asking *asking, const struct question *question,
+/* An error; of the question only what was sound is repeated. False: the client has gone, and the query was dropped. */
+bool reply_error(struct counters *counters, const struct asking *asking, const struct question *question,
                  const struct answer_error *error);
 
 /* The same for a query that never left this program. */
