@@ -1,0 +1,105 @@
+#include "metrics/counters.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Two lines, since processors fetch them in pairs: no two threads' blocks share one. */
+enum { BLOCK_ALIGNMENT = 128 };
+
+unsigned counters_qtype_label(uint16_t qtype)
+{
+    switch (qtype) {
+    case 1: return LABEL_QTYPE_A;
+    case 28: return LABEL_QTYPE_AAAA;
+    case 5: return LABEL_QTYPE_CNAME;
+    case 15: return LABEL_QTYPE_MX;
+    case 2: return LABEL_QTYPE_NS;
+    case 12: return LABEL_QTYPE_PTR;
+    case 6: return LABEL_QTYPE_SOA;
+    case 33: return LABEL_QTYPE_SRV;
+    case 16: return LABEL_QTYPE_TXT;
+    case 65: return LABEL_QTYPE_HTTPS;
+    case 64: return LABEL_QTYPE_SVCB;
+    case 43: return LABEL_QTYPE_DS;
+    case 48: return LABEL_QTYPE_DNSKEY;
+    case 35: return LABEL_QTYPE_NAPTR;
+    case 257: return LABEL_QTYPE_CAA;
+    case 52: return LABEL_QTYPE_TLSA;
+    case 255: return LABEL_QTYPE_ANY;
+    default: return LABEL_QTYPE_OTHER;
+    }
+}
+
+unsigned counters_rcode_label(uint16_t rcode)
+{
+    if (rcode <= 5) return LABEL_RCODE_NOERROR + rcode; /* the first six stand in the order of their numbers */
+    return rcode == 16 ? LABEL_RCODE_BADVERS : LABEL_RCODE_OTHER;
+}
+
+struct counters *counters_new(void)
+{
+    size_t bytes = (sizeof(struct counters) + BLOCK_ALIGNMENT - 1) / BLOCK_ALIGNMENT * BLOCK_ALIGNMENT;
+    struct counters *counters = aligned_alloc(BLOCK_ALIGNMENT, bytes);
+    if (counters) memset(counters, 0, bytes);
+    return counters;
+}
+
+void counters_free(struct counters *counters)
+{
+    free(counters);
+}
+
+static uint64_t merge_two(enum counter_kind kind, uint64_t a, uint64_t b)
+{
+    switch (kind) {
+    case GAUGE_MAX: return a > b ? a : b;
+    case TIME_SEEN: return a; /* merge_certificates */
+    case COUNTER_SUM:
+    case GAUGE_SUM: break;
+    }
+    return a + b;
+}
+
+static void merge_row(enum counter_kind kind, _Atomic uint64_t *total, const _Atomic uint64_t *block, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        gauge_set(&total[i], merge_two(kind, counter_read(&total[i]), counter_read(&block[i])));
+}
+
+static void merge_histograms(struct histogram *total, const struct histogram *block, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        merge_row(COUNTER_SUM, total[i].buckets, block[i].buckets, HISTOGRAM_EDGES + 1);
+        merge_row(COUNTER_SUM, &total[i].sum_ns, &block[i].sum_ns, 1);
+    }
+}
+
+/* A worker that has not used an upstream for weeks still knows its certificate of then: who looked last is right. */
+static void merge_certificates(struct counters *total, const struct counters *block)
+{
+    for (unsigned i = 0; i < UPSTREAMS_MAX; i++) {
+        uint64_t validated_s = counter_read(&block->upstream_validated[i][0]);
+        if (validated_s <= counter_read(&total->upstream_validated[i][0])) continue;
+        gauge_set(&total->upstream_validated[i][0], validated_s);
+        gauge_set(&total->upstream_expiry[i][0], counter_read(&block->upstream_expiry[i][0]));
+    }
+}
+
+static void merge_block(struct counters *total, const struct counters *block)
+{
+#define X(member, kind, name, set1, label1, set2, label2, help)                                                        \
+    merge_row(kind, total->member[0], block->member[0], LABEL_##set1##_COUNT *LABEL_##set2##_COUNT);
+    COUNTERS(X)
+#undef X
+#define X(member, name, set, label, help) merge_histograms(total->member, block->member, LABEL_##set##_COUNT);
+    HISTOGRAMS(X)
+#undef X
+    merge_certificates(total, block);
+    merge_row(GAUGE_MAX, &total->upstream_answered_ns, &block->upstream_answered_ns, 1);
+}
+
+void counters_merge(struct counters *const *blocks, unsigned count, struct counters *ret_total)
+{
+    memset(ret_total, 0, sizeof *ret_total);
+    for (unsigned i = 0; i < count; i++) merge_block(ret_total, blocks[i]);
+}

@@ -1,0 +1,214 @@
+/* counters: everything the program counts, in one table, and the block of counters each thread owns.
+ *
+ * A block has one writer, its thread; readers add the blocks up when a scrape asks. So a count is one relaxed load and
+ * store, no locked instruction. The tables below are the only place where a counter is declared: they make the members
+ * of `struct counters`, the exposition and docs/METRICS.md. What is not counted but looked up when asked (cache size,
+ * busiest clients, memory) has its table in metrics/figures.h.
+ *
+ * To add a metric: a line in the table; counter_add(&counters->it[label][0], 1) where it happens; a unit test that
+ * demands the documentation be current says how to write it anew. */
+#ifndef METRICS_COUNTERS_H
+#define METRICS_COUNTERS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "metrics/histogram.h"
+
+/* Upstreams a configuration may name; the bound of every series with an upstream label. */
+enum { UPSTREAMS_MAX = 16 };
+
+/* The tables are laid out by hand: a metric's name and labels on a line, its help on the next. */
+/* clang-format off */
+
+/* Label sets: LABELS_x(L) lists the values of label x as L(IDENTIFIER, "text"). */
+#define LABELS_QTYPE(L)                                                                                                \
+    L(A, "A") L(AAAA, "AAAA") L(CNAME, "CNAME") L(MX, "MX") L(NS, "NS") L(PTR, "PTR") L(SOA, "SOA") L(SRV, "SRV")      \
+    L(TXT, "TXT") L(HTTPS, "HTTPS") L(SVCB, "SVCB") L(DS, "DS") L(DNSKEY, "DNSKEY") L(NAPTR, "NAPTR") L(CAA, "CAA")    \
+    L(TLSA, "TLSA") L(ANY, "ANY") L(OTHER, "other")
+#define LABELS_RCODE(L)                                                                                                \
+    L(NOERROR, "NOERROR") L(FORMERR, "FORMERR") L(SERVFAIL, "SERVFAIL") L(NXDOMAIN, "NXDOMAIN") L(NOTIMP, "NOTIMP")    \
+    L(REFUSED, "REFUSED") L(BADVERS, "BADVERS") L(OTHER, "other")
+#define LABELS_REJECTED(L) /* a connection, at once */                                                                 \
+    L(ACCESS, "access") L(FULL, "max_connections") L(ADDRESS, "max_per_address") L(RATE, "rate")                       \
+    L(DESCRIPTORS, "descriptors")
+#define LABELS_CLOSED(L) /* a connection, later, by us or by the client */                                             \
+    L(CLIENT, "client") L(IDLE, "idle_timeout") L(READ, "read_timeout") L(SLOW, "slow_reader")                         \
+    L(PROTOCOL, "protocol") L(PRESSURE, "pressure") L(ERROR, "error") L(DRAIN, "drain")
+#define LABELS_INVALID(L)                                                                                              \
+    L(NOT_QUERY, "not_a_query") L(FORMERR, "malformed") L(TOO_LONG, "too_long") L(OPCODE, "opcode")                    \
+    L(EDNS_VERSION, "edns_version") L(TRANSFER, "transfer") L(CLASS, "class")
+#define LABELS_SOURCE(L)                                                                                               \
+    L(CACHE, "cache") L(UPSTREAM, "upstream") L(STALE, "stale") L(LOCAL, "local")
+#define LABELS_DROPPED(L) /* a query that gets no reply */                                                             \
+    L(RATE, "rate_limit") L(NOT_QUERY, "not_a_query") L(CLIENT_GONE, "client_gone") L(CLOSED, "closed")
+#define LABELS_PREFETCH(L)                                                                                             \
+    L(REFRESHED, "refreshed") L(FAILED, "failed") L(OVER_SHARE, "over_share")
+#define LABELS_FAILURE(L) /* of an upstream, by what was seen of it */                                                 \
+    L(REFUSED, "connect_refused") L(CONNECT_TIMEOUT, "connect_timeout") L(CONNECT, "connect_error") L(TLS, "tls")      \
+    L(TLS_TIMEOUT, "tls_timeout") L(CERTIFICATE, "certificate") L(CLOSED, "closed") L(RESET, "reset")                  \
+    L(HUNG, "hung") L(FRAME, "bad_frame") L(MISMATCH, "mismatch") L(MALFORMED, "malformed")
+#define LABELS_RETRY(L)                                                                                                \
+    L(CLOSED, "closed") L(HUNG, "hung") L(HEDGE, "hedge") L(RCODE, "rcode") L(MALFORMED, "malformed")
+#define LABELS_SESSION_END(L) /* with nothing wrong */                                                                 \
+    L(IDLE, "idle") L(AGE, "max_age") L(REPLACED, "replaced") L(REVALIDATED, "revalidated") L(DRAIN, "drain")          \
+    L(RELOAD, "reload") L(PEER, "peer_idle")
+#define LABELS_RESUMED(L)                                                                                              \
+    L(NO, "false") L(YES, "true")
+
+/* X(member, kind, name behind "dns_tls_proxy_", first label: set and name, second label: set and name, help)
+ * A first label of set UPSTREAM takes its values from the configuration. */
+#define COUNTERS(X)                                                                                                    \
+    X(client_connections, GAUGE_SUM, "client_connections", NONE, "", NONE, "",                                         \
+      "Client connections open now.")                                                                                  \
+    X(client_accepted, COUNTER_SUM, "client_connections_total", NONE, "", NONE, "",                                    \
+      "Client connections accepted.")                                                                                  \
+    X(client_rejected, COUNTER_SUM, "client_connections_rejected_total", REJECTED, "reason", NONE, "",                 \
+      "Client connections closed as soon as they were accepted, by reason.")                                           \
+    X(client_closed, COUNTER_SUM, "client_connections_closed_total", CLOSED, "cause", NONE, "",                        \
+      "Client connections ended, by cause.")                                                                           \
+    X(queries, COUNTER_SUM, "queries_total", QTYPE, "qtype", NONE, "",                                                 \
+      "Queries received from clients, by type.")                                                                       \
+    X(invalid, COUNTER_SUM, "invalid_queries_total", INVALID, "reason", NONE, "",                                      \
+      "Queries refused for their form, by reason.")                                                                    \
+    X(responses, COUNTER_SUM, "responses_total", RCODE, "rcode", NONE, "",                                             \
+      "Responses given to clients, by response code.")                                                                 \
+    X(dropped, COUNTER_SUM, "dropped_queries_total", DROPPED, "reason", NONE, "",                                      \
+      "Queries that got no response, by reason.")                                                                      \
+    X(rate_limited, COUNTER_SUM, "rate_limited_total", NONE, "", NONE, "",                                             \
+      "Queries over their client's rate.")                                                                             \
+    X(access_denied, COUNTER_SUM, "access_denied_total", NONE, "", NONE, "",                                           \
+      "Connections of addresses that may not ask.")                                                                    \
+    X(overloaded, COUNTER_SUM, "overloaded_total", NONE, "", NONE, "",                                                 \
+      "Queries answered SERVFAIL because a bound was reached.")                                                        \
+    X(merged, COUNTER_SUM, "merged_queries_total", NONE, "", NONE, "",                                                 \
+      "Queries that waited for an identical one in flight.")                                                           \
+    X(in_flight, GAUGE_SUM, "queries_in_flight", NONE, "", NONE, "",                                                   \
+      "Questions being asked upstream now.")                                                                           \
+    X(cache_hits, COUNTER_SUM, "cache_hits_total", NONE, "", NONE, "",                                                 \
+      "Queries answered from the cache, fresh.")                                                                       \
+    X(cache_misses, COUNTER_SUM, "cache_misses_total", NONE, "", NONE, "",                                             \
+      "Cacheable queries with no fresh answer in the cache.")                                                          \
+    X(cache_stale, COUNTER_SUM, "cache_stale_answers_total", NONE, "", NONE, "",                                       \
+      "Queries answered from the cache after the TTL.")                                                                \
+    X(prefetch, COUNTER_SUM, "prefetch_total", PREFETCH, "result", NONE, "",                                           \
+      "Refreshes of top names, by result.")                                                                            \
+    X(upstream_queries, COUNTER_SUM, "upstream_queries_total", UPSTREAM, "upstream", NONE, "",                         \
+      "Queries sent upstream.")                                                                                        \
+    X(upstream_responses, COUNTER_SUM, "upstream_responses_total", UPSTREAM, "upstream", RCODE, "rcode",               \
+      "Responses from upstream, by response code.")                                                                    \
+    X(upstream_failures, COUNTER_SUM, "upstream_failures_total", UPSTREAM, "upstream", FAILURE, "reason",              \
+      "Failures of an upstream, by reason.")                                                                           \
+    X(upstream_retries, COUNTER_SUM, "upstream_retries_total", UPSTREAM, "upstream", RETRY, "reason",                  \
+      "Questions asked again, by the upstream they were first asked of and the reason.")                               \
+    X(upstream_in_flight, GAUGE_SUM, "upstream_in_flight", UPSTREAM, "upstream", NONE, "",                             \
+      "Queries waiting for a response.")                                                                               \
+    X(upstream_sessions, GAUGE_SUM, "upstream_sessions", UPSTREAM, "upstream", NONE, "",                               \
+      "TLS sessions ready for queries.")                                                                               \
+    X(upstream_ended, COUNTER_SUM, "upstream_sessions_ended_total", UPSTREAM, "upstream", SESSION_END, "cause",        \
+      "Sessions ended with nothing wrong, by cause.")                                                                  \
+    X(upstream_handshakes, COUNTER_SUM, "upstream_handshakes_total", UPSTREAM, "upstream", RESUMED, "resumed",         \
+      "TLS handshakes completed, full or resumed.")                                                                    \
+    X(upstream_connects, COUNTER_SUM, "upstream_connects_total", UPSTREAM, "upstream", NONE, "",                       \
+      "Connections begun.")                                                                                            \
+    X(upstream_late, COUNTER_SUM, "upstream_late_responses_total", UPSTREAM, "upstream", NONE, "",                     \
+      "Responses to questions that had been answered or given up.")                                                    \
+    X(upstream_up, GAUGE_MAX, "upstream_up", UPSTREAM, "upstream", NONE, "",                                           \
+      "1 where a session of any worker is ready; 0 where none is, because it fails or is not needed.")                 \
+    X(upstream_expiry, TIME_SEEN, "upstream_certificate_expiry_timestamp_seconds", UPSTREAM, "upstream", NONE, "",      \
+      "When the certificate validated last ends. Absent until one was.")                                                 \
+    X(upstream_validated, TIME_SEEN, "upstream_certificate_validated_timestamp_seconds", UPSTREAM, "upstream", NONE, "", \
+      "When the certificate was last validated in a full handshake. Absent until one was.")
+
+/* X(member, name behind "dns_tls_proxy_", label: set and name, help) */
+#define HISTOGRAMS(X)                                                                                                  \
+    X(request_duration, "request_duration_seconds", SOURCE, "source",                                                  \
+      "From reading a query to writing its response.")                                                                 \
+    X(upstream_duration, "upstream_duration_seconds", UPSTREAM, "upstream",                                            \
+      "From sending a query upstream to its response.")                                                                \
+    X(handshake_duration, "upstream_handshake_duration_seconds", NONE, "",                                             \
+      "From connecting to a session ready for queries.")
+
+/* clang-format on */
+
+/* enum { LABEL_QTYPE_A, ..., LABEL_QTYPE_COUNT }, and so on. */
+#define LABELS_ENUM(name)                 enum { LABELS_##name(LABELS_ENUM_##name) LABEL_##name##_COUNT };
+#define LABELS_ENUM_QTYPE(id, text)       LABEL_QTYPE_##id,
+#define LABELS_ENUM_RCODE(id, text)       LABEL_RCODE_##id,
+#define LABELS_ENUM_REJECTED(id, text)    LABEL_REJECTED_##id,
+#define LABELS_ENUM_CLOSED(id, text)      LABEL_CLOSED_##id,
+#define LABELS_ENUM_INVALID(id, text)     LABEL_INVALID_##id,
+#define LABELS_ENUM_SOURCE(id, text)      LABEL_SOURCE_##id,
+#define LABELS_ENUM_DROPPED(id, text)     LABEL_DROPPED_##id,
+#define LABELS_ENUM_PREFETCH(id, text)    LABEL_PREFETCH_##id,
+#define LABELS_ENUM_FAILURE(id, text)     LABEL_FAILURE_##id,
+#define LABELS_ENUM_RETRY(id, text)       LABEL_RETRY_##id,
+#define LABELS_ENUM_SESSION_END(id, text) LABEL_SESSION_END_##id,
+#define LABELS_ENUM_RESUMED(id, text)     LABEL_RESUMED_##id,
+
+LABELS_ENUM(QTYPE)
+LABELS_ENUM(RCODE)
+LABELS_ENUM(REJECTED)
+LABELS_ENUM(CLOSED)
+LABELS_ENUM(INVALID)
+LABELS_ENUM(SOURCE)
+LABELS_ENUM(DROPPED)
+LABELS_ENUM(PREFETCH)
+LABELS_ENUM(FAILURE)
+LABELS_ENUM(RETRY)
+LABELS_ENUM(SESSION_END)
+LABELS_ENUM(RESUMED)
+
+enum { LABEL_NONE_COUNT = 1, LABEL_UPSTREAM_COUNT = UPSTREAMS_MAX };
+
+/* How the blocks of the threads become one figure. */
+enum counter_kind {
+    COUNTER_SUM, /* counts up */
+    GAUGE_SUM,   /* each thread's share of a whole */
+    GAUGE_MAX,   /* true in any thread */
+    TIME_SEEN /* of a certificate, seconds since 1970, from the thread that validated last; 0 = not known, not shown */
+};
+
+struct counters {
+#define X(member, kind, name, set1, label1, set2, label2, help)                                                        \
+    _Atomic uint64_t member[LABEL_##set1##_COUNT][LABEL_##set2##_COUNT];
+    COUNTERS(X)
+#undef X
+#define X(member, name, set, label, help) struct histogram member[LABEL_##set##_COUNT];
+    HISTOGRAMS(X)
+#undef X
+    /* When the DoT path last proved itself: an authenticated session of this thread gave a valid response. */
+    _Atomic uint64_t upstream_answered_ns;
+};
+
+/* The writer's thread only. */
+static inline void counter_add(_Atomic uint64_t *counter, uint64_t count)
+{
+    uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, value + count, memory_order_relaxed);
+}
+
+static inline void gauge_set(_Atomic uint64_t *gauge, uint64_t value)
+{
+    atomic_store_explicit(gauge, value, memory_order_relaxed);
+}
+
+/* Any thread. */
+static inline uint64_t counter_read(const _Atomic uint64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+/* The label of a DNS type or response code, LABEL_QTYPE_ or LABEL_RCODE_. */
+unsigned counters_qtype_label(uint16_t qtype);
+unsigned counters_rcode_label(uint16_t rcode);
+
+/* A block, zeroed, on cache lines of its own; NULL where memory is short. */
+struct counters *counters_new(void);
+void counters_free(struct counters *counters);
+
+/* Reads `count` blocks, each as it is at that moment, into one that stands for the whole program. `ret_total` is the
+ * caller's own. */
+void counters_merge(struct counters *const *blocks, unsigned count, struct counters *ret_total);
+
+#endif

@@ -1,0 +1,78 @@
+#include "metrics/document.h"
+
+#include "metrics/catalogue.h"
+
+static const char introduction[] =
+    "# Metrics\n"
+    "\n"
+    "Written by `dns-tls-proxy --print-config-doc=metrics` from the program's own table; change it there.\n"
+    "\n"
+    "`/metrics` answers in Prometheus text format 0.0.4, or in OpenMetrics 1.0 where the scraper's `Accept` header "
+    "asks for it;\n"
+    "names, labels and values are the same. Units are base units, counters end in `_total`, and every series exists "
+    "from the\n"
+    "start, at 0, but for times not known yet (absent) and the busiest clients (those there are). A counter starts at "
+    "0 with the\n"
+    "program; each thread counts for itself and a scrape adds up, so figures of one scrape may differ by what happened "
+    "while it\n"
+    "was read.\n"
+    "\n"
+    "The labels take no value from the network but the addresses of the busiest clients, of which there are never more "
+    "than\n";
+
+static const char closing[] =
+    "\n"
+    "Alert rules, recording rules and their tests, and an example of a scrape configuration: `metrics/prometheus/`. A "
+    "Grafana\n"
+    "dashboard: `metrics/grafana/dashboard.json`. What to do when an alert fires: [RUNBOOK](RUNBOOK.md).\n";
+
+static void write_values(FILE *out, const struct metric_label *label)
+{
+    if (!label->values) return;
+    fputs(": ", out);
+    for (unsigned i = 0; i < label->count; i++) fprintf(out, "%s`%s`", i ? " " : "", label->values[i]);
+}
+
+static void write_labels(FILE *out, const struct metric *metric)
+{
+    unsigned written = 0;
+    for (unsigned i = 0; i < METRIC_LABELS_MAX; i++) {
+        const struct metric_label *label = &metric->labels[i];
+        if (!label->name || !*label->name) continue;
+        fprintf(out, "%s`%s`", written++ ? "<br>" : "", label->name);
+        write_values(out, label);
+    }
+}
+
+static unsigned write_metric(FILE *out, const struct metric *metric)
+{
+    static const char *const types[] = {"counter", "gauge", "histogram"};
+    unsigned series = metric_series_max(metric);
+    fprintf(out, "| `%s` | %s | ", metric->name, types[metric->type]);
+    write_labels(out, metric);
+    fprintf(out, " | %s | %u |\n", metric->help, series);
+    return series;
+}
+
+static void write_edges(FILE *out)
+{
+    fputs("\nHistograms have these edges, in seconds: ", out);
+    for (unsigned i = 0; i < HISTOGRAM_EDGES; i++) fprintf(out, "%g ", (double)histogram_edges_ns[i] / 1e9);
+    fputs("and infinity.\n", out);
+}
+
+void document_write(FILE *out)
+{
+    size_t count;
+    unsigned series = 0;
+    const struct metric *metrics = catalogue(&count);
+    fputs(introduction, out);
+    fprintf(out, "%d. An upstream's label is `ADDRESS:PORT#NAME`; a configuration has at most %d of them.\n\n",
+            BUSIEST_MAX, UPSTREAMS_MAX);
+    fputs("| name | type | labels | meaning | series at most |\n|---|---|---|---|---|\n", out);
+    for (size_t i = 0; i < count; i++) series += write_metric(out, &metrics[i]);
+    fprintf(out, "\nAll together at most %u series, with %d upstreams; with four upstreams about a third of it.\n",
+            series, UPSTREAMS_MAX);
+    write_edges(out);
+    fputs(closing, out);
+}

@@ -1,0 +1,10 @@
+/* document: docs/METRICS.md, written from the catalogue, so that it cannot fall behind. Pure; main thread. */
+#ifndef METRICS_DOCUMENT_H
+#define METRICS_DOCUMENT_H
+
+#include <stdio.h>
+
+/* Markdown. A failed write is told by ferror(out). */
+void document_write(FILE *out);
+
+#endif

@@ -1,0 +1,97 @@
+/* figures: what the program shows besides its counters: what is looked up only when somebody asks. A plain snapshot,
+ * filled on the HTTP thread by the server's callback (metrics/endpoint.h) and by process_read; the table below makes
+ * its numbers, the exposition and docs/METRICS.md. */
+#ifndef METRICS_FIGURES_H
+#define METRICS_FIGURES_H
+
+#include <stdint.h>
+
+#include "common/address.h"
+#include "metrics/counters.h"
+
+enum {
+    BUSIEST_MAX = 10,          /* clients shown; the bound of their series */
+    NAMES_MAX = 20,            /* top names on the status page */
+    NAME_TEXT_BYTES = 1024,    /* a name of 255 bytes, each written \DDD, and a NUL */
+    TYPE_TEXT_BYTES = 16,      /* "TYPE65535" */
+    UPSTREAM_LABEL_BYTES = 320 /* "ADDRESS#NAME" */
+};
+
+/* clang-format off */
+/* X(member, type, full name, help). Those of the server come first, then those of process_read. */
+#define FIGURES(X)                                                                                                     \
+    X(started_s, GAUGE, "dns_tls_proxy_start_time_seconds",                                                            \
+      "When the program started, seconds since 1970.")                                                                 \
+    X(ready, GAUGE, "dns_tls_proxy_ready",                                                                             \
+      "1 while /readyz says yes: not draining, and the path through an upstream answered lately.")                     \
+    X(reload_good, GAUGE, "dns_tls_proxy_config_last_reload_successful",                                               \
+      "1 where the configuration in use is the file's as last read; 0 where a reload was refused.")                    \
+    X(reloaded_s, GAUGE, "dns_tls_proxy_config_last_reload_success_timestamp_seconds",                                 \
+      "When a configuration was last taken, at start or by a reload.")                                                 \
+    X(workers, GAUGE, "dns_tls_proxy_workers",                                                                         \
+      "Worker threads.")                                                                                               \
+    X(connections_max, GAUGE, "dns_tls_proxy_client_connections_max",                                                  \
+      "Client connections the configuration allows.")                                                                  \
+    X(cache_entries, GAUGE, "dns_tls_proxy_cache_entries",                                                             \
+      "Answers in the cache.")                                                                                         \
+    X(cache_bytes, GAUGE, "dns_tls_proxy_cache_bytes",                                                                 \
+      "Memory of the cache.")                                                                                          \
+    X(cache_bytes_max, GAUGE, "dns_tls_proxy_cache_max_bytes",                                                         \
+      "Memory the configuration allows the cache.")                                                                    \
+    X(cache_evictions, COUNTER, "dns_tls_proxy_cache_evictions_total",                                                 \
+      "Answers that left the cache to make room.")                                                                     \
+    X(process_cpu_s, COUNTER, "process_cpu_seconds_total",                                                             \
+      "Processor time used, user and system.")                                                                         \
+    X(process_resident_bytes, GAUGE, "process_resident_memory_bytes",                                                  \
+      "Memory resident.")                                                                                              \
+    X(process_virtual_bytes, GAUGE, "process_virtual_memory_bytes",                                                    \
+      "Address space.")                                                                                                \
+    X(process_open_fds, GAUGE, "process_open_fds",                                                                     \
+      "Descriptors open.")                                                                                             \
+    X(process_max_fds, GAUGE, "process_max_fds",                                                                       \
+      "Descriptors allowed.")                                                                                          \
+    X(process_threads, GAUGE, "process_threads",                                                                       \
+      "Threads.")                                                                                                      \
+    X(process_started_s, GAUGE, "process_start_time_seconds",                                                          \
+      "When the process started, seconds since 1970.")
+/* clang-format on */
+
+/* A client as the busiest lists show it; `port` only in busiest_ports. */
+struct figures_client {
+    char address[ADDRESS_TEXT_BYTES];
+    uint16_t port;
+    double queries_per_s;
+};
+
+/* A question asked often, in presentation format (RFC 1035, 5.1: what cannot be printed as \DDD). */
+struct figures_name {
+    char name[NAME_TEXT_BYTES];
+    char type[TYPE_TEXT_BYTES];
+    uint64_t asks;
+};
+
+/* Versions of the program and its libraries; texts that live as long as the program. */
+struct figures_build {
+    const char *version;
+    const char *wolfssl;
+    const char *ldns;
+    const char *civetweb;
+};
+
+/* About 30 KB: on the heap, not on the small stack of an HTTP thread. */
+struct figures {
+#define X(member, type, name, help) double member;
+    FIGURES(X)
+#undef X
+    struct figures_build build;
+    unsigned upstream_count;
+    char upstreams[UPSTREAMS_MAX][UPSTREAM_LABEL_BYTES]; /* in the order of the counters' first index */
+    unsigned busiest_port_count;
+    struct figures_client busiest_ports[BUSIEST_MAX]; /* IP/port pairs, the busiest first */
+    unsigned busiest_address_count;
+    struct figures_client busiest_addresses[BUSIEST_MAX]; /* addresses (or the prefixes limited together) */
+    unsigned name_count;
+    struct figures_name names[NAMES_MAX]; /* the most asked first; filled only where names were asked for */
+};
+
+#endif

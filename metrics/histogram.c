@@ -1,0 +1,42 @@
+#include "metrics/histogram.h"
+
+#include "metrics/counters.h"
+
+const uint64_t histogram_edges_ns[HISTOGRAM_EDGES] = HISTOGRAM_EDGES_NS;
+_Static_assert(sizeof((uint64_t[])HISTOGRAM_EDGES_NS) == sizeof histogram_edges_ns, "HISTOGRAM_EDGES counts the edges");
+
+void histogram_observe(struct histogram *histogram, uint64_t duration_ns, uint64_t count)
+{
+    unsigned bucket = 0;
+    while (bucket < HISTOGRAM_EDGES && duration_ns > histogram_edges_ns[bucket]) bucket++;
+    counter_add(&histogram->buckets[bucket], count);
+    counter_add(&histogram->sum_ns, duration_ns * count);
+}
+
+uint64_t histogram_count(const struct histogram *histogram)
+{
+    uint64_t count = 0;
+    for (unsigned i = 0; i <= HISTOGRAM_EDGES; i++) count += counter_read(&histogram->buckets[i]);
+    return count;
+}
+
+bool histogram_percentile_ns(const struct histogram *histogram, unsigned percent, uint64_t *ret_ns)
+{
+    uint64_t count = histogram_count(histogram);
+    if (count == 0) return false;
+    double rank = (double)count * percent / 100;
+    double below = 0;
+    uint64_t edge = 0;
+    for (unsigned i = 0; i < HISTOGRAM_EDGES; i++) {
+        double here = (double)counter_read(&histogram->buckets[i]);
+        uint64_t next = histogram_edges_ns[i];
+        if (here > 0 && below + here >= rank) {
+            *ret_ns = edge + (uint64_t)((double)(next - edge) * (rank - below) / here);
+            return true;
+        }
+        below += here;
+        edge = next;
+    }
+    *ret_ns = edge;
+    return true;
+}

@@ -1,0 +1,35 @@
+/* histogram: how long things took, in fixed buckets, as Prometheus counts them. One writer a histogram; any thread may
+ * read. */
+#ifndef METRICS_HISTOGRAM_H
+#define METRICS_HISTOGRAM_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Upper edges in nanoseconds, from a cached answer (tens of microseconds) to the usual total time-out; 0.1 s is an edge
+ * because the latency alert asks for it. */
+#define HISTOGRAM_EDGES_NS                                                                                             \
+    {                                                                                                                  \
+        50000, 100000, 250000, 500000, 1000000, 2500000, 5000000, 10000000, 25000000, 50000000, 75000000, 100000000,   \
+            250000000, 500000000, 1000000000, 2500000000, 5000000000                                                   \
+    }
+enum { HISTOGRAM_EDGES = 17 };
+
+struct histogram {
+    _Atomic uint64_t buckets[HISTOGRAM_EDGES + 1]; /* not cumulative; the last is +Inf */
+    _Atomic uint64_t sum_ns;
+};
+
+extern const uint64_t histogram_edges_ns[HISTOGRAM_EDGES];
+
+/* Counts `count` events of the same duration. The writer's thread only. */
+void histogram_observe(struct histogram *histogram, uint64_t duration_ns, uint64_t count);
+
+uint64_t histogram_count(const struct histogram *histogram);
+
+/* Below which `percent` (0..100) of the events are, supposing that those of a bucket lie evenly between its edges, as
+ * Prometheus does. What is above the last edge counts as the last edge. False where there is no event. */
+bool histogram_percentile_ns(const struct histogram *histogram, unsigned percent, uint64_t *ret_ns);
+
+#endif

@@ -1,0 +1,188 @@
+#include "metrics/status.h"
+
+#include "metrics/catalogue.h"
+#include "metrics/json.h"
+
+enum { SECONDS_A_DAY = 86400 };
+
+static uint64_t row_sum(const _Atomic uint64_t *row, unsigned count)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < count; i++) sum += counter_read(&row[i]);
+    return sum;
+}
+
+/* An object of the values of a counter with one label, spelt as in the metrics; `offset` is the counter's in struct
+ * counters. */
+static void write_row(struct json *json, const char *key, const struct counters *total, size_t offset)
+{
+    const _Atomic uint64_t *row = (const void *)((const char *)total + offset);
+    size_t count;
+    const struct metric *metrics = catalogue(&count);
+    json_open(json, key, '{');
+    for (size_t i = 0; i < count; i++) {
+        const struct metric_label *label = &metrics[i].labels[0];
+        if (metrics[i].place != METRIC_IN_COUNTERS || metrics[i].offset != offset) continue;
+        for (unsigned j = 0; j < label->count; j++) json_count(json, label->values[j], counter_read(&row[j]));
+    }
+    json_close(json, '{');
+}
+
+static void write_percentile(struct json *json, const char *key, const struct histogram *histogram, unsigned percent)
+{
+    uint64_t ns;
+    if (histogram_percentile_ns(histogram, percent, &ns))
+        json_number(json, key, (double)ns / (double)NS_PER_MS);
+    else
+        json_null(json, key);
+}
+
+static void write_histogram(struct json *json, const char *key, const struct histogram *histogram)
+{
+    json_open(json, key, '{');
+    json_open(json, "buckets", '[');
+    for (unsigned i = 0; i <= HISTOGRAM_EDGES; i++) json_count(json, NULL, counter_read(&histogram->buckets[i]));
+    json_close(json, '[');
+    write_percentile(json, "p50_ms", histogram, 50);
+    write_percentile(json, "p90_ms", histogram, 90);
+    write_percentile(json, "p99_ms", histogram, 99);
+    json_close(json, '{');
+}
+
+static void write_latency(struct json *json, const struct counters *total)
+{
+    json_open(json, "edges_ms", '[');
+    for (unsigned i = 0; i < HISTOGRAM_EDGES; i++)
+        json_number(json, NULL, (double)histogram_edges_ns[i] / (double)NS_PER_MS);
+    json_close(json, '[');
+    json_open(json, "latency", '{');
+    write_histogram(json, "cache", &total->request_duration[LABEL_SOURCE_CACHE]);
+    write_histogram(json, "upstream", &total->request_duration[LABEL_SOURCE_UPSTREAM]);
+    json_close(json, '{');
+}
+
+static void write_traffic(struct json *json, const struct counters *total, const struct figures *figures)
+{
+    json_count(json, "queries", row_sum(total->queries[0], LABEL_QTYPE_COUNT));
+    write_row(json, "qtypes", total, offsetof(struct counters, queries));
+    write_row(json, "responses", total, offsetof(struct counters, responses));
+    write_row(json, "dropped", total, offsetof(struct counters, dropped));
+    write_row(json, "invalid", total, offsetof(struct counters, invalid));
+    json_count(json, "rate_limited", counter_read(&total->rate_limited[0][0]));
+    json_count(json, "access_denied", counter_read(&total->access_denied[0][0]));
+    json_count(json, "overloaded", counter_read(&total->overloaded[0][0]));
+    json_count(json, "merged", counter_read(&total->merged[0][0]));
+    json_count(json, "in_flight", counter_read(&total->in_flight[0][0]));
+    json_count(json, "connections", counter_read(&total->client_connections[0][0]));
+    json_number(json, "connections_max", figures->connections_max);
+    json_count(json, "accepted", counter_read(&total->client_accepted[0][0]));
+    write_row(json, "rejected", total, offsetof(struct counters, client_rejected));
+}
+
+static void write_cache(struct json *json, const struct counters *total, const struct figures *figures)
+{
+    json_open(json, "cache", '{');
+    json_count(json, "hits", counter_read(&total->cache_hits[0][0]));
+    json_count(json, "misses", counter_read(&total->cache_misses[0][0]));
+    json_count(json, "stale", counter_read(&total->cache_stale[0][0]));
+    json_number(json, "evictions", figures->cache_evictions);
+    json_number(json, "entries", figures->cache_entries);
+    json_number(json, "bytes", figures->cache_bytes);
+    json_number(json, "bytes_max", figures->cache_bytes_max);
+    write_row(json, "prefetch", total, offsetof(struct counters, prefetch));
+    json_close(json, '{');
+}
+
+static void write_certificate(struct json *json, const struct status *status, unsigned i)
+{
+    uint64_t expiry_s = counter_read(&status->total->upstream_expiry[i][0]);
+    uint64_t validated_s = counter_read(&status->total->upstream_validated[i][0]);
+    if (expiry_s)
+        json_number(json, "certificate_days_left", (double)((int64_t)expiry_s - status->wall_s) / SECONDS_A_DAY);
+    else
+        json_null(json, "certificate_days_left");
+    if (validated_s)
+        json_number(json, "validated_seconds_ago", (double)(status->wall_s - (int64_t)validated_s));
+    else
+        json_null(json, "validated_seconds_ago");
+}
+
+static void write_upstream(struct json *json, const struct status *status, unsigned i)
+{
+    const struct counters *total = status->total;
+    json_open(json, NULL, '{');
+    json_text(json, "name", status->figures->upstreams[i]);
+    json_bool(json, "up", counter_read(&total->upstream_up[i][0]));
+    json_count(json, "sessions", counter_read(&total->upstream_sessions[i][0]));
+    json_count(json, "in_flight", counter_read(&total->upstream_in_flight[i][0]));
+    json_count(json, "queries", counter_read(&total->upstream_queries[i][0]));
+    json_count(json, "responses", row_sum(total->upstream_responses[i], LABEL_RCODE_COUNT));
+    json_count(json, "failures", row_sum(total->upstream_failures[i], LABEL_FAILURE_COUNT));
+    json_count(json, "retries", row_sum(total->upstream_retries[i], LABEL_RETRY_COUNT));
+    json_count(json, "handshakes_full", counter_read(&total->upstream_handshakes[i][LABEL_RESUMED_NO]));
+    json_count(json, "handshakes_resumed", counter_read(&total->upstream_handshakes[i][LABEL_RESUMED_YES]));
+    write_histogram(json, "latency", &total->upstream_duration[i]);
+    write_certificate(json, status, i);
+    json_close(json, '{');
+}
+
+static void write_clients(struct json *json, const char *key, const struct figures_client *clients, unsigned count)
+{
+    json_open(json, key, '[');
+    for (unsigned i = 0; i < count; i++) {
+        json_open(json, NULL, '{');
+        json_text(json, "client", clients[i].address);
+        json_count(json, "port", clients[i].port);
+        json_number(json, "per_second", clients[i].queries_per_s);
+        json_close(json, '{');
+    }
+    json_close(json, '[');
+}
+
+static void write_names(struct json *json, const struct figures *figures)
+{
+    json_open(json, "names", '[');
+    for (unsigned i = 0; i < figures->name_count; i++) {
+        json_open(json, NULL, '{');
+        json_text(json, "name", figures->names[i].name);
+        json_text(json, "type", figures->names[i].type);
+        json_count(json, "asks", figures->names[i].asks);
+        json_close(json, '{');
+    }
+    json_close(json, '[');
+    write_clients(json, "busiest_ports", figures->busiest_ports, figures->busiest_port_count);
+    write_clients(json, "busiest_addresses", figures->busiest_addresses, figures->busiest_address_count);
+}
+
+static void write_program(struct json *json, const struct status *status)
+{
+    const struct figures *figures = status->figures;
+    json_text(json, "version", figures->build.version);
+    json_count(json, "now_ms", status->now_ns / NS_PER_MS);
+    json_number(json, "uptime_seconds", (double)status->wall_s - figures->started_s);
+    json_bool(json, "live", status->live);
+    json_bool(json, "ready", status->readiness.state == READINESS_READY);
+    json_text(json, "reason", readiness_reason(status->readiness.state));
+    json_number(json, "workers", figures->workers);
+    json_number(json, "cpu_seconds", figures->process_cpu_s);
+    json_number(json, "resident_bytes", figures->process_resident_bytes);
+    json_number(json, "open_fds", figures->process_open_fds);
+    json_number(json, "max_fds", figures->process_max_fds);
+}
+
+void status_write(const struct status *status, FILE *out)
+{
+    struct json json = {out, false};
+    json_open(&json, NULL, '{');
+    write_program(&json, status);
+    write_traffic(&json, status->total, status->figures);
+    write_cache(&json, status->total, status->figures);
+    write_latency(&json, status->total);
+    json_open(&json, "upstreams", '[');
+    for (unsigned i = 0; i < status->figures->upstream_count; i++) write_upstream(&json, status, i);
+    json_close(&json, '[');
+    json_bool(&json, "names_shown", status->show_names);
+    if (status->show_names) write_names(&json, status->figures);
+    json_close(&json, '{');
+    putc('\n', out);
+}

@@ -1,0 +1,223 @@
+/* status: the figures of the status page. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "metrics/status.h"
+
+enum { NOW_S = 1700000000 };
+
+struct world {
+    struct counters total;
+    struct figures figures;
+    struct status status;
+    char *text;
+};
+
+static int setup(void **state)
+{
+    struct world *world = test_calloc(1, sizeof *world);
+    world->figures.build.version = "1.2.3";
+    world->figures.started_s = NOW_S - 90;
+    world->figures.upstream_count = 1;
+    strcpy(world->figures.upstreams[0], "1.1.1.1:853#one");
+    world->status = (struct status){
+        .total = &world->total, .figures = &world->figures, .live = true, .now_ns = 5 * NS_PER_S, .wall_s = NOW_S};
+    *state = world;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *world = *state;
+    free(world->text);
+    test_free(world);
+    return 0;
+}
+
+static const char *write(struct world *world)
+{
+    size_t size;
+    free(world->text);
+    FILE *out = open_memstream(&world->text, &size);
+    assert_non_null(out);
+    status_write(&world->status, out);
+    fclose(out);
+    return world->text;
+}
+
+static void expect(struct world *world, const char *part)
+{
+    if (!strstr(write(world), part)) fail_msg("%s not in %s", part, world->text);
+}
+
+/* Brackets close in the order they opened, outside of strings: no member was forgotten. */
+static void the_text_is_one_whole_object(void **state)
+{
+    struct world *world = *state;
+    world->status.show_names = true;
+    world->figures.name_count = 1;
+    strcpy(world->figures.names[0].name, "a{\"[\\.example");
+    char open[16];
+    int depth = 0;
+    bool quoted = false;
+    const char *c = write(world);
+    for (; *c && *c != '\n'; c++) {
+        if (quoted && *c == '\\')
+            c++;
+        else if (*c == '"')
+            quoted = !quoted;
+        else if (quoted)
+            continue;
+        else if (*c == '{' || *c == '[')
+            open[depth++] = *c;
+        else if (*c == '}' || *c == ']')
+            assert_int_equal(open[--depth], *c == '}' ? '{' : '[');
+        assert_true(depth < (int)sizeof open);
+        assert_true(depth > 0 || c[1] == '\n');
+    }
+    assert_string_equal(c, "\n");
+    assert_false(quoted);
+}
+
+static void it_begins_with_the_program(void **state)
+{
+    struct world *world = *state;
+    expect(world, "{\"version\":\"1.2.3\",\"now_ms\":5000,\"uptime_seconds\":90,\"live\":true,\"ready\":true,"
+                  "\"reason\":\"an upstream answers\",");
+    world->status.readiness.state = READINESS_DRAINING;
+    world->status.live = false;
+    expect(world, "\"live\":false,\"ready\":false,\"reason\":\"draining\",");
+}
+
+static void queries_of_all_types_are_one_figure(void **state)
+{
+    struct world *world = *state;
+    counter_add(&world->total.queries[LABEL_QTYPE_A][0], 5);
+    counter_add(&world->total.queries[LABEL_QTYPE_OTHER][0], 2);
+    expect(world, "\"queries\":7,\"qtypes\":{\"A\":5,\"AAAA\":0,");
+    expect(world, "\"other\":2}");
+}
+
+static void answers_are_told_by_code(void **state)
+{
+    struct world *world = *state;
+    counter_add(&world->total.responses[LABEL_RCODE_NXDOMAIN][0], 9);
+    expect(world, "\"responses\":{\"NOERROR\":0,\"FORMERR\":0,\"SERVFAIL\":0,\"NXDOMAIN\":9,\"NOTIMP\":0,\"REFUSED\":0,"
+                  "\"BADVERS\":0,\"other\":0}");
+}
+
+static void the_cache_is_counters_and_figures(void **state)
+{
+    struct world *world = *state;
+    counter_add(&world->total.cache_hits[0][0], 1);
+    counter_add(&world->total.cache_misses[0][0], 2);
+    counter_add(&world->total.cache_stale[0][0], 3);
+    world->figures.cache_evictions = 4;
+    world->figures.cache_entries = 5;
+    world->figures.cache_bytes = 6;
+    world->figures.cache_bytes_max = 7;
+    expect(world,
+           "\"cache\":{\"hits\":1,\"misses\":2,\"stale\":3,\"evictions\":4,\"entries\":5,\"bytes\":6,\"bytes_max\":7,");
+}
+
+static void latency_has_buckets_and_percentiles(void **state)
+{
+    struct world *world = *state;
+    histogram_observe(&world->total.request_duration[LABEL_SOURCE_UPSTREAM], 12000000, 100);
+    expect(world, "\"edges_ms\":[0.05,0.1,0.25,0.5,1,2.5,5,10,25,50,75,100,250,500,1000,2500,5000]");
+    expect(world, "\"upstream\":{\"buckets\":[0,0,0,0,0,0,0,0,100,0,0,0,0,0,0,0,0,0],"
+                  "\"p50_ms\":17.5,\"p90_ms\":23.5,\"p99_ms\":24.85}");
+    expect(world, "\"cache\":{\"buckets\":[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0],\"p50_ms\":null,\"p90_ms\":null,\"p99_"
+                  "ms\":null}");
+}
+
+static void an_upstream_tells_all_of_itself(void **state)
+{
+    struct world *world = *state;
+    struct counters *total = &world->total;
+    gauge_set(&total->upstream_up[0][0], 1);
+    gauge_set(&total->upstream_sessions[0][0], 2);
+    gauge_set(&total->upstream_in_flight[0][0], 3);
+    counter_add(&total->upstream_queries[0][0], 4);
+    counter_add(&total->upstream_responses[0][LABEL_RCODE_NOERROR], 5);
+    counter_add(&total->upstream_responses[0][LABEL_RCODE_SERVFAIL], 1);
+    counter_add(&total->upstream_failures[0][LABEL_FAILURE_RESET], 7);
+    counter_add(&total->upstream_failures[0][LABEL_FAILURE_HUNG], 1);
+    counter_add(&total->upstream_retries[0][LABEL_RETRY_HEDGE], 9);
+    counter_add(&total->upstream_handshakes[0][LABEL_RESUMED_NO], 10);
+    counter_add(&total->upstream_handshakes[0][LABEL_RESUMED_YES], 11);
+    gauge_set(&total->upstream_expiry[0][0], NOW_S + 86400 * 3 / 2);
+    gauge_set(&total->upstream_validated[0][0], NOW_S - 60);
+    expect(world,
+           "{\"name\":\"1.1.1.1:853#one\",\"up\":true,\"sessions\":2,\"in_flight\":3,\"queries\":4,\"responses\":6,"
+           "\"failures\":8,\"retries\":9,\"handshakes_full\":10,\"handshakes_resumed\":11,\"latency\":{");
+    expect(world, "\"certificate_days_left\":1.5,\"validated_seconds_ago\":60}");
+}
+
+static void a_certificate_never_seen_has_no_days(void **state)
+{
+    struct world *world = *state;
+    expect(world, "\"certificate_days_left\":null,\"validated_seconds_ago\":null}");
+}
+
+static void a_certificate_that_ended_has_days_below_zero(void **state)
+{
+    struct world *world = *state;
+    gauge_set(&world->total.upstream_expiry[0][0], NOW_S - 86400);
+    expect(world, "\"certificate_days_left\":-1,");
+}
+
+static void only_configured_upstreams_are_listed(void **state)
+{
+    struct world *world = *state;
+    gauge_set(&world->total.upstream_up[1][0], 1);
+    world->figures.upstream_count = 0;
+    expect(world, "\"upstreams\":[]");
+}
+
+static void names_and_clients_are_told_only_where_they_may_be(void **state)
+{
+    struct world *world = *state;
+    world->figures.name_count = 1;
+    strcpy(world->figures.names[0].name, "<script>.example");
+    strcpy(world->figures.names[0].type, "AAAA");
+    world->figures.names[0].asks = 12;
+    world->figures.busiest_port_count = world->figures.busiest_address_count = 1;
+    world->figures.busiest_ports[0] = (struct figures_client){"10.0.0.1", 4711, 2.5};
+    world->figures.busiest_addresses[0] = (struct figures_client){"10.0.0.1", 0, 7};
+    const char *text = write(world);
+    assert_non_null(strstr(text, "\"names_shown\":false}"));
+    assert_null(strstr(text, "example"));
+    assert_null(strstr(text, "10.0.0.1"));
+    world->status.show_names = true;
+    expect(world,
+           "\"names_shown\":true,\"names\":[{\"name\":\"\\u003cscript>.example\",\"type\":\"AAAA\",\"asks\":12}],"
+           "\"busiest_ports\":[{\"client\":\"10.0.0.1\",\"port\":4711,\"per_second\":2.5}],"
+           "\"busiest_addresses\":[{\"client\":\"10.0.0.1\",\"port\":0,\"per_second\":7}]}");
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(the_text_is_one_whole_object),
+        TEST(it_begins_with_the_program),
+        TEST(queries_of_all_types_are_one_figure),
+        TEST(answers_are_told_by_code),
+        TEST(the_cache_is_counters_and_figures),
+        TEST(latency_has_buckets_and_percentiles),
+        TEST(an_upstream_tells_all_of_itself),
+        TEST(a_certificate_never_seen_has_no_days),
+        TEST(a_certificate_that_ended_has_days_below_zero),
+        TEST(only_configured_upstreams_are_listed),
+        TEST(names_and_clients_are_told_only_where_they_may_be),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
