@@ -1,0 +1,197 @@
+#!/usr/bin/python3
+"""The Kubernetes manifests: every overlay as it would be applied, against the API's own schemas, and what schemas
+cannot know: that names meet, that the pods keep to the strictest standard, that the settings are accepted, that the
+alert rules are today's."""
+import copy
+import pathlib
+import re
+import shutil
+import tempfile
+
+import yaml
+
+import checks
+
+KUBERNETES = checks.DEPLOY / "kubernetes"
+TARGETS = {"base": "DaemonSet", "overlays/deployment": "Deployment", "overlays/prometheus-operator": "DaemonSet"}
+NPM = {
+    "kubernetes-models": "4.5.1",
+    "@kubernetes-models/prometheus-operator": "4.4.4",
+    "js-yaml": "4.1.0",
+    "typescript": "5.4.5",
+}
+
+
+def render(target):
+    """The documents an operator would apply."""
+    for command in (["kubectl", "kustomize"], ["kustomize", "build"]):
+        if shutil.which(command[0]):
+            return list(yaml.safe_load_all(checks.output(*command, KUBERNETES / target)))
+    raise checks.Skip("neither kubectl nor kustomize is installed")
+
+
+def npm_folder():
+    folder = checks.CACHE / "npm"
+    if not (folder / "made").exists():
+        if not shutil.which("npm"):
+            raise checks.Skip("npm is not installed")
+        folder.mkdir(parents=True, exist_ok=True)
+        checks.run(
+            "npm",
+            "install",
+            "--no-audit",
+            "--no-fund",
+            *(f"{name}@{version}" for name, version in NPM.items()),
+            cwd=folder,
+        )
+        (folder / "made").touch()
+    return folder
+
+
+def validate(documents):
+    """Whether the API would take them; and what it would say."""
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        yaml.safe_dump_all(documents, file)
+        file.flush()
+        done = checks.run(
+            "node", checks.ROOT / "test/deploy/manifests/validate.js", file.name, check=False, cwd=npm_folder()
+        )
+    return done.returncode == 0, done.stdout + done.stderr
+
+
+def one(documents, kind, name="dns-tls-proxy"):
+    found = [each for each in documents if each["kind"] == kind and each["metadata"]["name"].startswith(name)]
+    assert found, f"no {kind}"
+    return found[0]
+
+
+def selects(selector, labels):
+    return selector.items() <= labels.items()
+
+
+def names_meet(documents, workload):
+    template = one(documents, workload)["spec"]["template"]
+    labels, container = template["metadata"]["labels"], template["spec"]["containers"][0]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert ports == {"dns-tcp": 8853, "http": 5000}, ports
+    for service in (each for each in documents if each["kind"] == "Service"):
+        assert selects(service["spec"]["selector"], labels), f"{service['metadata']['name']} selects no pod"
+        assert all(port["targetPort"] in ports for port in service["spec"]["ports"])
+    dns = one(documents, "Service")["spec"]["ports"]
+    assert [(port["port"], port["protocol"], port["targetPort"]) for port in dns] == [(53, "TCP", "dns-tcp")], dns
+    for kind, key in (("PodDisruptionBudget", "selector"), ("NetworkPolicy", "podSelector")):
+        assert selects(one(documents, kind)["spec"][key]["matchLabels"], labels), f"{kind} selects no pod"
+    config = template["spec"]["volumes"][0]["configMap"]["name"]
+    assert config == one(documents, "ConfigMap")["metadata"]["name"] and re.fullmatch(
+        r"dns-tls-proxy-\w{10}", config
+    ), config
+    assert container["image"] == "dns-tls-proxy:" + project_version(), container["image"]
+
+
+def project_version():
+    return re.search(r"project\(dns-tls-proxy VERSION (\S+)", (checks.ROOT / "CMakeLists.txt").read_text()).group(1)
+
+
+def keeps_to_the_restricted_standard(pod):
+    """The rules of Kubernetes' "restricted" pod security standard, and a root that is read-only."""
+    outer, inner = pod["securityContext"], pod["containers"][0]["securityContext"]
+    assert (
+        outer["runAsNonRoot"] is True and outer["runAsUser"] > 0 and outer["seccompProfile"]["type"] == "RuntimeDefault"
+    )
+    assert inner["allowPrivilegeEscalation"] is False and inner["capabilities"] == {"drop": ["ALL"]}
+    assert inner["readOnlyRootFilesystem"] is True and not inner.get("privileged")
+    assert (
+        not any(pod.get(key) for key in ("hostNetwork", "hostPID", "hostIPC"))
+        and pod["automountServiceAccountToken"] is False
+    )
+    assert all("hostPort" not in port for port in pod["containers"][0]["ports"])
+
+
+def rolls_without_a_gap(spec):
+    """A new pod is ready before an old one goes; the old one accepts until the Service has forgotten it; and
+    there is time for all of that."""
+    strategy = (spec.get("updateStrategy") or spec.get("strategy"))["rollingUpdate"]
+    assert strategy == {"maxSurge": 1, "maxUnavailable": 0}, strategy
+    pod = spec["template"]["spec"]
+    pause = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert pod["terminationGracePeriodSeconds"] >= pause + 2 * 5, "preStop, drain_timeout and room"
+    assert pod["containers"][0]["readinessProbe"]["httpGet"]["path"] == "/readyz"
+
+
+def settings_are_accepted(documents, folder):
+    """By the program, and they are the ports and upstreams the other documents speak of."""
+    path = folder / "dns-tls-proxy.yaml"
+    path.write_text(one(documents, "ConfigMap")["data"]["dns-tls-proxy.yaml"])
+    if not checks.PROGRAM.exists():
+        raise checks.Skip(f"{checks.PROGRAM} is not built")
+    checks.run(checks.PROGRAM, "--config", path, "--check-config")
+    settings = yaml.safe_load(path.read_text())
+    assert {address.rpartition(":")[2] for address in settings["listen"]} == {"8853"} and settings["http"][
+        "listen"
+    ].endswith(":5000")
+    allowed = {
+        to["ipBlock"]["cidr"].partition("/")[0] for to in one(documents, "NetworkPolicy")["spec"]["egress"][0]["to"]
+    }
+    reference = checks.output(checks.PROGRAM, "--print-config-doc=markdown")
+    asked = set(re.findall(r'\{address: "([^"]+)"', reference))
+    assert allowed == asked, f"the policy lets out to {allowed}, the program asks {asked}"
+
+
+def rules_are_todays(documents):
+    groups = []
+    for path in sorted((checks.ROOT / "metrics/prometheus").glob("*.yml")):
+        groups += yaml.safe_load(path.read_text()).get("groups", [])
+    assert groups, "no rules in metrics/prometheus"
+    assert one(documents, "PrometheusRule")["spec"]["groups"] == groups, "run scripts/deploy/kubernetes/make-rules"
+
+
+def check_overlay(check, target, workload, folder):
+    documents = None
+    with check(f"{target} renders"):
+        documents = render(target)
+    if not documents:
+        return
+    with check(f"{target}: every document fits the API's schema and has no unknown key"):
+        fits, said = validate(documents)
+        assert fits, said
+        check.note(said.strip())
+    with check(f"{target}: selectors, ports and names meet"):
+        names_meet(documents, workload)
+    with check(f"{target}: the pods keep to the restricted standard with a read-only root"):
+        keeps_to_the_restricted_standard(one(documents, workload)["spec"]["template"]["spec"])
+    with check(f"{target}: a rolling update leaves no gap"):
+        rolls_without_a_gap(one(documents, workload)["spec"])
+    with check(f"{target}: the program accepts the settings, and the policy lets it to its upstreams"):
+        settings_are_accepted(documents, folder)
+    if "prometheus-operator" in target:
+        with check(f"{target}: the rules are those of metrics/prometheus"):
+            rules_are_todays(documents)
+    return documents
+
+
+def check_the_checks(check, documents):
+    with check("it would have noticed an unknown key, a wrong type and a kind that is none"):
+        for kind, spoil, said in (
+            ("DaemonSet", lambda each: each["spec"].update(updateStrategi={}), "updateStrategi"),
+            ("Service", lambda each: each["spec"]["ports"][0].update(port="domain"), "port must be integer"),
+            ("ConfigMap", lambda each: each.update(kind="ConfigMop"), "Cannot find module"),
+        ):
+            spoiled = copy.deepcopy(one(documents, kind))
+            spoil(spoiled)
+            fits, why = validate([spoiled])
+            assert not fits and said in why, f"of a spoiled {kind} it says {why}"
+
+
+def main():
+    check = checks.Checks()
+    checks.install("python3-yaml")
+    with tempfile.TemporaryDirectory() as name:
+        for target, workload in TARGETS.items():
+            documents = check_overlay(check, target, workload, pathlib.Path(name))
+            if target == "base" and documents:
+                check_the_checks(check, documents)
+    check.finish()
+
+
+if __name__ == "__main__":
+    main()

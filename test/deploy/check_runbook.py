@@ -1,0 +1,166 @@
+#!/usr/bin/python3
+"""docs/RUNBOOK.md: every command in it is run as written: on a machine with the package installed (```sh), or in this
+tree (```sh tree); of those for a cluster (```sh cluster), what can be had without one. Every alert has its section,
+every link leads somewhere, and the settings of the migration tables are accepted."""
+import os
+import pathlib
+import re
+import tempfile
+
+import yaml
+
+import check_manifests
+import checks
+import containers
+import package
+from machine import Machine
+from world import World
+
+RUNBOOK = checks.ROOT / "docs/RUNBOOK.md"
+RULES = checks.ROOT / "metrics/prometheus"
+SETTING = re.compile(r"`([a-z_]+: [^`]*)`")
+
+
+def blocks(text, where):
+    """The shell commands of the page for `where` ("", "tree", "cluster"), each with the heading it stands under."""
+    heading = ""
+    for match in re.finditer(r"^#+ ([^\n]+)$|^```sh ?([a-z]*)\n(.*?)^```$", text, re.S | re.M):
+        if match.group(1):
+            heading = match.group(1)
+        elif match.group(2) == where:
+            yield heading, match.group(3)
+
+
+def title(heading, script):
+    return f"{heading}: {script.strip().splitlines()[0][:100]} ..."
+
+
+def anchor(heading):
+    """As GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def alerts():
+    for path in sorted(RULES.glob("*.yml")):
+        for group in yaml.safe_load(path.read_text()).get("groups", []):
+            yield from (rule for rule in group["rules"] if "alert" in rule)
+
+
+def check_text(check, text):
+    headings = re.findall(r"(?m)^#+ (.+)$", text)
+    anchors = {anchor(heading) for heading in headings}
+    with check("every alert has a section, and its runbook_url leads there"):
+        named = list(alerts())
+        assert named, "no alerts"
+        for rule in named:
+            assert rule["alert"] in headings, f"no section {rule['alert']}"
+            url = rule["annotations"].get("runbook_url", "")
+            assert url.partition("#")[2] in anchors and "RUNBOOK.md" in url, f"{rule['alert']}: {url}"
+        check.note(f"{len(named)} alerts")
+    with check("no section for an alert that is none"):
+        stale = [
+            heading
+            for heading in headings
+            if heading.startswith("DnsTlsProxy") and heading not in {rule["alert"] for rule in named}
+        ]
+        assert not stale, stale
+    with check("links within the project lead somewhere"):
+        for target in re.findall(r"\]\(([^)#:]*)(?:#[^)]*)?\)", text):
+            assert not target or (RUNBOOK.parent / target).exists(), target
+        for target in re.findall(r"\]\(#([^)]+)\)", text):
+            assert target in anchors, target
+    with check("every metric it names is one"):
+        known = (checks.ROOT / "docs/METRICS.md").read_text()
+        for name in set(re.findall(r"dns_tls_proxy_[a-z_]+[a-z]", text)):
+            assert name in known, name
+
+
+def check_settings(check, text, folder):
+    with check("the settings of the migration tables are accepted"):
+        if not checks.PROGRAM.exists():
+            raise checks.Skip(f"{checks.PROGRAM} is not built")
+        columns = [line.split(" | ")[1] for line in text.splitlines() if line.startswith("| ") and " | " in line]
+        settings = [setting for column in columns for setting in SETTING.findall(column)]
+        assert len(settings) > 20, settings
+        for setting in settings:
+            path = folder / "setting.yaml"
+            path.write_text(setting + "\n")
+            checks.run(checks.PROGRAM, "--config", path, "--check-config")
+        check.note(f"{len(settings)} settings")
+
+
+def check_machine(check, text):
+    """As root on a machine that has the package's file at hand; `editor` stands for the operator's own."""
+    deb = package.build()
+    with World("runbook") as world, Machine(world) as machine:
+        machine.trust(world.pki.ca_file)
+        machine.put(deb, f"/root/{deb.name}")
+        machine.write("/usr/local/bin/editor", "#!/bin/sh\nsed -i 's/# drain_timeout: 5s/drain_timeout: 4s/' \"$1\"\n")
+        machine.sh("chmod +x /usr/local/bin/editor")
+        # The page's first block is for a machine that runs already.
+        for heading, script in sorted(blocks(text, ""), key=lambda block: not block[0].startswith("Install")):
+            with check(title(heading, script)):
+                machine.sh(f"set -e -o pipefail; cd /root\n{script}", timeout=90)
+                machine.wait("dns-tls-proxy --health-check", "it is ready after that")
+
+
+DOCKER = """#!/bin/sh
+# docker as this machine has it. A container's first answer takes a moment, which a reader takes, too.
+case $1 in
+  build) shift; exec buildah bud -q --layers --network host --pull-never --format docker "$@" ;;
+  run)
+    podman "$@" || exit
+    for _ in $(seq 200); do
+      podman exec dns-tls-proxy /usr/sbin/dns-tls-proxy --health-check && exit
+      sleep 0.1
+    done
+    exit 1 ;;
+  *) exec podman "$@" ;;
+esac
+"""
+
+
+def check_tree(check, text):
+    """In this tree, `docker` being buildah and podman; the image is built outside of the world, since it needs
+    Debian's packages."""
+    containers.prepare()
+    containers.build("dns-tls-proxy:test")
+    for heading, script in blocks(text, "tree"):
+        with World("tree") as world, containers.as_docker(world), check(title(heading, script)):
+            (world.folder / "docker").write_text(DOCKER)
+            (world.folder / "docker").chmod(0o755)
+            checks.run(
+                "bash",
+                "-e",
+                "-o",
+                "pipefail",
+                "-c",
+                script,
+                cwd=checks.ROOT,
+                timeout=600,
+                env={**os.environ, "PATH": f"{world.folder}:{os.environ['PATH']}"},
+            )
+
+
+def check_cluster(check, text):
+    for heading, script in blocks(text, "cluster"):
+        with check(title(heading, script) + " (rendered; there is no cluster)"):
+            for folder in re.findall(r"apply -k (\S+)", script):
+                assert check_manifests.render(checks.ROOT / folder)
+
+
+def main():
+    check = checks.Checks()
+    checks.install("python3-yaml")
+    text = RUNBOOK.read_text()
+    check_text(check, text)
+    with tempfile.TemporaryDirectory() as name:
+        check_settings(check, text, pathlib.Path(name))
+    check_cluster(check, text)
+    check_tree(check, text)
+    check_machine(check, text)
+    check.finish()
+
+
+if __name__ == "__main__":
+    main()
