@@ -7,6 +7,8 @@
 #include "upstream/pool.h"
 
 enum {
+    SUSPECTS_FIRST =
+        8, /* so few at first, and one more with each answer: who is in flight with the culprit is suspected more */
     HUNG_ASKED = 3,   /* one or two may be slow names; three, and nothing at all comes back, is a silent session */
     HEDGE_COST = 100, /* a question earns hedge_percent hundredths of a hedge */
 };
@@ -21,8 +23,9 @@ enum {
 
 static bool suits_record(const struct session *session, const struct exchange *exchange)
 {
-    if (session->in_flight == 0) return true;
-    return session->suspicion == exchange->deaths && exchange->deaths < EXCHANGE_DEATHS_ALONE;
+    if (session->counted == 0) return true;
+    if (session->suspicion != exchange->deaths || exchange->deaths >= EXCHANGE_DEATHS_ALONE) return false;
+    return exchange->deaths == 0 || session->counted < SUSPECTS_FIRST + session->answers;
 }
 
 static bool takes(const struct pool *pool, const struct session *session, const struct exchange *exchange)
@@ -183,6 +186,7 @@ static void hedge(struct pool *pool, struct ask *ask)
 {
     struct exchange *exchange = ask->exchange;
     session_mark_overdue(ask);
+    if (ask->session->counted == 0) pool->roomier = true;
     if (pool->hedge_credit < HEDGE_COST || (exchange->asks[0].session && exchange->asks[1].session)) return;
     pool->hedge_credit -= HEDGE_COST;
     counter_add(&pool->counters->upstream_retries[ask->session->remote->index][LABEL_RETRY_HEDGE], 1);

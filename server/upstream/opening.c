@@ -3,7 +3,8 @@
 #include "common/clock.h"
 #include "upstream/pool.h"
 
-#define RECENT_NS       (300 * NS_PER_S)  /* traffic since then makes a session worth keeping warm */
+#define RECENT_NS       (300 * NS_PER_S) /* traffic since then makes a session worth keeping warm */
+#define RETURN_NS       (5 * NS_PER_S) /* how often an upstream that went is tried while a less preferred one serves */
 #define EYEBALLS_NS     (250 * NS_PER_MS) /* an attempt this old no longer holds up the next (RFC 8305, 5) */
 #define BACKOFF_MAX_NS  NS_PER_S          /* one upstream alone is tried about once a second while it is gone, */
 #define BACKOFF_EACH_NS (700 * NS_PER_MS) /* and several so that together they stay under two tries a second */
@@ -78,6 +79,7 @@ bool opening_begin(struct pool *pool, struct remote *remote, uint64_t now_ns)
 {
     unsigned failure;
     bool resume = !remote->distrusted && now_ns < remote->revalidate_at_ns;
+    remote->tried_ns = now_ns;
     struct session *session = session_open(&pool->host, remote, pool->tls, resume, &failure);
     counter_add(&pool->counters->upstream_connects[remote->index][0], 1);
     if (!session) {
@@ -137,12 +139,26 @@ bool opening_is_cold(const struct pool *pool, uint64_t now_ns)
     return true;
 }
 
+/* An upstream that is preferred to the one in use gets its place back: it is tried now and then while clients ask. */
+static void open_preferred(struct pool *pool, uint64_t now_ns)
+{
+    if (pool->draining || !opening_is_recent(pool, now_ns)) return;
+    for (unsigned i = 0; i < pool->remote_count; i++) {
+        struct remote *remote = &pool->remotes[i];
+        if (remote_open(remote) + remote_connecting(remote) > 0) return; /* none of those behind it is wanted */
+        if (now_ns - remote->tried_ns < RETURN_NS || now_ns < remote->avoid_until_ns) continue;
+        opening_begin(pool, remote, now_ns);
+        return;
+    }
+}
+
 void opening_wanted(struct pool *pool, uint64_t now_ns)
 {
     unsigned fresh;
     unsigned attempts = count_attempts(pool, now_ns, &fresh);
     unsigned wanted = count_wanted(pool);
     if (wanted == 0 && opening_is_cold(pool, now_ns)) wanted = 1;
+    if (wanted == 0 && attempts == 0) open_preferred(pool, now_ns);
     while (fresh < wanted && attempts < pool->options.max_handshakes) {
         struct remote *remote = pick(pool, now_ns);
         if (!remote) return;

@@ -17,7 +17,6 @@ enum { HEDGE_CREDIT_MAX = 10 * 100 };
 static void first_answer(struct session *session)
 {
     struct remote *remote = session->remote;
-    session->answered = true;
     backoff_succeeded(&remote->backoff);
     struct tls_ticket *ticket = tls_take_ticket(session->tls);
     if (!ticket) return;
@@ -34,9 +33,9 @@ static void count_answer(struct pool *pool, struct session *session, const struc
     histogram_observe(&pool->counters->upstream_duration[index], took_ns, 1);
     counter_add(&pool->counters->upstream_responses[index][counters_rcode_label(answer->rcode)], 1);
     gauge_set(&pool->counters->upstream_answered_ns, now_ns);
-    pool->answered_ns = now_ns;
+    pool->answered_ns = session->remote->answered_ns = now_ns;
     session->doubted = false;
-    if (!session->answered) first_answer(session);
+    if (session->answers++ == 0) first_answer(session);
 }
 
 static void on_response(struct session *session, struct ask *ask, const uint8_t *message, size_t size)

@@ -31,6 +31,8 @@ struct remote {
     struct tls_ticket *ticket;                              /* or NULL */
     struct rtt rtt;
     struct backoff backoff;    /* of connecting */
+    uint64_t tried_ns;         /* a connection was begun, last */
+    uint64_t answered_ns;      /* a valid answer, last; 0 = never */
     uint64_t avoid_until_ns;   /* a session hung: others are preferred until then */
     uint64_t validated_ns;     /* certificate checked in a full handshake; 0 = never */
     uint64_t revalidate_at_ns; /* when the next check is due */

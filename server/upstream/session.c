@@ -100,15 +100,26 @@ bool session_ask(struct session *session, struct ask *ask, const struct question
     session->used_ns = now_ns;
     if (session->asked_in_silence++ == 0) session->silent_from_ns = now_ns;
     session->in_flight++;
+    session->counted++;
+    ask->counted = true;
     list_push(&session->asks, &ask->by_age);
     if (list_is_empty(&session->dirty)) list_push(&host->dirty, &session->dirty);
     return true;
+}
+
+static void uncount(struct ask *ask)
+{
+    if (!ask->counted) return;
+    ask->counted = false;
+    ask->session->counted--;
+    if (ask->session->counted == 0) ask->session->suspicion = 0;
 }
 
 void session_mark_overdue(struct ask *ask)
 {
     list_remove(&ask->by_age);
     list_push(&ask->session->overdue, &ask->by_age);
+    uncount(ask);
 }
 
 void session_forget(struct ask *ask)
@@ -117,9 +128,9 @@ void session_forget(struct ask *ask)
     if (!session) return;
     ids_give(&session->ids, ask->id);
     list_remove(&ask->by_age);
+    uncount(ask);
     ask->session = NULL;
     session->in_flight--;
-    if (session->in_flight == 0) session->suspicion = 0;
 }
 
 void session_drain(struct session *session, unsigned label)

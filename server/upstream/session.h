@@ -32,6 +32,7 @@ struct ask {
     struct exchange *exchange;
     uint64_t sent_ns;
     uint16_t id;
+    bool counted; /* in session->counted */
 };
 
 enum session_state { SESSION_CONNECTING, SESSION_HANDSHAKING, SESSION_READY, SESSION_DRAINING };
@@ -46,11 +47,12 @@ struct session {
     enum session_state state;
     bool full;            /* begun without a ticket: its handshake validates the certificate */
     bool doubted;         /* silent while it should not be: gets no new questions */
-    bool answered;        /* gave a valid response at least once */
     bool served;          /* carried a client's question at least once */
-    uint8_t suspicion;    /* the most deaths of a question in flight on it; 0 when none is */
+    uint8_t suspicion;    /* the most deaths of a question counted on it; 0 when none is */
     unsigned drain_label; /* LABEL_SESSION_END_: why it drains */
     uint32_t in_flight;
+    uint32_t counted;    /* of these, whom a new question would be mixed with: not those that are overdue */
+    uint32_t answers;    /* valid ones */
     struct list asks;    /* of struct ask, oldest first: in time */
     struct list overdue; /* the same: their time-out ran out; they may still be answered */
     struct ids ids;
@@ -96,7 +98,7 @@ void session_free(struct session *session);
 /* Sends the question at the next flush. False: no id or memory is left. */
 bool session_ask(struct session *session, struct ask *ask, const struct question_key *key, uint64_t now_ns);
 
-/* The ask's time-out ran out: it goes from `asks` to `overdue`. */
+/* The ask's time-out ran out: it goes from `asks` to `overdue`, and is not counted any more. */
 void session_mark_overdue(struct ask *ask);
 
 /* The ask is over, answered or not; harmless where it was not asked. */

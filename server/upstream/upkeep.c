@@ -5,8 +5,9 @@
 #include "upstream/opening.h"
 #include "upstream/pool.h"
 
-#define FORGET_NS (60 * NS_PER_S)  /* a failure this old says nothing of today */
-#define LOOK_NS   (10 * NS_PER_MS) /* while questions are in line, or a session is missing that should be there */
+#define USELESS_NS NS_PER_S         /* without an answer of an upstream, a session's early death counts against it */
+#define FORGET_NS  (60 * NS_PER_S)  /* a failure this old says nothing of today */
+#define LOOK_NS    (10 * NS_PER_MS) /* while questions are in line, or a session is missing that should be there */
 
 enum { JITTER_PERCENT = 10 }; /* of ages and intervals, so that workers do not all replace their sessions at once */
 
@@ -64,6 +65,12 @@ static void learn_idle_limit(struct remote *remote, const struct session *sessio
     if (silence_ns >= NS_PER_S && silence_ns < remote->idle_limit_ns) remote->idle_limit_ns = silence_ns;
 }
 
+/* It never answered, nor did its upstream lately: more than the fault of some question. */
+static bool is_useless(const struct session *session, uint64_t now_ns)
+{
+    return session->answers == 0 && now_ns - session->remote->answered_ns > USELESS_NS;
+}
+
 /* A peer that cannot make sense of its ticket should do a full handshake; some end the connection instead. */
 static bool is_refused_resumption(const struct session *session, unsigned failure)
 {
@@ -82,9 +89,8 @@ void upkeep_on_end(struct session *session, unsigned failure)
     uint64_t now_ns = pool->host.loop->now_ns;
     bool was_ready = session->state >= SESSION_READY;
     bool unused = session->in_flight == 0 && is_connection_loss(failure);
-    /* A session that dies before it ever answered counts against the upstream, unless suspects were on it. */
-    bool counts = !was_ready || (!session->answered && session->suspicion == 0);
-    if (was_ready && unused && session->answered) {
+    bool counts = !was_ready || is_useless(session, now_ns);
+    if (was_ready && unused && session->answers > 0) {
         learn_idle_limit(remote, session, now_ns);
         counter_add(&pool->counters->upstream_ended[remote->index][LABEL_SESSION_END_PEER], 1);
     } else {

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "common/clock.h"
+#include "upstream/dispatch.h"
 #include "upstream/pool.h"
 #include "upstream/session.h"
 #include "upstream/tls.h"
@@ -81,23 +82,36 @@ bool session_ask(struct session *session, struct ask *ask, const struct question
     ask->sent_ns = now_ns;
     session->used_ns = now_ns;
     session->in_flight++;
+    session->counted++;
+    ask->counted = true;
     if (session->asked_in_silence++ == 0) session->silent_from_ns = now_ns;
     list_push(&session->asks, &ask->by_age);
     return true;
+}
+
+static void uncount(struct ask *ask)
+{
+    if (!ask->counted) return;
+    ask->counted = false;
+    ask->session->counted--;
+    if (ask->session->counted == 0) ask->session->suspicion = 0;
 }
 
 void session_mark_overdue(struct ask *ask)
 {
     list_remove(&ask->by_age);
     list_push(&ask->session->overdue, &ask->by_age);
+    uncount(ask);
 }
 
 void session_forget(struct ask *ask)
 {
-    if (!ask->session) return;
+    struct session *session = ask->session;
+    if (!session) return;
     list_remove(&ask->by_age);
-    if (--ask->session->in_flight == 0) ask->session->suspicion = 0;
+    uncount(ask);
     ask->session = NULL;
+    session->in_flight--;
 }
 
 void session_drain(struct session *session, unsigned label)

@@ -137,6 +137,42 @@ static void a_question_that_kills_sessions_is_given_up_after_three_and_alone_on_
     end();
 }
 
+static void a_silent_suspect_does_not_keep_its_session_to_itself(void **state)
+{
+    (void)state;
+    begin_settled(1);
+    story.pool.options.max_sessions = 1;
+    struct exchange *silent = ask(0);
+    session_forget(&silent->asks[0]);
+    silent->deaths = EXCHANGE_DEATHS_ALONE;
+    dispatch_again(&story.pool, silent);
+    struct exchange *fresh = ask(1);
+    assert_true(exchange_is_on(silent, world.sessions[0]));
+    assert_false(exchange_is_live(fresh)); /* it is alone there, */
+    pass_ms(40);
+    assert_true(exchange_is_on(silent, world.sessions[0]));
+    assert_true(exchange_is_on(fresh, world.sessions[0])); /* until it is overdue */
+    end();
+}
+
+static void suspects_are_asked_a_few_at_a_time(void **state)
+{
+    (void)state;
+    begin_settled(1);
+    for (int i = 0; i < 30; i++) ask(i);
+    fake_end(0, LABEL_FAILURE_RESET);
+    tick();
+    fake_ready(1);
+    tick();
+    assert_int_equal(world.sessions[1]->in_flight, 8);
+    for (int i = 0; i < 30; i++) {
+        fake_answer(1, &story.askers[i].exchange, 0);
+        tick();
+    }
+    for (int i = 0; i < 30; i++) assert_answered(i);
+    end();
+}
+
 static void answers_that_are_none_count_against_the_question_not_the_session(void **state)
 {
     (void)state;
@@ -291,6 +327,8 @@ int main(void)
         cmocka_unit_test(a_dead_sessions_questions_are_asked_elsewhere_at_once),
         cmocka_unit_test(a_question_that_saw_a_death_is_kept_apart_from_fresh_ones),
         cmocka_unit_test(a_question_that_kills_sessions_is_given_up_after_three_and_alone_on_the_last),
+        cmocka_unit_test(a_silent_suspect_does_not_keep_its_session_to_itself),
+        cmocka_unit_test(suspects_are_asked_a_few_at_a_time),
         cmocka_unit_test(answers_that_are_none_count_against_the_question_not_the_session),
         cmocka_unit_test(an_idle_session_that_dies_costs_nobody_anything),
         cmocka_unit_test(an_overdue_question_is_hedged_and_the_first_answer_wins),

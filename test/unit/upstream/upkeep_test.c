@@ -32,6 +32,31 @@ static void a_refusing_upstream_gives_way_to_the_next_at_once(void **state)
     end();
 }
 
+static void a_preferred_upstream_gets_its_place_back(void **state)
+{
+    (void)state;
+    struct pool_options options = options_for(2);
+    options.keep_warm = true;
+    begin_with(&options);
+    world.refuse[0] = true;
+    ask(0);
+    tick();
+    fake_ready(0);
+    tick();
+    assert_int_equal(world.sessions[0]->remote->index, 1);
+    fake_answer(0, &story.askers[0].exchange, 0);
+    pass_ms(6000); /* tried meanwhile, in vain, and seldom */
+    assert_in_range(counter_read(&story.counters->upstream_connects[0][0]), 2, 4);
+    world.refuse[0] = false;
+    for (int i = 0; i < 60 && world.opened < 2; i++) pass_ms(100);
+    assert_int_equal(world.opened, 2);
+    fake_ready(1);
+    tick();
+    assert_true(exchange_is_on(ask(1), world.sessions[1]));
+    assert_int_equal(world.sessions[1]->remote->index, 0);
+    end();
+}
+
 static void while_all_are_gone_few_tries_are_made_and_the_return_is_seen_soon(void **state)
 {
     (void)state;
@@ -266,6 +291,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_slow_connection_is_not_waited_for_alone),
         cmocka_unit_test(a_refusing_upstream_gives_way_to_the_next_at_once),
+        cmocka_unit_test(a_preferred_upstream_gets_its_place_back),
         cmocka_unit_test(while_all_are_gone_few_tries_are_made_and_the_return_is_seen_soon),
         cmocka_unit_test(connecting_has_a_timeout),
         cmocka_unit_test(handshakes_at_once_are_bounded),
