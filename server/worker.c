@@ -239,6 +239,7 @@ static void *run(void *context)
     pthread_setname_np(pthread_self(), name);
     while (!is_over(worker)) turn(worker);
     heartbeat_stop(worker->heartbeat);
+    tls_trim();
     struct mail *ended = calloc(1, sizeof *ended);
     if (ended) {
         ended->kind = WORKER_ENDED;

@@ -99,6 +99,7 @@ bool pool_init(struct pool *pool, const struct pool_options *options, struct tls
     pool->answer = malloc(ANSWER_BYTES_MAX);
     if (!pool->answer) return false;
     pool->random.state = place->seed;
+    pool->trim_at_ns = CLOCK_NEVER;
     pool->tls = tls_context_share(tls);
     pool->host = (struct session_host){
         .loop = place->loop,

@@ -51,6 +51,7 @@ struct pool {
     unsigned hedge_credit;     /* in hundredths of a hedge */
     uint64_t asked_ns;         /* a client's question, last */
     uint64_t answered_ns;      /* a valid answer, last */
+    uint64_t trim_at_ns;       /* when the memory of handshakes is given back; CLOCK_NEVER: it was */
     bool draining;
     bool is_prober; /* proves the path also where no client asks */
     bool probing;

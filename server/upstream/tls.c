@@ -1,6 +1,7 @@
 #include "upstream/tls.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 
 #include <wolfssl/error-ssl.h>
 #include <wolfssl/ssl.h>
+#include <wolfssl/wolfcrypt/ecc.h>
 #include <wolfssl/wolfcrypt/error-crypt.h>
 
 #define SYSTEM_BUNDLE "/etc/ssl/certs/ca-certificates.crt"
@@ -298,6 +300,14 @@ const char *tls_error(const struct tls *tls)
     if (tls->closed) return "the peer closed the connection";
     if (tls->reset) return "the connection broke";
     return wolfSSL_ERR_reason_error_string((unsigned long)tls->code);
+}
+
+void tls_trim(void)
+{
+#ifdef FP_ECC
+    wc_ecc_fp_free();
+#endif
+    malloc_trim(0);
 }
 
 const char *tls_library_version(void)

@@ -66,6 +66,10 @@ void tls_ticket_free(struct tls_ticket *ticket);
 /* Why the last call failed, in words. */
 const char *tls_error(const struct tls *tls);
 
+/* Gives back what the library keeps for this thread to make its handshakes faster: 3 MB that save 4 ms of a full one.
+ * Worth it when none was made for a while, and due before the thread ends. */
+void tls_trim(void);
+
 /* "5.5.4" */
 const char *tls_library_version(void);
 

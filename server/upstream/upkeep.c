@@ -5,6 +5,7 @@
 #include "upstream/opening.h"
 #include "upstream/pool.h"
 
+#define TRIM_NS    (3 * NS_PER_S)   /* after the last handshake: when upstreams come and go, the next is near */
 #define USELESS_NS NS_PER_S         /* without an answer of an upstream, a session's early death counts against it */
 #define FORGET_NS  (60 * NS_PER_S)  /* a failure this old says nothing of today */
 #define LOOK_NS    (10 * NS_PER_MS) /* while questions are in line, or a session is missing that should be there */
@@ -135,6 +136,7 @@ void upkeep_on_ready(struct session *session)
     struct remote *remote = session->remote;
     uint64_t now_ns = pool->host.loop->now_ns;
     bool resumed = tls_is_resumed(session->tls);
+    pool->trim_at_ns = now_ns + TRIM_NS;
     session->used_ns = now_ns;
     session->asked_in_silence = 0;
     counter_add(&pool->counters->upstream_handshakes[remote->index][resumed ? LABEL_RESUMED_YES : LABEL_RESUMED_NO], 1);
@@ -244,6 +246,9 @@ void upkeep(struct pool *pool, uint64_t now_ns)
         forget_failures(pool, remote, now_ns);
     }
     opening_wanted(pool, now_ns);
+    if (now_ns < pool->trim_at_ns) return;
+    tls_trim();
+    pool->trim_at_ns = CLOCK_NEVER;
 }
 
 /* ---- when to come again ---- */
@@ -270,7 +275,7 @@ static uint64_t session_deadline_ns(const struct pool *pool, const struct sessio
 uint64_t upkeep_deadline_ns(const struct pool *pool)
 {
     uint64_t now_ns = pool->host.loop->now_ns;
-    uint64_t deadline_ns = CLOCK_NEVER;
+    uint64_t deadline_ns = pool->trim_at_ns;
     if (!list_is_empty(&pool->waiting) || opening_is_cold(pool, now_ns)) deadline_ns = now_ns + LOOK_NS;
     for (unsigned i = 0; i < pool->remote_count; i++) {
         const struct remote *remote = &pool->remotes[i];
