@@ -150,6 +150,11 @@ bool address_is_ipv4(const struct address *address)
     return memcmp(address->ip, mapped, sizeof mapped) == 0;
 }
 
+bool address_is_any(const struct address *address)
+{
+    return memcmp(address->ip, &in6addr_any, sizeof address->ip) == 0;
+}
+
 bool address_is_loopback(const struct address *address)
 {
     if (address_is_ipv4(address)) return address->ip[12] == 127;

@@ -42,6 +42,7 @@ struct address address_from_socket(const struct sockaddr_storage *storage);
 socklen_t address_to_socket(const struct address *address, struct sockaddr_storage *ret_storage);
 
 bool address_is_ipv4(const struct address *address);
+bool address_is_any(const struct address *address); /* :: */
 bool address_is_loopback(const struct address *address);
 bool address_equal(const struct address *a, const struct address *b); /* with port and scope */
 

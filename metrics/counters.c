@@ -103,3 +103,21 @@ void counters_merge(struct counters *const *blocks, unsigned count, struct count
     memset(ret_total, 0, sizeof *ret_total);
     for (unsigned i = 0; i < count; i++) merge_block(ret_total, blocks[i]);
 }
+
+static void forget(_Atomic uint64_t *cells, size_t count)
+{
+    for (size_t i = 0; i < count; i++) gauge_set(&cells[i], 0);
+}
+
+void counters_forget_upstreams(struct counters *counters)
+{
+#define X(member, ...)                                                                                                 \
+    if (sizeof counters->member / sizeof counters->member[0] == UPSTREAMS_MAX)                                         \
+        forget(&counters->member[0][0], sizeof counters->member / sizeof counters->member[0][0]);
+    COUNTERS(X)
+#undef X
+    for (unsigned i = 0; i < UPSTREAMS_MAX; i++) {
+        forget(counters->upstream_duration[i].buckets, HISTOGRAM_EDGES + 1);
+        gauge_set(&counters->upstream_duration[i].sum_ns, 0);
+    }
+}

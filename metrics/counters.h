@@ -207,6 +207,9 @@ unsigned counters_rcode_label(uint16_t rcode);
 struct counters *counters_new(void);
 void counters_free(struct counters *counters);
 
+/* Zero for every series with an upstream label: the upstreams are others now. The writer's thread only. */
+void counters_forget_upstreams(struct counters *counters);
+
 /* Reads `count` blocks, each as it is at that moment, into one that stands for the whole program. `ret_total` is the
  * caller's own. */
 void counters_merge(struct counters *const *blocks, unsigned count, struct counters *ret_total);

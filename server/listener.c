@@ -45,9 +45,11 @@ static bool add_opened(struct listeners *listeners, const struct address *addres
     int fd = open_one(address);
     if (fd < 0) {
         char text[ADDRESS_TEXT_BYTES];
+        int error = errno;
         const char *hint = errno == EACCES ? " (ports below 1024 need CAP_NET_BIND_SERVICE)" : "";
         snprintf(ret_error, LISTENER_ERROR_BYTES, "cannot listen on %s: %s%s", address_format(address, text),
-                 strerror(errno), hint);
+                 strerror(error), hint);
+        errno = error;
         return false;
     }
     listeners->fds[listeners->count] = fd;
@@ -74,8 +76,26 @@ static bool add_inherited(struct listeners *listeners, int fd, char ret_error[st
     return true;
 }
 
+/* No IPv6 here: not a reason to leave the other addresses unanswered. */
+static bool is_dispensable(const struct address *address, unsigned count)
+{
+    return !address_is_ipv4(address) && count > 1 && (errno == EADDRNOTAVAIL || errno == EAFNOSUPPORT);
+}
+
+/* Opens all, but for those that can be done without. */
+static bool open_all(struct listeners *listeners, const struct address *addresses, unsigned count,
+                     const struct log *log, char ret_error[static LISTENER_ERROR_BYTES])
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (add_opened(listeners, &addresses[i], ret_error)) continue;
+        if (!is_dispensable(&addresses[i], count)) return false;
+        log_warning(log, "address left out", log_text("why", ret_error));
+    }
+    return listeners->count > 0;
+}
+
 bool listeners_open(struct listeners *ret_listeners, const struct address *addresses, unsigned count,
-                    char ret_error[static LISTENER_ERROR_BYTES])
+                    const struct log *log, char ret_error[static LISTENER_ERROR_BYTES])
 {
     struct listeners listeners = {.count = 0};
     int first;
@@ -84,8 +104,7 @@ bool listeners_open(struct listeners *ret_listeners, const struct address *addre
     listeners.inherited = passed > 0;
     for (unsigned i = 0; good && i < passed && i < LISTENERS_MAX; i++)
         good = add_inherited(&listeners, first + (int)i, ret_error);
-    for (unsigned i = 0; good && !listeners.inherited && i < count; i++)
-        good = add_opened(&listeners, &addresses[i], ret_error);
+    if (good && !listeners.inherited) good = open_all(&listeners, addresses, count, log, ret_error);
     if (good)
         *ret_listeners = listeners;
     else

@@ -123,7 +123,7 @@ static bool make_acceptor(struct server *server)
         .heartbeat = health_add(&server->health, "acceptor", clock_now_ns()),
     };
     const struct acceptor_options *options = &server->config.acceptor;
-    if (!listeners_open(&server->listeners, options->listen, options->listen_count, error)) {
+    if (!listeners_open(&server->listeners, options->listen, options->listen_count, server->log, error)) {
         log_error(server->log, "start failed", log_text("why", error));
         return false;
     }
@@ -152,6 +152,10 @@ static bool start_endpoint(struct server *server)
     };
     if (server->config.endpoint.listen.port == 0) return true; /* switched off */
     server->endpoint = endpoint_start(&server->config.endpoint, &sources, error);
+    if (!server->endpoint && address_is_any(&server->config.endpoint.listen)) { /* "::" on a machine without IPv6 */
+        address_parse("0.0.0.0", server->config.endpoint.listen.port, &server->config.endpoint.listen);
+        server->endpoint = endpoint_start(&server->config.endpoint, &sources, error);
+    }
     if (!server->endpoint) log_error(server->log, "start failed", log_text("why", error));
     return server->endpoint;
 }
@@ -178,6 +182,7 @@ bool server_start(struct server *server, struct config *config, struct log *log,
     char error[TLS_ERROR_MAX];
     *server = (struct server){.config = *config, .log = log, .mailbox.source.fd = -1, .reload_good = true};
     *config = (struct config){0};
+    pthread_mutex_init(&server->config_lock, NULL);
     server->started_s = server->reloaded_s = clock_wall_s();
     if (!mailbox_init(&server->mailbox, on_mail)) return fail(server, "no descriptors");
     server->config.connections.max_connections = server_connections_max(server, &server->config);
@@ -187,6 +192,7 @@ bool server_start(struct server *server, struct config *config, struct log *log,
         return false;
     }
     health_init(&server->health, server->blocks, server->config.workers, clock_now_ns());
+    server->heartbeat = health_add(&server->health, "main", clock_now_ns());
     if (!make_tables(server) || !make_workers(server)) return fail(server, "out of memory or descriptors");
     if (!make_acceptor(server) || !start_endpoint(server)) return false;
     return start_threads(server) || fail(server, "the system gives no more threads");
@@ -223,4 +229,5 @@ void server_free(struct server *server)
     cache_free(server->shared.cache);
     if (server->mailbox.source.fd >= 0) mailbox_done(&server->mailbox);
     config_free(&server->config);
+    pthread_mutex_destroy(&server->config_lock);
 }

@@ -24,7 +24,8 @@ struct bundle_mark {
 };
 
 struct server {
-    struct config config; /* in use; owned */
+    pthread_mutex_t config_lock; /* for `config`, reloaded_s and reload_good: main writes, HTTP threads read */
+    struct config config;        /* in use; owned */
     struct log *log;
     struct mailbox mailbox; /* for the main thread */
     struct shared_tables shared;
@@ -40,6 +41,7 @@ struct server {
     bool accepting;
     struct counters *blocks[WORKERS_MAX + 1]; /* the workers', then the acceptor's */
     struct health health;
+    struct heartbeat *heartbeat; /* the main thread's */
     struct endpoint *endpoint;
     int64_t started_s;
     int64_t reloaded_s;

@@ -20,9 +20,10 @@ void service_reloading(void)
     sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)clock_monotonic_us());
 }
 
-void service_stopping(const char *status)
+void service_stopping(const char *status, uint64_t longest_ns)
 {
-    sd_notifyf(0, "STOPPING=1\nSTATUS=%s", status);
+    sd_notifyf(0, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%llu\nSTATUS=%s", (unsigned long long)(longest_ns / NS_PER_US),
+               status);
 }
 
 uint64_t service_watchdog_ns(void)
@@ -34,6 +35,11 @@ uint64_t service_watchdog_ns(void)
 void service_alive(void)
 {
     sd_notify(0, "WATCHDOG=1");
+}
+
+void service_hung(void)
+{
+    sd_notify(0, "WATCHDOG=trigger");
 }
 
 unsigned service_sockets(int *ret_first)

@@ -9,12 +9,13 @@
 /* `status` is a line for `systemctl status`. */
 void service_ready(const char *status);
 void service_status(const char *status);
-void service_reloading(void); /* follow with service_ready */
-void service_stopping(const char *status);
+void service_reloading(void);                                   /* follow with service_ready */
+void service_stopping(const char *status, uint64_t longest_ns); /* so long it may take */
 
 /* How often it wants to hear that we live; 0 = not at all. */
 uint64_t service_watchdog_ns(void);
 void service_alive(void);
+void service_hung(void); /* we do not: act now, not when the time is over */
 
 /* The first descriptor of those it passed, and how many; they are not passed on to children. */
 unsigned service_sockets(int *ret_first);

@@ -13,7 +13,6 @@ static void read_cache(const struct server *server, struct figures *figures)
     struct cache_figures cache = cache_figures(server->shared.cache);
     figures->cache_entries = (double)cache.entries;
     figures->cache_bytes = (double)cache.bytes;
-    figures->cache_bytes_max = (double)server->config.cache.max_bytes;
     figures->cache_evictions = (double)cache.evictions;
 }
 
@@ -70,19 +69,28 @@ static void read_upstreams(const struct server *server, struct figures *figures)
     }
 }
 
+/* What a reload may be changing meanwhile. */
+static void read_config(struct server *server, struct figures *figures)
+{
+    pthread_mutex_lock(&server->config_lock);
+    figures->reload_good = server->reload_good;
+    figures->reloaded_s = (double)server->reloaded_s;
+    figures->connections_max = server->config.connections.max_connections;
+    figures->cache_bytes_max = (double)server->config.cache.max_bytes;
+    read_upstreams(server, figures);
+    pthread_mutex_unlock(&server->config_lock);
+}
+
 void snapshot_read(void *context, uint64_t now_ns, bool with_names, struct figures *ret_figures)
 {
-    const struct server *server = context;
+    struct server *server = context;
+    read_config(server, ret_figures);
     ret_figures->started_s = (double)server->started_s;
-    ret_figures->reload_good = server->reload_good;
-    ret_figures->reloaded_s = (double)server->reloaded_s;
     ret_figures->workers = server->worker_count;
-    ret_figures->connections_max = server->config.connections.max_connections;
     ret_figures->build.version = PROJECT_VERSION;
     ret_figures->build.wolfssl = tls_library_version();
     ret_figures->build.ldns = validator_library_version();
     read_cache(server, ret_figures);
     read_busiest(server, now_ns, ret_figures);
-    read_upstreams(server, ret_figures);
     if (with_names) read_names(server, ret_figures);
 }

@@ -13,6 +13,7 @@
 #include "service.h"
 
 #define LOOK_NS   NS_PER_S        /* at health and the watchdog */
+#define STOP_NS   (5 * NS_PER_S)  /* to join threads and free memory */
 #define BUNDLE_NS (10 * NS_PER_S) /* at the CA bundle's file */
 
 struct supervisor {
@@ -26,6 +27,7 @@ struct supervisor {
     unsigned workers_ended;
     bool stopping;
     bool was_ready;
+    bool said_hung;
     uint64_t watchdog_ns; /* how often systemd wants to hear of us; 0 = not */
 };
 
@@ -124,9 +126,12 @@ static bool apply(struct supervisor *supervisor, struct config *config)
     connections_set_options(server->connections, &config->connections);
     log_set_level(supervisor->log, config->log.level);
     tell_workers(supervisor, config);
-    config_free(&server->config);
+    pthread_mutex_lock(&server->config_lock);
+    struct config former = server->config;
     server->config = *config;
     server->reloaded_s = clock_wall_s();
+    pthread_mutex_unlock(&server->config_lock);
+    config_free(&former);
     return true;
 }
 
@@ -146,10 +151,15 @@ static void reload(struct supervisor *supervisor)
         log_lines(supervisor->log, "reload refused", faults);
     }
     free(faults);
+    pthread_mutex_lock(&supervisor->server.config_lock);
     supervisor->server.reload_good = good;
+    pthread_mutex_unlock(&supervisor->server.config_lock);
     log_write(supervisor->log, good ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING,
               good ? "configuration reloaded" : "former configuration stays in use", NULL, 0);
-    service_ready(good ? "Configuration reloaded" : "Reload refused: see the log");
+    const char *ready = supervisor->was_ready ? "Answering" : "Not ready";
+    char status[64];
+    snprintf(status, sizeof status, "%s; %s", ready, good ? "configuration reloaded" : "reload refused, see the log");
+    service_ready(status);
 }
 
 /* ---- end ---- */
@@ -167,7 +177,7 @@ static void drain(struct supervisor *supervisor)
     uint64_t now_ns = supervisor->loop.now_ns;
     log_info(supervisor->log, "draining", log_number("connections", connections_count(server->connections)),
              log_number("timeout_ms", server->config.drain_timeout_ns / NS_PER_MS));
-    service_stopping("Answering what is in flight");
+    service_stopping("Answering what is in flight", server->config.drain_timeout_ns + STOP_NS);
     health_drain(&server->health, now_ns);
     server_stop_accepting(server);
     for (unsigned i = 0; i < server->worker_count; i++) worker_drain(server->workers[i]);
@@ -206,12 +216,24 @@ static void on_mail(struct loop_source *source, uint32_t events)
 
 /* ---- while it runs ---- */
 
+/* Systemd hears of us while every thread lives; of one that does not, at once. */
+static void watch(struct supervisor *supervisor, bool live)
+{
+    if (live)
+        service_alive();
+    else if (!supervisor->said_hung)
+        log_error(supervisor->log, "a thread hangs", log_text("do", "the watchdog restarts the service; see /healthz"));
+    if (!live) service_hung();
+    supervisor->said_hung = !live;
+}
+
 static void look_at_health(struct supervisor *supervisor, uint64_t now_ns)
 {
     struct health *health = &supervisor->server.health;
     struct readiness readiness = health_look(health, now_ns);
     bool ready = readiness.state == READINESS_READY;
-    if (supervisor->watchdog_ns != 0 && health_is_live(health, now_ns)) service_alive();
+    heartbeat_beat(supervisor->server.heartbeat, now_ns);
+    if (supervisor->watchdog_ns != 0) watch(supervisor, health_is_live(health, now_ns));
     if (ready == supervisor->was_ready || readiness.state == READINESS_DRAINING) return;
     supervisor->was_ready = ready;
     service_status(ready ? "Answering" : readiness_reason(readiness.state));

@@ -30,6 +30,7 @@ struct worker {
     struct pool *former; /* of other upstreams, before a reload; until its questions are answered */
     struct prefetch prefetch;
     struct counters *counters;
+    struct counters *former_counters; /* the former pool counts here: its upstreams have no label any more */
     struct heartbeat *heartbeat;
     atomic_uint load; /* clients: the acceptor adds, the worker takes off */
     bool draining;
@@ -102,6 +103,8 @@ static void replace_pool(struct worker *worker, const struct worker_settings *se
     }
     if (worker->former) pool_abandon(worker->former);
     free_pool(worker->former);
+    worker->pool->counters = worker->former_counters;
+    counters_forget_upstreams(worker->counters);
     pool_drain(worker->pool, LABEL_SESSION_END_RELOAD);
     worker->former = worker->pool;
     worker->pool = pool;
@@ -296,8 +299,9 @@ struct worker *worker_new(const struct worker_place *place, const struct worker_
     buffers_init(&worker->buffers);
     if (!mailbox_init(&worker->mailbox, on_mail) || !loop_init(&worker->loop)) goto fail;
     worker->counters = counters_new();
+    worker->former_counters = counters_new();
     worker->scratch = malloc(SESSION_SCRATCH_BYTES);
-    if (!worker->counters || !worker->scratch || !init_parts(worker, settings)) goto fail;
+    if (!worker->counters || !worker->former_counters || !worker->scratch || !init_parts(worker, settings)) goto fail;
     if (!loop_add(&worker->loop, &worker->mailbox.source, EPOLLIN)) goto fail;
     return worker;
 fail:
@@ -318,6 +322,7 @@ void worker_free(struct worker *worker)
     loop_done(&worker->loop);
     buffers_done(&worker->buffers);
     counters_free(worker->counters);
+    counters_free(worker->former_counters);
     free(worker->scratch);
     free(worker);
 }

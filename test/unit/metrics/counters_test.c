@@ -173,9 +173,28 @@ static void response_codes_have_their_labels(void **state)
         if (rcode != 16) assert_int_equal(counters_rcode_label(rcode), LABEL_RCODE_OTHER);
 }
 
+static void forgetting_upstreams_leaves_the_rest(void **state)
+{
+    (void)state;
+    struct counters *counters = counters_new();
+    counter_add(&counters->queries[LABEL_QTYPE_A][0], 3);
+    counter_add(&counters->upstream_queries[15][0], 1);
+    counter_add(&counters->upstream_failures[0][LABEL_FAILURE_MALFORMED], 1);
+    histogram_observe(&counters->upstream_duration[2], 1000, 1);
+    histogram_observe(&counters->request_duration[0], 1000, 1);
+    counters_forget_upstreams(counters);
+    assert_int_equal(counter_read(&counters->queries[LABEL_QTYPE_A][0]), 3);
+    assert_int_equal(counter_read(&counters->upstream_queries[15][0]), 0);
+    assert_int_equal(counter_read(&counters->upstream_failures[0][LABEL_FAILURE_MALFORMED]), 0);
+    assert_int_equal(counter_read(&counters->upstream_duration[2].sum_ns), 0);
+    assert_int_equal(counter_read(&counters->request_duration[0].sum_ns), 1000);
+    counters_free(counters);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(forgetting_upstreams_leaves_the_rest),
         cmocka_unit_test_setup_teardown(a_new_block_is_zero_and_alone_on_its_cache_lines, setup, teardown),
         cmocka_unit_test_setup_teardown(counters_of_all_threads_are_added, setup, teardown),
         cmocka_unit_test_setup_teardown(both_labels_keep_their_places, setup, teardown),
