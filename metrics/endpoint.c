@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -15,6 +14,7 @@
 #include "metrics/page.h"
 #include "metrics/process.h"
 #include "metrics/relay.h"
+#include "metrics/response.h"
 #include "metrics/status.h"
 
 struct endpoint {
@@ -34,14 +34,6 @@ struct snapshot {
     struct figures figures;
     struct readiness readiness;
     uint64_t now_ns;
-};
-
-struct response {
-    int status;
-    const char *content_type;
-    const char *body;
-    size_t size;
-    bool close; /* the request has a body, which is not read: the connection cannot go on */
 };
 
 struct route {
@@ -138,6 +130,36 @@ static bool answer_status(struct endpoint *endpoint, const struct mg_connection 
     return true;
 }
 
+/* Only who is on this machine may change something, and no page of somewhere else in a browser there. */
+static bool may_flush(const struct endpoint *endpoint, const struct mg_connection *connection)
+{
+    return endpoint->sources.flush && address_is_loopback(&endpoint->options.listen) &&
+           is_host_literal(mg_get_header(connection, "Host")) && !mg_get_header(connection, "Origin");
+}
+
+/* POST /cache/flush, or /cache/flush?name=NAME. */
+static bool answer_flush(struct endpoint *endpoint, const struct mg_connection *connection, FILE *out,
+                         struct response *response)
+{
+    const char *query = mg_get_request_info(connection)->query_string;
+    char name[NAME_TEXT_BYTES];
+    uint64_t removed = 0;
+    int size = query ? mg_get_var(query, strlen(query), "name", name, sizeof name) : -1;
+    if (!may_flush(endpoint, connection)) {
+        response->status = 403;
+        fputs("{\"error\":\"only at a loopback listener, and not from a page\"}\n", out);
+    } else if ((query && size < 0) ||
+               !endpoint->sources.flush(endpoint->sources.context, query ? name : NULL, &removed)) {
+        response->status = 400;
+        fputs("{\"error\":\"name=NAME is wanted, or nothing\"}\n", out);
+    } else {
+        fprintf(out, "{\"removed\":%llu}\n", (unsigned long long)removed);
+    }
+    return true;
+}
+
+static const struct route flush_route = {"/cache/flush", answer_flush, false};
+
 static const struct route routes[] = {
     {"/metrics", answer_metrics, false},
     {"/healthz", answer_live, false},
@@ -145,51 +167,23 @@ static const struct route routes[] = {
     {"/status.json", answer_status, true},
 };
 
-static const char *status_text(int status)
-{
-    switch (status) {
-    case 200: return "OK";
-    case 400: return "Bad Request";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 408: return "Request Timeout";
-    case 411: return "Length Required";
-    case 413: return "Content Too Large";
-    case 414: return "URI Too Long";
-    case 503: return "Service Unavailable";
-    case 505: return "HTTP Version Not Supported";
-    default: return "Internal Server Error";
-    }
-}
-
 /* The header is our own rather than civetweb's, which sends each of its lines in a packet. Without a Connection line
  * HTTP/1.1 goes on, and so does civetweb. */
 static void respond(struct mg_connection *connection, const struct response *response)
 {
-    char head[1024];
-    char date[40];
-    struct tm utc;
-    const time_t now_s = clock_wall_s();
-    gmtime_r(&now_s, &utc);
-    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &utc);
-    int size = snprintf(
-        head, sizeof head,
-        "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s%s"
-        "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"
-        "Cross-Origin-Resource-Policy: same-origin\r\nContent-Security-Policy: " PAGE_SECURITY_POLICY "\r\n\r\n",
-        response->status, status_text(response->status), date, response->content_type, response->size,
-        response->status == 405 ? "Allow: GET, HEAD\r\n" : "", response->close ? "Connection: close\r\n" : "");
+    char head[RESPONSE_HEAD_BYTES];
+    size_t size = response_write_head(response, clock_wall_s(), head);
     if (response->close) mg_disable_connection_keep_alive(connection);
     const char *method = mg_get_request_info(connection)->request_method; /* NULL: it could not be read */
     bool with_body = !method || strcmp(method, "HEAD") != 0;
-    if (mg_write(connection, head, (size_t)size) > 0 && with_body && response->size > 0)
+    if (mg_write(connection, head, size) > 0 && with_body && response->size > 0)
         mg_write(connection, response->body, response->size);
 }
 
 static int respond_text(struct mg_connection *connection, int status, bool close)
 {
     char body[64];
-    int size = snprintf(body, sizeof body, "%d %s\n", status, status_text(status));
+    int size = snprintf(body, sizeof body, "%d %s\n", status, response_status_text(status));
     respond(connection, &(struct response){status, "text/plain; charset=utf-8", body, (size_t)size, close});
     return status;
 }
@@ -231,6 +225,8 @@ static int on_request(struct mg_connection *connection)
     const struct mg_request_info *request = mg_get_request_info(connection);
     struct endpoint *endpoint = request->user_data;
     bool has_body = request->content_length > 0 || mg_get_header(connection, "Transfer-Encoding");
+    if (strcmp(request->local_uri, flush_route.path) == 0 && strcmp(request->request_method, "POST") == 0)
+        return respond_route(endpoint, connection, &flush_route, has_body);
     if (strcmp(request->request_method, "GET") != 0 && strcmp(request->request_method, "HEAD") != 0)
         return respond_text(connection, 405, true);
     const struct route *route = route_find(request->local_uri);

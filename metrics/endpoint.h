@@ -4,7 +4,8 @@
  * civetweb brings its threads: one that accepts and two that answer; an IPv6 listener has one more (relay.h). They read
  * counters and take snapshots through the sources below and never touch the data path. Bounds: two requests at once and
  * 16 connections waiting; a request of 4 KiB at most, received within 2 s; a connection kept for half a second between
- * requests. GET and HEAD only; there are no files to be had.
+ * requests. GET and HEAD only, but for POST /cache/flush, which is
+ * taken at a loopback listener alone; there are no files to be had.
  *
  * Threads inherit the signal mask, so the caller blocks signals first. civetweb ignores SIGPIPE for the whole process.
  */
@@ -37,6 +38,9 @@ struct endpoint_sources {
     /* Fills the server's figures (all but those of process_read, `ready`, and build.civetweb); `ret_figures` is zeroed.
      * Called on an HTTP thread, on two at once at the most. The top names only where `with_names`. */
     void (*read_figures)(void *context, uint64_t now_ns, bool with_names, struct figures *ret_figures);
+    /* Forgets what is cached for a name (in presentation format), or, where NULL, everything. False: that is no name.
+     * On an HTTP thread. */
+    bool (*flush)(void *context, const char *name, uint64_t *ret_removed);
 };
 
 struct endpoint;

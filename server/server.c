@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "common/clock.h"
+#include "flush.h"
 #include "snapshot.h"
 
 enum {
@@ -149,6 +150,7 @@ static bool start_endpoint(struct server *server)
         .log = server->log,
         .context = server,
         .read_figures = snapshot_read,
+        .flush = flush,
     };
     if (server->config.endpoint.listen.port == 0) return true; /* switched off */
     server->endpoint = endpoint_start(&server->config.endpoint, &sources, error);

@@ -119,6 +119,8 @@ static const struct setting of_config[] = {
     {"http.listen", SETTING_ADDRESS, FIELD(endpoint.listen), 0, 0, "off", "127.0.0.1:5000", "Where HTTP is answered."},
     {"http.status_page", SETTING_BOOLEAN, FIELD(endpoint.status_page), 0, 1, NULL, "true",
      "Whether the status page is shown."},
+    {"http.show_names", SETTING_BOOLEAN, FIELD(endpoint.show_names), 0, 1, NULL, "false",
+     "Whether it shows names and clients where `http.listen` is not a loopback address, too."},
 
     {"log.level", SETTING_CHOICE, FIELD(log.level), 0, 3, "error warning info debug", "info",
      "Events of this level and graver are written."},

@@ -1,6 +1,10 @@
 #include "dns/presentation.h"
 
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
+
+#include "dns/message.h"
 
 static size_t put_octet(uint8_t octet, char *text)
 {
@@ -34,6 +38,55 @@ const char *presentation_name(const uint8_t *name, size_t size, char text[static
     if (used == 0) text[used++] = '.';
     text[used] = '\0';
     return text;
+}
+
+/* One octet of a name as written at `*text`, which moves on; -1: a broken escape. */
+static int take_octet(const char **text)
+{
+    const char *at = *text;
+    if (*at != '\\') {
+        *text = at + 1;
+        return *at >= 'A' && *at <= 'Z' ? *at | 0x20 : (uint8_t)*at;
+    }
+    if (at[1] < '0' || at[1] > '9') {
+        *text = at + (at[1] ? 2 : 1);
+        return at[1] ? (uint8_t)at[1] : -1;
+    }
+    int value = 0;
+    for (int i = 1; i <= 3; i++) {
+        if (at[i] < '0' || at[i] > '9') return -1;
+        value = value * 10 + (at[i] - '0');
+    }
+    *text = at + 4;
+    return value <= UINT8_MAX ? value : -1;
+}
+
+/* One label from `*text` to `label`, its length before it; false: empty, too long, or broken. `*text` then stands
+ * behind its dot or at the end. */
+static bool take_label(const char **text, uint8_t *label, size_t room)
+{
+    size_t size = 0;
+    while (**text && **text != '.') {
+        int octet = take_octet(text);
+        if (octet < 0 || size == DNS_LABEL_MAX || size + 2 >= room) return false;
+        label[++size] = (uint8_t)octet;
+    }
+    label[0] = (uint8_t)size;
+    if (**text == '.') (*text)++;
+    return size > 0;
+}
+
+size_t presentation_parse_name(const char *text, uint8_t out[static 255])
+{
+    size_t size = 0;
+    if (*text == '\0') return 0;
+    if (strcmp(text, ".") == 0) text++;
+    while (*text) {
+        if (!take_label(&text, out + size, DNS_NAME_MAX - size)) return 0;
+        size += 1u + out[size];
+    }
+    out[size] = 0;
+    return size + 1;
 }
 
 const char *presentation_type(uint16_t type, char text[static PRESENTATION_TYPE_BYTES])

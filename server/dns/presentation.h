@@ -12,6 +12,10 @@ enum { PRESENTATION_NAME_BYTES = 4 * 255 + 2, PRESENTATION_TYPE_BYTES = 12 };
  * not sound. Returns `text`. */
 const char *presentation_name(const uint8_t *name, size_t size, char text[static PRESENTATION_NAME_BYTES]);
 
+/* The other way round, in lower case: at most 255 octets to `out`, their number is returned; 0: no name. The dot at the
+ * end may be missing. */
+size_t presentation_parse_name(const char *text, uint8_t out[static 255]);
+
 /* "A", "AAAA", ... or "TYPE65280". Returns `text`. */
 const char *presentation_type(uint16_t type, char text[static PRESENTATION_TYPE_BYTES]);
 

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -70,9 +71,54 @@ static void types_have_names_or_numbers(void **state)
     }
 }
 
+static void assert_parsed(const char *text, const char *wire, size_t size)
+{
+    uint8_t out[255];
+    assert_int_equal(presentation_parse_name(text, out), size);
+    assert_memory_equal(out, wire, size);
+}
+
+static void a_written_name_is_read_back(void **state)
+{
+    (void)state;
+    assert_parsed("Www.Example.COM", "\3www\7example\3com", 17);
+    assert_parsed("www.example.com.", "\3www\7example\3com", 17);
+    assert_parsed(".", "", 1);
+    assert_parsed("a\\.b\\000\\255.c", "\5a.b\0\377\1c", 9);
+}
+
+static void what_is_no_name_is_refused(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"", "..", "a..b", ".a", "a\\", "a\\25", "\\256", "\\2x5", "a.\\1", "\\999"};
+    uint8_t out[255];
+    char label[80];
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_int_equal(presentation_parse_name(wrong[i], out), 0);
+    memset(label, 'x', 64);
+    label[64] = 0;
+    assert_int_equal(presentation_parse_name(label, out), 0);
+    label[63] = 0;
+    assert_int_equal(presentation_parse_name(label, out), 65);
+}
+
+static void a_name_has_255_octets_at_the_most(void **state)
+{
+    (void)state;
+    uint8_t out[255];
+    char text[300] = {0};
+    for (int i = 0; i < 127; i++) strcat(text, "a."); /* 127 labels of two octets, and the root */
+    assert_int_equal(presentation_parse_name(text, out), 255);
+    strcat(text, "a.");
+    assert_int_equal(presentation_parse_name(text, out), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_written_name_is_read_back),
+        cmocka_unit_test(what_is_no_name_is_refused),
+        cmocka_unit_test(a_name_has_255_octets_at_the_most),
         cmocka_unit_test(names_are_written_with_a_dot_at_the_end),
         cmocka_unit_test(octets_that_would_mislead_are_escaped),
         cmocka_unit_test(the_longest_name_fits),

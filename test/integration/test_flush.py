@@ -1,0 +1,61 @@
+"""The operator has cached answers forgotten: all of them, or those of one name."""
+import json
+import urllib.error
+import urllib.request
+
+import pytest
+
+import wire
+from dnsclient import ask
+from proxy import Proxy
+
+
+def post(proxy, path, **headers):
+    request = urllib.request.Request(f"http://127.0.0.1:{proxy.http_port}{path}", data=b"", headers=headers, method="POST")
+    with urllib.request.urlopen(request, timeout=5) as response:
+        return json.load(response)
+
+
+def asked(hostile, name):
+    return sum(hostile.queries(containing=name).values())
+
+
+@pytest.fixture
+def proxy(tmp_path, pki, hostile):
+    hostile.forget()
+    with Proxy(tmp_path, pki, [hostile.port]) as running:
+        yield running
+
+
+def test_one_name_is_forgotten_with_all_its_types(proxy, hostile):
+    for _ in range(2):
+        for kind in ("A", "AAAA", "TXT"):
+            assert wire.rcode_of(ask(proxy.port, "gone.flush.test", kind)) == wire.NOERROR
+        assert wire.rcode_of(ask(proxy.port, "kept.flush.test")) == wire.NOERROR
+    assert asked(hostile, "gone.flush.test") == 3
+    assert post(proxy, "/cache/flush?name=Gone.Flush.TEST") == {"removed": 3}
+    ask(proxy.port, "gone.flush.test")
+    ask(proxy.port, "kept.flush.test")
+    assert asked(hostile, "gone.flush.test") == 4
+    assert asked(hostile, "kept.flush.test") == 1
+
+
+def test_all_is_forgotten(proxy, hostile):
+    ask(proxy.port, "one.all.test")
+    ask(proxy.port, "two.all.test")
+    assert post(proxy, "/cache/flush")["removed"] >= 2
+    ask(proxy.port, "one.all.test")
+    assert asked(hostile, "one.all.test") == 2
+
+
+@pytest.mark.parametrize("path, headers, status", [
+    ("/cache/flush?name=a..b", {}, 400),
+    ("/cache/flush?other=1", {}, 400),
+    ("/cache/flush", {"Origin": "http://elsewhere.example"}, 403),
+    ("/cache/flush", {"Host": "rebound.example"}, 403),
+    ("/metrics", {}, 405),
+])
+def test_what_is_refused(proxy, path, headers, status):
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        post(proxy, path, **headers)
+    assert refused.value.code == status

@@ -1,0 +1,328 @@
+/* The way of a query: asked upstream and answered, or ended otherwise; each once. */
+#include "forwarder_story.h"
+
+static void a_question_goes_upstream_and_its_answer_comes_back(void **state)
+{
+    (void)state;
+    begin();
+    ask(3, "www.Example.COM");
+    assert_int_equal(fake_pool.count, 1);
+    assert_int_equal(replies(3), 0);
+    assert_memory_equal(fake_pool.asked[0]->key.bytes, "\3www\7example\3com", 17);
+    assert_false(fake_pool.asked[0]->background);
+    fake_answer(0, 300, 9);
+
+    assert_int_equal(replies(3), 1);
+    assert_int_equal(message_id(reply_bytes(3)), 3);
+    assert_int_equal(message_flags(reply_bytes(3)), DNS_QR | DNS_RD | DNS_RA);
+    assert_memory_equal(reply_bytes(3) + DNS_HEADER_BYTES, "\3www\7Example\3COM", 17);
+    assert_int_equal(reply_number(3), 9);
+    assert_int_equal(reply_ttl(3), 300);
+    assert_int_equal(count(&story.counters->queries[LABEL_QTYPE_A][0]), 1);
+    assert_int_equal(count(&story.counters->responses[LABEL_RCODE_NOERROR][0]), 1);
+    assert_int_equal(count(&story.counters->cache_misses[0][0]), 1);
+    assert_int_equal(count_source(LABEL_SOURCE_UPSTREAM), 1);
+    end();
+}
+
+static void opt_is_in_the_reply_only_where_it_was_in_the_query(void **state)
+{
+    (void)state;
+    struct edns edns;
+    begin();
+    ask_edns(0, "a.test");
+    ask(1, "a.test");
+    ask_edns_flags(2, "a.test", 0x8000);
+    fake_answer(0, 300, 1);
+    fake_answer(1, 300, 2);
+    assert_true(reply_edns(0, &edns) && !edns.dnssec_ok);
+    assert_false(reply_edns(1, &edns));
+    assert_true(reply_edns(2, &edns) && edns.dnssec_ok);
+    end();
+}
+
+static void who_asks_for_keepalive_is_told_it(void **state)
+{
+    (void)state;
+    struct record record;
+    begin();
+    packet_header(&story.query, 1, DNS_RD);
+    packet_question(&story.query, "a.test", DNS_TYPE_A);
+    packet_opt(&story.query, 0, "\0\13\0\0", 4);
+    send_query(1);
+    fake_answer(0, 300, 1);
+    assert_true(reply_record(1, 1, &record));
+    assert_int_equal(record.data_size, 6);
+    assert_int_equal(dns_u16(reply_bytes(1) + record.data + 4), FAKE_KEEPALIVE_100MS);
+    end();
+}
+
+/* ---- what is never asked upstream ---- */
+
+static void assert_refused(uint32_t client, unsigned rcode, unsigned reason)
+{
+    assert_int_equal(replies(client), 1);
+    assert_int_equal(reply_rcode(client), rcode);
+    assert_int_equal(message_id(reply_bytes(client)), client);
+    assert_int_equal(count(&story.counters->invalid[reason][0]), 1);
+    assert_int_equal(fake_pool.count, 0);
+}
+
+static void ask_odd(uint32_t client, unsigned flags, unsigned type, unsigned class)
+{
+    packet_header(&story.query, client, flags);
+    packet_question(&story.query, "a.test", type);
+    dns_put_u16(story.query.bytes + story.query.size - 2, (uint16_t) class);
+    send_query(client);
+}
+
+static void what_no_upstream_is_asked_is_refused_here(void **state)
+{
+    (void)state;
+    begin();
+    ask_odd(0, 0x2000, DNS_TYPE_A, DNS_CLASS_IN); /* STATUS */
+    assert_refused(0, DNS_RCODE_NOTIMP, LABEL_INVALID_OPCODE);
+    ask_odd(1, DNS_RD, DNS_TYPE_AXFR, DNS_CLASS_IN);
+    assert_refused(1, DNS_RCODE_REFUSED, LABEL_INVALID_TRANSFER);
+    ask_odd(2, DNS_RD, DNS_TYPE_A, 3);
+    assert_refused(2, DNS_RCODE_REFUSED, LABEL_INVALID_CLASS);
+
+    packet_header(&story.query, 3, DNS_RD);
+    packet_question(&story.query, "a.test", DNS_TYPE_A);
+    packet_question(&story.query, "b.test", DNS_TYPE_A);
+    send_query(3);
+    assert_refused(3, DNS_RCODE_FORMERR, LABEL_INVALID_FORMERR);
+
+    ask_edns_flags(4, "a.test", 0x00010000); /* version 1 */
+    assert_refused(4, DNS_RCODE_BADVERS & DNS_RCODE, LABEL_INVALID_EDNS_VERSION);
+    struct edns edns;
+    assert_true(reply_edns(4, &edns));
+    assert_int_equal(edns.rcode_high, DNS_RCODE_BADVERS >> 4);
+    assert_int_equal(count_source(LABEL_SOURCE_LOCAL), 5);
+    end();
+}
+
+static void any_is_answered_here(void **state)
+{
+    (void)state;
+    struct record record;
+    begin();
+    ask_odd(5, DNS_RD, DNS_TYPE_ANY, DNS_CLASS_IN);
+    assert_int_equal(replies(5), 1);
+    assert_true(reply_record(5, 0, &record));
+    assert_int_equal(record.type, DNS_TYPE_HINFO);
+    assert_int_equal(fake_pool.count, 0);
+    assert_int_equal(count_source(LABEL_SOURCE_LOCAL), 1);
+    end();
+}
+
+static void what_is_no_query_closes_the_connection_without_a_reply(void **state)
+{
+    (void)state;
+    begin();
+    ask_flags(0, "a.test", DNS_QR);
+    packet_header(&story.query, 1, DNS_RD);
+    story.query.size = DNS_HEADER_BYTES - 1;
+    send_query(1);
+    for (uint32_t client = 0; client < 2; client++) {
+        assert_int_equal(replies(client), 0);
+        assert_int_equal(story.transport.clients[client].ended, 1);
+        assert_true(story.transport.clients[client].aborted);
+    }
+    assert_int_equal(count(&story.counters->invalid[LABEL_INVALID_NOT_QUERY][0]), 2);
+    assert_int_equal(count(&story.counters->dropped[LABEL_DROPPED_NOT_QUERY][0]), 2);
+    end();
+}
+
+static void a_message_too_long_is_a_form_error(void **state)
+{
+    (void)state;
+    begin();
+    const struct asking asking = {&story.transport.transport, {7, 1}, &story.address};
+    packet_header(&story.query, 7, DNS_RD);
+    packet_question(&story.query, "a.test", DNS_TYPE_A);
+    story.transport.clients[7].begun++;
+    forwarder_handle_too_long(&story.forwarder, &asking, story.query.bytes, story.query.size);
+    assert_refused(7, DNS_RCODE_FORMERR, LABEL_INVALID_TOO_LONG);
+
+    story.transport.clients[7].begun++;
+    story.query.bytes[2] |= 0x80; /* QR */
+    forwarder_handle_too_long(&story.forwarder, &asking, story.query.bytes, story.query.size);
+    assert_true(story.transport.clients[7].aborted);
+    end();
+}
+
+static void who_may_not_ask_is_refused_and_told_why(void **state)
+{
+    (void)state;
+    begin();
+    const struct asking asking = {&story.transport.transport, {7, 1}, &story.address};
+    packet_header(&story.query, 7, DNS_RD);
+    packet_question(&story.query, "a.test", DNS_TYPE_A);
+    packet_opt(&story.query, 0, "", 0);
+    story.transport.clients[7].begun++;
+    forwarder_handle_prohibited(&story.forwarder, &asking, story.query.bytes, story.query.size);
+    assert_int_equal(reply_rcode(7), DNS_RCODE_REFUSED);
+    assert_int_equal(reply_error_code(7), DNS_EDE_PROHIBITED);
+    assert_int_equal(fake_pool.count, 0);
+
+    story.transport.clients[7].begun++;
+    story.query.bytes[2] |= 0x80; /* QR */
+    forwarder_handle_prohibited(&story.forwarder, &asking, story.query.bytes, story.query.size);
+    assert_true(story.transport.clients[7].aborted);
+    end();
+}
+
+/* ---- the limit of rate ---- */
+
+static void begin_limited(bool drops)
+{
+    struct story_options options = usual_story();
+    options.ratelimit.queries_per_s = 1;
+    options.ratelimit.burst = 2;
+    options.forwarder.rate_limit_drops = drops;
+    begin_with(&options);
+    ask_edns(0, "a.test");
+    ask_edns(1, "b.test");
+    ask_edns(2, "c.test");
+    assert_int_equal(fake_pool.count, 2);
+    assert_int_equal(count(&story.counters->rate_limited[0][0]), 1);
+}
+
+static void over_the_limit_is_refused_and_told_why(void **state)
+{
+    (void)state;
+    begin_limited(false);
+    assert_int_equal(reply_rcode(2), DNS_RCODE_REFUSED);
+    assert_int_equal(reply_error_code(2), DNS_EDE_OTHER);
+    ask_flags(3, "d.test", DNS_QR); /* the limit is no excuse */
+    assert_true(story.transport.clients[3].aborted);
+    pass_ms(1000);
+    ask(4, "d.test");
+    assert_int_equal(fake_pool.count, 3);
+    end();
+}
+
+static void over_the_limit_is_dropped_where_that_is_configured(void **state)
+{
+    (void)state;
+    begin_limited(true);
+    assert_int_equal(replies(2), 0);
+    assert_int_equal(story.transport.clients[2].ended, 1);
+    assert_int_equal(count(&story.counters->dropped[LABEL_DROPPED_RATE][0]), 1);
+    end();
+}
+
+/* ---- bounds and failures ---- */
+
+static void above_the_bound_is_servfail(void **state)
+{
+    (void)state;
+    struct story_options options = usual_story();
+    options.forwarder.max_queries = 2;
+    begin_with(&options);
+    ask_edns(0, "a.test");
+    ask_edns(1, "b.test");
+    ask_edns(2, "c.test");
+    assert_int_equal(fake_pool.count, 2);
+    assert_int_equal(reply_rcode(2), DNS_RCODE_SERVFAIL);
+    assert_int_equal(reply_error_code(2), DNS_EDE_OTHER);
+    assert_int_equal(count(&story.counters->overloaded[0][0]), 1);
+    assert_int_equal(count(&story.counters->in_flight[0][0]), 2);
+    fake_answer(0, 300, 1);
+    assert_int_equal(count(&story.counters->in_flight[0][0]), 1);
+    ask_edns(2, "c.test");
+    assert_int_equal(fake_pool.count, 3);
+    end();
+}
+
+static void a_failure_is_servfail_with_its_reason(void **state)
+{
+    (void)state;
+    begin();
+    ask_edns(0, "a.test");
+    ask_edns(1, "b.test");
+    ask_edns(2, "c.test");
+    ask(3, "d.test");
+    fake_fail(0, EXCHANGE_TIMED_OUT);
+    fake_fail(1, EXCHANGE_UNREACHABLE);
+    fake_fail(2, EXCHANGE_FAULTY);
+    fake_fail(3, EXCHANGE_TIMED_OUT);
+    static const uint16_t reasons[] = {DNS_EDE_NO_REACHABLE_AUTHORITY, DNS_EDE_NETWORK_ERROR, DNS_EDE_NETWORK_ERROR,
+                                       DNS_EDE_NONE};
+    for (uint32_t client = 0; client < 4; client++) {
+        assert_int_equal(reply_rcode(client), DNS_RCODE_SERVFAIL);
+        assert_int_equal(reply_error_code(client), reasons[client]);
+        assert_int_equal(message_id(reply_bytes(client)), client);
+    }
+    assert_int_equal(count_source(LABEL_SOURCE_UPSTREAM), 4);
+    end();
+}
+
+static void a_client_that_left_gets_nothing(void **state)
+{
+    (void)state;
+    begin();
+    ask(0, "a.test");
+    ask(1, "b.test");
+    leave(0);
+    leave(1);
+    fake_answer(0, 300, 1);
+    fake_fail(1, EXCHANGE_TIMED_OUT);
+    assert_int_equal(count(&story.counters->dropped[LABEL_DROPPED_CLIENT_GONE][0]), 2);
+    assert_int_equal(count(&story.counters->responses[LABEL_RCODE_NOERROR][0]), 0);
+    assert_int_equal(count_source(LABEL_SOURCE_UPSTREAM), 0);
+    end();
+}
+
+static void without_memory_for_a_reply_the_query_ends_all_the_same(void **state)
+{
+    (void)state;
+    begin();
+    ask(0, "a.test");
+    story.transport.short_of_memory = true;
+    fake_answer(0, 300, 1);
+    assert_int_equal(story.transport.clients[0].ended, 1);
+    ask(1, "a.test"); /* cached, but there is no room to say so: it waits like any other */
+    ask_odd(2, DNS_RD, DNS_TYPE_ANY, DNS_CLASS_IN);
+    ask_odd(3, DNS_RD, DNS_TYPE_AXFR, DNS_CLASS_IN);
+    assert_int_equal(story.transport.clients[2].ended, 1);
+    assert_int_equal(story.transport.clients[3].ended, 1);
+    story.transport.short_of_memory = false;
+    fake_answer(1, 300, 2);
+    assert_int_equal(reply_number(1), 2);
+    end();
+}
+
+static void what_is_in_flight_at_the_end_is_dropped(void **state)
+{
+    (void)state;
+    begin();
+    ask(0, "a.test");
+    ask(1, "a.test");
+    ask(2, "b.test");
+    end(); /* sees that each was cancelled */
+    assert_int_equal(fake_pool.count, 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_question_goes_upstream_and_its_answer_comes_back),
+        cmocka_unit_test(opt_is_in_the_reply_only_where_it_was_in_the_query),
+        cmocka_unit_test(who_asks_for_keepalive_is_told_it),
+        cmocka_unit_test(what_no_upstream_is_asked_is_refused_here),
+        cmocka_unit_test(any_is_answered_here),
+        cmocka_unit_test(what_is_no_query_closes_the_connection_without_a_reply),
+        cmocka_unit_test(a_message_too_long_is_a_form_error),
+        cmocka_unit_test(who_may_not_ask_is_refused_and_told_why),
+        cmocka_unit_test(over_the_limit_is_refused_and_told_why),
+        cmocka_unit_test(over_the_limit_is_dropped_where_that_is_configured),
+        cmocka_unit_test(above_the_bound_is_servfail),
+        cmocka_unit_test(a_failure_is_servfail_with_its_reason),
+        cmocka_unit_test(a_client_that_left_gets_nothing),
+        cmocka_unit_test(without_memory_for_a_reply_the_query_ends_all_the_same),
+        cmocka_unit_test(what_is_in_flight_at_the_end_is_dropped),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

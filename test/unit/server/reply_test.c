@@ -1,0 +1,271 @@
+/* How a query ends: once, and counted. */
+#include "dns/edns.h"
+#include "fake_transport.h"
+#include "reply.h"
+
+#include "../dns/packet.h"
+
+static struct story {
+    struct counters *counters;
+    struct fake_transport transport;
+    struct packet packet;
+} story;
+
+static const uint8_t asked_name[] = "\1A\4test";
+static const struct answer_use as_is = {.ttl_max_s = UINT32_MAX, .ede_code = DNS_EDE_NONE};
+
+static int setup(void **state)
+{
+    (void)state;
+    story.counters = counters_new();
+    fake_transport_init(&story.transport);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    fake_transport_done(&story.transport);
+    counters_free(story.counters);
+    return 0;
+}
+
+static struct asking asking(void)
+{
+    return (struct asking){&story.transport.transport, {1, 1}, NULL};
+}
+
+static struct question question(bool edns)
+{
+    return (struct question){.id = 77,
+                             .flags = DNS_RD | DNS_CD,
+                             .name = asked_name,
+                             .name_size = sizeof asked_name,
+                             .type = DNS_TYPE_A,
+                             .class = DNS_CLASS_IN,
+                             .edns = edns,
+                             .keepalive = edns};
+}
+
+static struct fake_client *client(void)
+{
+    return &story.transport.clients[1];
+}
+
+static uint64_t responses(unsigned label)
+{
+    return counter_read(&story.counters->responses[label][0]);
+}
+
+static uint64_t dropped(unsigned label)
+{
+    return counter_read(&story.counters->dropped[label][0]);
+}
+
+static uint64_t answered_here(void)
+{
+    return histogram_count(&story.counters->request_duration[LABEL_SOURCE_LOCAL]);
+}
+
+/* The answer's bytes where the reply is to be; returns their size. */
+static size_t begin_answer(unsigned rcode, uint8_t **ret_reply)
+{
+    uint8_t *bytes = malloc(ANSWER_BYTES_MAX);
+    struct question asked = question(false);
+    struct question_key key;
+    struct answer answer;
+    question_key(&asked, &key);
+    packet_header(&story.packet, 0, DNS_QR | DNS_RA | rcode);
+    packet_question(&story.packet, "a.test", DNS_TYPE_A);
+    if (rcode == 0) packet_a(&story.packet, DNS_ANSWER, 300);
+    assert_int_equal(answer_parse(story.packet.bytes, story.packet.size, &key, bytes, &answer), ANSWER_GOOD);
+    *ret_reply = story.transport.transport.begin_reply(&story.transport.transport, asking().client,
+                                                       answer.size + EDNS_REPLY_MAX);
+    memcpy(*ret_reply, answer.bytes, answer.size);
+    free(bytes);
+    return answer.size;
+}
+
+/* ---- answers ---- */
+
+static void an_answer_becomes_the_askers_reply(void **state)
+{
+    (void)state;
+    const struct asking who = asking();
+    const struct question asked = question(true);
+    const struct asker asker = asker_of(&asked);
+    uint8_t *reply;
+    size_t size = begin_answer(0, &reply);
+    assert_true(reply_finish(story.counters, &who, reply, size, &asker, asked.name, as_is));
+    assert_int_equal(client()->ended, 1);
+    assert_int_equal(message_id(client()->reply), 77);
+    assert_int_equal(message_flags(client()->reply), DNS_QR | DNS_RD | DNS_CD | DNS_RA);
+    assert_memory_equal(client()->reply + DNS_HEADER_BYTES, asked_name, sizeof asked_name);
+    assert_int_equal(responses(LABEL_RCODE_NOERROR), 1);
+    const uint8_t *keepalive = client()->reply + client()->size - 6; /* the transport's, though `use` says nothing */
+    assert_int_equal(dns_u16(keepalive), 11);
+    assert_int_equal(dns_u16(keepalive + 4), FAKE_KEEPALIVE_100MS);
+}
+
+static void its_rcode_is_counted(void **state)
+{
+    (void)state;
+    const struct asking who = asking();
+    const struct question asked = question(false);
+    const struct asker asker = asker_of(&asked);
+    static const unsigned rcodes[] = {DNS_RCODE_NXDOMAIN, DNS_RCODE_SERVFAIL, DNS_RCODE_REFUSED};
+    static const unsigned labels[] = {LABEL_RCODE_NXDOMAIN, LABEL_RCODE_SERVFAIL, LABEL_RCODE_REFUSED};
+    for (unsigned i = 0; i < 3; i++) {
+        uint8_t *reply;
+        size_t size = begin_answer(rcodes[i], &reply);
+        assert_true(reply_finish(story.counters, &who, reply, size, &asker, asked.name, as_is));
+        assert_int_equal(responses(labels[i]), 1);
+    }
+}
+
+static void bytes_that_are_no_answers_end_nothing(void **state)
+{
+    (void)state;
+    const struct asking who = asking();
+    const struct question asked = question(false);
+    const struct asker asker = asker_of(&asked);
+    uint8_t *reply;
+    size_t size = begin_answer(0, &reply);
+    reply[size - 1] = 200; /* more TTLs than there is room for */
+    assert_false(reply_finish(story.counters, &who, reply, size, &asker, asked.name, as_is));
+    assert_false(reply_finish(story.counters, &who, reply, 0, &asker, asked.name, as_is));
+    assert_int_equal(client()->ended, 0);
+    assert_int_equal(responses(LABEL_RCODE_NOERROR), 0);
+}
+
+static void any_is_answered(void **state)
+{
+    (void)state;
+    const struct asking who = asking();
+    const struct question asked = question(true);
+    reply_any(story.counters, &who, &asked);
+    assert_int_equal(message_count(client()->reply, DNS_ANSWER), 1);
+    assert_int_equal(message_id(client()->reply), 77);
+    assert_int_equal(responses(LABEL_RCODE_NOERROR), 1);
+    assert_int_equal(answered_here(), 1);
+}
+
+/* ---- errors ---- */
+
+static void an_error_repeats_what_was_sound_of_the_question(void **state)
+{
+    (void)state;
+    static const struct answer_error error = {DNS_RCODE_REFUSED, DNS_EDE_PROHIBITED, "because", 0};
+    const struct asking who = asking();
+    struct question asked = question(true);
+    assert_true(reply_error(story.counters, &who, &asked, &error));
+    assert_int_equal(message_flags(client()->reply) & DNS_RCODE, DNS_RCODE_REFUSED);
+    assert_int_equal(message_count(client()->reply, DNS_QUESTION), 1);
+    assert_memory_equal(client()->reply + DNS_HEADER_BYTES, asked_name, sizeof asked_name);
+    assert_int_equal(message_count(client()->reply, DNS_ADDITIONAL), 1);
+    asked.name = NULL;
+    assert_true(reply_error(story.counters, &who, &asked, &error));
+    assert_int_equal(message_count(client()->reply, DNS_QUESTION), 0);
+    assert_int_equal(responses(LABEL_RCODE_REFUSED), 2);
+    assert_int_equal(answered_here(), 0);
+}
+
+static void the_longest_error_fits(void **state)
+{
+    (void)state;
+    static const struct answer_error error = {DNS_RCODE_SERVFAIL, DNS_EDE_OTHER,
+                                              "0123456789012345678901234567890123456789012345678901234567890123", 0};
+    const struct asking who = asking();
+    struct packet *packet = &story.packet;
+    packet_header(packet, 0, 0);
+    packet_long_name(packet, DNS_NAME_MAX);
+    struct question asked = question(true);
+    asked.name = packet->bytes + DNS_HEADER_BYTES;
+    asked.name_size = DNS_NAME_MAX;
+    assert_true(reply_error(story.counters, &who, &asked, &error)); /* a sanitizer sees a write beyond the room */
+    assert_true(client()->size <= ANSWER_ERROR_MAX);
+    assert_memory_equal(client()->reply + DNS_HEADER_BYTES, asked.name, DNS_NAME_MAX);
+}
+
+static void an_error_of_our_own_is_counted_as_answered_here(void **state)
+{
+    (void)state;
+    static const struct answer_error error = {.rcode = DNS_RCODE_NOTIMP, .ede_code = DNS_EDE_NONE};
+    const struct asking who = asking();
+    const struct question asked = question(false);
+    reply_local(story.counters, &who, &asked, &error);
+    assert_int_equal(responses(LABEL_RCODE_NOTIMP), 1);
+    assert_int_equal(answered_here(), 1);
+}
+
+/* ---- nothing ---- */
+
+static void who_has_gone_is_dropped_whatever_he_was_to_get(void **state)
+{
+    (void)state;
+    static const struct answer_error error = {.rcode = DNS_RCODE_NOTIMP, .ede_code = DNS_EDE_NONE};
+    const struct asking who = asking();
+    const struct question asked = question(false);
+    client()->gone = true;
+    assert_false(reply_error(story.counters, &who, &asked, &error));
+    reply_local(story.counters, &who, &asked, &error);
+    reply_any(story.counters, &who, &asked);
+    assert_int_equal(dropped(LABEL_DROPPED_CLIENT_GONE), 3);
+    assert_int_equal(responses(LABEL_RCODE_NOTIMP) + responses(LABEL_RCODE_NOERROR), 0);
+    assert_int_equal(answered_here(), 0);
+}
+
+static void without_room_the_query_is_over_all_the_same(void **state)
+{
+    (void)state;
+    static const struct answer_error error = {.rcode = DNS_RCODE_NOTIMP, .ede_code = DNS_EDE_NONE};
+    const struct asking who = asking();
+    const struct question asked = question(false);
+    story.transport.short_of_memory = true;
+    assert_false(reply_error(story.counters, &who, &asked, &error));
+    reply_any(story.counters, &who, &asked);
+    assert_int_equal(client()->ended, 2);
+    assert_int_equal(client()->replies, 0);
+}
+
+static void a_drop_has_its_reason(void **state)
+{
+    (void)state;
+    const struct asking who = asking();
+    reply_drop(story.counters, &who, LABEL_DROPPED_RATE);
+    assert_int_equal(client()->ended, 1);
+    assert_int_equal(client()->replies, 0);
+    assert_int_equal(dropped(LABEL_DROPPED_RATE), 1);
+    assert_false(client()->aborted);
+}
+
+static void what_was_no_query_closes_the_connection(void **state)
+{
+    (void)state;
+    const struct asking who = asking();
+    reply_nothing_and_close(story.counters, &who);
+    assert_int_equal(client()->ended, 1);
+    assert_true(client()->aborted);
+    assert_int_equal(dropped(LABEL_DROPPED_NOT_QUERY), 1);
+    assert_int_equal(counter_read(&story.counters->invalid[LABEL_INVALID_NOT_QUERY][0]), 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(an_answer_becomes_the_askers_reply),
+        TEST(its_rcode_is_counted),
+        TEST(bytes_that_are_no_answers_end_nothing),
+        TEST(any_is_answered),
+        TEST(an_error_repeats_what_was_sound_of_the_question),
+        TEST(the_longest_error_fits),
+        TEST(an_error_of_our_own_is_counted_as_answered_here),
+        TEST(who_has_gone_is_dropped_whatever_he_was_to_get),
+        TEST(without_room_the_query_is_over_all_the_same),
+        TEST(a_drop_has_its_reason),
+        TEST(what_was_no_query_closes_the_connection),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
