@@ -32,20 +32,22 @@ def test_one_name_is_forgotten_with_all_its_types(proxy, hostile):
         for kind in ("A", "AAAA", "TXT"):
             assert wire.rcode_of(ask(proxy.port, "gone.flush.test", kind)) == wire.NOERROR
         assert wire.rcode_of(ask(proxy.port, "kept.flush.test")) == wire.NOERROR
-    assert asked(hostile, "gone.flush.test") == 3
+    before, kept = asked(hostile, "gone.flush.test"), asked(hostile, "kept.flush.test")
+    assert before >= 3 and kept >= 1  # more where a slow machine made a question worth a hedge
     assert post(proxy, "/cache/flush?name=Gone.Flush.TEST") == {"removed": 3}
     ask(proxy.port, "gone.flush.test")
     ask(proxy.port, "kept.flush.test")
-    assert asked(hostile, "gone.flush.test") == 4
-    assert asked(hostile, "kept.flush.test") == 1
+    assert asked(hostile, "gone.flush.test") > before
+    assert asked(hostile, "kept.flush.test") == kept
 
 
 def test_all_is_forgotten(proxy, hostile):
     ask(proxy.port, "one.all.test")
     ask(proxy.port, "two.all.test")
+    before = asked(hostile, "one.all.test")
     assert post(proxy, "/cache/flush")["removed"] >= 2
     ask(proxy.port, "one.all.test")
-    assert asked(hostile, "one.all.test") == 2
+    assert asked(hostile, "one.all.test") > before
 
 
 @pytest.mark.parametrize("path, headers, status", [
