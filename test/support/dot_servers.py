@@ -1,0 +1,166 @@
+"""dot_servers: Unbound, NSD and dnsdist as DoT servers on loopback, all with the same zone, signed where ldns's
+tools can be had.
+"""
+import shutil
+import subprocess
+
+from pki import SERVER_NAME
+from process import Process, free_port
+
+ZONE = "example.test"
+
+LONG_TEXT = " ".join('"' + chr(97 + i % 26) * 250 + '"' for i in range(16))  # 4 kB
+
+RECORDS = f"""$ORIGIN {ZONE}.
+$TTL 3600
+@      SOA ns.{ZONE}. host.{ZONE}. 1 7200 3600 86400 300
+@      NS  ns
+ns     A   192.0.2.53
+a      A   192.0.2.1
+many   A   192.0.2.11
+many   A   192.0.2.12
+many   A   192.0.2.13
+aaaa   AAAA 2001:db8::1
+alias  CNAME a
+mail   MX  10 a
+text   TXT "short" "and \\"quoted\\""
+long   TXT {LONG_TEXT}
+sub.a  A   192.0.2.2
+_dns._tcp SRV 1 2 853 a
+Mixed  A   192.0.2.3
+"""
+
+
+def write_zone(folder):
+    """The zone's file in `folder`; signed (ECDSA P-256) where ldns-signzone is installed."""
+    plain = folder / "zone"
+    if plain.exists():
+        return folder / "zone.signed" if (folder / "zone.signed").exists() else plain
+    plain.write_text(RECORDS)
+    if not shutil.which("ldns-signzone"):
+        return plain
+    options = {"cwd": folder, "check": True, "capture_output": True, "text": True}
+    key = subprocess.run(["ldns-keygen", "-k", "-a", "ECDSAP256SHA256", ZONE], **options).stdout.strip()
+    subprocess.run(["ldns-signzone", "-f", "zone.signed", "zone", key], **options)
+    return folder / "zone.signed"
+
+
+def is_signed(folder):
+    return (folder / "zone.signed").exists()
+
+
+def _server(name, command, folder, port):
+    server = Process(name, command, folder)
+    try:
+        server.wait_listening(port)
+    except Exception:
+        server.stop()
+        raise
+    server.port = port
+    return server
+
+
+def start_unbound(pki, folder, zone=None):
+    certificate, key = pki.certificate()
+    port = free_port()
+    (folder / "unbound.conf").write_text(f"""server:
+  interface: 127.0.0.1@{port}
+  tls-port: {port}
+  tls-service-pem: "{certificate}"
+  tls-service-key: "{key}"
+  num-threads: 1
+  username: ""
+  chroot: ""
+  directory: "{folder}"
+  pidfile: ""
+  use-syslog: no
+  verbosity: 1
+  module-config: "iterator"
+  rrset-roundrobin: no
+  incoming-num-tcp: 200
+  access-control: 127.0.0.0/8 allow
+  local-zone: "test." nodefault
+remote-control:
+  control-enable: no
+auth-zone:
+  name: "{ZONE}."
+  zonefile: "{zone or write_zone(folder)}"
+  for-downstream: yes
+  for-upstream: no
+""")
+    return _server("unbound", ["unbound", "-d", "-p", "-c", folder / "unbound.conf"], folder, port)
+
+
+def start_nsd(pki, folder, zone=None):
+    certificate, key = pki.certificate()
+    port, plain = free_port(), free_port()
+    (folder / "nsd.conf").write_text(f"""server:
+  ip-address: 127.0.0.1@{plain}
+  ip-address: 127.0.0.1@{port}
+  tls-port: {port}
+  tls-service-pem: "{certificate}"
+  tls-service-key: "{key}"
+  server-count: 1
+  username: ""
+  zonesdir: "{folder}"
+  database: ""
+  pidfile: "{folder}/nsd.pid"
+  zonelistfile: "{folder}/nsd.zones"
+  xfrdfile: "{folder}/nsd.xfrd"
+  xfrdir: "{folder}"
+remote-control:
+  control-enable: no
+zone:
+  name: "{ZONE}."
+  zonefile: "{zone or write_zone(folder)}"
+""")
+    server = _server("nsd", ["nsd", "-d", "-c", folder / "nsd.conf"], folder, port)
+    server.plain_port = plain
+    return server
+
+
+def start_dnsdist(pki, folder, backend):
+    """In front of the plain DNS server on port `backend`."""
+    return _start_dnsdist(pki, folder, f"""
+newServer({{address="127.0.0.1:{backend}", healthCheckMode="up"}})
+""")
+
+
+def start_fast(pki, folder):
+    """dnsdist that answers A of every name with 192.0.2.1 by itself: an upstream quick enough not to be what a load
+    test measures.
+    """
+    return _start_dnsdist(pki, folder, """
+newServer({address="127.0.0.1:9", healthCheckMode="up"})
+addAction(QTypeRule(DNSQType.A), SpoofAction({"192.0.2.1"}, {ttl=300}))
+addAction(AllRule(), RCodeAction(DNSRCode.NOERROR))
+""")
+
+
+def _start_dnsdist(pki, folder, rules):
+    certificate, key = pki.certificate()
+    port, plain = free_port(), free_port()
+    path = folder / f"dnsdist-{port}.conf"
+    path.write_text(f"""
+setLocal("127.0.0.1:{plain}")
+addTLSLocal("127.0.0.1:{port}", "{certificate}", "{key}", {{provider="openssl", maxInFlight=1000}})
+setMaxTCPClientThreads(1)
+setMaxTCPQueriesPerConnection(0)
+setMaxTCPConnectionsPerClient(0)
+setTCPRecvTimeout(600)
+setACL("127.0.0.0/8")
+setSecurityPollSuffix("")
+{rules}""")
+    server = _server("dnsdist", ["dnsdist", "-C", path, "--supervised", "--disable-syslog"], folder, port)
+    server.plain_port = plain
+    return server
+
+
+def kdig(*arguments):
+    """kdig's output; arguments as on its command line."""
+    return subprocess.run(["kdig", *map(str, arguments)], check=True, capture_output=True, text=True, timeout=30).stdout
+
+
+def kdig_tls(port, ca_file, *arguments):
+    """The same question asked of a DoT server directly, its certificate checked."""
+    return kdig("@127.0.0.1", "-p", port, f"+tls-ca={ca_file}", f"+tls-hostname={SERVER_NAME}", *arguments)

@@ -1,0 +1,50 @@
+"""figures: what the program says of itself over HTTP."""
+import json
+import re
+import urllib.request
+
+LINE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
+LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+
+
+def fetch(proxy, path):
+    with urllib.request.urlopen(f"http://127.0.0.1:{proxy.http_port}{path}", timeout=10) as response:
+        return response.read().decode()
+
+
+class Figures:
+    """One scrape of /metrics."""
+
+    def __init__(self, proxy):
+        self.series = [(name, dict(LABEL.findall(labels)), float(value))
+                       for name, labels, value in LINE.findall(fetch(proxy, "/metrics"))]
+
+    def sum(self, name, **labels):
+        """Of all series of that name that bear these labels."""
+        values = [value for series, of_series, value in self.series
+                  if series == f"dns_tls_proxy_{name}" and labels.items() <= of_series.items()]
+        assert values, f"no series {name} {labels}"
+        return sum(values)
+
+    def answered(self, source):
+        """Queries answered from there: cache, upstream, stale or local."""
+        return self.sum("request_duration_seconds_count", source=source)
+
+
+class Since:
+    """What was counted since it was made."""
+
+    def __init__(self, proxy):
+        self._proxy = proxy
+        self._before = Figures(proxy)
+
+    def sum(self, name, **labels):
+        return Figures(self._proxy).sum(name, **labels) - self._before.sum(name, **labels)
+
+    def answered(self, source):
+        return Figures(self._proxy).answered(source) - self._before.answered(source)
+
+
+def top_names(proxy):
+    """Name -> how often it was asked, of the names kept resolved."""
+    return {entry["name"].rstrip("."): entry["asks"] for entry in json.loads(fetch(proxy, "/status.json"))["names"]}
