@@ -23,7 +23,8 @@ static struct hashed_key hashed(const struct question_key *key, uint64_t hash)
     return (struct hashed_key){key->bytes, key->size, hash};
 }
 
-static const struct answer_use stale_use = {.age_s = 0, .ttl_max_s = STALE_TTL_S, .ede_code = DNS_EDE_STALE};
+static const struct answer_use stale_use = {
+    .ttl_max_s = STALE_TTL_S, .ttl_min_s = STALE_TTL_S, .ede_code = DNS_EDE_STALE};
 
 /* Gives everybody who waits the stale answer, if there still is one. */
 static bool give_all_stale(struct forwarder *forwarder, struct query *query)
@@ -62,6 +63,15 @@ static void keep(struct forwarder *forwarder, const struct query *query, const s
 
 /* ---- upstream ---- */
 
+/* Upstream failed: everybody gets the stale answer, if there is one, and upstream is left alone with the question for a
+ * moment. */
+static bool fall_back(struct forwarder *forwarder, struct query *query)
+{
+    if (!give_all_stale(forwarder, query)) return false;
+    recheck_hold(&forwarder->recheck, query->hash, forwarder->loop->now_ns + FAILURE_NS);
+    return true;
+}
+
 /* A failure becomes an answer of its own, so that it is remembered like one for a second. */
 static void keep_failure(struct forwarder *forwarder, const struct query *query, const struct answer_error *error)
 {
@@ -82,7 +92,7 @@ static void keep_failure(struct forwarder *forwarder, const struct query *query,
 static void on_failed(struct forwarder *forwarder, struct query *query, enum exchange_result result)
 {
     struct answer_error error = {DNS_RCODE_SERVFAIL, DNS_EDE_NETWORK_ERROR, "upstream answers wrongly", 0};
-    if (give_all_stale(forwarder, query)) return;
+    if (fall_back(forwarder, query)) return;
     if (result == EXCHANGE_TIMED_OUT) {
         error.ede_code = DNS_EDE_NO_REACHABLE_AUTHORITY;
         error.ede_text = "upstream does not answer";
@@ -96,7 +106,8 @@ static void on_failed(struct forwarder *forwarder, struct query *query, enum exc
 static void on_answered(struct forwarder *forwarder, struct query *query, const struct answer *answer)
 {
     static const struct answer_use fresh = {.age_s = 0, .ttl_max_s = UINT32_MAX, .ede_code = DNS_EDE_NONE};
-    if (answer->kind == ANSWER_FAILURE && give_all_stale(forwarder, query)) return;
+    bool failed = answer->kind == ANSWER_FAILURE || answer->rcode == DNS_RCODE_REFUSED;
+    if (failed && fall_back(forwarder, query)) return;
     keep(forwarder, query, answer);
     queries_answer(&forwarder->queries, query, answer, &fresh, LABEL_SOURCE_UPSTREAM, forwarder->loop->now_ns);
 }
@@ -173,6 +184,23 @@ bool forwarder_refresh(struct forwarder *forwarder, const struct question_key *k
 
 /* ---- a query's way ---- */
 
+/* While upstream has just failed this question it is not asked again for it: the stale answer, whose bytes stand at
+ * `reply`, is given right away. */
+static bool answer_stale_at_once(struct forwarder *forwarder, const struct asking *asking,
+                                 const struct question *question, const struct hashed_key *key, uint8_t *reply,
+                                 size_t size)
+{
+    struct answer answer;
+    const struct asker asker = asker_of(question);
+    if (!recheck_is_held(&forwarder->recheck, key->hash, forwarder->loop->now_ns)) return false;
+    if (!answer_unpack(reply, size, &answer) || answer.rcode == DNS_RCODE_SERVFAIL) return false;
+    if (!reply_finish(forwarder->counters, asking, reply, size, &asker, question->name, stale_use)) return false;
+    counter_add(&forwarder->counters->cache_misses[0][0], 1);
+    counter_add(&forwarder->counters->cache_stale[0][0], 1);
+    histogram_observe(&forwarder->counters->request_duration[LABEL_SOURCE_STALE], 0, 1);
+    return true;
+}
+
 /* Answers from the cache. False where it holds nothing fresh; `ret_stale` says whether it holds something stale. */
 static bool answer_from_cache(struct forwarder *forwarder, const struct asking *asking, const struct question *question,
                               const struct hashed_key *key, bool *ret_stale)
@@ -185,14 +213,17 @@ static bool answer_from_cache(struct forwarder *forwarder, const struct asking *
     if (!reply) return false;
     enum cache_state state = cache_find(forwarder->shared->cache, key, now_ns, reply, ANSWER_BYTES_MAX, &found);
     *ret_stale = state == CACHE_STALE;
+    if (state == CACHE_STALE) return answer_stale_at_once(forwarder, asking, question, key, reply, found.size);
     if (state != CACHE_FRESH) return false;
-    const struct answer_use use = {(uint32_t)(found.age_ns / NS_PER_S), UINT32_MAX, DNS_EDE_NONE, 0};
+    const struct answer_use use = {
+        .age_s = (uint32_t)(found.age_ns / NS_PER_S), .ttl_max_s = UINT32_MAX, .ede_code = DNS_EDE_NONE};
     const struct asker asker = asker_of(question);
     if (!reply_finish(forwarder->counters, asking, reply, found.size, &asker, question->name, use)) return false;
     counter_add(&forwarder->counters->cache_hits[0][0], 1);
     forwarder->hits++;
     topnames_ask(forwarder->shared->topnames, key, now_ns + found.left_ns, now_ns);
-    if (found.refresh_due && !queries_find(&forwarder->queries, key)) {
+    bool failure = (message_flags(reply) & DNS_RCODE) == DNS_RCODE_SERVFAIL; /* lasts its second, and no less */
+    if (found.refresh_due && !failure && !queries_find(&forwarder->queries, key)) {
         struct question_key copy;
         question_key(question, &copy);
         begin_query(forwarder, &copy, key->hash, true);

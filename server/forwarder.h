@@ -16,6 +16,7 @@
 #include "common/timeouts.h"
 #include "metrics/counters.h"
 #include "query.h"
+#include "recheck.h"
 #include "reply.h"
 #include "shared/cache.h"
 #include "shared/ratelimit.h"
@@ -48,9 +49,10 @@ struct forwarder {
     struct loop *loop;
     struct queries queries;
     struct timeouts impatience; /* of queries that have a stale answer */
-    uint64_t hits;              /* answered from the cache in this turn */
-    uint64_t questions;         /* of clients, asked upstream since the start */
-    uint8_t *value;             /* ANSWER_BYTES_MAX + EDNS_REPLY_MAX: an answer from the cache for somebody who waits */
+    struct recheck recheck;
+    uint64_t hits;      /* answered from the cache in this turn */
+    uint64_t questions; /* of clients, asked upstream since the start */
+    uint8_t *value;     /* ANSWER_BYTES_MAX + EDNS_REPLY_MAX: an answer from the cache for somebody who waits */
 };
 
 /* False where memory is short. */

@@ -116,6 +116,49 @@ static void write_upstreams_section(FILE *out)
     fputs("```\n", out);
 }
 
+/* The sum that the bounds above make. test/support/cost.py holds the program to it. */
+static void write_costs(FILE *out)
+{
+    fputs(
+        "\n## What it takes: memory and descriptors\n\n"
+        "Both are bounded by the settings, whatever clients and upstreams do. Memory is at most\n\n"
+        "```\n"
+        "    8 MiB\n"
+        "  + 5 MiB   x workers\n"
+        "  + cache.max_size\n"
+        "  + 72 B    x rate_limit.max_clients\n"
+        "  + 800 B   x prefetch.top\n"
+        "  + 1 KiB   x workers x clients.max_queries_in_flight\n"
+        "  + 512 KiB x workers x upstreams x upstream.max_sessions\n"
+        "  + 512 B   x clients.max_connections\n"
+        "  + (2 x clients.max_unsent + 256 KiB) x slow readers\n"
+        "```\n\n"
+        "- It begins with some 10 MiB and grows as it is used. With two workers and all other settings at their "
+        "defaults the sum is 124 MiB,\n"
+        "  slow readers aside.\n"
+        "- Slow readers are connections whose client asked for much and leaves the answers unread; they are closed "
+        "after\n"
+        "  `clients.read_timeout`. By default one costs at most 768 KiB, and one address, which can have "
+        "`clients.max_per_address` of them,\n"
+        "  192 MiB. Where memory is short (a container's limit, `MemoryMax=`), lower that, `clients.max_unsent` and\n"
+        "  `clients.max_connections`.\n"
+        "- The kernel's buffers of a connection come on top, and count towards a container's limit: up to the last "
+        "numbers of\n"
+        "  `net.ipv4.tcp_rmem` and `tcp_wmem` for each, and `tcp_mem` for all.\n\n"
+        "Descriptors are at most\n\n"
+        "```\n"
+        "    64\n"
+        "  + 2 x workers x upstreams x upstream.max_sessions\n"
+        "  + clients.max_connections\n"
+        "```\n\n"
+        "- The limit of open files is raised to its hard value at the start. Where that is less than the sum, the log "
+        "says so, and how\n"
+        "  many connections there may be instead: the limit less the rest of the sum, or half of the limit if that is "
+        "more.\n"
+        "- At the bound the connections idle longest are closed for new ones.\n",
+        out);
+}
+
 void manual_write_markdown(FILE *out)
 {
     write_preface(out);
@@ -124,6 +167,7 @@ void manual_write_markdown(FILE *out)
         write_table(settings_of_config(), sections[i].name, out);
         if (sections[i].name[0] == '\0') write_upstreams_section(out);
     }
+    write_costs(out);
 }
 
 static void write_example_setting(const struct setting *setting, const char *name, const char *indent, FILE *out)

@@ -163,7 +163,8 @@ static void age_ttls(uint8_t *message, const struct parts *parts, const struct a
         uint8_t *at = message + dns_u16(parts->places + PLACE_BYTES * i);
         uint32_t ttl = dns_u32(at);
         ttl = ttl > use->age_s ? ttl - use->age_s : 0;
-        dns_put_u32(at, ttl < use->ttl_max_s ? ttl : use->ttl_max_s);
+        if (ttl > use->ttl_max_s) ttl = use->ttl_max_s;
+        dns_put_u32(at, ttl > use->ttl_min_s ? ttl : use->ttl_min_s);
     }
 }
 

@@ -69,9 +69,10 @@ static inline struct asker asker_of(const struct question *question)
 /* What a reply adds to an answer. */
 struct answer_use {
     uint32_t age_s;           /* taken off every TTL, down to 0 */
-    uint32_t ttl_max_s;       /* no TTL goes out larger (stale: 30, and an age of 0; else UINT32_MAX) */
+    uint32_t ttl_max_s;       /* no TTL goes out larger (stale: 30; else UINT32_MAX) */
     uint16_t ede_code;        /* instead of what upstream said; or DNS_EDE_NONE */
     uint16_t keepalive_100ms; /* given to an asker who wants to know */
+    uint32_t ttl_min_s;       /* nor smaller (stale: 30; else 0) */
 };
 
 /* Turns the answer's bytes at `reply` (size bytes, room for size + EDNS_REPLY_MAX) into the reply for `asker`, in

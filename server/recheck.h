@@ -1,0 +1,31 @@
+/* recheck: questions that upstream has just failed while a stale answer was at hand, so that it is not asked for each
+ * of them a thousand times a second (RFC 8767, 5: failure recheck timer; RFC 9520, 3.2). A small table by the key's
+ * hash; where two meet in a place the later one stays, and the other is merely asked once more. One thread. */
+#ifndef SERVER_RECHECK_H
+#define SERVER_RECHECK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { RECHECK_PLACES = 1024 };
+
+struct recheck {
+    struct {
+        uint64_t hash;
+        uint64_t until_ns;
+    } places[RECHECK_PLACES];
+};
+
+static inline void recheck_hold(struct recheck *recheck, uint64_t hash, uint64_t until_ns)
+{
+    recheck->places[hash % RECHECK_PLACES].hash = hash;
+    recheck->places[hash % RECHECK_PLACES].until_ns = until_ns;
+}
+
+static inline bool recheck_is_held(const struct recheck *recheck, uint64_t hash, uint64_t now_ns)
+{
+    return recheck->places[hash % RECHECK_PLACES].hash == hash &&
+           now_ns < recheck->places[hash % RECHECK_PLACES].until_ns;
+}
+
+#endif
