@@ -1,6 +1,7 @@
 #include "acceptor.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,7 @@ struct acceptor {
     struct counters *counters;
     struct log_repeat trouble;
     uint64_t resume_ns; /* while pausing; 0 = not */
+    unsigned shed_turn; /* whose clients give way next */
     bool stopping;
 };
 
@@ -99,12 +101,27 @@ static void pause_for(struct acceptor *acceptor, const char *why)
         log_warning(acceptor->place.log, "accepting pauses", log_text("why", why), log_number("repeated", held_back));
 }
 
-/* No room for more: those who have been idle longest give way. */
-static bool is_full(struct acceptor *acceptor)
+/* Those who have been idle longest give way, of one worker after the other. */
+static void make_room(struct acceptor *acceptor, const char *why)
+{
+    worker_shed(acceptor->place.workers[acceptor->shed_turn++ % acceptor->place.worker_count]);
+    pause_for(acceptor, why);
+}
+
+static bool is_somebody_there(const struct door *door)
+{
+    struct pollfd poll_fd = {.fd = door->source.fd, .events = POLLIN};
+    return poll(&poll_fd, 1, 0) > 0;
+}
+
+/* No room for more, and somebody wants in. */
+static bool is_full(struct acceptor *acceptor, struct door *door)
 {
     if (connections_count(acceptor->place.connections) < acceptor->max_connections) return false;
-    for (unsigned i = 0; i < acceptor->place.worker_count; i++) worker_shed(acceptor->place.workers[i]);
-    pause_for(acceptor, "clients.max_connections is reached");
+    if (is_somebody_there(door))
+        make_room(acceptor, "clients.max_connections is reached");
+    else
+        door->waiting = false;
     return true;
 }
 
@@ -113,7 +130,7 @@ static bool accept_one(struct acceptor *acceptor, struct door *door)
 {
     struct sockaddr_storage storage;
     socklen_t size = sizeof storage;
-    if (is_full(acceptor)) return false;
+    if (is_full(acceptor, door)) return false;
     int fd = accept4(door->source.fd, (struct sockaddr *)&storage, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
         struct address address = address_from_socket(&storage);
@@ -122,7 +139,7 @@ static bool accept_one(struct acceptor *acceptor, struct door *door)
     }
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
         counter_add(&acceptor->counters->client_rejected[LABEL_REJECTED_DESCRIPTORS][0], 1);
-        pause_for(acceptor, strerror(errno));
+        make_room(acceptor, strerror(errno));
     } else if (errno == EAGAIN) {
         door->waiting = false;
     }

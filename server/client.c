@@ -9,9 +9,6 @@
 #include "common/clock.h"
 #include "dns/frame.h"
 
-/* Time over which a client's rate is counted. */
-#define RATE_NS NS_PER_S
-
 enum {
     READ_BYTES = 64 * 1024,   /* one read of a client a turn: others wait no longer than it takes to handle that */
     OUTBOX_BYTES = 64 * 1024, /* replies that are written before more queries are handled */
@@ -29,21 +26,20 @@ void client_mark_dirty(struct client *client)
 
 /* ---- how much it asks ---- */
 
-/* Reports the rate of the time that is over, which was RATE_NS or, where the client was slow, longer. */
-static void report_rate(struct client *client, uint64_t now_ns)
+void client_report_rate(struct client *client, uint64_t now_ns)
 {
-    uint64_t time_ns = now_ns - client->asked_from_ns;
-    if (time_ns < RATE_NS) time_ns = RATE_NS;
+    uint64_t time_ns = now_ns - client->rate.started_ns;
+    if (time_ns < RATE_NS) time_ns = RATE_NS; /* it goes before its second is over */
     double per_s = (double)client->asked * (double)NS_PER_S / (double)time_ns;
     busiest_report(client->clients->busiest, &client->address, per_s, now_ns);
+    timeout_stop(&client->rate);
     client->asked = 0;
-    client->asked_from_ns = now_ns;
 }
 
 static void count_asked(struct client *client)
 {
-    uint64_t now_ns = client->clients->loop->now_ns;
-    if (now_ns - client->asked_from_ns >= RATE_NS) report_rate(client, now_ns);
+    struct clients *clients = client->clients;
+    if (!timeout_is_running(&client->rate)) timeouts_start(&clients->rates, &client->rate, clients->loop->now_ns);
     client->asked++;
 }
 
@@ -66,7 +62,7 @@ static void release(struct client *client)
 void client_close(struct client *client, unsigned cause)
 {
     struct clients *clients = client->clients;
-    if (client->asked > 1) report_rate(client, clients->loop->now_ns);
+    if (client->asked > 0) client_report_rate(client, clients->loop->now_ns);
     loop_forget(clients->loop, &client->source);
     list_remove(&client->all);
     list_remove(&client->dirty);
@@ -92,7 +88,6 @@ static bool adopt(struct client *client)
         return false;
     }
     client->place->client = client;
-    client->asked_from_ns = clients->loop->now_ns;
     list_push(&clients->all, &client->all);
     timeouts_start(&clients->first, &client->input, clients->loop->now_ns);
     counter_add(&clients->counters->client_accepted[0][0], 1);
@@ -117,8 +112,7 @@ void client_fail(struct client *client, unsigned cause)
     client->abort_cause = (uint8_t)cause;
 }
 
-/* Sends what waits for the socket. */
-static void flush(struct client *client)
+void client_flush(struct client *client)
 {
     struct clients *clients = client->clients;
     size_t sent;
@@ -161,7 +155,8 @@ static void empty_outbox(struct client *client)
 static bool may_handle(const struct client *client)
 {
     const struct clients *clients = client->clients;
-    return !client->aborted && !clients->draining && !client->unsent &&
+    bool done = client->refused && client->ended;
+    return !done && !client->aborted && !clients->draining && !client->unsent &&
            client->in_flight < clients->options.max_in_flight;
 }
 
@@ -170,6 +165,7 @@ static void handle(struct client *client, const uint8_t *message, size_t size, b
 {
     struct clients *clients = client->clients;
     client->in_flight++;
+    client->handled++;
     count_asked(client);
     if (too_long)
         clients->on_too_long(clients, client, message, size);
@@ -259,16 +255,18 @@ static void take_input(struct client *client)
     struct clients *clients = client->clients;
     size_t size = client->partial ? buffer_size(client->partial) : 0;
     bool first = !client->greeted;
-    bool was_inside = client->partial && !client->held_back;
+    bool was_inside = (client->partial || client->discard > 0) && !client->held_back;
+    uint32_t handled_before = client->handled;
     if (size > 0) memcpy(clients->scratch, buffer_data(client->partial), size);
     if (client->readable && !client->held_back && !client->ended) size = read_more(client, size);
     clients->current = client;
     size_t done = handle_messages(client, clients->scratch, size);
     empty_outbox(client);
     clients->current = NULL;
+    if (client->refused && client->ended) done = size; /* whatever else it sent is not looked at */
     client->held_back = size > done && !may_handle(client);
     keep(client, clients->scratch + done, size - done);
-    set_input_timeout(client, first || done > 0 || !was_inside);
+    set_input_timeout(client, first || client->handled != handled_before || !was_inside);
 }
 
 /* ---- what becomes of a client ---- */
@@ -306,7 +304,7 @@ static void settle(struct client *client)
 
 void client_turn(struct client *client)
 {
-    flush(client);
+    client_flush(client);
     if (has_input(client) && may_handle(client))
         take_input(client);
     else
@@ -341,6 +339,7 @@ bool client_start(struct clients *clients, int fd, const struct address *address
     list_init(&client->dirty);
     timeout_init(&client->input);
     timeout_init(&client->output);
+    timeout_init(&client->rate);
     /* Writable at once: so the worker is told of it now, and learns of its query in the same event where that is there
      * already. */
     if (loop_add(clients->loop, &client->source, EPOLLIN | EPOLLOUT | EPOLLRDHUP)) return true;

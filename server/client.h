@@ -38,17 +38,18 @@ struct client {
     struct buffer *partial; /* input not handled yet; NULL where none */
     struct buffer *unsent;  /* replies not taken by the socket yet; NULL where none */
     uint32_t in_flight;
-    uint32_t asked;         /* queries since */
-    uint64_t asked_from_ns; /* this time, about a second ago at the most */
-    uint32_t discard;       /* bytes of an over-long message still to skip */
-    uint8_t abort_cause;    /* LABEL_CLOSED_ */
-    bool greeted;           /* sent a byte at least */
-    bool readable;          /* the kernel may have more */
-    bool ending;            /* the kernel says that the client's end of stream is behind what it has */
-    bool held_back;         /* `partial` may hold whole messages that had to wait */
-    bool ended;             /* no more input is read: end of stream, or enough */
-    bool aborted;           /* to be closed, whatever is in flight */
-    bool refused;           /* not of the access list: gets one REFUSED */
+    struct timeout rate; /* of clients->rates: the second in which */
+    uint32_t asked;      /* so many queries came */
+    uint32_t handled;    /* messages, ever; wraps */
+    uint32_t discard;    /* bytes of an over-long message still to skip */
+    uint8_t abort_cause; /* LABEL_CLOSED_ */
+    bool greeted;        /* sent a byte at least */
+    bool readable;       /* the kernel may have more */
+    bool ending;         /* the kernel says that the client's end of stream is behind what it has */
+    bool held_back;      /* `partial` may hold whole messages that had to wait */
+    bool ended;          /* no more input is read: end of stream, or enough */
+    bool aborted;        /* to be closed, whatever is in flight */
+    bool refused;        /* not of the access list: gets one REFUSED */
 };
 
 /* Hands an accepted, non-blocking socket over; it is the worker's from here on, also where false (no memory, no room in
@@ -66,6 +67,12 @@ void client_mark_dirty(struct client *client);
 
 /* It is to be closed at its next turn, for a cause of LABEL_CLOSED_. */
 void client_fail(struct client *client, unsigned cause);
+
+/* Sends what waits for the socket, as far as it takes it. */
+void client_flush(struct client *client);
+
+/* Tells the table of the busiest how much it asked in its second, or in the part of it that was. */
+void client_report_rate(struct client *client, uint64_t now_ns);
 
 /* At once. */
 void client_close(struct client *client, unsigned cause);

@@ -10,7 +10,7 @@
 enum {
     PLACES_MAX = 1 << 20, /* the largest max_connections; the table of connections holds the real bound */
     CROWDED_DIVISOR = 4,  /* of the idle time-out, near the limit of connections */
-    SHED_MAX = 32,        /* clients closed at once to make room */
+    SHED_SHARE = 128,     /* one in so many clients is closed at once to make room, and one at least */
 };
 
 /* ---- replies ---- */
@@ -32,10 +32,23 @@ static struct buffer *reply_buffer(struct client *client)
     return client->unsent;
 }
 
+/* More replies are made for a client only while it takes them: what waits stays below max_unsent and one reply. */
+static bool has_room(struct client *client)
+{
+    uint32_t max = client->clients->options.max_unsent_bytes;
+    if (client->aborted) return false;
+    if (!client->unsent || buffer_size(client->unsent) <= max) return true;
+    client_flush(client);
+    if (!client->unsent || buffer_size(client->unsent) <= max) return true;
+    client_fail(client, LABEL_CLOSED_SLOW);
+    client_mark_dirty(client);
+    return false;
+}
+
 static uint8_t *begin_reply(struct transport *transport, struct slot_handle handle, size_t capacity)
 {
     struct client *client = find(transport, handle);
-    if (!client) return NULL;
+    if (!client || (client != client->clients->current && !has_room(client))) return NULL;
     struct buffer *buffer = reply_buffer(client);
     uint8_t *room = buffer ? buffer_room(buffer, FRAME_LENGTH_BYTES + capacity) : NULL;
     return room ? room + FRAME_LENGTH_BYTES : NULL;
@@ -81,6 +94,7 @@ bool clients_init(struct clients *clients, const struct client_options *options,
     timeouts_init(&clients->read, 0);
     timeouts_init(&clients->idle, 0);
     timeouts_init(&clients->write, 0);
+    timeouts_init(&clients->rates, RATE_NS);
     clients_set_options(clients, options);
     return slots_init(&clients->places, sizeof(struct client_place), PLACES_MAX);
 }
@@ -120,6 +134,13 @@ static void expire_output(struct clients *clients, uint64_t now_ns)
         client_close(container_of(timeout, struct client, output), LABEL_CLOSED_SLOW);
 }
 
+static void report_rates(struct clients *clients, uint64_t now_ns)
+{
+    struct timeout *timeout;
+    while ((timeout = timeouts_take_expired(&clients->rates, now_ns)))
+        client_report_rate(container_of(timeout, struct client, rate), now_ns);
+}
+
 void clients_tick(struct clients *clients, uint64_t now_ns)
 {
     struct list turn;
@@ -133,6 +154,7 @@ void clients_tick(struct clients *clients, uint64_t now_ns)
     expire_input(&clients->read, LABEL_CLOSED_READ, now_ns);
     expire_input(&clients->idle, LABEL_CLOSED_IDLE, now_ns);
     expire_output(clients, now_ns);
+    report_rates(clients, now_ns);
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -143,8 +165,10 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 uint64_t clients_deadline_ns(const struct clients *clients)
 {
     if (!list_is_empty(&clients->dirty)) return 0;
+    uint64_t rates_ns = timeouts_deadline_ns(&clients->rates);
     uint64_t input_ns = earlier(timeouts_deadline_ns(&clients->first), timeouts_deadline_ns(&clients->read));
-    return earlier(input_ns, earlier(timeouts_deadline_ns(&clients->idle), timeouts_deadline_ns(&clients->write)));
+    return earlier(earlier(rates_ns, input_ns),
+                   earlier(timeouts_deadline_ns(&clients->idle), timeouts_deadline_ns(&clients->write)));
 }
 
 static unsigned shed(struct timeouts *timeouts, unsigned max)
@@ -161,8 +185,9 @@ static unsigned shed(struct timeouts *timeouts, unsigned max)
 
 void clients_shed(struct clients *clients)
 {
-    unsigned closed = shed(&clients->first, SHED_MAX / 2);
-    shed(&clients->idle, SHED_MAX - closed);
+    unsigned some = 1 + clients->places.taken / SHED_SHARE;
+    unsigned closed = shed(&clients->first, some);
+    shed(&clients->idle, some - closed);
 }
 
 void clients_drain(struct clients *clients)

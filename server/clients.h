@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "common/buffer.h"
+#include "common/clock.h"
 #include "common/loop.h"
 #include "common/slots.h"
 #include "common/timeouts.h"
@@ -17,6 +18,9 @@
 #include "transport.h"
 
 struct client;
+
+/* Time over which a client's rate is counted. */
+#define RATE_NS NS_PER_S
 
 struct client_options {
     uint64_t idle_timeout_ns; /* with no query in flight */
@@ -44,6 +48,7 @@ struct clients {
     struct timeouts read;
     struct timeouts idle;
     struct timeouts write;
+    struct timeouts rates;  /* seconds in which clients ask */
     struct list dirty;      /* of struct client */
     uint8_t *scratch;       /* CLIENT_SCRATCH_BYTES, borrowed while reading */
     struct client *current; /* whose messages are being handled, */

@@ -9,6 +9,7 @@
 
 #define PATIENCE_NS (1800 * NS_PER_MS) /* how long upstream may take while a stale answer is at hand (RFC 8767, 5) */
 #define FAILURE_NS  NS_PER_S           /* a failure is remembered that long (RFC 9520, 3.2) */
+enum { MODEST = 4 };                   /* queries in flight of a client that leaves room for others */
 enum { STALE_TTL_S = 30 };             /* of a stale answer (RFC 8767, 4) */
 
 /* What is refused before it goes anywhere. */
@@ -148,6 +149,14 @@ static struct query *begin_query(struct forwarder *forwarder, const struct quest
     return query;
 }
 
+/* Room for one more question upstream. The last quarter is kept for clients with few in flight, so that nobody takes it
+ * all by asking what is never answered. */
+static bool has_room(const struct forwarder *forwarder, const struct asking *asking)
+{
+    uint32_t taken = forwarder->queries.queries.taken;
+    return asking->in_flight <= MODEST || taken < forwarder->options.max_queries / 4 * 3;
+}
+
 /* The cache has no fresh answer: wait for upstream's, with those who wait already. */
 static void ask_upstream(struct forwarder *forwarder, const struct asking *asking, const struct question *question,
                          const struct question_key *key, const struct hashed_key *hashed_key, bool stale)
@@ -155,7 +164,7 @@ static void ask_upstream(struct forwarder *forwarder, const struct asking *askin
     uint64_t now_ns = forwarder->loop->now_ns;
     struct query *query = queries_find(&forwarder->queries, hashed_key);
     bool merged = query;
-    if (!merged) {
+    if (!merged && has_room(forwarder, asking)) {
         query = begin_query(forwarder, key, hashed_key->hash, false);
         forwarder->questions++;
     }
@@ -303,7 +312,9 @@ void forwarder_handle_too_long(struct forwarder *forwarder, const struct asking 
 {
     struct question question;
     count_query(forwarder, 0);
-    if (question_parse(front, size, &question) == QUESTION_CLOSE)
+    if (ratelimit_take(forwarder->shared->ratelimit, asking->address, 1, forwarder->loop->now_ns) == 0)
+        limit(forwarder, asking, front, size);
+    else if (question_parse(front, size, &question) == QUESTION_CLOSE)
         reply_nothing_and_close(forwarder->counters, asking);
     else
         refuse(forwarder, asking, &question, LABEL_INVALID_TOO_LONG, DNS_RCODE_FORMERR);

@@ -11,14 +11,16 @@
 #include "service.h"
 
 enum {
-    BACKLOG = 4096,    /* connections the kernel holds for us; it cuts this to net.core.somaxconn */
-    DEFER_SECONDS = 1, /* a connection is accepted when its first query is there, or after that time */
+    BACKLOG = 4096,          /* connections the kernel holds for us; it cuts this to net.core.somaxconn */
+    SEND_BYTES = 128 * 1024, /* the kernel would hold megabytes for a client that does not read */
+    DEFER_SECONDS = 1,       /* a connection is accepted when its first query is there, or after that time */
 };
 
 /* Options every accepted socket inherits, and the one that lets a query come with its connection. */
 static void set_options(int fd)
 {
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){SEND_BYTES}, sizeof(int));
     setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &(int){DEFER_SECONDS}, sizeof(int));
 }
 

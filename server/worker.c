@@ -42,7 +42,15 @@ struct worker {
 
 static struct asking asking_of(struct clients *clients, struct client *client)
 {
-    return (struct asking){&clients->transport, client_handle(client), &client->address};
+    return (struct asking){&clients->transport, client_handle(client), &client->address, client->in_flight};
+}
+
+/* Who may not ask gets one REFUSED, and that is all: nothing more is read. */
+static void refuse(struct worker *worker, struct client *client, const struct asking *asking, const uint8_t *message,
+                   size_t size)
+{
+    client->ended = true;
+    forwarder_handle_prohibited(&worker->forwarder, asking, message, size);
 }
 
 static void on_message(struct clients *clients, struct client *client, const uint8_t *message, size_t size)
@@ -53,15 +61,17 @@ static void on_message(struct clients *clients, struct client *client, const uin
         forwarder_handle(&worker->forwarder, &asking, message, size);
         return;
     }
-    client->ended = true; /* one REFUSED, and that is all */
-    forwarder_handle_prohibited(&worker->forwarder, &asking, message, size);
+    refuse(worker, client, &asking, message, size);
 }
 
 static void on_too_long(struct clients *clients, struct client *client, const uint8_t *front, size_t size)
 {
     struct worker *worker = container_of(clients, struct worker, clients);
     const struct asking asking = asking_of(clients, client);
-    forwarder_handle_too_long(&worker->forwarder, &asking, front, size);
+    if (client->refused)
+        refuse(worker, client, &asking, front, size);
+    else
+        forwarder_handle_too_long(&worker->forwarder, &asking, front, size);
 }
 
 /* ---- settings ---- */

@@ -7,6 +7,7 @@ const EVERY_MS = 1000;
 const CHART_MS = 5 * 60 * 1000; // what the charts show; less while the page is young, but a minute
 const WINDOW_MS = 60 * 1000; // what "last minute" means
 const MOMENT_MS = 5 * 1000; // what the large figure is an average of
+const LIST_MAX = 10; // of the busiest there are as many
 
 const CODES = ["NOERROR", "NXDOMAIN", "SERVFAIL", "REFUSED", "FORMERR", "other"];
 
@@ -305,11 +306,14 @@ function showList(id, entries, most) {
   $(id).replaceChildren(...(items.length > 0 ? items : [element("li", "none", "none yet")]));
 }
 
+/* As people write names; the root is but a dot, and an escaped one is no end. */
+const withoutDot = (name) => (/[^\\]\.$/.test(name) ? name.slice(0, -1) : name);
+
 function showNames(now) {
   for (const section of document.querySelectorAll("[data-names]")) section.hidden = !now.names_shown;
   $("names-hidden").hidden = now.names_shown;
   if (!now.names_shown) return;
-  showList("names", now.names.slice(0, 12).map((n) => [n.name, n.type, count(n.asks), n.asks]), now.names[0]?.asks);
+  showList("names", now.names.slice(0, LIST_MAX).map((n) => [withoutDot(n.name), n.type, count(n.asks), n.asks]), now.names[0]?.asks);
   const clients = (list, kind) => list.map((c) => [c.client, kind(c), rate(c.per_second) + "/s", c.per_second]);
   showList("busiest-ports", clients(now.busiest_ports, (c) => "port " + c.port), now.busiest_ports[0]?.per_second);
   showList("busiest-addresses", clients(now.busiest_addresses, () => ""), now.busiest_addresses[0]?.per_second);

@@ -96,11 +96,16 @@ def be_silent(relay):
     relay.hang_all()
 
 
-@pytest.mark.parametrize("asked", [False, True], ids=["idle", "asked"])
-@pytest.mark.parametrize("lose, mend", [
-    (refuse, lambda relay: relay.accept()),
-    (be_silent, lambda relay: relay.set_hang_new(hang=False)),
-], ids=["refuses", "is silent"])
+def accept(relay):
+    relay.accept()
+
+
+def speak(relay):
+    relay.set_hang_new(hang=False)
+
+
+@pytest.mark.parametrize("lose, mend, asked", [(refuse, accept, False), (be_silent, speak, True)],
+                         ids=["refuses, nobody asks", "is silent, somebody asks"])
 def test_upstream_lost_and_back(tmp_path, pki, lose, mend, asked):
     with start_hostile(pki) as upstream, start_relay(upstream.port) as relay:
         with Proxy(tmp_path, pki, [relay.port], {"upstream": {"query_timeout": "1s"}}) as proxy, contextlib.ExitStack() as stack:

@@ -193,7 +193,7 @@ def test_upstream_figures_are_what_the_upstream_saw(account, proxy, hostile):
         return {key: count for key, count in hostile.stats().items() if key in ("queries", "open", "full", "resumed")}
 
     assert account
-    wait_for(lambda: told() == seen(), f"what is told, {told()}, was seen, {seen()}", 5)
+    wait_for(lambda: told() == seen(), "the program tells what the upstream saw", 5)
     figures = Figures(proxy)
     heard = figures.sum("upstream_responses_total")
     assert account.sent.misses <= heard <= figures.sum("upstream_queries_total")

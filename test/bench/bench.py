@@ -1,0 +1,217 @@
+"""bench: dns-tls-proxy beside its peers and beside the limit of the machine. Run it by scripts/bench.
+
+CPU a query is the time a server's threads were on a processor over the answers that came back: it holds on a shared
+machine, where a rate does not. Servers take turns, each figure is the median over the rounds.
+"""
+import argparse
+import dataclasses
+import itertools
+import json
+import pathlib
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+from field import LIMITS, OURS, PEERS, ROOT, TITLES, Field
+
+import report
+
+RTT_MS = 10
+SILENT_CLIENTS = 3000
+SETTLED_S = 4  #: after so long a server has given back what its first handshake needed
+WORKERS = (1, 2, 4, 8, 16)
+
+SATURATED = "-m pipe -c 16 -q 50 -l {seconds}"
+MANY_ADDRESSES = "-m pipe -c 64 -q 50 -n 64 -l {seconds}"  #: so that no two clients meet at the rate limit
+
+#: So many in all, since where a firewall is loaded the kernel's table of connections remembers each for two minutes
+#: and, once full, drops the packets of everybody.
+ONESHOT = "-m oneshot -c 64 -n 100 -l 20 -t 5000"
+
+
+@dataclasses.dataclass(frozen=True)
+class Scenario:
+    title: str
+    load: str  #: dnsload's arguments; {new} becomes a prefix of names that nobody asked before
+    limit: str = "echo"
+    figure: str = "cpu_us"
+    unit: str = "us CPU"
+    target: str = ""
+    factor: float = 0.0  #: ours may be so many times the limit
+    most: float = 0.0  #: ours may be that much
+    peer_share: float = 0.0  #: and must be at most that share of the best peer's
+
+
+SCENARIOS = {
+    "cached": Scenario("cached, pipelined, saturated", SATURATED, most=1.0, peer_share=0.25,
+                       target="1.0 us, a quarter of the best peer"),
+    "cached-20k": Scenario("cached, 200 clients at 20k/s", "-m pipe -c 200 -q 4 -r 20000 -l {seconds}", factor=1.2,
+                           target="1.2 x limit"),
+    "clients": Scenario("cached, 2,000 clients, 1 in flight", "-m pipe -c 2000 -q 1 -n 50 -l {seconds}", factor=1.2,
+                        target="1.2 x limit"),
+    "oneshot": Scenario("cached, one connection a query", ONESHOT, factor=1.15, peer_share=1.0,
+                        target="1.15 x limit, ahead of every peer"),
+    "uncached": Scenario("uncached, pipelined, saturated", SATURATED + " -u {new}", limit="tls_swap", factor=1.5,
+                         peer_share=0.5, target="1.5 x limit, half of the best peer"),
+    "uncached-5k": Scenario("uncached, 100 clients at 5k/s", "-m pipe -c 100 -q 4 -r 5000 -l {seconds} -u {new}",
+                            limit="tls_swap", factor=1.3, target="1.3 x limit"),
+    "silent": Scenario("a silent client", f"-m idle -c {SILENT_CLIENTS} -n 50 -l 3", figure="client_bytes",
+                       unit="bytes", most=400, target="400 bytes"),
+    "rtt": Scenario(f"uncached, upstream {RTT_MS} ms away: median", "-m pipe -c 1 -q 100 -l {seconds} -u {new}",
+                    limit="tls_swap", figure="p50_us", unit="us", most=(RTT_MS + 1) * 1000,
+                    target="within 1 ms of the RTT"),
+    "lone": Scenario("a lone cached query: median", "-m pipe -c 1 -q 1 -l {seconds}", figure="p50_us", unit="us",
+                     factor=1.2, target="1.2 x limit"),
+}
+EXTRA = ("workers", "cache")  #: these measure ours alone
+
+
+class Bench:
+    def __init__(self, field, seconds, rounds):
+        self.field = field
+        self.seconds = seconds
+        self.rounds = rounds
+        self._serial = itertools.count(int(time.time()) % 100000)
+
+    def _load(self, port, arguments):
+        arguments = arguments.format(seconds=self.seconds, new=f"x{next(self._serial)}-")
+        command = [str(self.field.tools / "bench_dnsload"), "-p", str(port), *arguments.split()]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    def load(self, port, arguments):
+        with self._load(port, arguments) as client:
+            return json.loads(client.communicate()[0])
+
+    def warm(self, server):
+        """All names are in the cache before the clock runs, and the session upstream stands."""
+        self.load(server.port, "-m pipe -c 4 -q 20 -l 0.7")
+
+    def measure(self, server, arguments):
+        before = server.cpu_s()
+        figures = self.load(server.port, arguments)
+        figures["cpu_us"] = (server.cpu_s() - before) / max(1, figures["answered"]) * 1e6
+        return figures
+
+    def measure_silent(self, server, arguments):
+        time.sleep(SETTLED_S)
+        before = server.resident_bytes()
+        with self._load(server.port, arguments) as clients:
+            time.sleep(2.5)  # what is measured: what they hold after a while of silence
+            held = server.resident_bytes() - before
+            figures = json.loads(clients.communicate()[0])
+        figures["client_bytes"] = held / SILENT_CLIENTS
+        return figures
+
+    def run(self, key):
+        """The medians of each server: {name: figures}."""
+        scenario = SCENARIOS[key]
+        upstream = self.field.start_delay(RTT_MS / 2) if key == "rtt" else None
+        names = (scenario.limit, OURS, *PEERS)
+        servers = {} if key == "silent" else {name: self.field.start(name, upstream) for name in names}
+        runs = {name: [] for name in names}
+        for name in itertools.chain.from_iterable([names] * self.rounds):
+            # silent: a server of its own each time, since memory once freed would be used again unseen
+            server = servers.get(name) or self.field.start(name, upstream)
+            self.warm(server)
+            one = self.measure_silent if key == "silent" else self.measure
+            runs[name].append(one(server, scenario.load))
+            if not servers:
+                server.process.stop()
+        for server in servers.values():
+            server.process.stop()
+        return {name: medians(figures) for name, figures in runs.items()}
+
+    def run_workers(self):
+        """Ours with ever more workers, on the same saturated load: {workers: figures}."""
+        runs = {workers: [] for workers in WORKERS}
+        for workers in itertools.chain.from_iterable([WORKERS] * self.rounds):
+            server = self.field.start(OURS, workers=workers)
+            self.warm(server)
+            figures = self.measure(server, MANY_ADDRESSES)
+            figures["waits"] = self.lock_waits(server) / max(1, figures["per_s"])
+            runs[workers].append(figures)
+            server.process.stop()
+        return {workers: medians(figures) for workers, figures in runs.items()}
+
+    def lock_waits(self, server):
+        """How often in a second under that load its threads asked the kernel to wait for a lock, or to wake one who
+        does; -1 where perf may not look.
+        """
+        count = ["perf", "stat", "-x,", "-e", "syscalls:sys_enter_futex", "--timeout", "1000"]
+        count += ["-p", str(server.process.pid)]
+        with self._load(server.port, MANY_ADDRESSES) as client:
+            time.sleep(0.3)  # the load is under way
+            counted = subprocess.run(count, capture_output=True, text=True, check=False).stderr
+            client.communicate()
+        fields = counted.strip().splitlines()[-1].split(",") if counted.strip() else [""]
+        return float(fields[0]) if fields[0].isdigit() else -1.0
+
+
+def medians(runs):
+    return {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+
+
+def print_figures(key, name, figures):
+    shown = f"{figures['cpu_us']:8.2f} us CPU" if "cpu_us" in figures else f"{figures['client_bytes']:8.0f} bytes "
+    bad = {each: int(figures[each]) for each in ("lost", "wrong", "servfail", "closed") if figures[each]}
+    print(f"{key:12} {TITLES.get(name, name):>14} {shown} {figures['per_s']:9.0f}/s   "
+          f"p50 {figures['p50_us']:9.1f} us   p99 {figures['p99_us']:9.1f} us   {bad or ''}", flush=True)
+
+
+def read_arguments():
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__.splitlines()[0],
+                                     epilog=f"scenarios: {' '.join([*SCENARIOS, *EXTRA])}; default: all but cache")
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="what to measure")
+    parser.add_argument("--rounds", type=int, default=3, help="measurements of each server (default 3)")
+    parser.add_argument("--seconds", type=float, default=3, help="length of each (default 3)")
+    parser.add_argument("--write", action="store_true",
+                        help="into docs/PERFORMANCE.md and its picture; scenarios not measured stay as they were")
+    parser.add_argument("--tools", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--program", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    arguments.tools, arguments.program = arguments.tools.resolve(), arguments.program.resolve()
+    unknown = set(arguments.scenarios) - {*SCENARIOS, *EXTRA}
+    if unknown:
+        parser.error(f"no scenario {', '.join(sorted(unknown))}")
+    return arguments
+
+
+def main():
+    arguments = read_arguments()
+    chosen = arguments.scenarios or [*SCENARIOS, "workers"]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what runs is ended
+    results, workers = {}, {}
+    if "cache" in chosen:
+        subprocess.run([arguments.tools / "cache_bench"], check=True)
+        chosen.remove("cache")
+        if not chosen:
+            return
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, \
+            Field(pathlib.Path(folder), arguments.tools, arguments.program) as field:
+        bench = Bench(field, arguments.seconds, arguments.rounds)
+        for key in chosen:
+            if key == "workers":
+                workers = bench.run_workers()
+                for count, figures in workers.items():
+                    print_figures(key, str(count), figures)
+                continue
+            results[key] = bench.run(key)
+            for name, figures in results[key].items():
+                print_figures(key, name, figures)
+    print()
+    print(report.table(SCENARIOS, results))
+    if workers:
+        print(report.workers_table(workers))
+    if arguments.write:
+        report.write(ROOT, SCENARIOS, results, workers, arguments.rounds)
+
+
+if __name__ == "__main__":
+    assert set(LIMITS) == {scenario.limit for scenario in SCENARIOS.values()}
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,161 @@
+"""cost: what a query costs in instructions (callgrind) and in system calls (strace), beside what it cost before.
+Neither is a timing, so a slow or busy machine gives the same figures. Run it by scripts/check-cost.
+
+Both are counted from the moment when the program is warm. What happens now and then, as a handshake or a turn that
+found little to do, only adds: so each is counted a few times, and the least counts.
+"""
+import argparse
+import collections
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+
+from field import OURS, ROOT, Field
+
+RECORD = ROOT / "test/bench/cost.txt"
+SHARE = 0.10  #: what a figure may move
+CALLS = 0.05  #: and a number of system calls, where a tenth of it is less than what a turn more or less makes
+SECONDS = 120  #: a load that takes longer hangs
+
+#: name -> dnsload's arguments, queries
+INSTRUCTIONS = {
+    "cached": ("-m pipe -c 4 -q 50", 20000),
+    "uncached": ("-m pipe -c 4 -q 50 -u {new}", 8000),
+}
+SYSTEM_CALLS = {
+    "cached-pipelined": ("-m pipe -c 4 -q 50", 20000),
+    "cached-one-in-flight": ("-m pipe -c 50 -q 1", 4000),
+    "cached-one-a-connection": ("-m oneshot -c 8 -n 10", 3000),
+}
+TIMES = 3
+
+
+class Cost:
+    def __init__(self, field):
+        self.field = field
+        self._serial = 0
+
+    def _load(self, server, arguments, total):
+        self._serial += 1
+        arguments = arguments.format(new=f"x{self._serial}-")
+        command = [self.field.tools / "bench_dnsload", "-p", server.port, "-l", SECONDS, "-t", total]
+        command = [*map(str, command), *arguments.split()]
+        out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        if f'"noerror":{total},' not in out:
+            sys.exit(f"check-cost: not every query was answered: {out}")
+
+    def _start(self, wrapper):
+        """The program under `wrapper`, warm: the names are in the cache, the session stands."""
+        server = self.field.start(OURS, workers=1, wrapper=wrapper)
+        self._load(server, "-m pipe -c 1 -q 50", 3000)
+        return server
+
+    def _end(self, server):
+        os.kill(server.family()[-1], signal.SIGTERM)  # the program itself, so that the wrapper sees it end
+        server.process.wait_exit()
+
+    def instructions(self, arguments, total):
+        """Of a query."""
+        out = self.field.folder / f"callgrind-{self._serial}"
+        callgrind = ["valgrind", "-q", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={out}"]
+        server = self._start(callgrind)
+        subprocess.run(["callgrind_control", "--instr=on", str(server.process.pid)], check=True, capture_output=True)
+        self._load(server, arguments, total)
+        self._end(server)
+        return int(re.search(r"^(?:summary|totals): (\d+)", out.read_text(), re.MULTILINE).group(1)) / total
+
+    def system_calls(self, arguments, total):
+        """Of a query: {name: calls}; those made once in a hundred queries, or less, left out."""
+        out = self.field.folder / f"strace-{self._serial}"
+        server = self._start(["strace", "-f", "-q", "-s", "0", "-o", out])
+        warm = out.stat().st_size
+        self._load(server, arguments, total)
+        with open(out, encoding="ascii", errors="replace") as log:
+            log.seek(warm)
+            names = re.findall(r"^\d+ +(\w+)\(", log.read(), re.MULTILINE)
+        self._end(server)
+        counts = collections.Counter(names)
+        return {name: count / total for name, count in counts.items() if count >= total / 100}
+
+
+def measure(field):
+    """{name of the figure: value}; the parts of a sum stand behind it."""
+    cost = Cost(field)
+    figures = {}
+    for name, load in INSTRUCTIONS.items():
+        figures[f"instructions {name}"] = min(cost.instructions(*load) for _ in range(TIMES))
+    for name, load in SYSTEM_CALLS.items():
+        calls = min((cost.system_calls(*load) for _ in range(TIMES)), key=lambda each: sum(each.values()))
+        figures[f"calls {name}"] = sum(calls.values())
+        figures |= {f"calls {name} {part}": value for part, value in sorted(calls.items())}
+    return figures
+
+
+def is_part(name):
+    return name.count(" ") > 1
+
+
+def text_of(name, value):
+    return f"{value:.0f}" if name.startswith("instructions") else f"{value:.2f}"
+
+
+def read_record():
+    lines = (line for line in RECORD.read_text(encoding="ascii").splitlines() if line and not line.startswith("#"))
+    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
+
+
+def write_record(figures):
+    lines = ["# What a query costs with one worker: instructions under callgrind, system calls under strace.",
+             "# Written by scripts/check-cost --record, which fails where a sum moves by more than a tenth."]
+    lines += [f"{name} {text_of(name, value)}" for name, value in figures.items()]
+    RECORD.write_text("\n".join(lines) + "\n", encoding="ascii")
+
+
+def moved(name, before, now):
+    allowed = SHARE * before
+    return abs(now - before) > (max(allowed, CALLS) if name.startswith("calls") else allowed)
+
+
+def compare(figures, record):
+    """Prints each figure beside the recorded one; whether all sums stayed."""
+    stayed = True
+    for name in dict.fromkeys([*record, *figures]):
+        before, now = record.get(name, 0.0), figures.get(name, 0.0)
+        verdict = ""
+        if moved(name, before, now):
+            percent = f"{(now - before) / before * 100:+.0f} %" if before else "new"
+            verdict = f"   moved: {percent}"
+            stayed &= is_part(name)
+        indented = f"    {name}" if is_part(name) else name
+        print(f"{indented:50} {text_of(name, before):>8} -> {text_of(name, now):>8}{verdict}")
+    return stayed
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/check-cost", description=__doc__.splitlines()[0])
+    parser.add_argument("--record", action="store_true", help="the figures of this run are those to compare with")
+    parser.add_argument("--tools", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--program", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what runs is ended
+    with tempfile.TemporaryDirectory(prefix="cost-") as folder, \
+            Field(pathlib.Path(folder), arguments.tools.resolve(), arguments.program.resolve()) as field:
+        figures = measure(field)
+    if arguments.record:
+        write_record(figures)
+    if compare(figures, read_record()):
+        return
+    print(f"\nA query's cost moved by more than {SHARE:.0%}. Where that is meant: scripts/check-cost --record, and say "
+          "why in the commit.", file=sys.stderr)
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,220 @@
+"""field: the servers that are measured, all on free ports of loopback, all in front of the same DoT server.
+
+Each gets two threads where it knows threads, a cache that holds all names, and no limits on clients.
+"""
+import contextlib
+import os
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "test/support"))
+sys.dont_write_bytecode = True
+
+from process import Process, free_port  # noqa: E402
+
+OURS = "dns-tls-proxy"
+SERVER_NAME = "cloudflare-dns.com"
+LIMITS = ("echo", "tls_swap")
+PEERS = ("dnsdist", "unbound", "kresd", "smartdns")
+PACKAGES = {"dnsdist": "dnsdist", "unbound": "unbound", "kresd": "knot-resolver", "smartdns": "smartdns"}
+TITLES = {"echo": "limit", "tls_swap": "limit", OURS: OURS, "dnsdist": "dnsdist", "unbound": "Unbound",
+          "kresd": "Knot Resolver", "smartdns": "SmartDNS"}
+
+UPSTREAM = """
+addTLSLocal("127.0.0.1:{port}", "{chain}", "{key}", {{provider="openssl", maxInFlight=65000, reusePort=true}})
+addTLSLocal("127.0.0.1:{port}", "{chain}", "{key}", {{provider="openssl", maxInFlight=65000, reusePort=true}})
+setLocal("127.0.0.1:{plain}")
+setMaxTCPClientThreads(2)
+setMaxTCPQueriesPerConnection(0)
+setMaxTCPConnectionsPerClient(0)
+setTCPRecvTimeout(600)
+setACL("127.0.0.0/8")
+setSecurityPollSuffix("")
+newServer({{address="127.0.0.1:9", healthCheckMode="up"}})
+addAction(QTypeRule(DNSQType.A), SpoofAction({{"192.0.2.1"}}, {{ttl=3600}}))
+addAction(AllRule(), RCodeAction(DNSRCode.NOERROR))
+"""
+
+CONFIGURATIONS = {
+    OURS: """
+listen: ["127.0.0.1:{port}"]
+workers: {workers}
+upstreams: [{{address: 127.0.0.1, port: {upstream}, name: {name}}}]
+tls: {{ca_file: "{ca}"}}
+cache: {{max_size: 512MiB}}
+rate_limit: {{queries_per_second: 0}}
+clients: {{max_connections: 15000, max_per_address: 15000, max_in_flight: 1000, idle_timeout: 60s}}
+http: {{listen: "127.0.0.1:{http}"}}
+""",
+    "dnsdist": """
+setLocal("127.0.0.1:{port}", {{maxInFlight=1000, reusePort=true}})
+setACL("127.0.0.0/8")
+setSecurityPollSuffix("")
+newServer({{address="127.0.0.1:{upstream}", tls="openssl", caStore="{ca}", subjectName="{name}",
+           validateCertificates=true, healthCheckMode="up", maxInFlight=1000, sockets=2}})
+getPool(""):setCache(newPacketCache(2000000, {{maxTTL=86400, minTTL=0, numberOfShards=64}}))
+setMaxTCPClientThreads(2)
+setMaxTCPQueriesPerConnection(0)
+setMaxTCPConnectionsPerClient(0)
+setTCPRecvTimeout(60)
+""",
+    "unbound": """
+server:
+  interface: 127.0.0.1@{port}
+  num-threads: 2
+  so-reuseport: yes
+  username: ""
+  chroot: ""
+  directory: "{folder}"
+  pidfile: ""
+  use-syslog: no
+  verbosity: 0
+  module-config: "iterator"
+  msg-cache-size: 512m
+  rrset-cache-size: 1024m
+  outgoing-range: 4096
+  num-queries-per-thread: 2048
+  outgoing-num-tcp: 100
+  incoming-num-tcp: 4000
+  tcp-idle-timeout: 60000
+  do-not-query-localhost: no
+  tls-cert-bundle: "{ca}"
+  access-control: 127.0.0.0/8 allow
+forward-zone:
+  name: "."
+  forward-tls-upstream: yes
+  forward-addr: 127.0.0.1@{upstream}#{name}
+""",
+    "kresd": """
+modules = {{'policy'}}
+net.listen('127.0.0.1', {port}, {{ kind = 'dns' }})
+cache.open(500*MB, 'lmdb://{folder}')
+trust_anchors.remove('.')
+policy.add(policy.all(policy.TLS_FORWARD({{{{'127.0.0.1@{upstream}', hostname='{name}', ca_file='{ca}'}}}})))
+""",
+    "smartdns": """
+bind-tcp 127.0.0.1:{port}
+tcp-idle-time 120
+cache-size 2000000
+server-tls 127.0.0.1:{upstream} -host-name {name} -tls-host-verify {name}
+ca-file {ca}
+log-level error
+log-file {folder}/own.log
+speed-check-mode none
+response-mode fastest-response
+dualstack-ip-selection no
+user root
+""",
+}
+
+
+def make_pki(folder):
+    """A throw-away authority and the upstream's certificate. SmartDNS looks for the name in the subject, too."""
+    def openssl(*arguments):
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout")
+    openssl("req", "-x509", *key, "ca.key", "-out", "ca.pem", "-days", "30", "-subj", "/CN=Bench Root",
+            "-addext", "keyUsage=critical,keyCertSign,cRLSign")
+    openssl("req", *key, "server.key", "-out", "server.csr", "-subj", f"/CN={SERVER_NAME}")
+    extensions = f"subjectAltName=DNS:{SERVER_NAME}\nextendedKeyUsage=serverAuth\n"
+    (folder / "server.ext").write_text(extensions, encoding="ascii")
+    openssl("x509", "-req", "-in", "server.csr", "-out", "server.pem", "-CA", "ca.pem", "-CAkey", "ca.key",
+            "-CAcreateserial", "-days", "30", "-extfile", "server.ext")
+    chain = (folder / "server.pem").read_text() + (folder / "ca.pem").read_text()
+    (folder / "chain.pem").write_text(chain, encoding="ascii")
+
+
+class Server:
+    """A server that runs, the port it answers on, and what it costs."""
+
+    def __init__(self, name, port, process):
+        self.name = name
+        self.port = port
+        self.process = process
+
+    def family(self):
+        """Its pids, parents first."""
+        pids = [self.process.pid]
+        for pid in pids:
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as children:
+                pids += map(int, children.read().split())
+        return pids
+
+    def cpu_s(self):
+        """Time on a processor of all its threads; the kernel's own clock of each, not its ticks."""
+        total = 0
+        for pid in self.family():
+            for thread in pathlib.Path(f"/proc/{pid}/task").iterdir():
+                total += int((thread / "schedstat").read_text(encoding="ascii").split()[0])
+        return total / 1e9
+
+    def resident_bytes(self):
+        fields = [pathlib.Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split() for pid in self.family()]
+        return sum(int(field[1]) for field in fields) * os.sysconf("SC_PAGE_SIZE")
+
+    def is_alive(self):
+        return self.process.child.poll() is None
+
+
+class Field:
+    """Starts servers and, at the end of its `with` block, ends whatever it started."""
+
+    def __init__(self, folder, tools, program):
+        self.folder = folder
+        self.tools = tools
+        self.program = program
+        make_pki(folder)
+        self.ca_file = folder / "ca.pem"
+        self._all = contextlib.ExitStack()
+        self._serial = 0
+        self.upstream_port = self._start_upstream()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self._all.close()
+
+    def _run(self, name, command, port):
+        self._serial += 1
+        process = self._all.enter_context(Process(f"{self._serial}-{name}", command, self.folder))
+        process.wait_listening(port)
+        return process
+
+    def _start_upstream(self):
+        chain, key = self.folder / "chain.pem", self.folder / "server.key"
+        port = free_port()
+        path = self.folder / "upstream.conf"
+        path.write_text(UPSTREAM.format(port=port, plain=free_port(), chain=chain, key=key), encoding="ascii")
+        self._run("upstream", ["dnsdist", "-C", path, "--supervised", "--disable-syslog"], port)
+        return port
+
+    def start_delay(self, one_way_ms):
+        """A relay to the upstream; returns its port."""
+        port = free_port()
+        self._run("delay", [self.tools / "bench_delay", port, self.upstream_port, one_way_ms], port)
+        return port
+
+    def start(self, name, upstream_port=None, workers=2, wrapper=()):
+        upstream = upstream_port or self.upstream_port
+        port = free_port()
+        folder = self.folder / f"{name}-{port}"
+        folder.mkdir()
+        path = folder / "configuration"
+        if name in CONFIGURATIONS:
+            path.write_text(CONFIGURATIONS[name].format(
+                port=port, upstream=upstream, workers=workers, name=SERVER_NAME, ca=self.ca_file, folder=folder,
+                http=free_port()), encoding="ascii")
+        command = {
+            "echo": [self.tools / "bench_echo", port, workers],
+            "tls_swap": [self.tools / "bench_tls_swap", port, upstream, self.ca_file],
+            OURS: [*wrapper, self.program, "--config", path],
+            "dnsdist": ["dnsdist", "-C", path, "--supervised", "--disable-syslog"],
+            "unbound": ["unbound", "-d", "-c", path],
+            "kresd": ["kresd", "-n", "-c", path, folder],
+            "smartdns": ["smartdns", "-f", "-c", path, "-p", folder / "pid"],
+        }[name]
+        return Server(name, port, self._run(name, command, port))

@@ -1,0 +1,112 @@
+#!/usr/bin/python3
+"""The alerts of this tree in a real Prometheus, their times made short: they fire when what they are about really
+happens to the program, and resolve when it is over. Nothing fires before."""
+import contextlib
+import time
+
+import scene  # first: it says where the modules below are
+import checks
+from flood import Flood
+from hostile import start_hostile
+from pki import Pki
+from process import free_port
+from prometheus import RANGE, Prometheus
+from proxy import Proxy
+from relay import start_relay
+
+FIRE, RESOLVE = 40, 60  # seconds, at most; ranges are 15 s and holds 2 s
+
+
+def show(check, prometheus, name):
+    annotations = prometheus.alert(name)["annotations"]
+    check.note(f"{name}: {annotations['summary']}")
+    assert "{{" not in annotations["summary"] + annotations["description"]
+
+
+class Story:
+    """`with`: the cause is there, and the alerts fire; behind it, it is over, and they resolve."""
+
+    def __init__(self, check, prometheus):
+        self._check, self._prometheus = check, prometheus
+
+    @contextlib.contextmanager
+    def __call__(self, what, *alerts):
+        fired = False
+        with contextlib.ExitStack() as cause:
+            with self._check(f"{what}: {', '.join(alerts)}"):
+                yield cause
+                took = self._prometheus.wait_firing(alerts, FIRE)
+                fired = True
+                for alert in alerts:
+                    with contextlib.suppress(StopIteration):  # one may have ended again
+                        show(self._check, self._prometheus, alert)
+                self._check.note(f"fired within {took:.0f} s")
+        with self._check(f"{what}, and over again"):
+            assert fired, "never fired"
+            took = self._prometheus.wait_resolved(alerts, RESOLVE)
+            self._check.note(f"resolved within {took:.0f} s")
+
+
+def tell_stories(check, prometheus, proxy, upstream, relay):
+    story = Story(check, prometheus)
+    with story("the upstream is gone, the other has no valid certificate", "DnsTlsProxyAllUpstreamsDown",
+               "DnsTlsProxyUpstreamDown", "DnsTlsProxyNotReady", "DnsTlsProxyServfail", "DnsTlsProxyCertificateInvalid") as cause:
+        upstream.go()
+        cause.callback(upstream.come_back)
+    with story("one client floods", "DnsTlsProxyClientQueryRateHigh", "DnsTlsProxyRateLimitSurge") as cause:
+        cause.enter_context(Flood(proxy.port, seconds=300, connections=1, queries=100, chunk=10000, interval_ms=40, repeats=1,
+                                  source="127.0.1.1"))
+    with story("one client opens connections without end", "DnsTlsProxyConnectionsRefused") as cause:
+        cause.enter_context(Flood(proxy.port, seconds=300, connections=150, rate=20, queries=1, reopens=2, source="127.0.1.2"))
+    with story("the way upstream is slow", "DnsTlsProxyLatencyHigh", "DnsTlsProxyUpstreamSlow") as cause:
+        relay.set_delay(seconds=0.4)
+        cause.callback(relay.set_delay, seconds=0.0)
+    with story("a new configuration is refused", "DnsTlsProxyReloadFailed") as cause:
+        good = proxy.config_path.read_text()
+        proxy.config_path.write_text("nonsense: 1\n")
+        proxy.child.send_signal(1)
+        cause.callback(proxy.child.send_signal, 1)
+        cause.callback(proxy.config_path.write_text, good)
+
+
+def tell_of_restarts(check, folder, pki, upstream):
+    """With `running` the program that runs at the moment."""
+    ports = {"listen": [f"127.0.0.1:{free_port()}"], "http": {"listen": f"127.0.0.1:{free_port()}"}}
+    running = contextlib.ExitStack()
+
+    def restart():
+        running.close()
+        running.enter_context(Proxy(folder, pki, [upstream.port], ports, name="again"))
+
+    with Prometheus(folder, [ports["http"]["listen"]]) as prometheus, running:
+        restart()
+        time.sleep(5)
+        story = Story(check, prometheus)
+        with story("the program is gone", "DnsTlsProxyDown") as cause:
+            running.close()
+            cause.callback(restart)
+        with story("it starts again and again", "DnsTlsProxyRestarts"):
+            for _ in range(3):
+                restart()
+                time.sleep(3)
+
+
+def main():
+    check = checks.Checks()
+    checks.install("prometheus")
+    with scene.folder() as folder:
+        pki = Pki(folder)
+        config = {"rate_limit": {"queries_per_second": 700, "burst": 700}, "clients": {"max_per_address": 100}}
+        with start_hostile(pki) as upstream, start_hostile(pki, "expired") as expired, start_relay(upstream.port) as relay:
+            with Proxy(folder, pki, [relay.port, expired.port], config) as proxy, scene.busy(proxy, rate=60):
+                with Prometheus(folder, [f"127.0.0.1:{proxy.http_port}"]) as prometheus:
+                    time.sleep(int(RANGE[:-1]) + 5)
+                    with check("all is well: no alert"):
+                        assert prometheus.firing() == set(), prometheus.firing()
+                    tell_stories(check, prometheus, proxy, upstream, relay)
+            tell_of_restarts(check, folder, pki, upstream)
+    check.finish()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+#!/usr/bin/python3
+"""The status page in Chromium while the program is busy: figures move, the console is silent, no request leaves, what
+looks like markup in a name is text, and nothing is wider than the window it is seen in."""
+import json
+import urllib.error
+import urllib.request
+
+import scene  # first: it says where the modules below are
+import checks
+from demo import MARKUP, demo
+from hostile import start_hostile
+from pki import Pki
+from proxy import Proxy
+
+
+def check_live(check, seen):
+    with check("the figures and the chart move"):
+        assert seen["state"] == "ready", seen["state"]
+        assert seen["before"]["chart"] != seen["after"]["chart"] and seen["after"]["chart"].startswith("M")
+        assert float(seen["after"]["qps"].replace(",", "")) > 50, seen["after"]
+        assert seen["before"]["accepted"] != seen["after"]["accepted"]
+        check.note(f"{seen['before']['qps']} queries a second, then {seen['after']['qps']}")
+    with check("nothing on the console, no error, no failed request"):
+        assert not any(window["messages"] for window in seen["windows"]), seen["windows"]
+    with check("no request leaves"):
+        assert not any(window["strangers"] for window in seen["windows"]), seen["windows"]
+        assert all(window["requests"] > 5 for window in seen["windows"])
+        check.note(f"{sum(window['requests'] for window in seen['windows'])} requests, all to the program")
+    with check(f"a name of {MARKUP} is text"):
+        assert seen["markup"] >= 1, seen["names"]
+        assert seen["inside"] == {"scripts": 1, "inline": 0} and not any(window["dialogs"] for window in seen["windows"])
+    for window in seen["windows"]:
+        with check(f"nothing is wider than the window: {window['name']}"):
+            assert window["overflow"] <= 0, f"by {window['overflow']} px"
+    with check("light and dark differ"):
+        light, dark = seen["backgrounds"]
+        assert light != dark, light
+
+
+def check_switched_off(check):
+    with scene.folder() as folder, start_hostile(pki := Pki(folder)) as upstream:
+        with Proxy(folder, pki, [upstream.port], {"http": {"status_page": False}}) as proxy:
+            for path in ("/", "/status.json", "/page.js", "/page.css"):
+                with check(f"status_page: false: {path} is not to be had"):
+                    try:
+                        urllib.request.urlopen(f"http://127.0.0.1:{proxy.http_port}{path}", timeout=10).close()
+                        raise AssertionError("it is")
+                    except urllib.error.HTTPError as error:
+                        assert error.code == 404, error.code
+            with check("and /metrics is"):
+                assert "dns_tls_proxy_queries_total" in scene.fetch(proxy, "/metrics")
+
+
+def check_policy(check, proxy):
+    with check("the content security policy allows nothing from elsewhere and nothing inline"):
+        with urllib.request.urlopen(f"http://127.0.0.1:{proxy.http_port}/", timeout=10) as response:
+            policy = response.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy and "unsafe" not in policy and "*" not in policy, policy
+        check.note(policy)
+
+
+def main():
+    check = checks.Checks()
+    scene.browser_driver()
+    with demo() as proxy:
+        scene.settle(proxy)
+        check_policy(check, proxy)
+        check_live(check, json.loads(scene.browse("page.js", f"http://127.0.0.1:{proxy.http_port}/", MARKUP)))
+    check_switched_off(check)
+    check.finish()
+
+
+if __name__ == "__main__":
+    main()

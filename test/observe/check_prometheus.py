@@ -1,0 +1,122 @@
+#!/usr/bin/python3
+"""A real Prometheus scrapes the busy program: every expression of the rules and of the dashboard returns data."""
+import json
+import re
+import time
+
+import yaml
+
+import scene  # first: it says where the modules below are
+import checks
+from hostile import start_hostile
+from pki import Pki
+from process import wait_for
+from prometheus import DASHBOARD, JOB, RANGE, RULES, Prometheus, hasten
+from proxy import Proxy
+
+#: What Grafana puts in their places.
+VARIABLES = {"$__rate_interval": RANGE, "$__interval": "1s", "$__range": "1m", "$instance": ".+", "${instance}": ".+"}
+
+#: A comparison with a number, at the end of what is compared.
+THRESHOLD = re.compile(r"\s*(?:==|!=|>=|<=|>|<)\s*[\d.]+(?:\s*\*\s*\d+)?")
+
+
+def rules():
+    for path in (RULES / "recording.yml", RULES / "alerts.yml"):
+        for group in yaml.safe_load(hasten(path.read_text()))["groups"]:
+            yield from group["rules"]
+
+
+def without_threshold(expression):
+    """What an alert compares: data always, where the alert would be silence."""
+    absent = re.fullmatch(r"absent\((.*)\)", expression.strip())
+    return absent.group(1) if absent else THRESHOLD.sub("", expression)
+
+
+def panels(of):
+    for panel in of.get("panels", []):
+        yield panel
+        yield from panels(panel)
+
+
+def filled(expression):
+    for name, value in sorted(VARIABLES.items(), key=lambda item: -len(item[0])):
+        expression = expression.replace(name, value)
+    return expression
+
+
+def dashboard_expressions():
+    for panel in panels(json.loads(DASHBOARD.read_text())):
+        for target in panel.get("targets", []):
+            yield panel["title"], filled(target["expr"])
+
+
+def check_files(check):
+    with check("promtool: rules, example of a scrape, and the alerts' own tests"):
+        checks.run("promtool", "check", "rules", RULES / "recording.yml", RULES / "alerts.yml")
+        checks.run("promtool", "check", "config", RULES / "prometheus.example.yml")
+        checks.run("promtool", "test", "rules", "alerts_test.yml", "recording_test.yml", cwd=RULES)
+
+
+def check_scrape(check, prometheus):
+    with check("the program is scraped"):
+        def scraped():
+            return all(target["health"] == "up" for target in prometheus.targets()) and prometheus.query("up")
+
+        wait_for(scraped, "the target is up", 15)
+        (target,) = prometheus.targets()
+        check.note(f"a scrape takes {target['lastScrapeDuration'] * 1000:.1f} ms, "
+                   f"{int(prometheus.query('scrape_samples_scraped')[0])} samples")
+
+
+def check_has_data(check, prometheus, what, expressions):
+    with check(f"{what} return data"):
+        empty = [f"{title}: {expression}" for title, expression in expressions if not prometheus.query(expression)]
+        assert expressions and not empty, "nothing from " + "\n".join(empty)
+        check.note(f"{len(expressions)} expressions")
+
+
+def check_rules(check, prometheus):
+    recorded = [(rule["record"], rule["record"]) for rule in rules() if "record" in rule]
+    alerts = [(rule["alert"], without_threshold(rule["expr"])) for rule in rules() if "alert" in rule]
+    check_has_data(check, prometheus, "recorded series", recorded)
+    check_has_data(check, prometheus, "what the alerts compare", alerts)
+    with check("no name in a rule or panel is unknown"):
+        names = prometheus.names()
+        text = " ".join(rule["expr"] for rule in rules()) + " ".join(expr for _, expr in dashboard_expressions())
+        used = set(re.findall(r"\b(?:dns_tls_proxy|process)_[a-z0-9_]+|\binstance:[\w:]+", text))
+        assert used and used <= names, used - names
+    with check("no alert fires while all is well"):
+        assert prometheus.firing() == set(), prometheus.firing()
+
+
+def check_dashboard(check, prometheus):
+    check_has_data(check, prometheus, "the dashboard's panels", list(dashboard_expressions()))
+    with check("the dashboard's variables find what they look for"):
+        variables = json.loads(DASHBOARD.read_text())["templating"]["list"]
+        asked = [variable["query"]["query"] for variable in variables if variable["type"] == "query"]
+        for query in asked:
+            metric, label = re.fullmatch(r"label_values\((.+), (\w+)\)", query).groups()
+            assert prometheus.query(f"count by ({label}) ({filled(metric)})"), query
+        assert asked and prometheus.query(f'up{{job="{JOB}"}}') == [1]
+
+
+def main():
+    check = checks.Checks()
+    checks.install("prometheus")
+    check_files(check)
+    with scene.folder() as folder:
+        pki = Pki(folder)
+        with start_hostile(pki) as first, start_hostile(pki) as second, Proxy(folder, pki, [first.port, second.port]) as proxy:
+            with scene.busy(proxy), Prometheus(folder, [f"127.0.0.1:{proxy.http_port}"]) as prometheus:
+                check_scrape(check, prometheus)
+                time.sleep(int(RANGE[:-1]) - 5)  # a whole range of samples; handshakes among them
+                first.end_all(how="close")
+                time.sleep(5)
+                check_rules(check, prometheus)
+                check_dashboard(check, prometheus)
+    check.finish()
+
+
+if __name__ == "__main__":
+    main()
