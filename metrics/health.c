@@ -117,7 +117,7 @@ const char *readiness_reason(enum readiness_state state)
     case READINESS_NO_ANSWER_YET: return "no upstream has answered yet";
     case READINESS_NO_ANSWER: break;
     }
-    return "no upstream has answered for more than 10 s";
+    return "no upstream has answered for more than 9 s";
 }
 
 static void write_since(struct json *json, const struct moment *moment, uint64_t since_ns)

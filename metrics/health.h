@@ -24,7 +24,7 @@
 #define HEARTBEAT_STALE_NS (10 * NS_PER_S)
 
 /* Where clients do not prove the path, a probe does so every 4 s; two may fail before the program is not ready. */
-#define ANSWER_STALE_NS (10 * NS_PER_S)
+#define ANSWER_STALE_NS (9 * NS_PER_S)
 
 enum { HEALTH_PARTS_MAX = 80, HEALTH_NAME_BYTES = 24 };
 
@@ -82,7 +82,7 @@ struct readiness {
  * second or two. */
 struct readiness health_look(struct health *health, uint64_t now_ns);
 
-/* Short, for people and logs: "upstream has not answered for 10 s". Constant. */
+/* Short, for people and logs: "no upstream has answered for more than 9 s". Constant. */
 const char *readiness_reason(enum readiness_state state);
 
 /* The bodies of /healthz and /readyz: JSON, each part with its state and since when (RFC 3339, UTC). `wall_s` is the

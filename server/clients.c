@@ -10,7 +10,7 @@
 enum {
     PLACES_MAX = 1 << 20, /* the largest max_connections; the table of connections holds the real bound */
     CROWDED_DIVISOR = 4,  /* of the idle time-out, near the limit of connections */
-    SHED_SHARE = 128,     /* one in so many clients is closed at once to make room, and one at least */
+    SHED_SHARE = 16,      /* one in so many clients is closed at once to make room, and one at least */
 };
 
 /* ---- replies ---- */

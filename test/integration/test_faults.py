@@ -6,7 +6,6 @@ latencies too, for a machine that has nothing else to do.
 import os
 
 import pytest
-from dot_servers import start_fast
 from load import Load
 from proxy import Proxy, is_sanitized
 from relay import start_relay
@@ -25,12 +24,6 @@ FAULTS = {
 }
 
 
-@pytest.fixture(scope="module", name="fast")
-def _fast(pki, module_path):
-    with start_fast(pki, module_path) as upstream:
-        yield upstream
-
-
 def check(report, fault, p99_ms):
     print(f"{fault}: p50 {report['p50_ms']} ms, p99 {report['p99_ms']} ms, at most {report['max_ms']} ms")
     assert report["lost"] == 0, report
@@ -41,9 +34,9 @@ def check(report, fault, p99_ms):
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_one_upstream(tmp_path, pki, fast, fault):
+def test_one_upstream(tmp_path, pki, hostile, fault):
     arguments, p99_ms = FAULTS[fault]
-    with start_relay(fast.port) as relay, Proxy(tmp_path, pki, [relay.port]) as proxy:
+    with start_relay(hostile.port) as relay, Proxy(tmp_path, pki, [relay.port]) as proxy:
         relay.repeat_fault(**arguments)
         with Remote(Load, port=proxy.port) as load:
             check(load.run(seconds=SECONDS, rate=RATE), fault, p99_ms)
@@ -52,33 +45,33 @@ def test_one_upstream(tmp_path, pki, fast, fault):
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_two_upstreams_one_of_them_misbehaves(tmp_path, pki, fast, fault):
+def test_two_upstreams_one_of_them_misbehaves(tmp_path, pki, hostile, fault):
     arguments, _ = FAULTS[fault]
-    with start_relay(fast.port) as bad, start_relay(fast.port) as good:
+    with start_relay(hostile.port) as bad, start_relay(hostile.port) as good:
         with Proxy(tmp_path, pki, [bad.port, good.port]) as proxy, Remote(Load, port=proxy.port) as load:
             bad.repeat_fault(**arguments)
             check(load.run(seconds=SECONDS if LONG else 4, rate=RATE), f"the first of two {fault}", 50)
 
 
-def test_an_upstream_that_accepts_and_is_silent(tmp_path, pki, fast):
+def test_an_upstream_that_accepts_and_is_silent(tmp_path, pki, hostile):
     """TCP connects, TLS never answers: the second upstream is tried before the first has failed for good."""
-    with start_relay(fast.port) as silent, start_relay(fast.port) as good:
+    with start_relay(hostile.port) as silent, start_relay(hostile.port) as good:
         silent.set_hang_new(hang=True)
         with Proxy(tmp_path, pki, [silent.port, good.port]) as proxy, Remote(Load, port=proxy.port) as load:
             check(load.run(seconds=3, rate=RATE), "the first of two accepts and says nothing", 50)
 
 
-def test_upstream_with_a_round_trip_of_10_ms(tmp_path, pki, fast):
+def test_upstream_with_a_round_trip_of_10_ms(tmp_path, pki, hostile):
     """In flight at once, so that the rate is not bound by round trips."""
-    with start_relay(fast.port) as relay, Proxy(tmp_path, pki, [relay.port]) as proxy:
+    with start_relay(hostile.port) as relay, Proxy(tmp_path, pki, [relay.port]) as proxy:
         relay.set_delay(seconds=0.005)
         with Remote(Load, port=proxy.port) as load:
             report = load.run(seconds=3, rate=RATE, connections=1)
         check(report, "10 ms away", 50)
 
 
-def test_faults_at_a_distance(tmp_path, pki, fast):
-    with start_relay(fast.port) as relay, Proxy(tmp_path, pki, [relay.port]) as proxy:
+def test_faults_at_a_distance(tmp_path, pki, hostile):
+    with start_relay(hostile.port) as relay, Proxy(tmp_path, pki, [relay.port]) as proxy:
         relay.set_delay(seconds=0.01)
         relay.repeat_fault(kind="reset", every=1.0)
         with Remote(Load, port=proxy.port) as load:

@@ -90,12 +90,13 @@ def test_a_connection_for_each_question(proxy):
     assert report["answered"] >= report["opened"] - 200, "all but the last, still open when it ended"
 
 
-def test_a_connection_for_each_question_reset_behind_it(proxy):
-    """Who asks and is gone before the answer."""
+def test_clients_that_leave_before_their_answer(proxy, hostile):
+    """It comes, and finds nobody."""
     with Honest(proxy, SECONDS) as honest, cost_of(proxy, "clients that leave at once"):
-        report = Flood(proxy.port, seconds=SECONDS, rate=1000, connections=2000, queries=1, name="slow-100ms-#.test",
-                       reads=0, cut=0, reopens=1, spread=20).wait_end()
+        report = Flood(proxy.port, seconds=SECONDS, rate=1000, connections=100, queries=3, name="slow-100ms-left#.test",
+                       leaves=1, reopens=1, spread=20).wait_end()
     check(honest, report)
+    assert len(hostile.queries(containing="left")) > SECONDS * 1000
 
 
 def test_a_thousand_questions_in_a_segment(proxy):
@@ -142,7 +143,7 @@ def test_many_connections_of_one_address(proxy):
             assert Figures(proxy).sum("client_connections") <= most + 10, "its share, and the honest client's"
             newcomers(proxy, 20)
     check(honest, flood.report)
-    assert flood.report["closed"] == 2000 - most and flood.report["answered"] == most, flood.report
+    assert flood.report["answered"] <= most, flood.report
 
 
 def test_more_than_max_connections(tmp_path, pki, hostile):
@@ -162,7 +163,7 @@ def test_more_than_max_connections(tmp_path, pki, hostile):
 
 def test_all_of_it_at_once_stays_within_what_is_promised(tmp_path, pki, hostile):
     """The sums of docs/CONFIG.md, made small so that nothing hides in them."""
-    clients = {"max_connections": 300, "max_unsent": MIB // 8, "max_queries_in_flight": 500}
+    clients = {"max_connections": 1000, "max_unsent": MIB // 8, "max_queries_in_flight": 500}
     config = {"clients": clients, "cache": {"max_size": MIB}, "prefetch": {"top": 100},
               "rate_limit": {"max_clients": 1000}}
     with Proxy(tmp_path, pki, [hostile.port], config) as proxy, contextlib.ExitStack() as stack:
@@ -202,7 +203,7 @@ def test_clients_asking_slowly_beside_them_keep_their_connection(proxy):
 def test_silent_clients_of_http_do_not_take_the_health_checks_away(proxy):
     """A probe that is not answered in time restarts a program that is well."""
     with contextlib.ExitStack() as stack:
-        for _ in range(30):
+        for _ in range(12):
             client = stack.enter_context(socket.create_connection(("127.0.0.1", proxy.http_port)))
             client.send(b"GET /metrics HTTP/1.1\r\nHost: x\r\n")
         begin = time.monotonic()

@@ -181,6 +181,7 @@ def test_a_worker_has_so_many_questions_and_no_more(tmp_path, pki, hostile, conn
                 answered[wire.rcode_of(answer)] += 1
                 if wire.rcode_of(answer) == wire.SERVFAIL:
                     assert wire.error_of(answer) is not None, "it says why"
-        assert answered == {wire.NOERROR: 20, wire.SERVFAIL: 40}
-        assert since.sum("overloaded_total") == 40
+        asked = 15 if connections == 1 else 20  # the last quarter is for clients with few in flight
+        assert answered == {wire.NOERROR: asked, wire.SERVFAIL: 60 - asked}
+        assert since.sum("overloaded_total") == 60 - asked
         assert wire.rcode_of(ask(proxy.port, f"afterwards{connections}.test")) == wire.NOERROR

@@ -8,13 +8,14 @@ import pytest
 import wire
 from dnsclient import Client, ask
 from fickle import number_of, start_fickle
-from figures import Since
+from figures import Since, assert_asked
 from process import wait_for
 from proxy import Proxy, is_sanitized
 
 WORKERS = 4
 CLIENTS = 1000
-CONFIG = {"workers": WORKERS, "clients": {"max_per_address": CLIENTS + 100}, "prefetch": {"top": 0}}
+CONFIG = {"workers": WORKERS, "clients": {"max_per_address": CLIENTS + 100}, "prefetch": {"top": 0},
+          "upstream": {"hedge": 0}}
 
 
 @pytest.fixture(scope="module", name="upstream")
@@ -72,12 +73,12 @@ def test_a_thousand_clients_ask_the_same_new_name_at_once(proxy, upstream):
     for client in clients:
         client.close()
     assert all(answers)
+    retries = since.sum("upstream_retries_total")
     for number, (query, answer) in enumerate(zip(queries, answers)):
         assert wire.number_of(answer) == number and answer[12:wire.question_end(answer)] == query[12:]
-        assert wire.rcode_of(answer) == wire.NOERROR and number_of(answer) <= WORKERS
-    asked = upstream.asked(name="hot-news.test")
-    assert 1 <= asked <= WORKERS
-    assert since.sum("merged_queries_total") + since.sum("cache_hits_total") == CLIENTS - asked
+        assert wire.rcode_of(answer) == wire.NOERROR and number_of(answer) <= WORKERS + retries
+    assert 1 <= upstream.asked(name="hot-news.test") <= WORKERS + retries
+    assert CLIENTS - WORKERS <= since.sum("merged_queries_total") + since.sum("cache_hits_total") < CLIENTS
 
 
 def test_a_client_that_leaves_takes_nothing_from_the_others(alone, upstream):
@@ -90,7 +91,7 @@ def test_a_client_that_leaves_takes_nothing_from_the_others(alone, upstream):
     leave(clients[0])  # whose question it was
     leave(clients[3])
     assert [wire.number_of(answer) for answer in answers_of([clients[1], clients[2], clients[4]])] == [1, 2, 4]
-    assert upstream.asked(name="left.test") == 1
+    assert_asked(alone, upstream, "left.test", 1)
     assert since.sum("dropped_queries_total", reason="client_gone") == 2
     for client in clients:
         client.close()
@@ -101,7 +102,7 @@ def test_when_all_have_left_the_answer_is_kept_for_the_next(alone, upstream):
     since = Since(alone)
     client = Client(alone.port)
     client.send(wire.query("nobody.test"))
-    wait_for(lambda: upstream.asked(name="nobody.test") == 1, "it is asked")
+    wait_for(lambda: upstream.asked(name="nobody.test") > 0, "it is asked")
     leave(client)
     wait_for(lambda: since.sum("cache_entries") == 1, "it is kept")
     assert number_of(ask(alone.port, "nobody.test")) == 1
@@ -113,7 +114,7 @@ def test_one_client_asks_the_same_twice(alone, upstream):
     with Client(alone.port) as client:
         client.send(wire.query("same.test", number=1), wire.query("SAME.test", number=2, additional=[wire.opt()]))
         first, second = sorted([client.receive(), client.receive()], key=wire.number_of)
-    assert upstream.asked(name="same.test") == 1
+    assert_asked(alone, upstream, "same.test", 1)
     assert wire.name_from_wire(first) == "same.test" and wire.name_from_wire(second) == "SAME.test"
     assert wire.opt_of(first) is None and wire.opt_of(second) is not None
 
@@ -125,7 +126,7 @@ def test_what_makes_another_answer_is_not_merged(alone, upstream):
                     wire.query("other.test", number=3, additional=[wire.opt(flags=wire.DO)]),
                     wire.query("other.test", number=4, flags=wire.RD | wire.AD))
         assert sorted(wire.number_of(client.receive()) for _ in range(4)) == [1, 2, 3, 4]
-    assert upstream.asked(name="other.test") == 4
+    assert_asked(alone, upstream, "other.test", 4)
 
 
 def test_all_get_the_failure_and_it_was_asked_once(alone, upstream):
@@ -134,7 +135,7 @@ def test_all_get_the_failure_and_it_was_asked_once(alone, upstream):
     for number, client in enumerate(clients):
         client.send(wire.query("failing.test", number=number))
     assert [wire.rcode_of(answer) for answer in answers_of(clients)] == [wire.SERVFAIL] * 20
-    assert upstream.asked(name="failing.test") == 1
+    assert_asked(alone, upstream, "failing.test", 1)
     for client in clients:
         client.close()
 
@@ -142,7 +143,7 @@ def test_all_get_the_failure_and_it_was_asked_once(alone, upstream):
 def test_those_who_wait_are_bounded(pki, tmp_path, upstream):
     """Four a question that may be in flight."""
     upstream.tell(name="bound.test", delay=0.5)
-    config = {"workers": 1, "clients": {"max_queries_in_flight": 5}, "prefetch": {"top": 0}}
+    config = {**CONFIG, "workers": 1, "clients": {"max_queries_in_flight": 5}}
     with Proxy(tmp_path, pki, [upstream.port], config) as proxy, Client(proxy.port) as client:
         since = Since(proxy)
         client.send(*(wire.query("bound.test", number=number) for number in range(21)))
@@ -150,4 +151,4 @@ def test_those_who_wait_are_bounded(pki, tmp_path, upstream):
         assert rcodes == [wire.SERVFAIL] + [wire.NOERROR] * 20, "the one too many is told at once"
         assert since.sum("overloaded_total") == 1
         assert wire.rcode_of(client.ask(wire.query("bound.test"))) == wire.NOERROR
-    assert upstream.asked(name="bound.test") == 1
+        assert_asked(proxy, upstream, "bound.test", 1)

@@ -2,8 +2,8 @@
 it by Remote(Fickle).
 
 A name it was told about is answered A 10.F.N.N: F are the flags it was asked with, N the number of this answer, counted
-from 1 for each name. So a test sees whether two answers are the same one, and what question the upstream was asked.
-Names it was not told about are treated as by Hostile.
+from 1 for each name; where the answer is negative, N is its SOA record's serial. So a test sees whether two answers are
+the same one, and what question the upstream was asked. Names it was not told about are treated as by Hostile.
 """
 import asyncio
 import ssl
@@ -27,15 +27,18 @@ def asked_flags(query):
     return sum(bit for bit, is_set in asked if is_set)
 
 
-def answer_parts(answer):
-    """(flags the upstream was asked with, number of the answer) of one with an A record of ours."""
+def flags_of(answer):
+    """With which the upstream was asked."""
     _, _, _, _, data, _ = wire.records(answer)[0]
-    _, flags, number = struct.unpack_from("!BBH", answer, data)
-    return flags, number
+    return answer[data + 1]
 
 
 def number_of(answer):
-    return answer_parts(answer)[1]
+    """Of an answer with a record of ours."""
+    _, kind, _, _, data, end = wire.records(answer)[0]
+    if kind == wire.TYPES["SOA"]:
+        return struct.unpack_from("!I", answer, end - 20)[0]
+    return struct.unpack_from("!H", answer, data + 2)[0]
 
 
 def answer_to(query, number, ttls=(300,), extra_ttl=None, soa=None, rcode=wire.NOERROR, truncated=False):
@@ -46,7 +49,10 @@ def answer_to(query, number, ttls=(300,), extra_ttl=None, soa=None, rcode=wire.N
     flags = wire.QR | 0x80 | (wire.TC if truncated else 0) | wire.flags_of(query) & wire.AD
     if rcode != wire.NOERROR or soa:
         ttls = ()
-    authority = [record(wire.TYPES["SOA"], soa[0], ZONE + struct.pack("!5I", 1, 3600, 600, 86400, soa[1]))] if soa else []
+    authority = []
+    if soa:
+        data_of_soa = ZONE + struct.pack("!5I", number, 3600, 600, 86400, soa[1])
+        authority = [record(wire.TYPES["SOA"], soa[0], data_of_soa)]
     answers = [record(wire.TYPES["A"], ttl, data) for ttl in ttls]
     message = response(query, rcode, answers, authority, flags=flags)
     return message if extra_ttl is None else with_additional(message, record(wire.TYPES["A"], extra_ttl, data))

@@ -8,6 +8,7 @@ LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 
 def fetch(proxy, path):
+    proxy.wait_listening(proxy.http_port)  # HTTP is answered a moment later than DNS
     with urllib.request.urlopen(f"http://127.0.0.1:{proxy.http_port}{path}", timeout=10) as response:
         return response.read().decode()
 
@@ -43,6 +44,12 @@ class Since:
 
     def answered(self, source):
         return Figures(self._proxy).answered(source) - self._before.answered(source)
+
+
+def assert_asked(proxy, upstream, name, times):
+    """Upstream was asked so often for it: but for what the program asked again because the machine stood still."""
+    asked, retries = upstream.asked(name=name), Figures(proxy).sum("upstream_retries_total")
+    assert times <= asked <= times + retries, f"{name}: {asked} times, not {times} (and {retries:g} retries in all)"
 
 
 def top_names(proxy):

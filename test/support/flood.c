@@ -40,7 +40,7 @@ struct options {
     uint32_t type;
     const char *name;     /* each '#' in it becomes a new number for each query */
     uint32_t random;      /* bytes of rubbish in place of queries */
-    uint32_t cut;         /* bytes that are not sent at the end */
+    uint32_t leaves;      /* closes as soon as all is sent */
     uint32_t chunk;       /* bytes sent at once, */
     uint32_t interval_ms; /* so often; 0: no pause */
     uint32_t reads;
@@ -128,7 +128,7 @@ static size_t write_payload(struct flood *flood, const struct connection *connec
     }
     for (uint32_t i = 0; i < options->queries && size + QUERY_MAX <= PAYLOAD_MAX; i++)
         size += put_query(options, connection->number + i, flood->payload + size);
-    return size > options->cut ? size - options->cut : 0;
+    return size;
 }
 
 static void renumber(struct flood *flood, struct connection *connection)
@@ -233,7 +233,8 @@ static bool talk(struct flood *flood, struct connection *connection)
             size = write_payload(flood, connection);
         }
     }
-    return true;
+    if (options->leaves) close_connection(flood, connection);
+    return !options->leaves;
 }
 
 static void on_all_answered(struct flood *flood, struct connection *connection)
@@ -347,10 +348,10 @@ static void run(struct flood *flood)
 static bool set_number(struct options *o, const char *argument)
 {
     static const char *const names[] = {"port",    "spread",      "connections", "rate",    "most",
-                                        "seconds", "queries",     "type",        "random",  "cut",
+                                        "seconds", "queries",     "type",        "random",  "leaves",
                                         "chunk",   "interval_ms", "reads",       "repeats", "reopens"};
     uint32_t *const numbers[] = {&o->port,    &o->spread,      &o->connections, &o->rate,    &o->most,
-                                 &o->seconds, &o->queries,     &o->type,        &o->random,  &o->cut,
+                                 &o->seconds, &o->queries,     &o->type,        &o->random,  &o->leaves,
                                  &o->chunk,   &o->interval_ms, &o->reads,       &o->repeats, &o->reopens};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         size_t size = strlen(names[i]);

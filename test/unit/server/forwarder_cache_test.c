@@ -10,7 +10,7 @@ static void keep(const char *name, uint32_t ttl)
     fake_answer(fake_pool.count - 1, ttl, 1);
 }
 
-/* Whether the name, asked for now, is answered without upstream. Whatever upstream is asked fails. */
+/* Whether the name, asked at this moment, is answered without upstream. Whatever upstream is asked fails. */
 static bool is_kept(const char *name)
 {
     unsigned before = replies(1);
@@ -139,7 +139,9 @@ static void an_answer_is_kept_by_its_kind_and_the_settings(void **state)
 static void what_may_not_be_kept_is_not(void **state)
 {
     (void)state;
-    begin();
+    struct story_options options = usual_story();
+    options.forwarder.cache_min_ns = 5 * NS_PER_S; /* whatever the least lifetime */
+    begin_with(&options);
     ask(0, "truncated.test");
     packet_a(fake_packet(0, DNS_TC), DNS_ANSWER, 300);
     fake_answer_packet(0);
@@ -225,6 +227,20 @@ static void an_ask_near_the_end_fetches_it_anew_and_does_not_wait(void **state)
     assert_int_equal(reply_number(3), 2);
     assert_int_equal(reply_ttl(3), 300);
     assert_int_equal(count(&story.counters->prefetch[LABEL_PREFETCH_REFRESHED][0]), 0);
+    end();
+}
+
+static void what_is_being_fetched_anew_is_not_asked_for_twice(void **state)
+{
+    (void)state;
+    begin();
+    keep("a.test", 300);
+    pass_ns(270 * NS_PER_S);
+    struct question_key key = {.size = 11, .bytes = "\1a\4test\0\0\1\1"};
+    assert_true(forwarder_refresh(&story.forwarder, &key));
+    ask(1, "a.test");
+    assert_int_equal(reply_number(1), 1);
+    assert_int_equal(fake_pool.count, 2);
     end();
 }
 
@@ -319,6 +335,7 @@ int main(void)
         cmocka_unit_test(a_failure_is_remembered_for_a_second),
         cmocka_unit_test(a_failure_is_not_asked_again_before_its_second_is_over),
         cmocka_unit_test(an_ask_near_the_end_fetches_it_anew_and_does_not_wait),
+        cmocka_unit_test(what_is_being_fetched_anew_is_not_asked_for_twice),
         cmocka_unit_test(a_fetch_that_fails_leaves_the_answer_to_its_end),
         cmocka_unit_test(a_refresh_is_for_the_cache_alone),
         cmocka_unit_test(the_largest_answer_is_kept_and_given),

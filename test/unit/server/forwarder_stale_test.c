@@ -146,7 +146,7 @@ static void it_is_better_than_a_failure(void **state)
     }
 }
 
-/* Only NOERROR and NXDOMAIN are news of a name (RFC 8767, 5). */
+/* Only NOERROR and NXDOMAIN are news of a name (RFC 8767, 4). */
 static void it_is_better_than_an_answer_that_says_nothing_of_the_name(void **state)
 {
     (void)state;

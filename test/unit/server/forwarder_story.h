@@ -102,13 +102,25 @@ static inline uint64_t count_source(unsigned source)
 
 /* ---- clients ---- */
 
+/* The client begins one more query. */
+static inline struct asking begin_asking(uint32_t number)
+{
+    struct fake_client *client = &story.transport.clients[number];
+    client->begun++;
+    return (struct asking){
+        .transport = &story.transport.transport,
+        .client = {number, 1},
+        .address = &story.address,
+        .in_flight = client->begun - client->ended,
+    };
+}
+
 /* Hands the packet in story.query over as a client's. */
 static inline void send_query(uint32_t client)
 {
-    const struct asking asking = {&story.transport.transport, {client, 1}, &story.address};
+    const struct asking asking = begin_asking(client);
     uint8_t *message = malloc(story.query.size); /* exactly as long, and gone when the forwarder returns */
     memcpy(message, story.query.bytes, story.query.size);
-    story.transport.clients[client].begun++;
     forwarder_handle(&story.forwarder, &asking, message, story.query.size);
     free(message);
 }

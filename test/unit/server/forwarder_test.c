@@ -138,15 +138,14 @@ static void a_message_too_long_is_a_form_error(void **state)
 {
     (void)state;
     begin();
-    const struct asking asking = {&story.transport.transport, {7, 1}, &story.address};
     packet_header(&story.query, 7, DNS_RD);
     packet_question(&story.query, "a.test", DNS_TYPE_A);
-    story.transport.clients[7].begun++;
+    struct asking asking = begin_asking(7);
     forwarder_handle_too_long(&story.forwarder, &asking, story.query.bytes, story.query.size);
     assert_refused(7, DNS_RCODE_FORMERR, LABEL_INVALID_TOO_LONG);
 
-    story.transport.clients[7].begun++;
     story.query.bytes[2] |= 0x80; /* QR */
+    asking = begin_asking(7);
     forwarder_handle_too_long(&story.forwarder, &asking, story.query.bytes, story.query.size);
     assert_true(story.transport.clients[7].aborted);
     end();
@@ -156,18 +155,17 @@ static void who_may_not_ask_is_refused_and_told_why(void **state)
 {
     (void)state;
     begin();
-    const struct asking asking = {&story.transport.transport, {7, 1}, &story.address};
     packet_header(&story.query, 7, DNS_RD);
     packet_question(&story.query, "a.test", DNS_TYPE_A);
     packet_opt(&story.query, 0, "", 0);
-    story.transport.clients[7].begun++;
+    struct asking asking = begin_asking(7);
     forwarder_handle_prohibited(&story.forwarder, &asking, story.query.bytes, story.query.size);
     assert_int_equal(reply_rcode(7), DNS_RCODE_REFUSED);
     assert_int_equal(reply_error_code(7), DNS_EDE_PROHIBITED);
     assert_int_equal(fake_pool.count, 0);
 
-    story.transport.clients[7].begun++;
     story.query.bytes[2] |= 0x80; /* QR */
+    asking = begin_asking(7);
     forwarder_handle_prohibited(&story.forwarder, &asking, story.query.bytes, story.query.size);
     assert_true(story.transport.clients[7].aborted);
     end();
@@ -236,6 +234,26 @@ static void above_the_bound_is_servfail(void **state)
     end();
 }
 
+static void who_asks_much_leaves_room_for_others(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"a.test", "b.test", "c.test", "d.test", "e.test", "f.test", "g.test", "h.test"};
+    struct story_options options = usual_story();
+    options.forwarder.max_queries = 8;
+    begin_with(&options);
+    for (int i = 0; i < 7; i++) ask(1, names[i]);
+    assert_int_equal(fake_pool.count, 6); /* three quarters */
+    assert_int_equal(replies(1), 1);
+    assert_int_equal(reply_rcode(1), DNS_RCODE_SERVFAIL);
+    ask(1, names[0]); /* waits with himself: that takes no room */
+    assert_int_equal(replies(1), 1);
+    ask(2, names[6]);
+    ask(3, names[7]);
+    assert_int_equal(fake_pool.count, 8);
+    assert_int_equal(replies(2) + replies(3), 0);
+    end();
+}
+
 static void a_failure_is_servfail_with_its_reason(void **state)
 {
     (void)state;
@@ -294,6 +312,21 @@ static void without_memory_for_a_reply_the_query_ends_all_the_same(void **state)
     end();
 }
 
+static void what_is_too_long_is_limited_like_any_other(void **state)
+{
+    (void)state;
+    struct story_options options = usual_story();
+    options.ratelimit.queries_per_s = 1;
+    options.ratelimit.burst = 1;
+    begin_with(&options);
+    ask(1, "a.test");
+    struct asking asking = begin_asking(1);
+    forwarder_handle_too_long(&story.forwarder, &asking, story.query.bytes, story.query.size);
+    assert_int_equal(reply_rcode(1), DNS_RCODE_REFUSED);
+    assert_int_equal(count(&story.counters->rate_limited[0][0]), 1);
+    end();
+}
+
 static void what_is_in_flight_at_the_end_is_dropped(void **state)
 {
     (void)state;
@@ -318,7 +351,9 @@ int main(void)
         cmocka_unit_test(who_may_not_ask_is_refused_and_told_why),
         cmocka_unit_test(over_the_limit_is_refused_and_told_why),
         cmocka_unit_test(over_the_limit_is_dropped_where_that_is_configured),
+        cmocka_unit_test(what_is_too_long_is_limited_like_any_other),
         cmocka_unit_test(above_the_bound_is_servfail),
+        cmocka_unit_test(who_asks_much_leaves_room_for_others),
         cmocka_unit_test(a_failure_is_servfail_with_its_reason),
         cmocka_unit_test(a_client_that_left_gets_nothing),
         cmocka_unit_test(without_memory_for_a_reply_the_query_ends_all_the_same),

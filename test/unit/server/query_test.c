@@ -65,7 +65,7 @@ static bool wait_with(struct query *query, uint32_t client, char letter, bool ed
                                       .type = DNS_TYPE_A,
                                       .class = DNS_CLASS_IN,
                                       .edns = edns};
-    const struct asking asking = {&story.transport.transport, {client, 1}, NULL};
+    const struct asking asking = {.transport = &story.transport.transport, .client = {client, 1}};
     story.transport.clients[client].begun++;
     return queries_wait(&story.queries, query, &asking, &question, NOW_NS);
 }

@@ -32,7 +32,7 @@ static int teardown(void **state)
 
 static struct asking asking(void)
 {
-    return (struct asking){&story.transport.transport, {1, 1}, NULL};
+    return (struct asking){.transport = &story.transport.transport, .client = {1, 1}};
 }
 
 static struct question question(bool edns)
@@ -86,6 +86,14 @@ static size_t begin_answer(unsigned rcode, uint8_t **ret_reply)
     return answer.size;
 }
 
+/* The idle time-out told is the transport's. */
+static void assert_ends_with_keepalive(void)
+{
+    const uint8_t *option = client()->reply + client()->size - 6;
+    assert_int_equal(dns_u16(option), 11);
+    assert_int_equal(dns_u16(option + 4), FAKE_KEEPALIVE_100MS);
+}
+
 /* ---- answers ---- */
 
 static void an_answer_becomes_the_askers_reply(void **state)
@@ -102,9 +110,7 @@ static void an_answer_becomes_the_askers_reply(void **state)
     assert_int_equal(message_flags(client()->reply), DNS_QR | DNS_RD | DNS_CD | DNS_RA);
     assert_memory_equal(client()->reply + DNS_HEADER_BYTES, asked_name, sizeof asked_name);
     assert_int_equal(responses(LABEL_RCODE_NOERROR), 1);
-    const uint8_t *keepalive = client()->reply + client()->size - 6; /* the transport's, though `use` says nothing */
-    assert_int_equal(dns_u16(keepalive), 11);
-    assert_int_equal(dns_u16(keepalive + 4), FAKE_KEEPALIVE_100MS);
+    assert_ends_with_keepalive();
 }
 
 static void its_rcode_is_counted(void **state)
@@ -163,6 +169,7 @@ static void an_error_repeats_what_was_sound_of_the_question(void **state)
     assert_int_equal(message_count(client()->reply, DNS_QUESTION), 1);
     assert_memory_equal(client()->reply + DNS_HEADER_BYTES, asked_name, sizeof asked_name);
     assert_int_equal(message_count(client()->reply, DNS_ADDITIONAL), 1);
+    assert_ends_with_keepalive();
     asked.name = NULL;
     assert_true(reply_error(story.counters, &who, &asked, &error));
     assert_int_equal(message_count(client()->reply, DNS_QUESTION), 0);
