@@ -197,17 +197,17 @@ static void one_answer_of_one_worker_is_enough(void **state)
     assert_non_null(strstr(world->text, "\"upstream_answered_ms_ago\":1000"));
 }
 
-static void readiness_ends_ten_seconds_after_the_last_answer(void **state)
+static void readiness_ends_nine_seconds_after_the_last_answer(void **state)
 {
     struct world *world = *state;
     answered(world, 0, START_NS + 5 * S);
     answered(world, 1, START_NS + 2 * S);
-    assert_int_equal(health_look(world->health, START_NS + 15 * S).state, READINESS_READY);
+    assert_int_equal(health_look(world->health, START_NS + 14 * S).state, READINESS_READY);
     struct readiness readiness = health_look(world->health, START_NS + 18 * S);
     assert_int_equal(readiness.state, READINESS_NO_ANSWER);
-    assert_int_equal(readiness.since_ns, START_NS + 15 * S);
+    assert_int_equal(readiness.since_ns, START_NS + 14 * S);
     assert_non_null(
-        strstr(ready_body(world, START_NS + 18 * S, false), "\"for_seconds\":3,\"upstream_answered_ms_ago\":13000"));
+        strstr(ready_body(world, START_NS + 18 * S, false), "\"for_seconds\":4,\"upstream_answered_ms_ago\":13000"));
 }
 
 static void an_answer_makes_ready_again_at_once(void **state)
@@ -278,7 +278,7 @@ int main(void)
         TEST(a_part_is_ok_since_its_beats_are_unbroken),
         TEST(nobody_is_ready_before_an_upstream_answered),
         TEST(one_answer_of_one_worker_is_enough),
-        TEST(readiness_ends_ten_seconds_after_the_last_answer),
+        TEST(readiness_ends_nine_seconds_after_the_last_answer),
         TEST(an_answer_makes_ready_again_at_once),
         TEST(ready_since_is_when_somebody_saw_it_first),
         TEST(draining_ends_readiness_for_good),
