@@ -16,7 +16,7 @@
 enum { BURST = 64 }; /* connections taken of one listener before the next has its turn */
 
 #define BEAT_NS  (2 * NS_PER_S)
-#define PAUSE_NS (5 * NS_PER_MS) /* where there is no room: long enough not to spin, short enough not to be felt */
+#define PAUSE_NS (10 * NS_PER_MS) /* where there is no room: long enough not to spin, short enough not to be felt */
 
 enum mail_kind { MAIL_RELOAD, MAIL_STOP };
 

@@ -37,7 +37,11 @@ static bool give_all_stale(struct forwarder *forwarder, struct query *query)
         cache_find(forwarder->shared->cache, &key, forwarder->loop->now_ns, forwarder->value, ANSWER_BYTES_MAX, &found);
     if (state == CACHE_ABSENT || !answer_unpack(forwarder->value, found.size, &answer)) return false;
     if (answer.rcode == DNS_RCODE_SERVFAIL) return false; /* a failure does not get better with age */
-    queries_answer(&forwarder->queries, query, &answer, &stale_use, LABEL_SOURCE_STALE, forwarder->loop->now_ns);
+    const struct answer_use fresh_use = {
+        .age_s = (uint32_t)(found.age_ns / NS_PER_S), .ttl_max_s = UINT32_MAX, .ede_code = DNS_EDE_NONE};
+    bool fresh = state == CACHE_FRESH; /* another worker's question was quicker */
+    queries_answer(&forwarder->queries, query, &answer, fresh ? &fresh_use : &stale_use,
+                   fresh ? LABEL_SOURCE_UPSTREAM : LABEL_SOURCE_STALE, forwarder->loop->now_ns);
     return true;
 }
 
@@ -57,9 +61,10 @@ static void keep(struct forwarder *forwarder, const struct query *query, const s
     const struct hashed_key key = hashed(&query->exchange.key, query->hash);
     uint64_t now_ns = forwarder->loop->now_ns;
     uint64_t lifetime = lifetime_ns(&forwarder->options, answer);
-    if (lifetime == 0) return;
-    cache_put(forwarder->shared->cache, &key, answer->bytes, answer->size, lifetime, now_ns);
-    if (answer->kind != ANSWER_FAILURE) topnames_answered(forwarder->shared->topnames, &key, lifetime, now_ns);
+    bool kept =
+        lifetime > 0 && cache_put(forwarder->shared->cache, &key, answer->bytes, answer->size, lifetime, now_ns);
+    if (answer->kind == ANSWER_FAILURE) return;
+    topnames_answered(forwarder->shared->topnames, &key, kept ? lifetime : 0, now_ns); /* 0: not worth a refresh */
 }
 
 /* ---- upstream ---- */
@@ -107,7 +112,8 @@ static void on_failed(struct forwarder *forwarder, struct query *query, enum exc
 static void on_answered(struct forwarder *forwarder, struct query *query, const struct answer *answer)
 {
     static const struct answer_use fresh = {.age_s = 0, .ttl_max_s = UINT32_MAX, .ede_code = DNS_EDE_NONE};
-    bool failed = answer->kind == ANSWER_FAILURE || answer->rcode == DNS_RCODE_REFUSED;
+    bool failed =
+        answer->rcode != DNS_RCODE_NOERROR && answer->rcode != DNS_RCODE_NXDOMAIN; /* says nothing of the name */
     if (failed && fall_back(forwarder, query)) return;
     keep(forwarder, query, answer);
     queries_answer(&forwarder->queries, query, answer, &fresh, LABEL_SOURCE_UPSTREAM, forwarder->loop->now_ns);

@@ -43,7 +43,8 @@ static void refresh(struct prefetch *prefetch, const struct topname_due *due)
     struct question_key key = {.size = due->size};
     if (due->size > sizeof key.bytes || !may_refresh(prefetch, due)) return;
     memcpy(key.bytes, due->bytes, due->size);
-    forwarder_refresh(prefetch->forwarder, &key);
+    bool begun = forwarder_refresh(prefetch->forwarder, &key);
+    if (!begun && !due->asked) prefetch->credit += COST; /* it is being asked for already */
 }
 
 void prefetch_tick(struct prefetch *prefetch, uint64_t now_ns)

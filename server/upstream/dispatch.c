@@ -53,17 +53,17 @@ static struct session *choose(struct pool *pool, const struct exchange *exchange
     return NULL;
 }
 
-/* A place for one more ask; where all are in flight the oldest gives way. */
+/* A place for one more ask; where all are in flight the youngest gives way: the oldest is nearest to its answer. */
 static struct ask *free_ask(struct exchange *exchange)
 {
-    struct ask *oldest = &exchange->asks[0];
+    struct ask *youngest = &exchange->asks[0];
     for (int i = 0; i < EXCHANGE_ASKS_MAX; i++) {
         struct ask *ask = &exchange->asks[i];
         if (!ask->session) return ask;
-        if (ask->sent_ns < oldest->sent_ns) oldest = ask;
+        if (ask->sent_ns > youngest->sent_ns) youngest = ask;
     }
-    session_forget(oldest);
-    return oldest;
+    session_forget(youngest);
+    return youngest;
 }
 
 static bool ask_on(struct pool *pool, struct session *session, struct exchange *exchange)

@@ -268,11 +268,14 @@ static bool connected(struct session *session)
 static void on_event(struct loop_source *source, uint32_t events)
 {
     struct session *session = container_of(source, struct session, source);
+    bool was_ready = session->state >= SESSION_READY;
+    bool readable = events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR);
+    if (readable) tls_on_readable(session->tls);
     if (session->state == SESSION_CONNECTING && !connected(session)) return;
     if (session->state == SESSION_HANDSHAKING && !handshake(session)) return;
     /* Queries that wait for room go with the turn's flush, so that whatever was asked meanwhile goes with them. */
     if ((events & EPOLLOUT) && session->unsent && list_is_empty(&session->dirty))
         list_push(&session->host->dirty, &session->dirty);
-    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-        read_all(session, events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
+    /* A handshake may have read more than its own, and no edge comes for that again. */
+    if (readable || !was_ready) read_all(session, !was_ready || (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)));
 }

@@ -240,6 +240,11 @@ enum tls_status tls_write(struct tls *tls, const void *bytes, size_t size, size_
     return TLS_DONE;
 }
 
+void tls_on_readable(struct tls *tls)
+{
+    tls->drained = false;
+}
+
 void tls_close(struct tls *tls)
 {
     wolfSSL_shutdown(tls->ssl);

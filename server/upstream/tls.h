@@ -51,6 +51,10 @@ enum tls_status tls_handshake(struct tls *tls);
 enum tls_status tls_read(struct tls *tls, void *out, size_t capacity, size_t *ret_size);
 enum tls_status tls_write(struct tls *tls, const void *bytes, size_t size, size_t *ret_size);
 
+/* The loop says that the socket can be read: what an earlier, short read said of it holds no more. Before every call
+ * that may read. */
+void tls_on_readable(struct tls *tls);
+
 /* Says goodbye (close_notify) as far as the socket takes it; the peer's is not waited for. */
 void tls_close(struct tls *tls);
 

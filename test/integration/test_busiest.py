@@ -1,4 +1,4 @@
-"""Who asks most, as /metrics shows it: ten pairs of address and port, ten addresses, right enough to raise an alert, and
+"""Who asks most, as /metrics shows it: ten pairs of address and port, ten addresses, right enough to raise an alert,
 never more however many clients there are. One crowd, looked at all the while it asks; the tests judge what was seen.
 """
 import contextlib
@@ -42,7 +42,7 @@ class Sight:
 
 @contextlib.contextmanager
 def crowd(port):
-    """A hundred that ask ten a second each, five as fast as they are answered, one by a connection for each question."""
+    """A hundred that ask ten a second each, five as fast as they are answered, one by a connection for each."""
     quiet = {"connections": 100, "spread": 100, "queries": 1, "chunk": 1000, "interval_ms": 100, "repeats": 1}
     with Flood(port, source="127.0.3.1", **quiet), flood_churn(port, CHURN, source=CHURNING), \
             flood_pipelined(port, connections=5, queries=200, spread=5, source=LOUD[0]):

@@ -84,8 +84,8 @@ def test_out_of_descriptors_it_waits_and_goes_on(tmp_path, pki, hostile):
                     assert wire.rcode_of(old.ask(wire.query("out-of-them.test"))) == wire.NOERROR
                     time.sleep(0.1)
             assert cost.cpu < cost.seconds / 10, "it does not spin"
-            assert cost.switches < cost.seconds * 400, "it looks again some fifty times a second"
-        assert 0 < since.sum("client_connections_rejected_total", reason="descriptors") < 1000
+            assert cost.switches < cost.seconds * 1000, "it looks again some hundred times a second"
+        assert 0 < since.sum("client_connections_rejected_total", reason="descriptors") < 5000
         assert proxy.log().count("accepting pauses") < 5, "said now and then, not every time"
         newcomers(proxy, 5, name="out-of-them.test")
 

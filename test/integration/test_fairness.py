@@ -69,7 +69,8 @@ def test_one_address_does_not_take_all_there_is_upstream(tmp_path, pki, hostile)
     """Its questions are never answered, so they stay as long as a question may. What it asks beyond a bound is its own
     trouble, not that of others.
     """
-    config = {"workers": 1, "clients": {"max_queries_in_flight": 1000}, "upstream": {"query_timeout": "4s", "hedge": 0}}
+    config = {"workers": 1, "clients": {"max_queries_in_flight": 1000}, "upstream": {"query_timeout": "4s", "hedge": 0},
+              "drain_timeout": "100ms"}
     with Proxy(tmp_path, pki, [hostile.port], config) as proxy, contextlib.ExitStack() as stack:
         ask(proxy.port, "warm.test")
         flood = stack.enter_context(Flood(proxy.port, connections=50, queries=100, name="drop-hog#.test", repeats=1))
@@ -78,3 +79,19 @@ def test_one_address_does_not_take_all_there_is_upstream(tmp_path, pki, hostile)
             rcodes = [wire.rcode_of(client.ask(wire.query(f"modest-{i}.test"))) for i in range(20)]
         assert rcodes == [wire.NOERROR] * 20, "another address asks one thing at a time"
         print(flood.stop())
+
+
+def test_who_fills_the_sessions_with_what_is_never_answered_does_not_stop_others(tmp_path, pki, hostile):
+    """More questions than all sessions take: those of one with little going do not stand in line behind them."""
+    upstream = {"max_in_flight": 100, "max_sessions": 2, "query_timeout": "4s", "hedge": 0}
+    with Proxy(tmp_path, pki, [hostile.port], {"workers": 1, "upstream": upstream, "drain_timeout": "100ms"}) as proxy:
+        ask(proxy.port, "warm.test")
+        with Flood(proxy.port, connections=5, queries=100, name="drop-fill#.test", repeats=1):
+            wait_for(lambda: len(hostile.queries(containing="fill")) >= 100, "they are upstream")
+            longest = 0.0
+            for number in range(5):
+                begin = time.monotonic()
+                assert wire.rcode_of(ask(proxy.port, f"in-line-{number}.test")) == wire.NOERROR
+                longest = max(longest, time.monotonic() - begin)
+        print(f"longest {longest:.3f} s")
+        assert longest < 1.5

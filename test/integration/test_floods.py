@@ -154,8 +154,8 @@ def test_more_than_max_connections(tmp_path, pki, hostile):
         ask(proxy.port, "newcomer.test")
         with Honest(proxy, SECONDS + 1) as honest, cost_of(proxy, "1,000 who want 400 places") as cost:
             with flood_holding(proxy.port, connections=1000, rate=1000, spread=20) as flood:
-                wait_for(lambda: since.sum("client_connections_closed_total", cause="pressure") > 100, "places are short")
-                assert newcomers(proxy, 20, pause=0.02) < 2, "they need not wait for those who came before to come again"
+                wait_for(lambda: since.sum("client_connections_closed_total", cause="pressure") > 100, "it is full")
+                assert newcomers(proxy, 20, pause=0.02) < 2, "they hardly wait"
         check(honest, flood.report)
         assert cost.cpu < cost.seconds, "it does not spin"
         assert proxy.descriptors() < 400 + 60

@@ -182,7 +182,8 @@ def test_a_refresh_that_fails_spoils_nothing(proxy, upstream):
 
 def test_upstream_is_gone_and_comes_back(tmp_path, pki):
     ways = {f"gone-{number}.test": {"ttls": [1]} for number in range(10)}
-    with start_fickle(pki) as upstream, Proxy(tmp_path, pki, [upstream.port], CONFIG) as proxy:
+    config = {**CONFIG, "upstream": {"query_timeout": "2s", "hedge": 0}}
+    with start_fickle(pki) as upstream, Proxy(tmp_path, pki, [upstream.port], config) as proxy:
         upstream.tell(name="fresh.test")
         ask(proxy.port, "fresh.test")
         expired = prime(proxy, upstream, ways)
