@@ -121,8 +121,12 @@ static void fail_asks(struct pool *pool, struct remote *remote, struct list *ask
     while ((node = list_first(asks))) {
         struct ask *ask = container_of(node, struct ask, by_age);
         struct exchange *exchange = ask->exchange;
+        /* What was asked a moment ago cannot have caused what comes back now: all sessions are being reset, one after
+         * the other. */
+        bool early = pool->host.loop->now_ns - ask->sent_ns < remote->rtt.least_ns / 2;
         session_forget(ask);
-        if (blamed && !exchange_is_live(exchange)) exchange->deaths++; /* two asks that die together are one death */
+        if (blamed && !early && !exchange_is_live(exchange))
+            exchange->deaths++; /* two asks that die together are one death */
         counter_add(&pool->counters->upstream_retries[remote->index][LABEL_RETRY_CLOSED], 1);
         dispatch_again(pool, exchange);
     }

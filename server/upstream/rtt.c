@@ -6,6 +6,7 @@ void rtt_sample(struct rtt *rtt, uint64_t sample_ns)
 {
     if (sample_ns == 0) sample_ns = 1;
     rtt->doublings = 0;
+    if (rtt->least_ns == 0 || sample_ns < rtt->least_ns) rtt->least_ns = sample_ns;
     if (rtt->smoothed_ns == 0) {
         rtt->smoothed_ns = sample_ns;
         rtt->variance_ns = sample_ns / 2;

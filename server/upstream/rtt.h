@@ -8,6 +8,7 @@
 struct rtt {
     uint64_t smoothed_ns; /* 0 = no sample yet */
     uint64_t variance_ns;
+    uint64_t least_ns;  /* of all samples: nothing a question caused comes back sooner */
     unsigned doublings; /* of the time-out, since it ran out without an answer */
 };
 

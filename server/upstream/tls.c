@@ -312,7 +312,9 @@ void tls_trim(void)
 #ifdef FP_ECC
     wc_ecc_fp_free();
 #endif
+#ifndef __SANITIZE_ADDRESS__ /* whose allocator is not glibc's, which is then not there to be trimmed */
     malloc_trim(0);
+#endif
 }
 
 const char *tls_library_version(void)

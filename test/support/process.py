@@ -1,4 +1,5 @@
 """process: a program a test started: its output in a file, ready once its port answers, ended by signal."""
+import ctypes
 import os
 import random
 import signal
@@ -53,6 +54,15 @@ def is_listening(port, host="127.0.0.1"):
         return False
 
 
+PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+
+
+def _end_with_parent():
+    """In the child: a test run that is killed leaves nothing behind."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 class Process:
     """A child process in a session of its own; `with` ends it."""
 
@@ -62,7 +72,7 @@ class Process:
         with open(self.log_path, "ab") as log:
             self.child = subprocess.Popen(
                 [str(part) for part in command], cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True, env={**os.environ, **(environment or {})})
+                start_new_session=True, preexec_fn=_end_with_parent, env={**os.environ, **(environment or {})})
 
     @property
     def pid(self):

@@ -185,6 +185,7 @@ static inline void fake_ready(unsigned n)
 static inline void fake_end(unsigned n, unsigned failure)
 {
     assert_non_null(world.sessions[n]);
+    world.sessions[n]->host->loop->now_ns += NS_PER_MS; /* what was asked has arrived there */
     world.sessions[n]->host->on_end(world.sessions[n], failure);
 }
 

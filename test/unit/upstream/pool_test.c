@@ -195,7 +195,7 @@ static void an_idle_session_that_dies_costs_nobody_anything(void **state)
     story.loop.now_ns += 5 * NS_PER_S;
     fake_end(0, LABEL_FAILURE_CLOSED);
     assert_int_equal(story.pool.remotes[0].backoff.failures, 0);
-    assert_int_equal(story.pool.remotes[0].idle_limit_ns, 5 * NS_PER_S); /* and is learnt from */
+    assert_int_equal(story.pool.remotes[0].idle_limit_ns, 5 * NS_PER_S + NS_PER_MS); /* and is learnt from */
     end();
 }
 
