@@ -23,7 +23,9 @@ WAYS = ("close", "fin", "reset", "silent")
 
 
 def config(keep_warm):
-    return {"workers": 1, "upstream": {"idle_timeout": f"{ACTS * 1000:.0f}ms", "keep_warm": keep_warm}}
+    # no questions of its own, which would keep a session in use
+    upstream = {"idle_timeout": f"{ACTS * 1000:.0f}ms", "keep_warm": keep_warm, "probe_interval": "1h"}
+    return {"workers": 1, "upstream": upstream, "clients": {"idle_timeout": "1h"}}
 
 
 @contextlib.contextmanager
