@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -46,23 +47,21 @@ struct acceptor {
     struct log_repeat trouble;
     uint64_t resume_ns; /* while pausing; 0 = not */
     unsigned shed_turn; /* whose clients give way next */
+    struct placement placement;
     bool stopping;
 };
 
 /* ---- taking connections ---- */
 
-static struct worker *least_loaded(const struct acceptor *acceptor)
+static struct worker *choose(struct acceptor *acceptor)
 {
-    struct worker *best = acceptor->place.workers[0];
-    unsigned least = atomic_load_explicit(worker_load(best), memory_order_relaxed);
-    for (unsigned i = 1; i < acceptor->place.worker_count; i++) {
-        struct worker *worker = acceptor->place.workers[i];
-        unsigned load = atomic_load_explicit(worker_load(worker), memory_order_relaxed);
-        if (load >= least) continue;
-        best = worker;
-        least = load;
-    }
-    return best;
+    unsigned loads[WORKERS_MAX];
+    for (unsigned i = 0; i < acceptor->place.worker_count; i++)
+        loads[i] = atomic_load_explicit(worker_load(acceptor->place.workers[i]), memory_order_relaxed);
+    uint32_t open = connections_count(acceptor->place.connections);
+    unsigned chosen =
+        placement_choose(&acceptor->placement, loads, acceptor->place.worker_count, open, acceptor->loop.now_ns);
+    return acceptor->place.workers[chosen];
 }
 
 static void reject(struct acceptor *acceptor, int fd, unsigned reason)
@@ -73,7 +72,7 @@ static void reject(struct acceptor *acceptor, int fd, unsigned reason)
 
 static void hand_over(struct acceptor *acceptor, int fd, const struct address *address)
 {
-    struct worker *worker = least_loaded(acceptor);
+    struct worker *worker = choose(acceptor);
     bool refused = !access_is_allowed(acceptor->access, address);
     if (refused) counter_add(&acceptor->counters->access_denied[0][0], 1);
     atomic_fetch_add_explicit(worker_load(worker), 1, memory_order_relaxed);
@@ -246,10 +245,18 @@ static uint64_t next_deadline_ns(const struct acceptor *acceptor)
     return beat_ns;
 }
 
+/* A connection does not take the processor away from a worker that is answering: those that come meanwhile are taken
+ * together. Where a processor is free this changes nothing; where the system forbids it, nothing is lost but that. */
+static void give_precedence(void)
+{
+    pthread_setschedparam(pthread_self(), SCHED_BATCH, &(struct sched_param){0});
+}
+
 static void *run(void *context)
 {
     struct acceptor *acceptor = context;
     pthread_setname_np(pthread_self(), "acceptor");
+    give_precedence();
     while (!acceptor->stopping) {
         loop_turn(&acceptor->loop, next_deadline_ns(acceptor));
         heartbeat_beat(acceptor->place.heartbeat, acceptor->loop.now_ns);

@@ -1,4 +1,4 @@
-/* acceptor: the thread that takes connections and gives each to the worker with the fewest.
+/* acceptor: the thread that takes connections and gives each to a worker (placement.h).
  *
  * It never reads a byte of a client. Who is over a limit is closed at once and counted; who may not ask is handed over
  * marked, for one REFUSED. Where descriptors are out or max_connections is reached it pauses instead of spinning, and
@@ -13,6 +13,7 @@
 #include "listener.h"
 #include "metrics/counters.h"
 #include "metrics/health.h"
+#include "placement.h"
 #include "shared/access.h"
 #include "shared/connections.h"
 #include "worker.h"

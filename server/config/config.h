@@ -25,8 +25,6 @@
 #include "upstream/pool.h"
 #include "upstream/tls.h"
 
-enum { WORKERS_MAX = 64 };
-
 /* Prefixes of access.allow, in the order of the file; none: nobody is allowed. */
 struct access_options {
     struct prefix *allow; /* owned by the config */
