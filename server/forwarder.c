@@ -9,7 +9,7 @@
 
 #define PATIENCE_NS (1800 * NS_PER_MS) /* how long upstream may take while a stale answer is at hand (RFC 8767, 5) */
 #define FAILURE_NS  NS_PER_S           /* a failure is remembered that long (RFC 9520, 3.2) */
-enum { MODEST = 4 };                   /* queries in flight of a client that leaves room for others */
+enum { MODEST = 4 };                   /* questions on their way of a client that leaves room for others */
 enum { STALE_TTL_S = 30 };             /* of a stale answer (RFC 8767, 4) */
 
 /* What is refused before it goes anywhere. */
@@ -141,26 +141,29 @@ static void on_done(struct exchange *exchange, enum exchange_result result, cons
     show_in_flight(forwarder);
 }
 
+/* Whom a question is asked for. */
+enum asker_kind { ASKER_NONE, ASKER_MODEST, ASKER_OTHER };
+
 /* A question begins its way upstream; NULL at the bound. */
 static struct query *begin_query(struct forwarder *forwarder, const struct question_key *key, uint64_t hash,
-                                 bool background)
+                                 enum asker_kind kind)
 {
     struct query *query = queries_add(&forwarder->queries, key, hash);
     if (!query) return NULL;
     query->forwarder = forwarder;
     query->exchange.on_done = on_done;
-    query->exchange.background = background;
+    query->exchange.background = kind == ASKER_NONE;
+    query->exchange.modest = kind == ASKER_MODEST;
     pool_ask(forwarder->pool, &query->exchange, forwarder->loop->now_ns);
     show_in_flight(forwarder);
     return query;
 }
 
-/* Room for one more question upstream. The last quarter is kept for clients with few in flight, so that nobody takes it
- * all by asking what is never answered. */
-static bool has_room(const struct forwarder *forwarder, const struct asking *asking)
+/* Room for one more question upstream. The last quarter is kept for clients with few on their way, so that nobody takes
+ * it all by asking what is never answered; so it is on every session (upstream/dispatch.h). */
+static bool has_room(const struct forwarder *forwarder, bool modest)
 {
-    uint32_t taken = forwarder->queries.queries.taken;
-    return asking->in_flight <= MODEST || taken < forwarder->options.max_queries / 4 * 3;
+    return modest || forwarder->queries.queries.taken < forwarder->options.max_queries / 4 * 3;
 }
 
 /* The cache has no fresh answer: wait for upstream's, with those who wait already. */
@@ -170,8 +173,11 @@ static void ask_upstream(struct forwarder *forwarder, const struct asking *askin
     uint64_t now_ns = forwarder->loop->now_ns;
     struct query *query = queries_find(&forwarder->queries, hashed_key);
     bool merged = query;
-    if (!merged && has_room(forwarder, asking)) {
-        query = begin_query(forwarder, key, hashed_key->hash, false);
+    bool modest = queries_of_client(&forwarder->queries, asking->address) < MODEST;
+    if (merged && modest) {
+        pool_favour(forwarder->pool, &query->exchange);
+    } else if (!merged && has_room(forwarder, modest)) {
+        query = begin_query(forwarder, key, hashed_key->hash, modest ? ASKER_MODEST : ASKER_OTHER);
         forwarder->questions++;
     }
     if (!query || !queries_wait(&forwarder->queries, query, asking, question, now_ns)) {
@@ -192,7 +198,7 @@ bool forwarder_refresh(struct forwarder *forwarder, const struct question_key *k
     uint64_t hash = hash_bytes(&forwarder->shared->hash_key, key->bytes, key->size);
     const struct hashed_key found = hashed(key, hash);
     if (queries_find(&forwarder->queries, &found)) return false;
-    struct query *query = begin_query(forwarder, key, hash, true);
+    struct query *query = begin_query(forwarder, key, hash, ASKER_NONE);
     if (query) query->prefetch = true;
     return query;
 }
@@ -241,7 +247,7 @@ static bool answer_from_cache(struct forwarder *forwarder, const struct asking *
     if (found.refresh_due && !failure && !queries_find(&forwarder->queries, key)) {
         struct question_key copy;
         question_key(question, &copy);
-        begin_query(forwarder, &copy, key->hash, true);
+        begin_query(forwarder, &copy, key->hash, ASKER_NONE);
     }
     return true;
 }
@@ -364,7 +370,7 @@ bool forwarder_init(struct forwarder *forwarder, const struct forwarder_options 
         (struct forwarder){.options = *options, .shared = shared, .pool = pool, .counters = counters, .loop = loop};
     timeouts_init(&forwarder->impatience, PATIENCE_NS);
     forwarder->value = malloc(ANSWER_BYTES_MAX + EDNS_REPLY_MAX);
-    return queries_init(&forwarder->queries, options->max_queries, counters) && forwarder->value;
+    return queries_init(&forwarder->queries, options->max_queries, &shared->hash_key, counters) && forwarder->value;
 }
 
 void forwarder_done(struct forwarder *forwarder)

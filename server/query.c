@@ -5,9 +5,10 @@
 
 #include "dns/edns.h"
 
-bool queries_init(struct queries *queries, uint32_t max_queries, struct counters *counters)
+bool queries_init(struct queries *queries, uint32_t max_queries, const struct hash_key *hash_key,
+                  struct counters *counters)
 {
-    *queries = (struct queries){.counters = counters, .bucket_count = 1};
+    *queries = (struct queries){.counters = counters, .hash_key = hash_key, .bucket_count = 1};
     while (queries->bucket_count < max_queries) queries->bucket_count *= 2;
     queries->buckets = calloc(queries->bucket_count, sizeof *queries->buckets);
     if (!queries->buckets) return false;
@@ -57,6 +58,7 @@ struct query *queries_add(struct queries *queries, const struct question_key *ke
 static void remove_waiter(struct queries *queries, struct waiter *waiter)
 {
     list_remove(&waiter->of_query);
+    queries->tally.counts[waiter->place]--;
     slots_give(&queries->waiters, waiter);
 }
 
@@ -69,9 +71,16 @@ bool queries_wait(struct queries *queries, struct query *query, const struct ask
     waiter->client = asking->client;
     waiter->asker = asker_of(question);
     waiter->asked_ns = now_ns;
+    waiter->place = tally_place(asking->address, queries->hash_key);
+    queries->tally.counts[waiter->place]++;
     spelling_take(question->name, question->name_size, &waiter->spelling);
     list_push(&query->waiters, &waiter->of_query);
     return true;
+}
+
+uint32_t queries_of_client(const struct queries *queries, const struct address *client)
+{
+    return queries->tally.counts[tally_place(client, queries->hash_key)];
 }
 
 static struct asking asking_of(const struct waiter *waiter)

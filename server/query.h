@@ -17,6 +17,7 @@
 #include "dns/question.h"
 #include "metrics/counters.h"
 #include "reply.h"
+#include "tally.h"
 #include "transport.h"
 #include "upstream/exchange.h"
 
@@ -33,6 +34,7 @@ struct waiter {
     struct asker asker;
     struct spelling spelling;
     uint64_t asked_ns;
+    uint16_t place; /* its client's in the tally */
 };
 
 struct query {
@@ -49,14 +51,17 @@ struct query {
 
 struct queries {
     struct counters *counters;
+    const struct hash_key *hash_key; /* of clients */
     struct slots queries;
     struct slots waiters;
     struct list *buckets;
     uint32_t bucket_count; /* a power of two */
+    struct tally tally;    /* of those who wait */
 };
 
-/* False where memory is short. */
-bool queries_init(struct queries *queries, uint32_t max_queries, struct counters *counters);
+/* False where memory is short. `hash_key` outlives it. */
+bool queries_init(struct queries *queries, uint32_t max_queries, const struct hash_key *hash_key,
+                  struct counters *counters);
 void queries_done(struct queries *queries); /* whatever is left is dropped: its exchanges must be cancelled */
 
 /* The query in flight of that key, or NULL. */
@@ -74,6 +79,9 @@ struct query *queries_any(const struct queries *queries);
 /* Somebody more waits for it; false at the bound. */
 bool queries_wait(struct queries *queries, struct query *query, const struct asking *asking,
                   const struct question *question, uint64_t now_ns);
+
+/* How many questions the client waits for. */
+uint32_t queries_of_client(const struct queries *queries, const struct address *client);
 
 /* Everybody who waits gets the answer, which came from LABEL_SOURCE_. */
 void queries_answer(struct queries *queries, struct query *query, const struct answer *answer,

@@ -18,7 +18,6 @@ struct asking {
     struct transport *transport;
     struct slot_handle client;
     const struct address *address; /* NULL for somebody who waited */
-    uint32_t in_flight;            /* queries of this client, this one included */
 };
 
 /* Turns an answer's bytes, which stand where the reply is to be (transport->begin_reply), into the reply, and ends the

@@ -42,7 +42,7 @@ struct worker {
 
 static struct asking asking_of(struct clients *clients, struct client *client)
 {
-    return (struct asking){&clients->transport, client_handle(client), &client->address, client->in_flight};
+    return (struct asking){&clients->transport, client_handle(client), &client->address};
 }
 
 /* Who may not ask gets one REFUSED, and that is all: nothing more is read. */

@@ -10,6 +10,7 @@ enum {
     SUSPECTS_FIRST =
         8, /* so few at first, and one more with each answer: who is in flight with the culprit is suspected more */
     HUNG_ASKED = 3,   /* one or two may be slow names; three, and nothing at all comes back, is a silent session */
+    KEPT_SHARE = 4,   /* one place in so many is kept for modest questions */
     HEDGE_COST = 100, /* a question earns hedge_percent hundredths of a hedge */
 };
 
@@ -28,9 +29,15 @@ static bool suits_record(const struct session *session, const struct exchange *e
     return exchange->deaths == 0 || session->counted < SUSPECTS_FIRST + session->answers;
 }
 
+static uint32_t places_for(const struct pool *pool, const struct exchange *exchange)
+{
+    uint32_t max = pool->options.max_in_flight;
+    return exchange->modest ? max : max - max / KEPT_SHARE;
+}
+
 static bool takes(const struct pool *pool, const struct session *session, const struct exchange *exchange)
 {
-    return session_is_open(session) && session->in_flight < pool->options.max_in_flight &&
+    return session_is_open(session) && session->in_flight < places_for(pool, exchange) &&
            suits_record(session, exchange) && !exchange_is_on(exchange, session);
 }
 
@@ -86,21 +93,30 @@ static bool try_ask(struct pool *pool, struct exchange *exchange)
     return session && ask_on(pool, session, exchange);
 }
 
+static enum line line_of(const struct exchange *exchange)
+{
+    if (exchange->deaths > 0 || exchange->refused_by || exchange_is_live(exchange)) return LINE_CHOOSY;
+    return exchange->modest ? LINE_MODEST : LINE_OTHERS;
+}
+
 void dispatch(struct pool *pool, struct exchange *exchange)
 {
     if (try_ask(pool, exchange)) return;
-    if (list_is_empty(&exchange->waiting)) list_push(&pool->waiting, &exchange->waiting);
+    if (list_is_empty(&exchange->waiting)) list_push(&pool->lines[line_of(exchange)], &exchange->waiting);
+}
+
+static void serve_line(struct pool *pool, struct list *line)
+{
+    struct list *node;
+    while ((node = list_first(line)))
+        if (!try_ask(pool, container_of(node, struct exchange, waiting))) return;
 }
 
 void dispatch_waiting(struct pool *pool)
 {
-    bool plain_in_vain = false; /* once no session takes a question without a record, none takes the next */
-    list_for_each_safe (node, &pool->waiting) {
-        struct exchange *exchange = container_of(node, struct exchange, waiting);
-        bool plain = exchange->deaths == 0 && !exchange->refused_by && !exchange_is_live(exchange);
-        if (plain && plain_in_vain) continue;
-        if (!try_ask(pool, exchange) && plain) plain_in_vain = true;
-    }
+    serve_line(pool, &pool->lines[LINE_MODEST]);
+    serve_line(pool, &pool->lines[LINE_OTHERS]);
+    list_for_each_safe (node, &pool->lines[LINE_CHOOSY]) try_ask(pool, container_of(node, struct exchange, waiting));
     pool->roomier = false;
 }
 

@@ -1,8 +1,8 @@
 /* dispatch: which session gets a question, and what becomes of it when that session fails it.
  *
  * The choice: the first session, by preference of upstreams, that is open, has room, does not carry the question
- * already and suits its record: questions under suspicion (exchange.h) are only asked among their like, or alone. Part
- * of the pool; one thread. */
+ * already and suits its record: questions under suspicion (exchange.h) are only asked among their like, or alone. Room
+ * is all of max_in_flight for modest questions, and three quarters of it for others. Part of the pool; one thread. */
 #ifndef UPSTREAM_DISPATCH_H
 #define UPSTREAM_DISPATCH_H
 

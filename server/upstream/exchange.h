@@ -37,12 +37,13 @@ enum exchange_result {
 struct exchange {
     struct question_key key;
     bool background; /* not a client's question: does not keep sessions warm */
+    bool modest;     /* of somebody with few questions on their way: comes before others, and finds room kept for it */
     /* `answer` only with EXCHANGE_ANSWERED, and only until it returns. */
     void (*on_done)(struct exchange *exchange, enum exchange_result result, const struct answer *answer);
 
     /* the pool's */
     struct timeout deadline;
-    struct list waiting; /* in pool->waiting: for a session that takes it */
+    struct list waiting; /* in a line of the pool: for a session that takes it */
     struct ask asks[EXCHANGE_ASKS_MAX];
     uint8_t deaths; /* sessions that died with it in flight, and answers that were none */
     bool asked;

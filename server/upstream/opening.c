@@ -110,10 +110,10 @@ static unsigned count_attempts(const struct pool *pool, uint64_t now_ns, unsigne
  * one each for those to be asked alone. */
 static unsigned count_wanted(const struct pool *pool)
 {
-    bool plain = false;
+    bool plain = !list_is_empty(&pool->lines[LINE_MODEST]) || !list_is_empty(&pool->lines[LINE_OTHERS]);
     bool suspects = false;
     unsigned alone = 0;
-    list_for_each (node, &pool->waiting) {
+    list_for_each (node, &pool->lines[LINE_CHOOSY]) {
         const struct exchange *exchange = container_of(node, struct exchange, waiting);
         if (exchange->deaths == 0)
             plain = true;

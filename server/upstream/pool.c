@@ -81,6 +81,7 @@ static void make_probe(struct exchange *probe)
     memcpy(probe->key.bytes, root_ns, sizeof root_ns);
     probe->key.size = sizeof root_ns;
     probe->background = true;
+    probe->modest = true;
     probe->on_done = on_probe_done;
 }
 
@@ -112,7 +113,7 @@ bool pool_init(struct pool *pool, const struct pool_options *options, struct tls
         .on_end = upkeep_on_end,
     };
     list_init(&pool->host.dirty);
-    list_init(&pool->waiting);
+    for (int line = 0; line < LINES; line++) list_init(&pool->lines[line]);
     timeouts_init(&pool->deadlines, options->query_timeout_ns);
     set_options(pool, options);
     pool->remote_count = options->upstream_count;
@@ -153,6 +154,15 @@ void pool_ask(struct pool *pool, struct exchange *exchange, uint64_t now_ns)
     if (pool->hedge_credit > HEDGE_CREDIT_MAX) pool->hedge_credit = HEDGE_CREDIT_MAX;
     if (!exchange->background) pool->asked_ns = now_ns;
     if (pool->roomier) dispatch_waiting(pool); /* those in line come first */
+    dispatch(pool, exchange);
+}
+
+void pool_favour(struct pool *pool, struct exchange *exchange)
+{
+    if (exchange->modest) return;
+    exchange->modest = true;
+    if (list_is_empty(&exchange->waiting)) return;
+    list_remove(&exchange->waiting);
     dispatch(pool, exchange);
 }
 

@@ -1,7 +1,9 @@
 /* pool: a worker's way upstream: its sessions to every upstream of the configuration, and the questions on their way.
  *
  * The pool promises each question one on_done within query_timeout, and does what it can that it is an answer: see
- * exchange.h for how a question is asked again, dispatch.h for who gets it, upkeep.h for how sessions come and go.
+ * exchange.h for how a question is asked again, dispatch.h for who gets it, upkeep.h for how sessions come and go. A
+ * quarter of every session's places is kept for modest questions, so that nobody takes them all with what is slow or
+ * never answered.
  * Everything runs on the worker's thread; nothing blocks. Bounds: max_sessions an upstream (sessions on their way out
  * not counted, at most as many again), max_in_flight a session, max_handshakes at once; the questions are the owner's
  * and bounded there. */
@@ -36,6 +38,14 @@ struct pool_options {
     uint8_t hedge_percent;   /* questions asked twice because the first ask is slow, at most this share */
 };
 
+/* Who waits for a session, in the order in which they are served. */
+enum line {
+    LINE_MODEST, /* any session with room will do, */
+    LINE_OTHERS, /* and here too: where the first is not taken, none behind it is */
+    LINE_CHOOSY, /* of a record, or asked already: not every session will do */
+    LINES
+};
+
 struct pool {
     struct session_host host; /* first: what sessions know of it */
     struct pool_options options;
@@ -46,7 +56,7 @@ struct pool {
     struct remote remotes[UPSTREAMS_MAX];
     unsigned remote_count;
     struct timeouts deadlines; /* of exchanges */
-    struct list waiting;       /* exchanges no session takes now */
+    struct list lines[LINES];  /* exchanges no session takes now, by enum line */
     bool roomier;              /* something changed for them: look again */
     unsigned hedge_credit;     /* in hundredths of a hedge */
     uint64_t asked_ns;         /* a client's question, last */
@@ -80,6 +90,9 @@ void pool_done(struct pool *pool);
 
 /* Puts a question on its way. on_done is never called from within. */
 void pool_ask(struct pool *pool, struct exchange *exchange, uint64_t now_ns);
+
+/* Somebody modest waits for the question, too: it is modest from now on. */
+void pool_favour(struct pool *pool, struct exchange *exchange);
 
 /* Forgets a question without calling on_done. */
 void pool_cancel(struct exchange *exchange);

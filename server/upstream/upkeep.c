@@ -272,11 +272,18 @@ static uint64_t session_deadline_ns(const struct pool *pool, const struct sessio
     return deadline_ns;
 }
 
+static bool somebody_waits(const struct pool *pool)
+{
+    for (int line = 0; line < LINES; line++)
+        if (!list_is_empty(&pool->lines[line])) return true;
+    return false;
+}
+
 uint64_t upkeep_deadline_ns(const struct pool *pool)
 {
     uint64_t now_ns = pool->host.loop->now_ns;
     uint64_t deadline_ns = pool->trim_at_ns;
-    if (!list_is_empty(&pool->waiting) || opening_is_cold(pool, now_ns)) deadline_ns = now_ns + LOOK_NS;
+    if (somebody_waits(pool) || opening_is_cold(pool, now_ns)) deadline_ns = now_ns + LOOK_NS;
     for (unsigned i = 0; i < pool->remote_count; i++) {
         const struct remote *remote = &pool->remotes[i];
         list_for_each (node, &remote->sessions)

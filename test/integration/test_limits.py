@@ -162,17 +162,18 @@ def test_more_than_may_be_in_flight_wait_unread(tmp_path, pki, hostile):
         assert len(hostile.queries(containing="inflight")) == 40
 
 
-@pytest.mark.parametrize("connections", [1, 5])
-def test_a_worker_has_so_many_questions_and_no_more(tmp_path, pki, hostile, connections):
+@pytest.mark.parametrize("connections, addresses", [(1, 1), (5, 1), (5, 5)])
+def test_a_worker_has_so_many_questions_and_no_more(tmp_path, pki, hostile, connections, addresses):
     config = {"workers": 1, "clients": {"max_queries_in_flight": 20, "max_in_flight": 100}}
     with Proxy(tmp_path, pki, [hostile.port], config) as proxy, contextlib.ExitStack() as stack:
         ask(proxy.port, "cached.test")
         since = Since(proxy)
         answered = {wire.NOERROR: 0, wire.SERVFAIL: 0}
-        clients = [stack.enter_context(Client(proxy.port)) for _ in range(connections)]
+        clients = [stack.enter_context(Client(proxy.port, source=(f"127.0.2.{1 + number % addresses}", 0)))
+                   for number in range(connections)]
         each = 60 // connections
         for number, client in enumerate(clients):
-            client.send(*(wire.query(f"slow-500ms-over{connections}n{number}x{i}.test", number=i,
+            client.send(*(wire.query(f"slow-500ms-over{connections}a{addresses}n{number}x{i}.test", number=i,
                                      additional=[wire.opt()]) for i in range(each)))
         assert wire.rcode_of(ask(proxy.port, "cached.test")) == wire.NOERROR, "what is in the cache is not refused"
         for client in clients:
@@ -181,7 +182,7 @@ def test_a_worker_has_so_many_questions_and_no_more(tmp_path, pki, hostile, conn
                 answered[wire.rcode_of(answer)] += 1
                 if wire.rcode_of(answer) == wire.SERVFAIL:
                     assert wire.error_of(answer) is not None, "it says why"
-        asked = 15 if connections == 1 else 20  # the last quarter is for clients with few in flight
+        asked = 15 if addresses == 1 else 20  # the last quarter is for addresses with few on their way
         assert answered == {wire.NOERROR: asked, wire.SERVFAIL: 60 - asked}
         assert since.sum("overloaded_total") == 60 - asked
-        assert wire.rcode_of(ask(proxy.port, f"afterwards{connections}.test")) == wire.NOERROR
+        assert wire.rcode_of(ask(proxy.port, f"afterwards{connections}a{addresses}.test")) == wire.NOERROR

@@ -15,7 +15,7 @@ static struct story {
     struct shared_tables shared;
     struct fake_transport transport;
     struct forwarder forwarder;
-    struct address address;
+    struct address addresses[FAKE_CLIENTS];
     struct packet query;
 } story;
 
@@ -57,7 +57,10 @@ static inline void begin_with(const struct story_options *options)
     story.shared.cache = cache_new(&options->cache);
     story.shared.topnames = topnames_new(&options->topnames);
     story.shared.ratelimit = ratelimit_new(&options->ratelimit, &story.shared.hash_key);
-    assert_true(address_parse("192.0.2.7:4711", 0, &story.address));
+    for (unsigned i = 0; i < FAKE_CLIENTS; i++) {
+        assert_true(address_parse("192.0.2.7:4711", 0, &story.addresses[i]));
+        story.addresses[i].ip[15] = (uint8_t)i;
+    }
     fake_transport_init(&story.transport);
     assert_true(
         forwarder_init(&story.forwarder, &options->forwarder, &story.shared, NULL, story.counters, &story.loop));
@@ -110,8 +113,7 @@ static inline struct asking begin_asking(uint32_t number)
     return (struct asking){
         .transport = &story.transport.transport,
         .client = {number, 1},
-        .address = &story.address,
-        .in_flight = client->begun - client->ended,
+        .address = &story.addresses[number],
     };
 }
 

@@ -179,6 +179,7 @@ static void begin_limited(bool drops)
     options.ratelimit.queries_per_s = 1;
     options.ratelimit.burst = 2;
     options.forwarder.rate_limit_drops = drops;
+    options.ratelimit.ipv4_prefix = 24; /* all clients share a bucket */
     begin_with(&options);
     ask_edns(0, "a.test");
     ask_edns(1, "b.test");

@@ -16,13 +16,15 @@ static struct story {
     struct answer answer;
 } story;
 
+static const struct hash_key hash_key = {1, 2};
+
 static int setup(void **state)
 {
     (void)state;
     memset(&story, 0, sizeof story);
     story.counters = counters_new();
     fake_transport_init(&story.transport);
-    assert_true(queries_init(&story.queries, MAX_QUERIES, story.counters));
+    assert_true(queries_init(&story.queries, MAX_QUERIES, &hash_key, story.counters));
     return 0;
 }
 
@@ -65,7 +67,8 @@ static bool wait_with(struct query *query, uint32_t client, char letter, bool ed
                                       .type = DNS_TYPE_A,
                                       .class = DNS_CLASS_IN,
                                       .edns = edns};
-    const struct asking asking = {.transport = &story.transport.transport, .client = {client, 1}};
+    const struct address address = {.ip = {[10] = 0xff, [11] = 0xff, [15] = (uint8_t)client}};
+    const struct asking asking = {&story.transport.transport, {client, 1}, &address};
     story.transport.clients[client].begun++;
     return queries_wait(&story.queries, query, &asking, &question, NOW_NS);
 }
@@ -96,6 +99,31 @@ static unsigned rcode(uint32_t client)
 {
     assert_int_equal(story.transport.clients[client].replies, 1);
     return message_flags(story.transport.clients[client].reply) & DNS_RCODE;
+}
+
+/* ---- who has how many on the way ---- */
+
+static uint32_t held_by(uint8_t client)
+{
+    const struct address address = {.ip = {[10] = 0xff, [11] = 0xff, [15] = client}};
+    return queries_of_client(&story.queries, &address);
+}
+
+static void a_clients_questions_are_counted_while_it_waits_for_them(void **state)
+{
+    (void)state;
+    struct query *a = add('a', 7);
+    struct query *b = add('b', 8);
+    make_answer('a', 0);
+    assert_true(wait_with(a, 1, 'a', false) && wait_with(b, 1, 'b', false) && wait_with(b, 2, 'b', false));
+    assert_int_equal(held_by(1), 2);
+    assert_int_equal(held_by(2), 1);
+    assert_int_equal(held_by(3), 0);
+    answer(a);
+    assert_int_equal(held_by(1), 1);
+    queries_remove(&story.queries, b);
+    assert_int_equal(held_by(1) + held_by(2), 0);
+    queries_remove(&story.queries, a);
 }
 
 /* ---- found by key ---- */
@@ -250,6 +278,7 @@ static void an_answer_that_leaves_no_room_for_opt_is_an_error_to_who_needs_it(vo
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(a_clients_questions_are_counted_while_it_waits_for_them),
         TEST(a_query_is_found_until_it_is_removed),
         TEST(keys_that_share_a_hash_or_a_bucket_are_told_apart),
         TEST(queries_are_bounded),

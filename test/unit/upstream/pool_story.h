@@ -85,7 +85,7 @@ static inline void end(void)
     for (unsigned i = 0; i < world.opened; i++) assert_null(world.sessions[i]);
 }
 
-static inline struct exchange *ask(int i)
+static inline struct exchange *ask_as(int i, bool modest)
 {
     struct asker_story *asker = &story.askers[i];
     struct exchange *exchange = &asker->exchange;
@@ -94,8 +94,14 @@ static inline struct exchange *ask(int i)
     memcpy(exchange->key.bytes, name, sizeof name);
     exchange->key.size = sizeof name;
     exchange->on_done = on_done;
+    exchange->modest = modest;
     pool_ask(&story.pool, exchange, story.loop.now_ns);
     return exchange;
+}
+
+static inline struct exchange *ask(int i)
+{
+    return ask_as(i, false);
 }
 
 static inline void tick(void)

@@ -98,7 +98,7 @@ static void handshakes_at_once_are_bounded(void **state)
         struct exchange *exchange = ask(i);
         session_forget(&exchange->asks[0]);
         exchange->deaths = 2;
-        list_push(&story.pool.waiting, &exchange->waiting);
+        list_push(&story.pool.lines[LINE_CHOOSY], &exchange->waiting);
     }
     ask(30);
     tick();

@@ -1,0 +1,28 @@
+/* tally: how many questions of each client are on their way upstream, so that who has few finds room where others have
+ * filled theirs. A client is an IPv4 address, or an IPv6 network of 64 bits, which is what one subscriber has.
+ *
+ * Counted in a small table by keyed hash: two clients that meet in a place share their count, and one with few may be
+ * taken for one with many, once in TALLY_PLACES / (clients with many) times. One thread. */
+#ifndef SERVER_TALLY_H
+#define SERVER_TALLY_H
+
+#include <stdint.h>
+
+#include "common/address.h"
+#include "common/hash.h"
+
+enum { TALLY_PLACES = 4096 };
+
+struct tally {
+    uint32_t counts[TALLY_PLACES];
+};
+
+/* The client's place, for the life of a question. */
+static inline uint16_t tally_place(const struct address *client, const struct hash_key *hash_key)
+{
+    enum { NETWORK_BYTES = 8 };
+    size_t bytes = address_is_ipv4(client) ? sizeof client->ip : NETWORK_BYTES;
+    return (uint16_t)(hash_bytes(hash_key, client->ip, bytes) % TALLY_PLACES);
+}
+
+#endif
