@@ -213,22 +213,33 @@ static void probe_if_due(struct pool *pool, uint64_t now_ns)
     pool_ask(pool, &pool->probe, now_ns);
 }
 
+static void show(const struct pool *pool)
+{
+    for (unsigned i = 0; i < pool->remote_count; i++) {
+        uint64_t open = 0;
+        uint64_t in_flight = 0;
+        list_for_each (node, &pool->remotes[i].sessions) {
+            const struct session *session = container_of(node, struct session, of_remote);
+            open += session_is_open(session);
+            in_flight += session->in_flight;
+        }
+        gauge_set(&pool->counters->upstream_sessions[i][0], open);
+        gauge_set(&pool->counters->upstream_up[i][0], open > 0);
+        gauge_set(&pool->counters->upstream_in_flight[i][0], in_flight);
+    }
+}
+
 void pool_tick(struct pool *pool, uint64_t now_ns)
 {
     expire(pool, now_ns);
     probe_if_due(pool, now_ns);
-    for (unsigned i = 0; i < pool->remote_count; i++) {
-        uint64_t in_flight = 0;
-        list_for_each_safe (node, &pool->remotes[i].sessions) {
-            struct session *session = container_of(node, struct session, of_remote);
-            dispatch_overdue(pool, session, now_ns);
-            in_flight += session->in_flight;
-        }
-        gauge_set(&pool->counters->upstream_in_flight[i][0], in_flight);
-    }
+    for (unsigned i = 0; i < pool->remote_count; i++)
+        list_for_each_safe (node, &pool->remotes[i].sessions)
+            dispatch_overdue(pool, container_of(node, struct session, of_remote), now_ns);
     if (pool->roomier) dispatch_waiting(pool); /* before upkeep, which opens sessions for those still in line */
     upkeep(pool, now_ns);
     if (pool->roomier) dispatch_waiting(pool);
+    show(pool);
 }
 
 uint64_t pool_deadline_ns(const struct pool *pool)

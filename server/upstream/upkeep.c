@@ -12,13 +12,6 @@
 
 enum { JITTER_PERCENT = 10 }; /* of ages and intervals, so that workers do not all replace their sessions at once */
 
-static void show_sessions(struct pool *pool, struct remote *remote)
-{
-    unsigned open = remote_open(remote);
-    gauge_set(&pool->counters->upstream_sessions[remote->index][0], open);
-    gauge_set(&pool->counters->upstream_up[remote->index][0], open > 0);
-}
-
 /* ---- ending ---- */
 
 static void end(struct pool *pool, struct session *session, unsigned label)
@@ -26,18 +19,16 @@ static void end(struct pool *pool, struct session *session, unsigned label)
     struct remote *remote = session->remote;
     counter_add(&pool->counters->upstream_ended[remote->index][label], 1);
     session_free(session);
-    show_sessions(pool, remote);
 }
 
 /* Sessions older than `than` (NULL: all) take no more questions. */
-static void drain_older(struct pool *pool, struct remote *remote, const struct session *than, unsigned label)
+static void drain_older(struct remote *remote, const struct session *than, unsigned label)
 {
     list_for_each_safe (node, &remote->sessions) {
         struct session *session = container_of(node, struct session, of_remote);
         if (session == than) break;
         if (session->state == SESSION_READY) session_drain(session, label);
     }
-    show_sessions(pool, remote);
 }
 
 static void forget_ticket(struct remote *remote)
@@ -106,13 +97,12 @@ void upkeep_on_end(struct session *session, unsigned failure)
     dispatch_elsewhere(pool, session, was_ready && !session->doubted);
     session_free(session);
     if (failure == LABEL_FAILURE_CERTIFICATE) distrust(pool, remote);
-    show_sessions(pool, remote);
     pool->roomier = true;
 }
 
 void upkeep_drain_all(struct pool *pool, unsigned label)
 {
-    for (unsigned i = 0; i < pool->remote_count; i++) drain_older(pool, &pool->remotes[i], NULL, label);
+    for (unsigned i = 0; i < pool->remote_count; i++) drain_older(&pool->remotes[i], NULL, label);
 }
 
 /* ---- ready ---- */
@@ -127,7 +117,7 @@ static void validated(struct pool *pool, struct remote *remote, struct session *
     gauge_set(&pool->counters->upstream_expiry[remote->index][0], (uint64_t)tls_certificate_expiry_s(session->tls));
     if (!remote->revalidating) return;
     remote->revalidating = false;
-    drain_older(pool, remote, session, LABEL_SESSION_END_REVALIDATED);
+    drain_older(remote, session, LABEL_SESSION_END_REVALIDATED);
 }
 
 void upkeep_on_ready(struct session *session)
@@ -144,7 +134,6 @@ void upkeep_on_ready(struct session *session)
     if (!resumed) validated(pool, remote, session, now_ns);
     if (!remote->up) log_info(pool->log, "upstream up", log_text("upstream", remote->label));
     remote->up = true;
-    show_sessions(pool, remote);
     pool->roomier = true;
 }
 
@@ -194,7 +183,6 @@ static void on_old(struct pool *pool, struct session *session, uint64_t now_ns)
     struct remote *remote = session->remote;
     if (has_younger_open(session)) {
         session_drain(session, LABEL_SESSION_END_AGE);
-        show_sessions(pool, remote);
         return;
     }
     if (remote_connecting(remote) == 0 && backoff_allows(&remote->backoff, now_ns)) opening_begin(pool, remote, now_ns);
@@ -229,11 +217,10 @@ static void look_after(struct pool *pool, struct session *session, uint64_t now_
 }
 
 /* An upstream nobody tried again for a while is not "down": nothing is known of it. */
-static void forget_failures(struct pool *pool, struct remote *remote, uint64_t now_ns)
+static void forget_failures(struct remote *remote, uint64_t now_ns)
 {
     if (remote->backoff.failures == 0 || now_ns < remote->backoff.next_ns + FORGET_NS) return;
     backoff_succeeded(&remote->backoff);
-    show_sessions(pool, remote);
 }
 
 void upkeep(struct pool *pool, uint64_t now_ns)
@@ -243,7 +230,7 @@ void upkeep(struct pool *pool, uint64_t now_ns)
         list_for_each_safe (node, &remote->sessions)
             look_after(pool, container_of(node, struct session, of_remote), now_ns);
         revalidate(pool, remote, now_ns);
-        forget_failures(pool, remote, now_ns);
+        forget_failures(remote, now_ns);
     }
     opening_wanted(pool, now_ns);
     if (now_ns < pool->trim_at_ns) return;

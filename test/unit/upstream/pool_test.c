@@ -316,6 +316,20 @@ static void a_hung_session_goes_when_nothing_waits_on_it(void **state)
     end();
 }
 
+static void a_session_that_speaks_again_is_shown_again(void **state)
+{
+    (void)state;
+    begin_settled(1);
+    const _Atomic uint64_t *shown = &story.counters->upstream_sessions[0][0];
+    for (int i = 0; i < 3; i++) ask(i);
+    pass_ms(55);
+    assert_int_equal(counter_read(shown), 0);
+    fake_answer(0, &story.askers[0].exchange, 0);
+    tick();
+    assert_int_equal(counter_read(shown), 1);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -338,6 +352,7 @@ int main(void)
         cmocka_unit_test(one_slow_name_does_not_make_a_session_hung),
         cmocka_unit_test(names_that_are_never_answered_do_not_make_a_talking_session_hung),
         cmocka_unit_test(a_hung_session_goes_when_nothing_waits_on_it),
+        cmocka_unit_test(a_session_that_speaks_again_is_shown_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
