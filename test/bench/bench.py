@@ -17,6 +17,7 @@ import time
 
 from field import LIMITS, OURS, PEERS, ROOT, TITLES, Field
 
+import faults
 import report
 
 RTT_MS = 10
@@ -66,7 +67,7 @@ SCENARIOS = {
     "lone": Scenario("a lone cached query: median", "-m pipe -c 1 -q 1 -l {seconds}", figure="p50_us", unit="us",
                      factor=1.2, target="1.2 x limit"),
 }
-EXTRA = ("workers", "cache")  #: these measure ours alone
+EXTRA = ("workers", "faults", "cache")  #: tables of their own; the cache alone, without the program
 
 
 class Bench:
@@ -181,9 +182,9 @@ def read_arguments():
 
 def main():
     arguments = read_arguments()
-    chosen = arguments.scenarios or [*SCENARIOS, "workers"]
+    chosen = arguments.scenarios or [*SCENARIOS, "workers", "faults"]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what runs is ended
-    results, workers = {}, {}
+    results, extra = {}, {}
     if "cache" in chosen:
         subprocess.run([arguments.tools / "cache_bench"], check=True)
         chosen.remove("cache")
@@ -194,19 +195,22 @@ def main():
         bench = Bench(field, arguments.seconds, arguments.rounds)
         for key in chosen:
             if key == "workers":
-                workers = bench.run_workers()
-                for count, figures in workers.items():
+                extra[key] = bench.run_workers()
+                for count, figures in extra[key].items():
                     print_figures(key, str(count), figures)
+                continue
+            if key == "faults":
+                extra[key] = faults.run(bench)
                 continue
             results[key] = bench.run(key)
             for name, figures in results[key].items():
                 print_figures(key, name, figures)
     print()
     print(report.table(SCENARIOS, results))
-    if workers:
-        print(report.workers_table(workers))
+    for text in report.extra_tables(extra):
+        print(text)
     if arguments.write:
-        report.write(ROOT, SCENARIOS, results, workers, arguments.rounds)
+        report.write(ROOT, SCENARIOS, results, extra, arguments.rounds)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import platform
 import re
 import subprocess
 
+import faults
 from field import OURS, PACKAGES, PEERS, TITLES
 
 BEGIN, END = "<!-- bench:begin (written by scripts/bench --write) -->", "<!-- bench:end -->"
@@ -75,6 +76,11 @@ def workers_table(workers):
     return "\n".join(lines) + "\n"
 
 
+def extra_tables(extra):
+    tables = {"workers": workers_table, "faults": faults.table}
+    return [tables[key](extra[key]) for key in tables if extra.get(key)]
+
+
 # --- where it was measured
 
 
@@ -140,27 +146,25 @@ def picture(scenarios, results):
     return "\n".join([*lines, "</svg>"]) + "\n"
 
 
-def merged(path, scenarios, results, workers):
+def merged(path, scenarios, results, extra):
     """With what former runs on this machine left at `path`: a scenario holds all servers of one run, so each stands by
     itself.
     """
-    kept = json.loads(path.read_text(encoding="ascii")) if path.exists() else {"results": {}, "workers": {}}
+    kept = json.loads(path.read_text(encoding="ascii")) if path.exists() else {"results": {}, "extra": {}}
     all_results = {**kept["results"], **results}
     kept = {"results": {key: all_results[key] for key in scenarios if key in all_results},
-            "workers": workers or kept["workers"]}
+            "extra": {**kept["extra"], **extra}}
     path.write_text(json.dumps(kept), encoding="ascii")
-    return kept["results"], kept["workers"]
+    return kept["results"], kept["extra"]
 
 
-def write(root, scenarios, results, workers, rounds):
+def write(root, scenarios, results, extra, rounds):
     """Into the document between its markers, and the picture beside it."""
-    results, workers = merged(root / "build/bench-results.json", scenarios, results, workers)
+    results, extra = merged(root / "build/bench-results.json", scenarios, results, extra)
     document = root / "docs/PERFORMANCE.md"
     text = document.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
-    parts = [machine(rounds), table(scenarios, results), rates_table(scenarios, results)]
-    if workers:
-        parts.append(workers_table(workers))
+    parts = [machine(rounds), table(scenarios, results), rates_table(scenarios, results), *extra_tables(extra)]
     _, _, after = rest.partition(END)
     document.write_text(before + BEGIN + "\n" + "\n".join(parts) + END + after, encoding="utf-8")
     images = root / "docs/images"
