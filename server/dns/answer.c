@@ -29,20 +29,6 @@ static size_t put_question(uint8_t *out, const uint8_t *name, size_t name_size, 
     return DNS_HEADER_BYTES + name_size + 4;
 }
 
-/* Whether ldns can read the copy at `out`. A name may lead through the TTL of a record before it, and would become
- * another, or none, as that grows old; so while it is read each TTL is made of octets that no label begins with. */
-static bool is_sound(uint8_t *out, size_t size, const uint8_t *message, const uint8_t *places, size_t place_count)
-{
-    enum { NO_LABEL = 0x80 };
-    for (size_t i = 0; i < place_count; i++) memset(out + dns_u16(places + PLACE_BYTES * i), NO_LABEL, 4);
-    bool sound = validator_is_message(out, size);
-    for (size_t i = 0; i < place_count; i++) {
-        size_t place = dns_u16(places + PLACE_BYTES * i);
-        memcpy(out + place, message + place, 4);
-    }
-    return sound;
-}
-
 /* Writes the message without its OPT record to `out`, and surveys it; returns what remains, 0 where it is not sound. */
 static size_t take_message(const uint8_t *message, size_t size, uint8_t *out, uint8_t *places,
                            struct response *ret_response)
@@ -60,7 +46,7 @@ static size_t take_message(const uint8_t *message, size_t size, uint8_t *out, ui
         dns_put_u16(out + 10, (uint16_t)(message_count(out, DNS_ADDITIONAL) - 1));
         size = ret_response->opt_at;
     }
-    return is_sound(out, size, message, places, ret_response->ttl_count) ? size : 0;
+    return validator_is_message(out, size, places, ret_response->ttl_count) ? size : 0;
 }
 
 /* Puts the trailer behind the message; returns the size of both. */

@@ -11,6 +11,8 @@ enum {
     POINTERS_MAX = 127,
 
     RECORD_FIXED_BYTES = 10, /* type, class, TTL, size of the data */
+    PLACE_BYTES = 2,
+    TTL_BYTES = 4,
 };
 
 /* Where `size` bytes lie that may be read, or NULL. The reader moves behind them. */
@@ -61,6 +63,28 @@ static bool pass_labels(const struct reader *reader, size_t *at, size_t *length)
     return false;
 }
 
+static size_t ttl_place(const struct reader *reader, size_t i)
+{
+    return dns_u16(reader->ttls + PLACE_BYTES * i);
+}
+
+/* Whether a TTL has any of the octets from `start` to before `end`. Most names lead into the question, before them all.
+ */
+static bool touches_ttl(const struct reader *reader, size_t start, size_t end)
+{
+    size_t low = 0; /* TTLs before it end at `start` or earlier */
+    size_t high = reader->ttl_count;
+    if (high == 0 || end <= ttl_place(reader, 0)) return false;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (ttl_place(reader, middle) + TTL_BYTES > start)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low < reader->ttl_count && ttl_place(reader, low) < end;
+}
+
 size_t reader_name(struct reader *reader, bool compressed)
 {
     size_t start = reader->at;
@@ -70,7 +94,9 @@ size_t reader_name(struct reader *reader, bool compressed)
     size_t length = 0;
     unsigned pointers = 0;
     while (!reader->failed && pass_labels(reader, &at, &length)) {
-        if (reader->message[at] == 0) {
+        bool is_root = reader->message[at] == 0;
+        if (pointers > 0 && touches_ttl(reader, stretch, at + (is_root ? 1 : 2))) break;
+        if (is_root) {
             reader->at = end ? end : at + 1;
             return reader->at - start;
         }

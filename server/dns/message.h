@@ -110,6 +110,10 @@ struct reader {
     size_t size;
     size_t at;
     bool failed; /* sticky */
+
+    /* Where TTLs lie that will be changed: places of two octets each, ascending. None by default. */
+    const uint8_t *ttls;
+    size_t ttl_count;
 };
 
 /* Numbers read behind the end are 0. */
@@ -120,8 +124,9 @@ void reader_skip(struct reader *reader, size_t size);
 
 /* Passes over a name. Compression pointers are followed where `compressed` says so, else they are a fault. Each must
  * lead to an earlier place than the stretch of labels it ends, and not into the header: so no name runs in a circle,
- * and none changes when an id does. The name it makes up must be no longer than DNS_NAME_MAX. Returns the bytes it
- * takes here, 0 on failure. */
+ * and none changes when an id does; nor may one lead over an octet of the reader's TTLs, or the name would change as
+ * they grow old. The name it makes up must be no longer than DNS_NAME_MAX. Returns the bytes it takes here, 0 on
+ * failure. */
 size_t reader_name(struct reader *reader, bool compressed);
 
 /* One record's fixed part; its data lies at `data` in the message. The reader stands behind the record afterwards. */

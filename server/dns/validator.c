@@ -65,9 +65,11 @@ static void pass_field(struct reader *data, ldns_rdf_type type)
 
 /* Whether the fields of the record's type fill its data exactly. A field that is whatever remains may be nothing, as an
  * empty value of CAA is; any other must be there. */
-static bool walk_fields(const uint8_t *message, const struct record *record, size_t *ret_count)
+static bool walk_fields(const struct reader *message, const struct record *record, size_t *ret_count)
 {
-    struct reader data = {.message = message, .size = record->data + record->data_size, .at = record->data};
+    struct reader data = *message;
+    data.at = record->data;
+    data.size = record->data + record->data_size;
     const ldns_rr_descriptor *descriptor = ldns_rr_descript(record->type);
     size_t least = ldns_rr_descriptor_minimum(descriptor);
     size_t most = ldns_rr_descriptor_maximum(descriptor);
@@ -102,7 +104,7 @@ static bool read_record(struct reader *reader, size_t *budget, ldns_rr **ret_rr,
     if (reader->failed) return false;
     *ret_type = record.type;
     if (record.type == DNS_TYPE_OPT) return true;
-    if (!walk_fields(reader->message, &record, &fields)) return false;
+    if (!walk_fields(reader, &record, &fields)) return false;
     if (fields > RECORD_FIELDS_MAX || fields > *budget) return true;
     *budget -= fields;
     if (ldns_wire2rr(ret_rr, reader->message, reader->size, &at, LDNS_SECTION_ANSWER) != LDNS_STATUS_OK) return false;
@@ -117,9 +119,10 @@ static size_t record_count(const uint8_t *message)
            message_count(message, DNS_ADDITIONAL);
 }
 
-bool validator_is_message(const uint8_t *message, size_t size)
+bool validator_is_message(const uint8_t *message, size_t size, const uint8_t *ttls, size_t ttl_count)
 {
-    struct reader reader = {.message = message, .size = size, .at = DNS_HEADER_BYTES};
+    struct reader reader = {
+        .message = message, .size = size, .at = DNS_HEADER_BYTES, .ttls = ttls, .ttl_count = ttl_count};
     if (size < DNS_HEADER_BYTES || message_count(message, DNS_QUESTION) != 1 || !read_question(&reader)) return false;
     size_t budget = MESSAGE_FIELDS_MAX;
     for (size_t left = record_count(message); left > 0; left--) {

@@ -12,9 +12,10 @@
 #include <stdint.h>
 
 /* Has ldns read the one question and each record, but for OPT, whose options are one lump to it (edns.h reads them).
- * False where one is malformed, bytes are left over, or there is not exactly one question. Builds no packet: meant for
- * every query and every response. */
-bool validator_is_message(const uint8_t *message, size_t size);
+ * False where one is malformed, bytes are left over, or there is not exactly one question; and where a name leads over
+ * an octet of a TTL that will be changed: `ttls` are their places, two octets each, ascending. Builds no packet: meant
+ * for every query and every response. */
+bool validator_is_message(const uint8_t *message, size_t size, const uint8_t *ttls, size_t ttl_count);
 
 /* Has ldns write the message anew without its OPT record and without compression, for the rare response whose OPT is
  * not its last record; at most `capacity` bytes, their number is returned, 0 on failure. */

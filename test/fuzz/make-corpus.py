@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the inputs that the fuzz targets frame, query and answer start from, and that the normal test run replays.
+"""Writes the inputs that the fuzz targets frame, query, answer and cached start from, and that the normal test run replays.
 
 Deterministic: run it again after a change, and commit what changed. Inputs that a fuzzer found stand beside these.
 """
@@ -95,11 +95,26 @@ def answers():
         "ttl-top-bit": message(QR | RD | RA, www, [record(A, b"\xc0\0\2\1", 0x80000000)]),
         "pointer-forward": message(QR | RD | RA, www, [record(A, b"\xc0\0\2\1", 300, b"\xc0\x30")]),
         "pointer-into-ttl": message(QR | RD | RA, www, [a, record(A, b"\xc0\0\2\1", 300, b"\xc0\x29")]),
+        # A label that begins in the data of one record and ends in those of the next.
+        "label-over-ttl": message(QR | RD | RA, www, [
+            record(TXT, b"\1\x11"), record(TXT, b"\4text\0"), record(A, b"\xc0\0\2\1", 300, b"\xc0\x2e")]),
+        "label-over-later-ttl": message(QR | RD | RA, www, [
+            record(TXT, b"\1\x1d"), record(A, b"\xc0\0\2\1", 300, b"\xc0\x2e"), record(TXT, b"\1x\0\0")]),
+        "pointer-over-ttl": message(QR | RD | RA, www, [record(A, b"\xc0\0\2\1", 0xc000000, rclass=0xc0), record(NS, b"\xc0\x26")]),
         "pointer-into-opt": message(QR | RD | RA, www, [record(NS, b"\xc0\x2f")], ar=[opt()]),
         "data-too-long": message(QR | RD | RA, www, [record(A, b"\xc0\0\2\1\0")]),
         # As the cache keeps it: the message, the place of its TTL, no error code, NOERROR, one place.
         "kept": message(QR | RD | RA, www, [a]) + struct.pack("!4H", 39, 0xFFFF, 0, 1),
     }
+
+
+def cached():
+    """The same, kept for a while; the upper bit of the id asks with EDNS, the rest is the age."""
+    inputs = {}
+    for title, content in answers().items():
+        for suffix, mid in (("", 7), ("-edns", 0x812b), ("-old", 3600)):
+            inputs[title + suffix] = struct.pack("!H", mid) + content[2:]
+    return inputs
 
 
 def frames():
@@ -121,7 +136,7 @@ def frames():
     }
 
 
-for target, inputs in {"frame": frames(), "query": queries(), "answer": answers()}.items():
+for target, inputs in {"frame": frames(), "query": queries(), "answer": answers(), "cached": cached()}.items():
     folder = HERE / target
     folder.mkdir(parents=True, exist_ok=True)
     for title, content in inputs.items():

@@ -108,6 +108,77 @@ static void a_name_that_leads_through_a_ttl_is_malformed(void **state)
     assert_int_equal(dns_u32(bytes + ttl_at), 0x01610000);
 }
 
+/* Of one character, which is a label's length to who is led there; `label` octets on there may be a root. Then another,
+ * whose TTL lies 6 octets behind that, then an address of the name that begins there. */
+static void respond_with_a_label_over_records(unsigned label)
+{
+    setup(NULL);
+    packet_record(&packet, DNS_ANSWER, 16, 300, (const uint8_t[]){1, (uint8_t)label}, 2);
+    size_t name = packet.size - 1;
+    packet_record(&packet, DNS_ANSWER, 16, 300, "\4text\0", 6);
+    packet_pointer(&packet, name);
+    packet_fixed(&packet, DNS_TYPE_A, 300, 4);
+    packet_u32(&packet, 0xc0000201);
+    packet_add_count(&packet, DNS_ANSWER);
+}
+
+static void a_label_over_a_ttl_is_malformed(void **state)
+{
+    (void)state;
+    respond_with_a_label_over_records(4); /* its root is the upper half of the class, just before the TTL */
+    assert_int_equal(parse(), ANSWER_GOOD);
+    respond_with_a_label_over_records(17);
+    assert_int_equal(parse(), ANSWER_MALFORMED);
+}
+
+static void a_label_over_a_ttl_that_is_yet_to_come_is_malformed(void **state)
+{
+    (void)state;
+    packet_record(&packet, DNS_ANSWER, 16, 300, "\1\35", 2);
+    packet_pointer(&packet,
+                   packet.size - 1); /* owner, 10 octets, 4 of data; owner, 10 octets, 3 of data: 29, and a root */
+    packet_fixed(&packet, DNS_TYPE_A, 300, 4);
+    packet_u32(&packet, 0xc0000201);
+    packet_add_count(&packet, DNS_ANSWER);
+    packet_record(&packet, DNS_ANSWER, 16, 300, "\1x\0\0", 4);
+    assert_int_equal(parse(), ANSWER_MALFORMED);
+}
+
+static void a_pointer_that_ends_in_a_ttl_is_malformed(void **state)
+{
+    (void)state;
+    size_t class_at = packet.size + 4;
+    packet_a(&packet, DNS_ANSWER, 0x0c000000);
+    dns_put_u16(packet.bytes + class_at, 0x00c0);
+    packet_record(&packet, DNS_ANSWER, DNS_TYPE_NS, 300, (const uint8_t[]){0xc0, (uint8_t)(class_at + 1)}, 2);
+    assert_int_equal(parse(), ANSWER_MALFORMED);
+}
+
+static void names_that_lead_into_data_of_other_records_are_good(void **state)
+{
+    (void)state;
+    size_t alias = packet.size + 12;
+    packet_record(&packet, DNS_ANSWER, DNS_TYPE_CNAME, 60, "\3cdn\3net\0", 9);
+    packet_pointer(&packet, alias);
+    packet_fixed(&packet, DNS_TYPE_CNAME, 300, 7);
+    size_t edge = packet.size;
+    packet_raw(&packet, "\4edge", 5);
+    packet_pointer(&packet, alias + 4);
+    packet_add_count(&packet, DNS_ANSWER);
+    packet_pointer(&packet, edge);
+    packet_fixed(&packet, DNS_TYPE_A, 20, 4);
+    packet_u32(&packet, 0xc0000201);
+    packet_add_count(&packet, DNS_ANSWER);
+    const uint8_t mail[] = {0, 10, 0xc0, (uint8_t)edge};
+    const uint8_t service[] = {0, 1, 0, 1, 0, 53, 3, 'a', 'b', 'c', 0xc0, (uint8_t)edge};
+    packet_record(&packet, DNS_AUTHORITY, 15, 30, mail, sizeof mail);
+    packet_record(&packet, DNS_AUTHORITY, 33, 30, service, sizeof service);
+    packet_opt(&packet, 0, "", 0);
+    assert_int_equal(parse(), ANSWER_GOOD);
+    assert_int_equal(answer.kind, ANSWER_POSITIVE);
+    assert_int_equal(answer.ttl_s, 20);
+}
+
 static void a_refusal_of_nothing_but_a_header_is_an_answer(void **state)
 {
     (void)state;
@@ -213,6 +284,10 @@ int main(void)
         cmocka_unit_test_setup(data_that_ldns_cannot_read_are_malformed, setup),
         cmocka_unit_test_setup(a_name_that_leans_on_the_opt_to_go_is_malformed, setup),
         cmocka_unit_test_setup(a_name_that_leads_through_a_ttl_is_malformed, setup),
+        cmocka_unit_test_setup(a_label_over_a_ttl_is_malformed, setup),
+        cmocka_unit_test_setup(a_label_over_a_ttl_that_is_yet_to_come_is_malformed, setup),
+        cmocka_unit_test_setup(a_pointer_that_ends_in_a_ttl_is_malformed, setup),
+        cmocka_unit_test_setup(names_that_lead_into_data_of_other_records_are_good, setup),
         cmocka_unit_test_setup(a_refusal_of_nothing_but_a_header_is_an_answer, setup),
         cmocka_unit_test_setup(nothing_but_a_header_is_no_answer_where_it_is_not_a_refusal, setup),
         cmocka_unit_test_setup(the_most_records_a_message_can_hold_have_a_place_each, setup),

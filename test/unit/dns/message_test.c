@@ -226,6 +226,47 @@ static void a_record_that_is_cut_anywhere_is_refused_and_nothing_is_returned(voi
     }
 }
 
+/* TTLs for names to keep clear of: four octets in every ten. */
+enum { TTLS = 5, FIRST_TTL = AT + 10, TTL_STEP = 10, BEHIND_TTLS = FIRST_TTL + TTLS * TTL_STEP };
+
+/* Whether a name may begin with a pointer to `target`, where all octets are roots but for those put there. */
+static bool may_lead_to(size_t target)
+{
+    uint8_t places[2 * TTLS];
+    for (unsigned i = 0; i < TTLS; i++) dns_put_u16(places + 2 * i, (uint16_t)(FIRST_TTL + TTL_STEP * i));
+    packet.size = BEHIND_TTLS;
+    packet_pointer(&packet, target);
+    struct reader reader = reader_at(BEHIND_TTLS);
+    reader.ttls = places;
+    reader.ttl_count = TTLS;
+    return reader_name(&reader, true) > 0;
+}
+
+static void no_name_begins_in_a_ttl(void **state)
+{
+    (void)state;
+    for (size_t at = AT; at < BEHIND_TTLS; at++)
+        assert_int_equal(may_lead_to(at), at < FIRST_TTL || (at - FIRST_TTL) % TTL_STEP >= 4);
+}
+
+static void no_label_root_or_pointer_lies_in_a_ttl(void **state)
+{
+    (void)state;
+    enum { SECOND_TTL = FIRST_TTL + TTL_STEP, THIRD_TTL = SECOND_TTL + TTL_STEP };
+    for (size_t first = SECOND_TTL + 4; first < THIRD_TTL; first++) {
+        for (size_t root = first + 2; root < BEHIND_TTLS; root++) {
+            setup(NULL);
+            packet.bytes[first] = (uint8_t)(root - first - 1);
+            assert_int_equal(may_lead_to(first), root < THIRD_TTL);
+        }
+    }
+    for (size_t pointer = SECOND_TTL + 4; pointer < THIRD_TTL; pointer++) {
+        setup(NULL);
+        dns_put_u16(packet.bytes + pointer, 0xc000 | AT);
+        assert_int_equal(may_lead_to(pointer), pointer + 1 < THIRD_TTL);
+    }
+}
+
 static void lower_case_is_that_of_ascii_at_any_length(void **state)
 {
     (void)state;
@@ -288,6 +329,8 @@ int main(void)
         cmocka_unit_test_setup(a_compressed_name_is_measured_at_its_full_length, setup),
         cmocka_unit_test_setup(a_record_is_read_with_its_places, setup),
         cmocka_unit_test_setup(a_record_that_is_cut_anywhere_is_refused_and_nothing_is_returned, setup),
+        cmocka_unit_test_setup(no_name_begins_in_a_ttl, setup),
+        cmocka_unit_test_setup(no_label_root_or_pointer_lies_in_a_ttl, setup),
         cmocka_unit_test_setup(lower_case_is_that_of_ascii_at_any_length, setup),
         cmocka_unit_test_setup(a_name_is_expanded_in_lower_case, setup),
     };

@@ -40,7 +40,7 @@ static int setup(void **state)
 
 static bool is_sound(void)
 {
-    return validator_is_message(packet.bytes, packet.size);
+    return validator_is_message(packet.bytes, packet.size, NULL, 0);
 }
 
 /* Whether a response with one record of these data is sound. */
@@ -76,7 +76,7 @@ static void a_message_that_is_cut_anywhere_is_refused(void **state)
     packet_soa(&packet, 60, 60);
     packet_record(&packet, DNS_ADDITIONAL, TYPE_TXT, 60, "\3abc", 4);
     assert_true(is_sound());
-    for (size_t size = 0; size < packet.size; size++) assert_false(validator_is_message(packet.bytes, size));
+    for (size_t size = 0; size < packet.size; size++) assert_false(validator_is_message(packet.bytes, size, NULL, 0));
 }
 
 static void bytes_left_over_are_refused(void **state)
@@ -237,7 +237,7 @@ static void opt_in_the_middle_is_taken_out(void **state)
     packet_opt(&packet, 0, "", 0);
     packet_a(&packet, DNS_ADDITIONAL, 61);
     assert_true(without_opt(&out) > 0);
-    assert_true(validator_is_message(out.bytes, out.size));
+    assert_true(validator_is_message(out.bytes, out.size, NULL, 0));
 
     struct packet *expected = &packet;
     setup(NULL);
