@@ -5,12 +5,13 @@
 
 #include "common/clock.h"
 #include "dns/edns.h"
+#include "lifetime.h"
 #include "reply.h"
 
 #define PATIENCE_NS (1800 * NS_PER_MS) /* how long upstream may take while a stale answer is at hand (RFC 8767, 5) */
-#define FAILURE_NS  NS_PER_S           /* a failure is remembered that long (RFC 9520, 3.2) */
-enum { MODEST = 4 };                   /* questions on their way of a client that leaves room for others */
-enum { STALE_TTL_S = 30 };             /* of a stale answer (RFC 8767, 4) */
+#define RECHECK_NS  NS_PER_S /* a question that upstream just failed is left alone that long (RFC 9520, 3.2) */
+enum { MODEST = 4 };         /* questions on their way of a client that leaves room for others */
+enum { STALE_TTL_S = 30 };   /* of a stale answer (RFC 8767, 4) */
 
 /* What is refused before it goes anywhere. */
 static const struct answer_error overloaded = {DNS_RCODE_SERVFAIL, DNS_EDE_OTHER, "too many queries in flight", 0};
@@ -45,17 +46,6 @@ static bool give_all_stale(struct forwarder *forwarder, struct query *query)
     return true;
 }
 
-/* How long an answer may be kept, by what it is and by the settings. */
-static uint64_t lifetime_ns(const struct forwarder_options *options, const struct answer *answer)
-{
-    uint64_t lifetime = answer->ttl_s * NS_PER_S;
-    if (answer->kind == ANSWER_FAILURE) return FAILURE_NS;
-    if (answer->kind == ANSWER_TRANSIENT) return 0;
-    if (answer->kind == ANSWER_NEGATIVE && lifetime > options->cache_negative_ns) lifetime = options->cache_negative_ns;
-    if (lifetime < options->cache_min_ns) lifetime = options->cache_min_ns;
-    return lifetime > options->cache_max_ns ? options->cache_max_ns : lifetime;
-}
-
 static void keep(struct forwarder *forwarder, const struct query *query, const struct answer *answer)
 {
     const struct hashed_key key = hashed(&query->exchange.key, query->hash);
@@ -74,7 +64,7 @@ static void keep(struct forwarder *forwarder, const struct query *query, const s
 static bool fall_back(struct forwarder *forwarder, struct query *query)
 {
     if (!give_all_stale(forwarder, query)) return false;
-    recheck_hold(&forwarder->recheck, query->hash, forwarder->loop->now_ns + FAILURE_NS);
+    recheck_hold(&forwarder->recheck, query->hash, forwarder->loop->now_ns + RECHECK_NS);
     return true;
 }
 
@@ -115,8 +105,10 @@ static void on_answered(struct forwarder *forwarder, struct query *query, const 
     bool failed =
         answer->rcode != DNS_RCODE_NOERROR && answer->rcode != DNS_RCODE_NXDOMAIN; /* says nothing of the name */
     if (failed && fall_back(forwarder, query)) return;
-    keep(forwarder, query, answer);
-    queries_answer(&forwarder->queries, query, answer, &fresh, LABEL_SOURCE_UPSTREAM, forwarder->loop->now_ns);
+    struct answer told;
+    lifetime_tell(&forwarder->options, answer, forwarder->value, &told);
+    keep(forwarder, query, &told);
+    queries_answer(&forwarder->queries, query, &told, &fresh, LABEL_SOURCE_UPSTREAM, forwarder->loop->now_ns);
 }
 
 static void show_in_flight(struct forwarder *forwarder)

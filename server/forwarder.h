@@ -27,7 +27,7 @@
 struct forwarder_options {
     uint32_t max_queries;       /* questions of one worker in flight; above it SERVFAIL */
     uint64_t cache_min_ns;      /* a lifetime in the cache is at least, */
-    uint64_t cache_max_ns;      /* and at most this */
+    uint64_t cache_max_ns;      /* and at most this: so are the TTLs that clients are told */
     uint64_t cache_negative_ns; /* and of a negative answer at most this */
     uint8_t prefetch_percent;   /* refreshes nobody asked for, at most this share of upstream queries */
     bool rate_limit_drops;      /* a query over the limit gets no reply, instead of REFUSED */

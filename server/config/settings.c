@@ -64,11 +64,12 @@ static const struct setting of_config[] = {
 
     {"cache.max_size", SETTING_SIZE, FIELD(cache.max_bytes), 4 * KIB, TIB, "off", "64MiB", "Memory for answers."},
     {"cache.min_ttl", SETTING_DURATION, FIELD(forwarder.cache_min_ns), 0, DAY, NULL, "0s",
-     "An answer is kept at least so long, whatever its TTL says."},
+     "An answer is kept at least so long, whatever its TTLs say; clients are told no smaller ones."},
     {"cache.max_ttl", SETTING_DURATION, FIELD(forwarder.cache_max_ns), 0, 30 * DAY, NULL, "1d",
-     "An answer is kept at most so long."},
+     "An answer is kept at most so long; clients are told no larger TTLs."},
     {"cache.negative_max_ttl", SETTING_DURATION, FIELD(forwarder.cache_negative_ns), 0, DAY, NULL, "1h",
-     "A negative answer (no such name, no such data) is kept at most so long."},
+     "A negative answer (no such name, no such data) is kept at most so long, nor longer than its SOA record says; "
+     "clients are told no larger TTLs."},
     {"cache.serve_stale", SETTING_DURATION, FIELD(cache.stale_ns), SECOND, 30 * DAY, "off", "1d",
      "How long behind its end an answer may still be given where no upstream answers (RFC 8767)."},
 

@@ -154,6 +154,17 @@ static void age_ttls(uint8_t *message, const struct parts *parts, const struct a
     }
 }
 
+void answer_bound(const struct answer *answer, uint32_t ttl_min_s, uint32_t ttl_max_s, uint8_t *out,
+                  struct answer *ret_bounded)
+{
+    const struct answer_use use = {.ttl_min_s = ttl_min_s, .ttl_max_s = ttl_max_s};
+    struct parts parts;
+    memcpy(out, answer->bytes, answer->size);
+    if (take_apart(out, answer->size, &parts)) age_ttls(out, &parts, &use);
+    *ret_bounded = *answer;
+    ret_bounded->bytes = out;
+}
+
 /* The rcode as this asker can be told it: the upper bits need an OPT record. */
 static uint16_t tellable(uint16_t rcode, const struct asker *asker)
 {

@@ -52,6 +52,11 @@ enum answer_verdict answer_parse(const uint8_t *message, size_t size, const stru
 /* Reads the bytes of an answer that was kept (kind and ttl_s are not kept). False where they are not an answer's. */
 bool answer_unpack(const uint8_t *bytes, size_t size, struct answer *ret_answer);
 
+/* Copies the answer to `out` (at least ANSWER_BYTES_MAX, elsewhere), to which `ret_bounded` points, with each of its
+ * TTLs made at least `ttl_min_s`, and at most `ttl_max_s`. */
+void answer_bound(const struct answer *answer, uint32_t ttl_min_s, uint32_t ttl_max_s, uint8_t *out,
+                  struct answer *ret_bounded);
+
 /* Who gets a reply: what of the client's question a reply repeats. */
 struct asker {
     uint16_t id;

@@ -207,6 +207,43 @@ def test_min_ttl_keeps_what_would_not_be_kept(tmp_path, pki, upstream):
     assert min(ages.values()) >= LAST_TENTH
 
 
+def assert_told_and_counted_down(proxy, name, expected):
+    """Whoever asks first is told these TTLs; who asks later so much less, and never more than the entry has left."""
+    answer, asked, kept = timed(proxy.port, name)
+    assert ttls(answer) == expected
+
+    def counted_down():
+        answer, before, after = timed(proxy.port, name)
+        passed = expected[0] - ttls(answer)[0]
+        assert math.floor(before - kept - 0.1) <= passed <= math.floor(after - asked + 0.1)
+        assert ttls(answer) == [max(0, ttl - passed) for ttl in expected]
+        return passed == 1
+
+    wait_for(counted_down, "the TTLs are 1 s less")
+
+
+def test_min_ttl_raises_what_clients_are_told(tmp_path, pki, upstream):
+    upstream.tell(name="told-min.test", ttls=[0, 7, 300], extra_ttl=5)
+    upstream.tell(name="told-min-negative.test", soa=[300, 0])
+    config = {"cache": {"min_ttl": "30s"}, **CONFIG}
+    with Proxy(tmp_path, pki, [upstream.port], config) as proxy:
+        assert_told_and_counted_down(proxy, "told-min.test", [30, 30, 300, 30])
+        assert_told_and_counted_down(proxy, "told-min-negative.test", [30])
+        assert_asked(proxy, upstream, "told-min.test", 1)
+        assert_asked(proxy, upstream, "told-min-negative.test", 1)
+
+
+def test_max_ttls_lower_what_clients_are_told(tmp_path, pki, upstream):
+    upstream.tell(name="told-max.test", ttls=[86400, 20], extra_ttl=61)
+    upstream.tell(name="told-max-nxdomain.test", rcode=wire.NXDOMAIN, soa=[7200, 7200])
+    upstream.tell(name="told-max-by-minimum.test", soa=[300, 5])
+    config = {"cache": {"max_ttl": "60s", "negative_max_ttl": "10s"}, **CONFIG}
+    with Proxy(tmp_path, pki, [upstream.port], config) as proxy:
+        assert_told_and_counted_down(proxy, "told-max.test", [60, 20, 60])
+        assert_told_and_counted_down(proxy, "told-max-nxdomain.test", [10])
+        assert_told_and_counted_down(proxy, "told-max-by-minimum.test", [5])
+
+
 def test_servfail_is_asked_again_after_a_second_and_not_before(proxy, upstream):
     upstream.tell(name="fails.test", rcode=wire.SERVFAIL)
     _, asked, _ = timed(proxy.port, "fails.test")

@@ -276,6 +276,27 @@ static void bytes_that_are_no_answers_are_not_unpacked(void **state)
     assert_int_equal(again.rcode, 4711);
 }
 
+static void a_bounded_answer_is_a_copy_with_other_ttls(void **state)
+{
+    (void)state;
+    static uint8_t copy[ANSWER_BYTES_MAX];
+    static const uint32_t ttls[] = {0, 59, 60, 600, 601, 0x7fffffff};
+    static const uint32_t bounded_ttls[] = {60, 60, 60, 600, 600, 600};
+    struct answer bounded;
+    for (size_t i = 0; i < 6; i++) packet_a(&packet, DNS_ANSWER, ttls[i]);
+    assert_int_equal(parse(), ANSWER_GOOD);
+    answer_bound(&answer, 60, 600, copy, &bounded);
+    assert_ptr_equal(bounded.bytes, copy);
+    assert_int_equal(bounded.size, answer.size);
+    assert_int_equal(bounded.kind, ANSWER_POSITIVE);
+    for (size_t i = 0; i < 6; i++) {
+        uint8_t *at = copy + DNS_HEADER_BYTES + 17 + 4 + 16 * i + 6;
+        assert_int_equal(dns_u32(at), bounded_ttls[i]);
+        dns_put_u32(at, ttls[i]);
+    }
+    assert_memory_equal(copy, bytes, answer.size);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -293,6 +314,7 @@ int main(void)
         cmocka_unit_test_setup(the_most_records_a_message_can_hold_have_a_place_each, setup),
         cmocka_unit_test_setup(a_kept_answer_is_unpacked, setup),
         cmocka_unit_test_setup(bytes_that_are_no_answers_are_not_unpacked, setup),
+        cmocka_unit_test_setup(a_bounded_answer_is_a_copy_with_other_ttls, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
