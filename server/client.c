@@ -12,6 +12,7 @@
 enum {
     READ_BYTES = 64 * 1024,   /* one read of a client a turn: others wait no longer than it takes to handle that */
     OUTBOX_BYTES = 64 * 1024, /* replies that are written before more queries are handled */
+    MADE_BYTES = 256 * 1024,  /* of replies a turn: a read can hold 4,000 queries for large answers of the cache */
 };
 
 struct slot_handle client_handle(const struct client *client)
@@ -174,13 +175,19 @@ static void handle(struct client *client, const uint8_t *message, size_t size, b
     if (buffer_size(&clients->outbox) >= OUTBOX_BYTES) empty_outbox(client);
 }
 
-/* Handles the messages at the front of `bytes`, while the client may have more in flight; returns the bytes that are
- * dealt with. */
+/* Whether this turn has made all the replies that it may. */
+static bool is_spent(const struct clients *clients)
+{
+    return clients->made >= MADE_BYTES;
+}
+
+/* Handles the messages at the front of `bytes`, while the client may have more in flight and its turn lasts; returns
+ * the bytes that are dealt with. */
 static size_t handle_messages(struct client *client, const uint8_t *bytes, size_t size)
 {
     size_t max = client->clients->options.max_query_bytes;
     size_t at = 0;
-    while (may_handle(client)) {
+    while (may_handle(client) && !is_spent(client->clients)) {
         struct frame frame;
         size_t skip = client->discard < size - at ? client->discard : size - at;
         client->discard -= (uint32_t)skip;
@@ -260,11 +267,12 @@ static void take_input(struct client *client)
     if (size > 0) memcpy(clients->scratch, buffer_data(client->partial), size);
     if (client->readable && !client->held_back && !client->ended) size = read_more(client, size);
     clients->current = client;
+    clients->made = 0;
     size_t done = handle_messages(client, clients->scratch, size);
     empty_outbox(client);
     clients->current = NULL;
     if (client->refused && client->ended) done = size; /* whatever else it sent is not looked at */
-    client->held_back = size > done && !may_handle(client);
+    client->held_back = size > done && (!may_handle(client) || is_spent(clients));
     keep(client, clients->scratch + done, size - done);
     set_input_timeout(client, first || client->handled != handled_before || !was_inside);
 }

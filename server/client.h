@@ -6,6 +6,7 @@
  * not take are kept.
  *
  * Back-pressure: a client is not read from while it has max_in_flight queries unanswered or does not take its replies.
+ * A turn of one client is bounded: one read, and some 256 KiB of replies to it; the rest waits for the next turn.
  * Bounds of its memory: one message's front (max_query_bytes), or what one read brought (64 KiB) while it is held back,
  * and max_unsent_bytes. */
 #ifndef SERVER_CLIENT_H

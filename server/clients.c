@@ -64,6 +64,7 @@ static void end_reply(struct transport *transport, struct slot_handle handle, si
     struct buffer *buffer = reply_buffer(client);
     frame_put_length(buffer->bytes + buffer->end, size);
     buffer_use_room(buffer, FRAME_LENGTH_BYTES + size);
+    if (client == client->clients->current) client->clients->made += FRAME_LENGTH_BYTES + size;
 }
 
 static void abort_client(struct transport *transport, struct slot_handle handle)
@@ -171,13 +172,17 @@ uint64_t clients_deadline_ns(const struct clients *clients)
                    earlier(timeouts_deadline_ns(&clients->idle), timeouts_deadline_ns(&clients->write)));
 }
 
-static unsigned shed(struct timeouts *timeouts, unsigned max)
+/* Closes up to `max` of those whose time of that kind has run longest; returns how many that were. */
+static unsigned shed(struct clients *clients, struct timeouts *timeouts, unsigned max)
 {
     unsigned closed = 0;
     struct list *node;
     while (closed < max && (node = list_first(&timeouts->members))) {
         struct timeout *timeout = container_of(node, struct timeout, node);
-        client_close(container_of(timeout, struct client, input), LABEL_CLOSED_PRESSURE);
+        bool is_output = timeouts == &clients->write;
+        struct client *client =
+            is_output ? container_of(timeout, struct client, output) : container_of(timeout, struct client, input);
+        client_close(client, LABEL_CLOSED_PRESSURE);
         closed++;
     }
     return closed;
@@ -185,9 +190,10 @@ static unsigned shed(struct timeouts *timeouts, unsigned max)
 
 void clients_shed(struct clients *clients)
 {
-    unsigned some = 1 + clients->places.taken / SHED_SHARE;
-    unsigned closed = shed(&clients->first, some);
-    shed(&clients->idle, some - closed);
+    unsigned left = 1 + clients->places.taken / SHED_SHARE;
+    left -= shed(clients, &clients->first, left);
+    left -= shed(clients, &clients->idle, left);
+    shed(clients, &clients->write, left);
 }
 
 void clients_drain(struct clients *clients)

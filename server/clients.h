@@ -52,7 +52,8 @@ struct clients {
     struct list dirty;      /* of struct client */
     uint8_t *scratch;       /* CLIENT_SCRATCH_BYTES, borrowed while reading */
     struct client *current; /* whose messages are being handled, */
-    struct buffer outbox;   /* and the replies to them so far */
+    struct buffer outbox;   /* the replies to them that were not sent yet, */
+    size_t made;            /* and the bytes of all of them in this turn */
     bool draining;
 
     /* A message. Ends in one end_reply, now or later. */
@@ -87,7 +88,8 @@ uint64_t clients_deadline_ns(const struct clients *clients);
 /* Reads no more queries and closes each client when its last reply is written. */
 void clients_drain(struct clients *clients);
 
-/* Closes the idlest clients, a bounded number of them: there is no room for new ones. */
+/* Closes clients, a bounded number of them, since there is no room for new ones: those who never sent a byte, then the
+ * idlest, then those who have taken nothing of their replies for longest. */
 void clients_shed(struct clients *clients);
 
 #endif
