@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the inputs that the fuzz targets frame, query, answer and cached start from, and that the normal test run replays.
+"""Writes the inputs that the fuzz targets (all but config) start from, and that the normal test run replays.
 
 Deterministic: run it again after a change, and commit what changed. Inputs that a fuzzer found stand beside these.
 """
@@ -136,8 +136,99 @@ def frames():
     }
 
 
-for target, inputs in {"frame": frames(), "query": queries(), "answer": answers(), "cached": cached()}.items():
-    folder = HERE / target
-    folder.mkdir(parents=True, exist_ok=True)
-    for title, content in inputs.items():
-        (folder / title).write_bytes(content)
+# Steps of test/fuzz/path_fuzz.c.
+RATE_LIMITED, RATE_DROPS, FEW_IN_FLIGHT, MIN_TTL, NO_CACHE, REFUSED, SMALL, CROWDED = (1 << i for i in range(8))
+SECOND, SAME_TURN = 0x10, 0x20
+A_TEST, SPELT, B_TEST, OPAQUE, EDNS = 0, 1, 2, 0x10, 0x20
+MANY, TWO_PIECES, NINE = 0x80, 0x20, 0xc0  # many only with nine
+SOON, NO_NAME, FAILS, REFUSES, BIG = 2, 1 << 3, 2 << 3, 3 << 3, 0x20
+
+
+def sent(content, who=0):
+    return b"".join(bytes([who, len(part)]) + part for part in (content[i:i + 255] for i in range(0, len(content), 255)))
+
+
+def asks(what=A_TEST, mid=1, who=0):
+    return bytes([1 | who, what, mid])
+
+
+def answered(how=0, which=0):
+    return bytes([2, which, how])
+
+
+def forged(content, which=0, records=1):
+    return bytes([3, which, 0x80, 0, records, 0, len(content)]) + content
+
+
+def failed(result=0, which=0):
+    return bytes([5, which, result])
+
+
+def passes(time):
+    return bytes([6, [1, 20, 100, 500, 1000, 1800, 2000, 5000, 9000, 30000, 300000, 3600000, 86400000].index(time)])
+
+
+STOPS_READING, SHUTS, LEAVES, DOWN, SHEDS, DRAINS = (bytes([step]) for step in (7, 8, 9, 10, 12, 15))
+
+
+def reloads(settings):
+    return bytes([11, settings])
+
+
+def paths():
+    usual = queries()["usual"]
+    framed = struct.pack("!H", len(usual)) + usual
+    no_query = sent(struct.pack("!H", 24) + message(QR, question("a.test", A)))
+    hit = asks() + answered() + asks(SPELT, 2, SECOND)
+    stories = {
+        "hit": (0, hit + asks(EDNS, 3)),
+        "octet-by-octet": (0, b"".join(sent(framed[i:i + 1]) for i in range(len(framed))) + answered()),
+        "two-pieces": (0, asks(EDNS, TWO_PIECES | NINE)),
+        "merged": (0, asks() + asks(SPELT, 2, SECOND) + asks(EDNS, 3, SECOND) + answered(NO_NAME)),
+        "left-before-answer": (0, asks() + LEAVES + asks(B_TEST) + answered(0, 0) + answered(0, 0)),
+        "closed-before-answer": (0, asks() + no_query + LEAVES + asks(B_TEST) + answered(0, 0) + answered(0, 0)),
+        "half-closed": (0, asks() + asks(B_TEST, 2) + SHUTS + answered() + answered()),
+        "stale": (0, hit + passes(300000) + asks() + passes(1800) + asks(0, 5) + failed() + asks(0, 6)),
+        "stale-while-down": (0, hit + passes(300000) + DOWN + asks()),
+        "failure-is-remembered": (0, asks() + failed(2) + asks(0, 2) + passes(1000) + asks(0, 3) + answered(FAILS) + asks(0, 4)),
+        "refused-upstream": (0, asks(EDNS) + answered(REFUSES)),
+        "min-ttl": (MIN_TTL, asks() + answered(1) + passes(30000) + asks()),
+        "refreshed": (0, hit * 3 + passes(300000) + passes(1) + b"\x0e\0" + answered() + answered(SOON) + passes(1000) + asks()),
+        "limited": (RATE_LIMITED, asks(MANY, NINE) + passes(1000) + asks(B_TEST)),
+        "limited-silently": (RATE_LIMITED | RATE_DROPS, asks(MANY, NINE)),
+        "few-in-flight": (FEW_IN_FLIGHT, asks() + asks(B_TEST) + asks(OPAQUE | MANY, NINE) + answered() + answered()),
+        "overloaded": (CROWDED, asks() + asks(B_TEST) + asks(OPAQUE) + asks(3) + asks(4) + answered(BIG)),
+        "refused-client": (REFUSED, asks(0, 1, SECOND) + asks(0, 2, SECOND)),
+        "slow-reader": (SMALL, asks() + answered(BIG) + STOPS_READING + asks(MANY, NINE) * 2 + passes(5000)),
+        "late-reader": (SMALL, asks() + answered(BIG) + STOPS_READING + asks(MANY, NINE) + STOPS_READING + asks()),
+        "slow-reader-waits-for-many": (SMALL, STOPS_READING + asks(MANY, NINE) + answered(BIG)),
+        "sheds": (SMALL, asks() + answered(BIG) + STOPS_READING + asks(MANY, NINE) + SHEDS + SHEDS),
+        "drains": (0, asks() + DRAINS + answered() + asks()),
+        "reloads": (0, hit + reloads(NO_CACHE | FEW_IN_FLIGHT) + asks() + reloads(0) + asks()),
+        "too-long": (0, b"\x0d\0\1" + asks()),
+        "is-silent": (0, passes(9000) + passes(1000)),
+        "idles": (0, hit + passes(30000)),
+        "stops-inside-a-message": (0, sent(framed[:9]) + passes(5000)),
+        "forged-record": (0, asks() + forged(record(A, b"\xc0\0\2\1")) + asks()),
+        "forged-name": (0, asks() + forged(record(CNAME, b"\xc0\x18")) + asks()),
+        "forged-rubbish": (0, asks() + b"\4\0\x0c" + bytes(12) + asks(0, 2)),
+        "not-a-query": (0, no_query + asks()),
+        "same-turn": (0, asks(0, 1, SAME_TURN) + asks(0, 2, SECOND | SAME_TURN) + asks(B_TEST, 3) + answered()),
+    }
+    for title, content in (("queries", queries()), ("frames", frames())):
+        for name_, text in content.items():
+            framed = text if title == "frames" else struct.pack("!H", len(text)) + text
+            stories[f"{title}-{name_}"] = (0, sent(framed) + answered())
+    return {title: bytes([settings]) + steps for title, (settings, steps) in stories.items()}
+
+
+def main():
+    targets = {"frame": frames(), "query": queries(), "answer": answers(), "cached": cached(), "path": paths()}
+    for target, inputs in targets.items():
+        folder = HERE / target
+        folder.mkdir(parents=True, exist_ok=True)
+        for title, content in inputs.items():
+            (folder / title).write_bytes(content)
+
+
+main()

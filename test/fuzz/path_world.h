@@ -1,0 +1,239 @@
+/* path_world: a worker's parts for one input: the real clients, forwarder, cache and limits, but no thread, a clock
+ * that stands until it is told, and an upstream that does what the input says. It takes the place of clock.c and pool.c
+ * at link time. */
+#ifndef PATH_WORLD_H
+#define PATH_WORLD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client.h"
+#include "clients.h"
+#include "common/clock.h"
+#include "forwarder.h"
+#include "prefetch.h"
+
+enum { ASKED_MAX = 64, CONNECTIONS_MAX = 32, MAX_QUERY_BYTES = 512, MAX_UNSENT_BYTES = 128 * 1024 };
+
+static struct world {
+    uint64_t now_ns;
+    struct loop loop;
+    struct buffers buffers;
+    struct clients clients;
+    struct forwarder forwarder;
+    struct prefetch prefetch;
+    struct shared_tables shared;
+    struct connections *connections;
+    struct busiest *busiest;
+    struct counters *counters;
+    atomic_uint load;
+    uint8_t *scratch; /* kept from one input to the next */
+
+    struct exchange *asked[ASKED_MAX]; /* on their way upstream */
+    unsigned asked_count;
+    bool down;
+    uint8_t *answer; /* ANSWER_BYTES_MAX; kept, too */
+
+    void (*end_reply)(struct transport *transport, struct slot_handle client, size_t size); /* the clients' own */
+    uint64_t begun;                                                                         /* queries handed over, */
+    uint64_t ended;                                                                         /* and those that ended */
+} world;
+
+static inline void need(bool holds)
+{
+    if (!holds) abort();
+}
+
+/* ---- the clock ---- */
+
+uint64_t clock_now_ns(void)
+{
+    return world.now_ns;
+}
+
+int64_t clock_wall_s(void)
+{
+    return (int64_t)(world.now_ns / NS_PER_S);
+}
+
+uint64_t clock_monotonic_us(void)
+{
+    return world.now_ns / NS_PER_US;
+}
+
+/* ---- upstream ---- */
+
+void pool_ask(struct pool *pool, struct exchange *exchange, uint64_t now_ns)
+{
+    (void)pool;
+    need(now_ns == world.now_ns && world.asked_count < ASKED_MAX);
+    world.asked[world.asked_count++] = exchange;
+}
+
+static inline struct exchange *world_take_asked(unsigned n)
+{
+    struct exchange *exchange = world.asked[n];
+    world.asked[n] = world.asked[--world.asked_count];
+    return exchange;
+}
+
+void pool_favour(struct pool *pool, struct exchange *exchange)
+{
+    (void)pool;
+    exchange->modest = true;
+}
+
+void pool_cancel(struct exchange *exchange)
+{
+    for (unsigned i = 0; i < world.asked_count; i++)
+        if (world.asked[i] == exchange) world_take_asked(i--);
+}
+
+bool pool_is_down(const struct pool *pool)
+{
+    (void)pool;
+    return world.down;
+}
+
+/* The n-th question ends, without an answer or with that message, which may be none. */
+static inline void world_fail(unsigned n, enum exchange_result result)
+{
+    struct exchange *exchange = world_take_asked(n);
+    exchange->on_done(exchange, result, NULL);
+}
+
+static inline void world_answer(unsigned n, const uint8_t *message, size_t size)
+{
+    struct answer answer;
+    if (answer_parse(message, size, &world.asked[n]->key, world.answer, &answer) != ANSWER_GOOD) {
+        world_fail(n, EXCHANGE_FAULTY);
+        return;
+    }
+    struct exchange *exchange = world_take_asked(n);
+    exchange->on_done(exchange, EXCHANGE_ANSWERED, &answer);
+}
+
+/* ---- the worker ---- */
+
+/* Every query ends once: never more often than it began, and for a client that is there it is its own that ends. */
+static inline void end_reply(struct transport *transport, struct slot_handle handle, size_t size)
+{
+    struct client_place *place = slots_find(&world.clients.places, handle);
+    need(!place || place->client->in_flight > 0);
+    need(++world.ended <= world.begun);
+    world.end_reply(transport, handle, size);
+}
+
+static inline struct asking begin_query_of(struct clients *clients, const struct client *client)
+{
+    world.begun++;
+    return (struct asking){&clients->transport, client_handle(client), &client->address};
+}
+
+static inline void on_message(struct clients *clients, struct client *client, const uint8_t *message, size_t size)
+{
+    const struct asking asking = begin_query_of(clients, client);
+    client->ended = client->ended || client->refused;
+    if (client->refused)
+        forwarder_handle_prohibited(&world.forwarder, &asking, message, size);
+    else
+        forwarder_handle(&world.forwarder, &asking, message, size);
+}
+
+static inline void on_too_long(struct clients *clients, struct client *client, const uint8_t *front, size_t size)
+{
+    const struct asking asking = begin_query_of(clients, client);
+    client->ended = client->ended || client->refused;
+    if (client->refused)
+        forwarder_handle_prohibited(&world.forwarder, &asking, front, size);
+    else
+        forwarder_handle_too_long(&world.forwarder, &asking, front, size);
+}
+
+/* Connections closed by the proxy, for whatever cause. */
+static inline uint64_t world_closed(void)
+{
+    uint64_t closed = 0;
+    for (unsigned i = 0; i < LABEL_CLOSED_COUNT; i++) closed += counter_read(&world.counters->client_closed[i][0]);
+    return closed;
+}
+
+static inline void world_turn(void)
+{
+    loop_turn(&world.loop, 0);
+    prefetch_tick(&world.prefetch, world.now_ns);
+    forwarder_tick(&world.forwarder, world.now_ns);
+    clients_tick(&world.clients, world.now_ns);
+}
+
+/* ---- life ---- */
+
+struct world_options {
+    struct client_options client;
+    struct forwarder_options forwarder;
+    struct cache_options cache;
+    struct ratelimit_options ratelimit;
+};
+
+static inline void world_begin_tables(const struct world_options *options)
+{
+    const struct topnames_options topnames = {.top = 8, .half_life_ns = 6 * 3600 * NS_PER_S};
+    const struct connections_options connections = {.max_connections = CONNECTIONS_MAX,
+                                                    .max_per_address = CONNECTIONS_MAX};
+    world.shared.hash_key = (struct hash_key){1, 2};
+    world.shared.cache = cache_new(&options->cache);
+    world.shared.topnames = topnames_new(&topnames);
+    world.shared.ratelimit = ratelimit_new(&options->ratelimit, &world.shared.hash_key);
+    world.connections = connections_new(&connections, &world.shared.hash_key);
+    world.busiest = busiest_new();
+    world.counters = counters_new();
+    need(world.shared.cache && world.shared.topnames && world.shared.ratelimit && world.connections);
+    need(world.busiest && world.counters && world.scratch && world.answer);
+}
+
+static inline void world_begin(const struct world_options *options)
+{
+    uint8_t *scratch = world.scratch ? world.scratch : malloc(CLIENT_SCRATCH_BYTES);
+    uint8_t *answer = world.answer ? world.answer : malloc(ANSWER_BYTES_MAX);
+    world = (struct world){.now_ns = 1000 * NS_PER_S, .scratch = scratch, .answer = answer};
+    world_begin_tables(options);
+    buffers_init(&world.buffers);
+    need(loop_init(&world.loop));
+    const struct clients_place place = {
+        .loop = &world.loop,
+        .buffers = &world.buffers,
+        .counters = world.counters,
+        .connections = world.connections,
+        .busiest = world.busiest,
+        .load = &world.load,
+        .scratch = world.scratch,
+    };
+    need(clients_init(&world.clients, &options->client, &place));
+    world.clients.on_message = on_message;
+    world.clients.on_too_long = on_too_long;
+    world.end_reply = world.clients.transport.end_reply;
+    world.clients.transport.end_reply = end_reply;
+    need(forwarder_init(&world.forwarder, &options->forwarder, &world.shared, NULL, world.counters, &world.loop));
+    prefetch_init(&world.prefetch, &world.forwarder, 0, 1);
+}
+
+static inline void world_end(void)
+{
+    forwarder_done(&world.forwarder);
+    need(world.asked_count == 0);
+    clients_done(&world.clients);
+    need(world.load == 0 && connections_count(world.connections) == 0);
+    loop_done(&world.loop);
+    buffers_done(&world.buffers);
+    cache_free(world.shared.cache);
+    topnames_free(world.shared.topnames);
+    ratelimit_free(world.shared.ratelimit);
+    connections_free(world.connections);
+    busiest_free(world.busiest);
+    counters_free(world.counters);
+}
+
+#endif
