@@ -122,9 +122,17 @@ void dispatch_waiting(struct pool *pool)
 
 /* ---- when a session fails a question ---- */
 
+/* It is in flight on a session that nothing is held against; a hung one is not relied on. */
+static bool may_be_answered(const struct exchange *exchange)
+{
+    for (int i = 0; i < EXCHANGE_ASKS_MAX; i++)
+        if (exchange->asks[i].session && session_is_open(exchange->asks[i].session)) return true;
+    return false;
+}
+
 void dispatch_again(struct pool *pool, struct exchange *exchange)
 {
-    if (exchange_is_live(exchange)) return; /* its other ask may still be answered */
+    if (may_be_answered(exchange)) return; /* by its other ask */
     if (exchange->deaths >= EXCHANGE_DEATHS_MAX)
         pool_finish(pool, exchange, EXCHANGE_FAULTY, NULL);
     else
@@ -141,7 +149,7 @@ static void fail_asks(struct pool *pool, struct remote *remote, struct list *ask
          * the other. */
         bool early = pool->host.loop->now_ns - ask->sent_ns < remote->rtt.least_ns / 2;
         session_forget(ask);
-        if (blamed && !early && !exchange_is_live(exchange))
+        if (blamed && !early && !may_be_answered(exchange))
             exchange->deaths++; /* two asks that die together are one death */
         counter_add(&pool->counters->upstream_retries[remote->index][LABEL_RETRY_CLOSED], 1);
         dispatch_again(pool, exchange);
@@ -157,21 +165,16 @@ void dispatch_elsewhere(struct pool *pool, struct session *session, bool blamed)
 
 /* ---- silence ---- */
 
+/* However slow the upstream was, a second and a third ask must still fit into the question's time. */
 static uint64_t hung_after_ns(const struct session *session)
 {
+    uint64_t most_ns = container_of(session->host, struct pool, host)->options.query_timeout_ns / 3;
     uint64_t timeout_ns = rtt_timeout_ns(&session->remote->rtt);
     bool many = session->asked_in_silence >= HUNG_ASKED;
     uint64_t silence_ns = many ? 2 * timeout_ns : 4 * timeout_ns;
     uint64_t least_ns = many ? HUNG_MIN_NS : SILENT_MIN_NS;
-    return silence_ns > least_ns ? silence_ns : least_ns;
-}
-
-/* It is in flight on a session that nothing is held against. */
-static bool may_be_answered(const struct exchange *exchange)
-{
-    for (int i = 0; i < EXCHANGE_ASKS_MAX; i++)
-        if (exchange->asks[i].session && session_is_open(exchange->asks[i].session)) return true;
-    return false;
+    if (silence_ns < least_ns) silence_ns = least_ns;
+    return silence_ns < most_ns ? silence_ns : most_ns;
 }
 
 /* Every question of a hung session that is not asked elsewhere already is asked again; should the session speak after
@@ -187,19 +190,34 @@ static void ask_again_all(struct pool *pool, struct session *session, struct lis
     }
 }
 
+/* What stopped this session mostly stopped all to its upstream: those not heard since are not relied on either, or a
+ * question would find out about each of them in turn. */
+static void doubt_unheard(struct pool *pool, const struct session *hung)
+{
+    uint64_t since_ns = hung->silent_from_ns;
+    list_for_each (node, &hung->remote->sessions) {
+        struct session *session = container_of(node, struct session, of_remote);
+        if (session_is_open(session) && session->heard_ns <= since_ns) session->doubted = true;
+    }
+    list_for_each (node, &hung->remote->sessions) {
+        struct session *session = container_of(node, struct session, of_remote);
+        if (session->state != SESSION_READY || !session->doubted) continue;
+        ask_again_all(pool, session, &session->overdue);
+        ask_again_all(pool, session, &session->asks);
+    }
+}
+
 static void declare_hung(struct pool *pool, struct session *session, uint64_t now_ns)
 {
     struct remote *remote = session->remote;
     uint64_t held_back;
-    session->doubted = true;
     remote->avoid_until_ns = now_ns + AVOID_NS;
     rtt_back_off(&remote->rtt);
     counter_add(&pool->counters->upstream_failures[remote->index][LABEL_FAILURE_HUNG], 1);
     if (log_repeat_due(&remote->trouble, now_ns, &held_back))
         log_warning(pool->log, "upstream session hangs", log_text("upstream", remote->label),
                     log_number("waiting", session->in_flight), log_number("repeated", held_back));
-    ask_again_all(pool, session, &session->overdue);
-    ask_again_all(pool, session, &session->asks);
+    doubt_unheard(pool, session);
 }
 
 static void hedge(struct pool *pool, struct ask *ask)

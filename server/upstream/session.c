@@ -213,7 +213,7 @@ static enum tls_status read_once(struct session *session, unsigned *ret_failure)
     if (status == TLS_AGAIN) return status;
     *ret_failure = failure_of(status);
     if (status != TLS_DONE) return status;
-    session->used_ns = host->loop->now_ns;
+    session->used_ns = session->heard_ns = host->loop->now_ns;
     session->asked_in_silence = 0;
     if (take_messages(session, host->scratch, have + got)) return TLS_DONE;
     *ret_failure = LABEL_FAILURE_FRAME;

@@ -59,6 +59,7 @@ struct session {
     uint64_t opened_ns;
     uint64_t max_age_ns;       /* with this session's own jitter */
     uint64_t used_ns;          /* asked or received, last */
+    uint64_t heard_ns;         /* received, last; at first when it was ready */
     uint64_t silent_from_ns;   /* when the first question was asked since anything was received, */
     uint32_t asked_in_silence; /* and how many were */
     struct buffer *unsent;     /* framed queries; NULL where none */

@@ -127,7 +127,7 @@ void upkeep_on_ready(struct session *session)
     uint64_t now_ns = pool->host.loop->now_ns;
     bool resumed = tls_is_resumed(session->tls);
     pool->trim_at_ns = now_ns + TRIM_NS;
-    session->used_ns = now_ns;
+    session->used_ns = session->heard_ns = now_ns;
     session->asked_in_silence = 0;
     counter_add(&pool->counters->upstream_handshakes[remote->index][resumed ? LABEL_RESUMED_YES : LABEL_RESUMED_NO], 1);
     histogram_observe(&pool->counters->handshake_duration[0], now_ns - session->opened_ns, 1);

@@ -210,7 +210,7 @@ static inline void fake_answer(unsigned n, struct exchange *exchange, uint16_t r
         memcpy(message + size, record, sizeof record);
         size += sizeof record;
     }
-    session->used_ns = session->host->loop->now_ns;
+    session->used_ns = session->heard_ns = session->host->loop->now_ns;
     session->asked_in_silence = 0;
     session->host->on_response(session, ask, message, size);
 }
@@ -221,6 +221,7 @@ static inline void fake_garbage(unsigned n, struct exchange *exchange)
     static const uint8_t garbage[] = {0, 0, 0x81, 0x80, 0, 1, 0, 9, 0, 0, 0, 0, 0xff, 0xff};
     struct session *session = world.sessions[n];
     struct ask *ask = exchange->asks[0].session == session ? &exchange->asks[0] : &exchange->asks[1];
+    session->heard_ns = session->host->loop->now_ns;
     session->asked_in_silence = 0;
     session->host->on_response(session, ask, garbage, sizeof garbage);
 }

@@ -1,0 +1,162 @@
+/* When silence is held against a session, and against which others: stories told to the pool without sockets. */
+#include "pool_story.h"
+
+static void answer_quickly(int times)
+{
+    for (int i = 0; i < times; i++) {
+        struct exchange *exchange = ask(39);
+        story.loop.now_ns += NS_PER_MS;
+        fake_answer(0, exchange, 0);
+    }
+}
+
+/* Two sessions, the second of them idle: a question was hedged onto it, and answered. */
+static void begin_with_spare(void)
+{
+    begin_settled(1);
+    struct exchange *slow = ask(0);
+    pass_ms(30);
+    fake_ready(1);
+    tick();
+    fake_answer(1, slow, 0);
+    answer_quickly(40);
+    assert_int_equal(rtt_timeout_ns(&story.pool.remotes[0].rtt), RTT_TIMEOUT_MIN_NS);
+    assert_int_equal(alive(), 2);
+}
+
+static void what_stopped_one_session_stopped_those_not_heard_since(void **state)
+{
+    (void)state;
+    begin_with_spare();
+    for (int i = 0; i < 5; i++) ask(i);
+    pass_ms(55); /* hedged onto the spare one, and no word from either */
+    assert_int_equal(world.opened, 3);
+    fake_ready(2);
+    tick();
+    for (int i = 0; i < 5; i++) {
+        assert_true(exchange_is_on(&story.askers[i].exchange, world.sessions[2]));
+        fake_answer(2, &story.askers[i].exchange, 0);
+    }
+    tick();
+    assert_null(world.sessions[0]);
+    assert_null(world.sessions[1]);
+    end();
+}
+
+static void an_idle_session_not_heard_since_is_not_relied_on_either(void **state)
+{
+    (void)state;
+    begin_with_spare();
+    story.pool.hedge_credit = story.pool.options.hedge_percent = 0;
+    for (int i = 0; i < 3; i++) ask(i);
+    pass_ms(55);
+    assert_null(world.sessions[1]);
+    assert_int_equal(world.opened, 3);
+    fake_ready(2);
+    tick();
+    for (int i = 0; i < 3; i++) assert_true(exchange_is_on(&story.askers[i].exchange, world.sessions[2]));
+    end();
+}
+
+static void a_session_heard_since_stays_when_another_hangs(void **state)
+{
+    (void)state;
+    begin_with_spare();
+    for (int i = 0; i < 5; i++) ask(i);
+    pass_ms(30);
+    fake_answer(1, &story.askers[0].exchange, 0);
+    pass_ms(25);
+    assert_true(world.sessions[0]->doubted);
+    assert_false(world.sessions[1]->doubted);
+    assert_int_equal(world.opened, 2);
+    end();
+}
+
+/* Three questions on session 0, which falls silent, so that they are asked on session 1, too. */
+static void begin_hung(void)
+{
+    begin_settled(1);
+    story.pool.hedge_credit = story.pool.options.hedge_percent = 0;
+    for (int i = 0; i < 3; i++) ask(i);
+    pass_ms(55);
+    fake_ready(1);
+    tick();
+    for (int i = 0; i < 3; i++) assert_true(exchange_is_on(&story.askers[i].exchange, world.sessions[1]));
+}
+
+static void a_hung_session_is_no_reason_not_to_ask_again(void **state)
+{
+    (void)state;
+    begin_hung();
+    fake_end(1, LABEL_FAILURE_RESET);
+    tick();
+    assert_int_equal(world.opened, 3);
+    fake_ready(2);
+    tick();
+    for (int i = 0; i < 3; i++) {
+        assert_true(exchange_is_on(&story.askers[i].exchange, world.sessions[0])); /* it may still speak */
+        assert_true(exchange_is_on(&story.askers[i].exchange, world.sessions[2]));
+        assert_int_equal(story.askers[i].exchange.deaths, 1);
+    }
+    end();
+}
+
+static void a_question_in_flight_on_a_hung_session_may_kill_no_more_than_three(void **state)
+{
+    (void)state;
+    begin_hung();
+    struct exchange *poison = &story.askers[0].exchange;
+    for (int death = 1; death <= 3; death++) {
+        fake_end(number_of(poison->asks[1].session), LABEL_FAILURE_CLOSED);
+        tick();
+        for (unsigned i = 0; i < world.opened; i++)
+            if (world.sessions[i] && world.sessions[i]->state < SESSION_READY) fake_ready(i);
+        tick();
+    }
+    assert_int_equal(story.askers[0].done, 1);
+    assert_int_equal(story.askers[0].result, EXCHANGE_FAULTY);
+    end();
+}
+
+static void an_answer_that_is_none_is_asked_for_again_beside_a_hung_session(void **state)
+{
+    (void)state;
+    begin_hung();
+    fake_garbage(1, &story.askers[0].exchange);
+    fake_answer(1, &story.askers[1].exchange, 0);
+    fake_answer(1, &story.askers[2].exchange, 0);
+    tick();
+    assert_true(exchange_is_on(&story.askers[0].exchange, world.sessions[1]));
+    end();
+}
+
+static void however_slow_an_upstream_was_silence_leaves_time_for_two_more_asks(void **state)
+{
+    (void)state;
+    for (int asked = 1; asked <= 3; asked += 2) {
+        begin_settled(1);
+        story.pool.hedge_credit = story.pool.options.hedge_percent = 0;
+        story.pool.remotes[0].rtt.smoothed_ns = NS_PER_S;
+        story.pool.remotes[0].rtt.doublings = 5; /* its sessions hung before */
+        for (int i = 0; i < asked; i++) ask(i);
+        pass_ms(1490);
+        assert_false(world.sessions[0]->doubted);
+        pass_ms(20); /* a third of query_timeout */
+        assert_true(world.sessions[0]->doubted);
+        end();
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_stopped_one_session_stopped_those_not_heard_since),
+        cmocka_unit_test(an_idle_session_not_heard_since_is_not_relied_on_either),
+        cmocka_unit_test(a_session_heard_since_stays_when_another_hangs),
+        cmocka_unit_test(a_hung_session_is_no_reason_not_to_ask_again),
+        cmocka_unit_test(a_question_in_flight_on_a_hung_session_may_kill_no_more_than_three),
+        cmocka_unit_test(an_answer_that_is_none_is_asked_for_again_beside_a_hung_session),
+        cmocka_unit_test(however_slow_an_upstream_was_silence_leaves_time_for_two_more_asks),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
