@@ -51,7 +51,7 @@ static const struct setting of_config[] = {
     {"upstream.max_sessions", SETTING_NUMBER, FIELD(pool.max_sessions), 1, 64, NULL, "4",
      "Sessions of a worker to one upstream."},
     {"upstream.max_handshakes", SETTING_NUMBER, FIELD(pool.max_handshakes), 1, 64, NULL, "4",
-     "Handshakes of a worker at once."},
+     "Handshakes of a worker at once, not counting those that got no word for a quarter of a second."},
     {"upstream.padding", SETTING_NUMBER, FIELD(pool.padding), 1, 512, "off", "128",
      "Questions are padded to a multiple of so many bytes (RFC 8467)."},
     {"upstream.hedge", SETTING_NUMBER, FIELD(pool.hedge_percent), 0, 100, NULL, "5",

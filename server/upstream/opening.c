@@ -31,8 +31,8 @@ static bool has_slow_attempt(const struct remote *remote, uint64_t now_ns)
     return false;
 }
 
-/* The first upstream that may be tried. Those whose sessions hang come last; so does one that is already being slow
- * about a connection. */
+/* The first upstream that may be tried. Those whose sessions hang come last. One that is slow about a connection is not
+ * tried beside it, nor one that failed: the attempt under way will tell. */
 static struct remote *pick(struct pool *pool, uint64_t now_ns)
 {
     struct remote *second = NULL;
@@ -41,6 +41,7 @@ static struct remote *pick(struct pool *pool, uint64_t now_ns)
         if (!backoff_allows(&remote->backoff, now_ns)) continue;
         if (remote_open(remote) + remote_connecting(remote) >= pool->options.max_sessions) continue;
         if (has_slow_attempt(remote, now_ns)) continue;
+        if (remote->backoff.failures > 0 && remote_connecting(remote) > 0) continue;
         if (now_ns >= remote->avoid_until_ns) return remote;
         if (!second) second = remote;
     }
@@ -159,11 +160,10 @@ void opening_wanted(struct pool *pool, uint64_t now_ns)
     unsigned wanted = count_wanted(pool);
     if (wanted == 0 && opening_is_cold(pool, now_ns)) wanted = 1;
     if (wanted == 0 && attempts == 0) open_preferred(pool, now_ns);
-    while (fresh < wanted && attempts < pool->options.max_handshakes) {
+    while (fresh < wanted && fresh < pool->options.max_handshakes) {
         struct remote *remote = pick(pool, now_ns);
         if (!remote) return;
         if (!opening_begin(pool, remote, now_ns)) continue; /* backed off: the next is picked */
         fresh++;
-        attempts++;
     }
 }

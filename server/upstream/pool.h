@@ -33,7 +33,7 @@ struct pool_options {
     bool keep_warm;          /* a worker with recent traffic always has a live session */
     uint32_t max_in_flight;  /* queries on a session */
     uint32_t max_sessions;   /* of a worker to one upstream */
-    uint32_t max_handshakes; /* of a worker at once */
+    uint32_t max_handshakes; /* of a worker at once; not those that got no word for a quarter of a second */
     uint16_t padding;        /* block size, 0 = off */
     uint8_t hedge_percent;   /* questions asked twice because the first ask is slow, at most this share */
 };

@@ -106,6 +106,51 @@ static void handshakes_at_once_are_bounded(void **state)
     end();
 }
 
+/* Questions that want a session each: a fresh one, one that saw a death, and two to be asked alone. */
+static void ask_for_four_sessions(void)
+{
+    for (int i = 0; i < 4; i++) {
+        struct exchange *exchange = ask(i);
+        exchange->deaths = (uint8_t)(i < 2 ? i : EXCHANGE_DEATHS_ALONE);
+        if (i == 0) continue;
+        list_remove(&exchange->waiting);
+        list_push(&story.pool.lines[LINE_CHOOSY], &exchange->waiting);
+    }
+    tick();
+}
+
+static void attempts_that_get_no_word_leave_room_for_the_next_upstream(void **state)
+{
+    (void)state;
+    begin(2);
+    ask_for_four_sessions();
+    assert_int_equal(remote_connecting(&story.pool.remotes[0]), 4); /* max_handshakes */
+    pass_ms(260);
+    assert_int_equal(remote_connecting(&story.pool.remotes[1]), 4);
+    fake_ready(4);
+    tick();
+    fake_answer(4, &story.askers[0].exchange, 0);
+    assert_answered(0);
+    end();
+}
+
+static void an_upstream_that_failed_is_tried_once_at_a_time(void **state)
+{
+    (void)state;
+    begin(1);
+    ask_for_four_sessions();
+    fake_end(0, LABEL_FAILURE_CLOSED);
+    for (unsigned i = 1; i < 4; i++) fake_end(i, LABEL_FAILURE_CLOSED);
+    pass_ms(240);
+    assert_int_equal(world.opened, 5);
+    fake_ready(4);
+    tick();
+    fake_answer(4, &story.askers[0].exchange, 0);
+    tick();
+    assert_int_equal(world.opened, 7); /* it is there again: one each for those still in line */
+    end();
+}
+
 /* ---- upkeep ---- */
 
 static void an_idle_session_is_closed_before_the_upstream_would(void **state)
@@ -295,6 +340,8 @@ int main(void)
         cmocka_unit_test(while_all_are_gone_few_tries_are_made_and_the_return_is_seen_soon),
         cmocka_unit_test(connecting_has_a_timeout),
         cmocka_unit_test(handshakes_at_once_are_bounded),
+        cmocka_unit_test(attempts_that_get_no_word_leave_room_for_the_next_upstream),
+        cmocka_unit_test(an_upstream_that_failed_is_tried_once_at_a_time),
         cmocka_unit_test(an_idle_session_is_closed_before_the_upstream_would),
         cmocka_unit_test(with_recent_traffic_it_is_kept_warm_by_a_query_of_our_own),
         cmocka_unit_test(an_old_session_is_replaced_before_it_goes),
