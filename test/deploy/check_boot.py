@@ -10,7 +10,7 @@ import time
 import checks
 import clients
 import package
-from machine import Machine
+from machine import Machine, make_tree
 from process import wait_for
 from world import World
 
@@ -255,7 +255,8 @@ def check_resolved(check, machine):
 def main():
     check = checks.Checks()
     deb = package.build()
-    with World("boot") as world, Machine(world) as machine:
+    tree = make_tree()
+    with World("boot") as world, Machine(world, tree) as machine:
         machine.trust(world.pki.ca_file)
         machine.put(deb, "/root/package.deb")
         machine.sh("dpkg -i /root/package.deb")

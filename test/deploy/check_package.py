@@ -9,7 +9,7 @@ import tempfile
 import checks
 import clients
 import package
-from machine import Machine
+from machine import Machine, make_tree
 from world import World
 
 CONFIG = "/etc/dns-tls-proxy/dns-tls-proxy.yaml"
@@ -149,7 +149,8 @@ def main():
         with tempfile.TemporaryDirectory() as name:
             check_contents(check, old)
             check_files(check, old, pathlib.Path(name))
-        with World("package") as world, Machine(world) as machine:
+        tree = make_tree()
+        with World("package") as world, Machine(world, tree) as machine:
             machine.trust(world.pki.ca_file)
             check_life(check, machine, old, new)
     check.finish()

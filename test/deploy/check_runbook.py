@@ -13,7 +13,7 @@ import check_manifests
 import checks
 import containers
 import package
-from machine import Machine
+from machine import Machine, make_tree
 from world import World
 
 RUNBOOK = checks.ROOT / "docs/RUNBOOK.md"
@@ -92,7 +92,8 @@ def check_settings(check, text, folder):
 def check_machine(check, text):
     """As root on a machine that has the package's file at hand; `editor` stands for the operator's own."""
     deb = package.build()
-    with World("runbook") as world, Machine(world) as machine:
+    tree = make_tree()
+    with World("runbook") as world, Machine(world, tree) as machine:
         machine.trust(world.pki.ca_file)
         machine.put(deb, f"/root/{deb.name}")
         machine.write("/usr/local/bin/editor", "#!/bin/sh\nsed -i 's/# drain_timeout: 5s/drain_timeout: 4s/' \"$1\"\n")

@@ -34,11 +34,11 @@ SOURCES = "/etc/apt/sources.list.d/debian.sources"
 
 
 def make_tree():
-    """The tree machines start from; made once."""
+    """The tree machines start from; made once, and outside of a World, which has no way to Debian's packages."""
+    checks.install("systemd-container", "mmdebstrap")
     tree = checks.CACHE / "tree"
     if (tree / "made").exists():
         return tree
-    checks.install("systemd-container", "mmdebstrap")
     if tree.exists():
         shutil.rmtree(tree)
     checks.CACHE.mkdir(parents=True, exist_ok=True)
@@ -59,17 +59,17 @@ def make_tree():
 
 
 class Machine:
-    """`with` boots it and powers it off. Its root is a layer over the tree, so nothing is kept."""
+    """`with` boots it and powers it off. Its root is a layer over the tree of make_tree(), so nothing is kept."""
 
-    def __init__(self, world):
+    def __init__(self, world, tree):
         self.world = world
+        self.tree = tree
         self._layers = pathlib.Path(tempfile.mkdtemp(prefix="machine-", dir=checks.CACHE))
         self.root = self._layers / "root"
         self.leader = None
         self._nspawn = None
 
     def __enter__(self):
-        tree = make_tree()
         for name in ("root", "upper", "work"):
             (self._layers / name).mkdir()
         checks.run(
@@ -78,7 +78,7 @@ class Machine:
             "overlay",
             "overlay",
             "-o",
-            f"lowerdir={tree},upperdir={self._layers}/upper,workdir={self._layers}/work",
+            f"lowerdir={self.tree},upperdir={self._layers}/upper,workdir={self._layers}/work",
             self.root,
         )
         self._log = open(self._layers / "boot.log", "wb")
