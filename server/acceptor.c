@@ -17,13 +17,16 @@
 enum { BURST = 64 }; /* connections taken of one listener before the next has its turn */
 
 #define BEAT_NS  (2 * NS_PER_S)
-#define PAUSE_NS (10 * NS_PER_MS) /* where there is no room: long enough not to spin, short enough not to be felt */
+#define LEAVE_NS (1500 * NS_PER_MS) /* an address given up: as long as the kernel holds back who has not asked yet */
+#define PAUSE_NS (10 * NS_PER_MS)   /* where there is no room: long enough not to spin, short enough not to be felt */
+
+enum { DOORS_MAX = 2 * LISTENERS_MAX }; /* as many may leave as come */
 
 enum mail_kind { MAIL_RELOAD, MAIL_STOP };
 
 struct acceptor_mail {
     struct mail mail;
-    struct listeners listeners;
+    struct listeners listeners; /* of MAIL_RELOAD: the set from now on */
     struct access_list *access;
     uint32_t max_connections;
 };
@@ -31,7 +34,8 @@ struct acceptor_mail {
 struct door {
     struct loop_source source;
     struct acceptor *acceptor;
-    bool waiting; /* connections may wait: it is to be looked at */
+    uint64_t closes_ns; /* CLOCK_NEVER: it stays */
+    bool waiting;       /* connections may wait: it is to be looked at */
 };
 
 struct acceptor {
@@ -39,8 +43,8 @@ struct acceptor {
     struct acceptor_place place;
     struct loop loop;
     struct mailbox mailbox;
-    struct listeners listeners;
-    struct door doors[LISTENERS_MAX]; /* of the listeners, in their order */
+    struct door doors[DOORS_MAX]; /* those without a descriptor (-1) are free */
+    bool inherited;               /* the doors are systemd's, and go on without us */
     struct access_list *access;
     uint32_t max_connections;
     struct counters *counters;
@@ -155,44 +159,92 @@ static void accept_waiting(struct acceptor *acceptor)
 {
     if (acceptor->resume_ns > acceptor->loop.now_ns) return;
     acceptor->resume_ns = 0;
-    for (unsigned i = 0; i < acceptor->listeners.count; i++) {
+    for (unsigned i = 0; i < DOORS_MAX; i++) {
         struct door *door = &acceptor->doors[i];
         for (int n = 0; n < BURST && door->waiting && acceptor->resume_ns == 0; n++)
             if (!accept_one(acceptor, door)) break;
     }
 }
 
-/* ---- mail ---- */
+/* ---- doors ---- */
 
-static bool open_doors(struct acceptor *acceptor)
+static bool is_open(const struct door *door)
 {
-    for (unsigned i = 0; i < acceptor->listeners.count; i++) {
-        struct door *door = &acceptor->doors[i];
-        *door =
-            (struct door){.source = {acceptor->listeners.fds[i], on_connection}, .acceptor = acceptor, .waiting = true};
-        if (!loop_add(&acceptor->loop, &door->source, EPOLLIN)) return false;
-    }
-    return true;
+    return door->source.fd >= 0;
 }
 
-static bool is_listed(const struct listeners *listeners, int fd)
+/* Whoever stands there is let in first. */
+static void close_door(struct acceptor *acceptor, struct door *door)
 {
+    while (accept_one(acceptor, door)) continue;
+    loop_remove(&acceptor->loop, &door->source);
+    close(door->source.fd);
+    door->source.fd = -1;
+    door->waiting = false;
+}
+
+static struct door *find_door(struct acceptor *acceptor, int fd)
+{
+    for (unsigned i = 0; i < DOORS_MAX; i++)
+        if (acceptor->doors[i].source.fd == fd) return &acceptor->doors[i];
+    return NULL;
+}
+
+/* A free one, or that of the one who leaves next. */
+static struct door *free_door(struct acceptor *acceptor)
+{
+    struct door *free = find_door(acceptor, -1);
+    if (free) return free;
+    struct door *first = &acceptor->doors[0];
+    for (unsigned i = 1; i < DOORS_MAX; i++)
+        if (acceptor->doors[i].closes_ns < first->closes_ns) first = &acceptor->doors[i];
+    close_door(acceptor, first);
+    return first;
+}
+
+static bool open_door(struct acceptor *acceptor, int fd)
+{
+    struct door *door = free_door(acceptor);
+    *door =
+        (struct door){.source = {fd, on_connection}, .acceptor = acceptor, .closes_ns = CLOCK_NEVER, .waiting = true};
+    return loop_add(&acceptor->loop, &door->source, EPOLLIN);
+}
+
+static bool open_doors(struct acceptor *acceptor, const struct listeners *listeners)
+{
+    bool good = true;
     for (unsigned i = 0; i < listeners->count; i++)
-        if (listeners->fds[i] == fd) return true;
-    return false;
+        if (!find_door(acceptor, listeners->fds[i])) good = open_door(acceptor, listeners->fds[i]) && good;
+    return good;
 }
+
+/* Those that are given up stay open a while, for whoever has come to them already. */
+static void leave_doors(struct acceptor *acceptor, const struct listeners *kept)
+{
+    for (unsigned i = 0; i < DOORS_MAX; i++) {
+        struct door *door = &acceptor->doors[i];
+        if (is_open(door) && door->closes_ns == CLOCK_NEVER && !listeners_have(kept, door->source.fd))
+            door->closes_ns = acceptor->loop.now_ns + LEAVE_NS;
+    }
+}
+
+static void close_left(struct acceptor *acceptor, uint64_t now_ns)
+{
+    for (unsigned i = 0; i < DOORS_MAX; i++) {
+        struct door *door = &acceptor->doors[i];
+        if (is_open(door) && door->closes_ns <= now_ns) close_door(acceptor, door);
+    }
+}
+
+/* ---- mail ---- */
 
 static void apply(struct acceptor *acceptor, const struct acceptor_mail *mail)
 {
-    for (unsigned i = 0; i < acceptor->listeners.count; i++) {
-        loop_remove(&acceptor->loop, &acceptor->doors[i].source);
-        if (!is_listed(&mail->listeners, acceptor->listeners.fds[i])) close(acceptor->listeners.fds[i]);
-    }
     access_free(acceptor->access);
-    acceptor->listeners = mail->listeners;
     acceptor->access = mail->access;
     acceptor->max_connections = mail->max_connections;
-    if (!open_doors(acceptor))
+    leave_doors(acceptor, &mail->listeners);
+    if (!open_doors(acceptor, &mail->listeners))
         log_error(acceptor->place.log, "listener lost", log_text("why", strerror(errno)),
                   log_text("do", "restart the service"));
 }
@@ -236,13 +288,21 @@ bool acceptor_reload(struct acceptor *acceptor, const struct listeners *listener
 
 /* ---- the thread ---- */
 
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 static uint64_t next_deadline_ns(const struct acceptor *acceptor)
 {
-    uint64_t beat_ns = acceptor->loop.now_ns + BEAT_NS;
-    if (acceptor->resume_ns != 0) return acceptor->resume_ns < beat_ns ? acceptor->resume_ns : beat_ns;
-    for (unsigned i = 0; i < acceptor->listeners.count; i++)
-        if (acceptor->doors[i].waiting) return 0;
-    return beat_ns;
+    uint64_t deadline_ns = acceptor->loop.now_ns + BEAT_NS;
+    if (acceptor->resume_ns != 0) return earlier(acceptor->resume_ns, deadline_ns);
+    for (unsigned i = 0; i < DOORS_MAX; i++) {
+        const struct door *door = &acceptor->doors[i];
+        if (door->waiting) return 0;
+        if (is_open(door)) deadline_ns = earlier(door->closes_ns, deadline_ns);
+    }
+    return deadline_ns;
 }
 
 /* A connection does not take the processor away from a worker that is answering: those that come meanwhile are taken
@@ -261,7 +321,9 @@ static void *run(void *context)
         loop_turn(&acceptor->loop, next_deadline_ns(acceptor));
         heartbeat_beat(acceptor->place.heartbeat, acceptor->loop.now_ns);
         accept_waiting(acceptor);
+        close_left(acceptor, acceptor->loop.now_ns);
     }
+    if (!acceptor->inherited) close_left(acceptor, CLOCK_NEVER);
     heartbeat_stop(acceptor->place.heartbeat);
     return NULL;
 }
@@ -286,17 +348,16 @@ struct acceptor *acceptor_new(const struct acceptor_place *place, const struct l
     acceptor->place = *place;
     acceptor->max_connections = max_connections;
     acceptor->loop.epoll_fd = -1;
+    acceptor->inherited = listeners->inherited;
+    for (unsigned i = 0; i < DOORS_MAX; i++) acceptor->doors[i].source.fd = -1;
     acceptor->counters = counters_new();
     if (!mailbox_init(&acceptor->mailbox, on_mail) || !loop_init(&acceptor->loop) || !acceptor->counters) goto fail;
     if (!loop_add(&acceptor->loop, &acceptor->mailbox.source, EPOLLIN)) goto fail;
-    acceptor->listeners = *listeners;
-    if (!open_doors(acceptor)) {
-        acceptor->listeners.count = 0; /* the caller's still */
-        goto fail;
-    }
+    if (!open_doors(acceptor, listeners)) goto fail;
     acceptor->access = access;
     return acceptor;
 fail:
+    for (unsigned i = 0; i < DOORS_MAX; i++) acceptor->doors[i].source.fd = -1; /* the caller's still */
     acceptor_free(acceptor);
     return NULL;
 }
@@ -304,7 +365,8 @@ fail:
 void acceptor_free(struct acceptor *acceptor)
 {
     if (!acceptor) return;
-    listeners_close(&acceptor->listeners);
+    for (unsigned i = 0; i < DOORS_MAX; i++)
+        if (is_open(&acceptor->doors[i])) close(acceptor->doors[i].source.fd);
     access_free(acceptor->access);
     mailbox_done(&acceptor->mailbox);
     loop_done(&acceptor->loop);

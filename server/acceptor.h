@@ -2,7 +2,9 @@
  *
  * It never reads a byte of a client. Who is over a limit is closed at once and counted; who may not ask is handed over
  * marked, for one REFUSED. Where descriptors are out or max_connections is reached it pauses instead of spinning, and
- * has the workers close their idlest clients. Made, started and freed by the main thread. */
+ * has the workers close their idlest clients. A socket that is given up (a reload, a stop) is emptied before it is
+ * closed; systemd's are left as they are at a stop, for the next program. Made, started and freed by the main thread.
+ */
 #ifndef SERVER_ACCEPTOR_H
 #define SERVER_ACCEPTOR_H
 
@@ -45,8 +47,9 @@ bool acceptor_start(struct acceptor *acceptor);
 void acceptor_stop(struct acceptor *acceptor);
 void acceptor_join(struct acceptor *acceptor);
 
-/* Any thread: from now on with these listeners and this access list, which it takes; sockets that are in the new set
- * are the same descriptors, others it closes. False where memory is short: nothing was taken. */
+/* Any thread: from now on with these listeners and this access list, which it takes. Sockets that stay are the same
+ * descriptors; others it goes on accepting from for a second and a half, then closes. False where memory is short:
+ * nothing was taken. */
 bool acceptor_reload(struct acceptor *acceptor, const struct listeners *listeners, struct access_list *access,
                      uint32_t max_connections);
 

@@ -24,14 +24,20 @@ static void set_options(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &(int){DEFER_SECONDS}, sizeof(int));
 }
 
+static void set_shared(int fd, bool shared)
+{
+    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){shared}, sizeof(int));
+}
+
 /* A listening socket, or -1 with errno. */
-static int open_one(const struct address *address)
+static int open_one(const struct address *address, bool shared)
 {
     struct sockaddr_storage storage;
     socklen_t size = address_to_socket(address, &storage);
     int fd = socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return -1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+    set_shared(fd, shared);
     if (storage.ss_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){1}, sizeof(int));
     set_options(fd);
     if (bind(fd, (struct sockaddr *)&storage, size) == 0 && listen(fd, BACKLOG) == 0) return fd;
@@ -41,10 +47,17 @@ static int open_one(const struct address *address)
     return -1;
 }
 
-static bool add_opened(struct listeners *listeners, const struct address *address,
+static void add(struct listeners *listeners, int fd, const struct address *address)
+{
+    listeners->fds[listeners->count] = fd;
+    listeners->addresses[listeners->count] = *address;
+    listeners->count++;
+}
+
+static bool add_opened(struct listeners *listeners, const struct address *address, bool shared,
                        char ret_error[static LISTENER_ERROR_BYTES])
 {
-    int fd = open_one(address);
+    int fd = open_one(address, shared);
     if (fd < 0) {
         char text[ADDRESS_TEXT_BYTES];
         int error = errno;
@@ -54,9 +67,7 @@ static bool add_opened(struct listeners *listeners, const struct address *addres
         errno = error;
         return false;
     }
-    listeners->fds[listeners->count] = fd;
-    listeners->addresses[listeners->count] = *address;
-    listeners->count++;
+    add(listeners, fd, address);
     return true;
 }
 
@@ -72,9 +83,8 @@ static bool add_inherited(struct listeners *listeners, int fd, char ret_error[st
     }
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
     set_options(fd);
-    listeners->fds[listeners->count] = fd;
-    listeners->addresses[listeners->count] = address_from_socket(&storage);
-    listeners->count++;
+    struct address address = address_from_socket(&storage);
+    add(listeners, fd, &address);
     return true;
 }
 
@@ -84,14 +94,27 @@ static bool is_dispensable(const struct address *address, unsigned count)
     return !address_is_ipv4(address) && count > 1 && (errno == EADDRNOTAVAIL || errno == EAFNOSUPPORT);
 }
 
-/* Opens all, but for those that can be done without. */
-static bool open_all(struct listeners *listeners, const struct address *addresses, unsigned count,
-                     const struct log *log, char ret_error[static LISTENER_ERROR_BYTES])
+static int find_address(const struct listeners *listeners, const struct address *address)
+{
+    for (unsigned i = 0; i < listeners->count; i++)
+        if (address_equal(&listeners->addresses[i], address)) return listeners->fds[i];
+    return -1;
+}
+
+/* All of them, but for those that can be done without: the sockets of `current` (NULL: there are none), or new ones. */
+static bool add_all(struct listeners *listeners, const struct listeners *current, const struct address *addresses,
+                    unsigned count, const struct log *log, char ret_error[static LISTENER_ERROR_BYTES])
 {
     for (unsigned i = 0; i < count; i++) {
-        if (add_opened(listeners, &addresses[i], ret_error)) continue;
-        if (!is_dispensable(&addresses[i], count)) return false;
-        log_warning(log, "address left out", log_text("why", ret_error));
+        int fd = current ? find_address(current, &addresses[i]) : -1;
+        if (fd >= 0)
+            add(listeners, fd, &addresses[i]);
+        else if (add_opened(listeners, &addresses[i], current, ret_error))
+            continue;
+        else if (is_dispensable(&addresses[i], count))
+            log_warning(log, "address left out", log_text("why", ret_error));
+        else
+            return false;
     }
     return listeners->count > 0;
 }
@@ -106,7 +129,7 @@ bool listeners_open(struct listeners *ret_listeners, const struct address *addre
     listeners.inherited = passed > 0;
     for (unsigned i = 0; good && i < passed && i < LISTENERS_MAX; i++)
         good = add_inherited(&listeners, first + (int)i, ret_error);
-    if (good && !listeners.inherited) good = open_all(&listeners, addresses, count, log, ret_error);
+    if (good && !listeners.inherited) good = add_all(&listeners, NULL, addresses, count, log, ret_error);
     if (good)
         *ret_listeners = listeners;
     else
@@ -114,46 +137,55 @@ bool listeners_open(struct listeners *ret_listeners, const struct address *addre
     return good;
 }
 
-static int take_same(struct listeners *listeners, const struct address *address)
+static void share(const struct listeners *listeners, bool shared)
 {
-    for (unsigned i = 0; i < listeners->count; i++) {
-        if (!address_equal(&listeners->addresses[i], address)) continue;
-        int fd = listeners->fds[i];
-        listeners->count--;
-        listeners->fds[i] = listeners->fds[listeners->count];
-        listeners->addresses[i] = listeners->addresses[listeners->count];
-        return fd;
-    }
-    return -1;
+    for (unsigned i = 0; i < listeners->count; i++) set_shared(listeners->fds[i], shared);
 }
 
-bool listeners_reopen(struct listeners *listeners, struct listeners *ret_listeners, const struct address *addresses,
-                      unsigned count, char ret_error[static LISTENER_ERROR_BYTES])
+bool listeners_reopen(const struct listeners *current, struct listeners *ret_listeners, const struct address *addresses,
+                      unsigned count, const struct log *log, char ret_error[static LISTENER_ERROR_BYTES])
 {
-    struct listeners former = *listeners;
-    struct listeners kept = {.count = 0};
-    struct listeners opened = {.count = 0};
-    for (unsigned i = 0; i < count; i++) {
-        int fd = take_same(&former, &addresses[i]);
-        if (fd >= 0) {
-            kept.fds[kept.count] = fd;
-            kept.addresses[kept.count++] = addresses[i];
-        } else if (!add_opened(&opened, &addresses[i], ret_error)) {
-            listeners_close(&opened);
-            return false;
-        }
+    struct listeners next = {.inherited = current->inherited};
+    if (current->inherited) {
+        *ret_listeners = *current;
+        return true;
     }
-    for (unsigned i = 0; i < opened.count; i++) {
-        kept.fds[kept.count] = opened.fds[i];
-        kept.addresses[kept.count++] = opened.addresses[i];
+    share(current, true);
+    bool good = add_all(&next, current, addresses, count, log, ret_error);
+    share(current, false);
+    share(&next, false);
+    if (good)
+        *ret_listeners = next;
+    else
+        listeners_close_but(&next, current);
+    return good;
+}
+
+void listeners_retire(const struct listeners *listeners, const struct listeners *kept)
+{
+    for (unsigned i = 0; i < listeners->count; i++) {
+        if (listeners_have(kept, listeners->fds[i])) continue;
+        set_shared(listeners->fds[i], true);
+        setsockopt(listeners->fds[i], IPPROTO_TCP, TCP_DEFER_ACCEPT, &(int){0}, sizeof(int));
     }
-    *listeners = former;
-    *ret_listeners = kept;
-    return true;
+}
+
+bool listeners_have(const struct listeners *listeners, int fd)
+{
+    for (unsigned i = 0; i < listeners->count; i++)
+        if (listeners->fds[i] == fd) return true;
+    return false;
 }
 
 void listeners_close(struct listeners *listeners)
 {
-    for (unsigned i = 0; i < listeners->count; i++) close(listeners->fds[i]);
+    const struct listeners none = {.count = 0};
+    listeners_close_but(listeners, &none);
+}
+
+void listeners_close_but(struct listeners *listeners, const struct listeners *kept)
+{
+    for (unsigned i = 0; i < listeners->count; i++)
+        if (!listeners_have(kept, listeners->fds[i])) close(listeners->fds[i]);
     listeners->count = 0;
 }

@@ -23,11 +23,22 @@ struct listeners {
 bool listeners_open(struct listeners *ret_listeners, const struct address *addresses, unsigned count,
                     const struct log *log, char ret_error[static LISTENER_ERROR_BYTES]);
 
-/* The same addresses as `listeners` keep their sockets, others are opened; on success `listeners` is empty but for
- * those no longer wanted. */
-bool listeners_reopen(struct listeners *listeners, struct listeners *ret_listeners, const struct address *addresses,
-                      unsigned count, char ret_error[static LISTENER_ERROR_BYTES]);
+/* The same for a reload: an address of `current` keeps its socket, and `current` is not changed. Systemd's sockets stay
+ * as they are. Where all go well, tell listeners_retire of those given up; else close what was opened by
+ * listeners_close_but.
+ *
+ * A new address may cover one that is given up or is covered by it (127.0.0.1:53 and 0.0.0.0:53). The kernel lets both
+ * listen only while both have SO_REUSEPORT, which the sockets have for the time of this call alone: while it is set,
+ * any process of our user may open the address, too, and gets a part of the clients. */
+bool listeners_reopen(const struct listeners *current, struct listeners *ret_listeners, const struct address *addresses,
+                      unsigned count, const struct log *log, char ret_error[static LISTENER_ERROR_BYTES]);
 
+/* Those that are not among `kept` will be closed soon: clients who are there already need not have asked to be
+ * accepted, and the address may be opened again before. */
+void listeners_retire(const struct listeners *listeners, const struct listeners *kept);
+
+bool listeners_have(const struct listeners *listeners, int fd);
 void listeners_close(struct listeners *listeners);
+void listeners_close_but(struct listeners *listeners, const struct listeners *kept);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "common/clock.h"
 #include "common/loop.h"
+#include "renewal.h"
 #include "server.h"
 #include "service.h"
 
@@ -23,7 +24,8 @@ struct supervisor {
     const struct command_line *command;
     struct log *log;
     uint64_t bundle_looked_ns;
-    uint64_t drain_deadline_ns; /* CLOCK_NEVER: not draining */
+    struct bundle_mark refused_bundle; /* the last one: said once, not every time */
+    uint64_t drain_deadline_ns;        /* CLOCK_NEVER: not draining */
     unsigned workers_ended;
     bool stopping;
     bool was_ready;
@@ -41,116 +43,36 @@ static void log_lines(struct log *log, const char *event, char *text)
         if (*line) log_error(log, event, log_text("why", line));
 }
 
-static void log_needs_restart(struct supervisor *supervisor, const struct config *config)
+/* False: every fault was logged. */
+static bool load(struct supervisor *supervisor, struct config *ret_config)
 {
-    const struct config *old = &supervisor->server.config;
-    if (config->workers != old->workers)
-        log_warning(supervisor->log, "needs a restart", log_text("setting", "workers"));
-    if (!address_equal(&config->endpoint.listen, &old->endpoint.listen) ||
-        config->endpoint.status_page != old->endpoint.status_page)
-        log_warning(supervisor->log, "needs a restart", log_text("setting", "http"));
-    if (config->topnames.top != old->topnames.top)
-        log_warning(supervisor->log, "needs a restart", log_text("setting", "prefetch.top"));
-    if (config->ratelimit.max_clients != old->ratelimit.max_clients)
-        log_warning(supervisor->log, "needs a restart", log_text("setting", "rate_limit.max_clients"));
-}
-
-/* What only a restart changes stays as it is, in what is shown, too. */
-static void keep_fixed(struct config *config, const struct config *old)
-{
-    config->workers = old->workers;
-    config->endpoint = old->endpoint;
-    config->topnames.top = old->topnames.top;
-    config->ratelimit.max_clients = old->ratelimit.max_clients;
-    config->log.format = old->log.format;
-}
-
-/* A new TLS context where the bundle or its path changed; false: it is bad, and why was logged. */
-static bool renew_bundle(struct supervisor *supervisor, const struct config *config)
-{
-    struct server *server = &supervisor->server;
-    char error[TLS_ERROR_MAX];
-    struct tls_context *tls;
-    struct bundle_mark mark = bundle_mark_of(tls_ca_path(&config->tls));
-    if (bundle_mark_equal(&mark, &server->bundle)) return true;
-    if (!server_load_bundle(config, &tls, &mark, error)) {
-        log_error(supervisor->log, "CA bundle refused", log_text("why", error),
-                  log_text("do", "the former one stays in use"));
-        return false;
-    }
-    tls_context_free(server->tls);
-    server->tls = tls;
-    server->bundle = mark;
-    log_info(supervisor->log, "CA bundle loaded", log_text("file", tls_ca_path(&config->tls)));
-    return true;
-}
-
-static void tell_workers(struct supervisor *supervisor, const struct config *config)
-{
-    struct server *server = &supervisor->server;
-    struct worker_settings settings = server_worker_settings(server, config);
-    for (unsigned i = 0; i < server->worker_count; i++) worker_reload(server->workers[i], &settings);
-}
-
-/* Opens what is new and hands the acceptor its doors; false: why was logged, nothing changed. */
-static bool renew_listeners(struct supervisor *supervisor, const struct config *config)
-{
-    struct server *server = &supervisor->server;
-    struct listeners former = server->listeners;
-    struct listeners next = former;
-    char error[LISTENER_ERROR_BYTES] = "out of memory";
-    const struct acceptor_options *options = &config->acceptor;
-    if (!former.inherited && !listeners_reopen(&former, &next, options->listen, options->listen_count, error)) {
-        log_error(supervisor->log, "reload refused", log_text("why", error));
-        return false;
-    }
-    struct access_list *access = access_new(config->access.allow, config->access.allow_count);
-    if (access && acceptor_reload(server->acceptor, &next, access, config->connections.max_connections)) {
-        server->listeners = next;
-        return true;
-    }
-    access_free(access);
-    log_error(supervisor->log, "reload refused", log_text("why", error));
-    return false;
+    char *faults = NULL;
+    size_t size = 0;
+    FILE *errors = open_memstream(&faults, &size);
+    bool good = errors && config_load(supervisor->command, ret_config, errors);
+    if (errors) fclose(errors);
+    if (!good && faults) log_lines(supervisor->log, "reload refused", faults);
+    free(faults);
+    return good;
 }
 
 static bool apply(struct supervisor *supervisor, struct config *config)
 {
-    struct server *server = &supervisor->server;
-    log_needs_restart(supervisor, config);
-    keep_fixed(config, &server->config);
-    config->connections.max_connections = server_connections_max(server, config);
-    if (!renew_bundle(supervisor, config) || !renew_listeners(supervisor, config)) return false;
-    cache_set_options(server->shared.cache, &config->cache);
-    ratelimit_set_options(server->shared.ratelimit, &config->ratelimit);
-    connections_set_options(server->connections, &config->connections);
-    log_set_level(supervisor->log, config->log.level);
-    tell_workers(supervisor, config);
-    pthread_mutex_lock(&server->config_lock);
-    struct config former = server->config;
-    server->config = *config;
-    server->reloaded_s = clock_wall_s();
-    pthread_mutex_unlock(&server->config_lock);
-    config_free(&former);
-    return true;
+    char error[RENEWAL_ERROR_BYTES];
+    if (renewal_apply(&supervisor->server, config, error)) return true;
+    log_error(supervisor->log, "reload refused", log_text("why", error));
+    return false;
 }
 
 static void reload(struct supervisor *supervisor)
 {
     struct config config;
-    char *faults = NULL;
-    size_t size = 0;
     service_reloading();
-    FILE *errors = open_memstream(&faults, &size);
-    bool good = errors && config_load(supervisor->command, &config, errors);
-    if (errors) fclose(errors);
-    if (good) {
-        good = apply(supervisor, &config);
-        if (!good) config_free(&config);
-    } else if (faults) {
-        log_lines(supervisor->log, "reload refused", faults);
+    bool good = load(supervisor, &config);
+    if (good && !apply(supervisor, &config)) {
+        config_free(&config);
+        good = false;
     }
-    free(faults);
     pthread_mutex_lock(&supervisor->server.config_lock);
     supervisor->server.reload_good = good;
     pthread_mutex_unlock(&supervisor->server.config_lock);
@@ -250,10 +172,11 @@ static void look_at_bundle(struct supervisor *supervisor, uint64_t now_ns)
     supervisor->bundle_looked_ns = now_ns;
     struct bundle_mark mark = bundle_mark_of(tls_ca_path(&server->config.tls));
     if (mark.inode == 0 || bundle_mark_equal(&mark, &server->bundle)) return; /* gone: being replaced, or wait for it */
-    if (renew_bundle(supervisor, &server->config))
-        tell_workers(supervisor, &server->config);
-    else
-        server->bundle = mark; /* said once, not every time */
+    char error[RENEWAL_ERROR_BYTES];
+    if (bundle_mark_equal(&mark, &supervisor->refused_bundle) || renewal_apply_bundle(server, error)) return;
+    supervisor->refused_bundle = mark;
+    log_error(supervisor->log, "CA bundle refused", log_text("why", error),
+              log_text("do", "the former one stays in use"));
 }
 
 static void announce(struct supervisor *supervisor)
