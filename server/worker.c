@@ -140,10 +140,7 @@ static void open_mail(struct worker *worker, struct worker_mail *mail)
         apply(worker, &mail->settings);
         tls_context_free(mail->settings.tls);
         break;
-    case MAIL_DRAIN:
-        worker->draining = true;
-        clients_drain(&worker->clients);
-        break;
+    case MAIL_DRAIN: worker->draining = true; break;
     case MAIL_STOP: worker->stopping = true; break;
     case MAIL_SHED: clients_shed(&worker->clients); break;
     }
@@ -204,9 +201,16 @@ static uint64_t earlier(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+/* It was told to drain: one more turn, in which what had come by then is read. */
+static bool is_last_look(const struct worker *worker)
+{
+    return worker->draining && !worker->clients.draining;
+}
+
 static uint64_t next_deadline_ns(const struct worker *worker)
 {
     uint64_t deadline_ns = worker->loop.now_ns + BEAT_NS;
+    if (is_last_look(worker)) return 0;
     deadline_ns = earlier(deadline_ns, clients_deadline_ns(&worker->clients));
     deadline_ns = earlier(deadline_ns, forwarder_deadline_ns(&worker->forwarder));
     deadline_ns = earlier(deadline_ns, prefetch_deadline_ns(&worker->prefetch));
@@ -226,9 +230,11 @@ static void tick_former(struct worker *worker, uint64_t now_ns)
 
 static void turn(struct worker *worker)
 {
+    bool last_look = is_last_look(worker);
     loop_turn(&worker->loop, next_deadline_ns(worker));
     uint64_t now_ns = worker->loop.now_ns;
     heartbeat_beat(worker->heartbeat, now_ns);
+    if (last_look) clients_drain(&worker->clients);
     pool_tick(worker->pool, now_ns);
     tick_former(worker, now_ns);
     prefetch_tick(&worker->prefetch, now_ns);

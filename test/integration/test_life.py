@@ -9,6 +9,8 @@ import wire
 from dnsclient import Client, ask
 from process import free_port, wait_for
 from proxy import Proxy, is_sanitized, run
+from remote import Remote
+from visitors import Visitors
 
 
 def test_version_and_help():
@@ -139,6 +141,19 @@ def refused(port):
         return True
     except OSError:
         return False
+
+
+def test_who_comes_while_it_stops_is_answered_or_refused(tmp_path, pki, hostile):
+    """Nobody is let in and then left alone; what came before the stop is answered."""
+    with Remote(Visitors, port=free_port()) as visitors:
+        for _ in range(5):
+            with Proxy(tmp_path, pki, [hostile.port], {"listen": [f"127.0.0.1:{visitors.port}"]}) as proxy:
+                running = visitors.begin("run", rate=500, seconds=0.6)
+                time.sleep(0.3)  # in the midst of them
+                proxy.finish()
+                counts = running.result()
+                assert counts["closed"] == counts["late"] == 0, counts
+                assert counts["answered"] > 50 and counts["refused"] > 0, counts
 
 
 def test_draining_ends_with_its_time(tmp_path, pki, hostile):
