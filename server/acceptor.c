@@ -27,7 +27,6 @@ enum mail_kind { MAIL_RELOAD, MAIL_STOP };
 struct acceptor_mail {
     struct mail mail;
     struct listeners listeners; /* of MAIL_RELOAD: the set from now on */
-    struct access_list *access;
     uint32_t max_connections;
 };
 
@@ -45,7 +44,6 @@ struct acceptor {
     struct mailbox mailbox;
     struct door doors[DOORS_MAX]; /* those without a descriptor (-1) are free */
     bool inherited;               /* the doors are systemd's, and go on without us */
-    struct access_list *access;
     uint32_t max_connections;
     struct counters *counters;
     struct log_repeat trouble;
@@ -77,10 +75,8 @@ static void reject(struct acceptor *acceptor, int fd, unsigned reason)
 static void hand_over(struct acceptor *acceptor, int fd, const struct address *address)
 {
     struct worker *worker = choose(acceptor);
-    bool refused = !access_is_allowed(acceptor->access, address);
-    if (refused) counter_add(&acceptor->counters->access_denied[0][0], 1);
     atomic_fetch_add_explicit(worker_load(worker), 1, memory_order_relaxed);
-    if (client_start(worker_clients(worker), fd, address, refused)) return;
+    if (client_start(worker_clients(worker), fd, address)) return;
     atomic_fetch_sub_explicit(worker_load(worker), 1, memory_order_relaxed);
     connections_release(acceptor->place.connections, address);
     counter_add(&acceptor->counters->client_rejected[LABEL_REJECTED_DESCRIPTORS][0], 1);
@@ -240,8 +236,6 @@ static void close_left(struct acceptor *acceptor, uint64_t now_ns)
 
 static void apply(struct acceptor *acceptor, const struct acceptor_mail *mail)
 {
-    access_free(acceptor->access);
-    acceptor->access = mail->access;
     acceptor->max_connections = mail->max_connections;
     leave_doors(acceptor, &mail->listeners);
     if (!open_doors(acceptor, &mail->listeners))
@@ -275,13 +269,12 @@ void acceptor_stop(struct acceptor *acceptor)
     mailbox_post(&acceptor->mailbox, &mail->mail);
 }
 
-bool acceptor_reload(struct acceptor *acceptor, const struct listeners *listeners, struct access_list *access,
-                     uint32_t max_connections)
+bool acceptor_reload(struct acceptor *acceptor, const struct listeners *listeners, uint32_t max_connections)
 {
     struct acceptor_mail *mail = calloc(1, sizeof *mail);
     if (!mail) return false;
-    *mail = (struct acceptor_mail){
-        .mail.kind = MAIL_RELOAD, .listeners = *listeners, .access = access, .max_connections = max_connections};
+    *mail =
+        (struct acceptor_mail){.mail.kind = MAIL_RELOAD, .listeners = *listeners, .max_connections = max_connections};
     mailbox_post(&acceptor->mailbox, &mail->mail);
     return true;
 }
@@ -341,7 +334,7 @@ void acceptor_join(struct acceptor *acceptor)
 /* ---- life ---- */
 
 struct acceptor *acceptor_new(const struct acceptor_place *place, const struct listeners *listeners,
-                              struct access_list *access, uint32_t max_connections)
+                              uint32_t max_connections)
 {
     struct acceptor *acceptor = calloc(1, sizeof *acceptor);
     if (!acceptor) return NULL;
@@ -354,7 +347,6 @@ struct acceptor *acceptor_new(const struct acceptor_place *place, const struct l
     if (!mailbox_init(&acceptor->mailbox, on_mail) || !loop_init(&acceptor->loop) || !acceptor->counters) goto fail;
     if (!loop_add(&acceptor->loop, &acceptor->mailbox.source, EPOLLIN)) goto fail;
     if (!open_doors(acceptor, listeners)) goto fail;
-    acceptor->access = access;
     return acceptor;
 fail:
     for (unsigned i = 0; i < DOORS_MAX; i++) acceptor->doors[i].source.fd = -1; /* the caller's still */
@@ -367,7 +359,6 @@ void acceptor_free(struct acceptor *acceptor)
     if (!acceptor) return;
     for (unsigned i = 0; i < DOORS_MAX; i++)
         if (is_open(&acceptor->doors[i])) close(acceptor->doors[i].source.fd);
-    access_free(acceptor->access);
     mailbox_done(&acceptor->mailbox);
     loop_done(&acceptor->loop);
     counters_free(acceptor->counters);

@@ -1,7 +1,7 @@
 /* acceptor: the thread that takes connections and gives each to a worker (placement.h).
  *
- * It never reads a byte of a client. Who is over a limit is closed at once and counted; who may not ask is handed over
- * marked, for one REFUSED. Where descriptors are out or max_connections is reached it pauses instead of spinning, and
+ * It never reads a byte of a client. Who is over a limit is closed at once and counted; who may not ask at all
+ * is the worker's business. Where descriptors are out or max_connections is reached it pauses instead of spinning, and
  * has the workers close their idlest clients. A socket that is given up (a reload, a stop) is emptied before it is
  * closed; systemd's are left as they are at a stop, for the next program. Made, started and freed by the main thread.
  */
@@ -16,7 +16,6 @@
 #include "metrics/counters.h"
 #include "metrics/health.h"
 #include "placement.h"
-#include "shared/access.h"
 #include "shared/connections.h"
 #include "worker.h"
 
@@ -36,9 +35,9 @@ struct acceptor_place {
 
 struct acceptor;
 
-/* NULL where memory or descriptors are short. Takes the listeners and the access list. */
+/* NULL where memory or descriptors are short. Takes the listeners. */
 struct acceptor *acceptor_new(const struct acceptor_place *place, const struct listeners *listeners,
-                              struct access_list *access, uint32_t max_connections);
+                              uint32_t max_connections);
 void acceptor_free(struct acceptor *acceptor); /* closes the listeners */
 
 bool acceptor_start(struct acceptor *acceptor);
@@ -47,11 +46,10 @@ bool acceptor_start(struct acceptor *acceptor);
 void acceptor_stop(struct acceptor *acceptor);
 void acceptor_join(struct acceptor *acceptor);
 
-/* Any thread: from now on with these listeners and this access list, which it takes. Sockets that stay are the same
+/* Any thread: from now on with these listeners, which it takes. Sockets that stay are the same
  * descriptors; others it goes on accepting from for a second and a half, then closes. False where memory is short:
  * nothing was taken. */
-bool acceptor_reload(struct acceptor *acceptor, const struct listeners *listeners, struct access_list *access,
-                     uint32_t max_connections);
+bool acceptor_reload(struct acceptor *acceptor, const struct listeners *listeners, uint32_t max_connections);
 
 struct counters *acceptor_counters(struct acceptor *acceptor);
 

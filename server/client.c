@@ -93,7 +93,17 @@ static bool adopt(struct client *client)
     timeouts_start(&clients->first, &client->input, clients->loop->now_ns);
     counter_add(&clients->counters->client_accepted[0][0], 1);
     count_open(clients);
+    client_judge(client);
     return true;
+}
+
+void client_judge(struct client *client)
+{
+    struct clients *clients = client->clients;
+    if (client->refused && client->ended) return; /* it has its REFUSED */
+    bool refused = !access_is_allowed(clients->access, &client->address);
+    if (refused && !client->refused) counter_add(&clients->counters->access_denied[0][0], 1);
+    client->refused = refused;
 }
 
 /* ---- writing ---- */
@@ -332,7 +342,7 @@ static void on_event(struct loop_source *source, uint32_t events)
     settle(client);
 }
 
-bool client_start(struct clients *clients, int fd, const struct address *address, bool refused)
+bool client_start(struct clients *clients, int fd, const struct address *address)
 {
     struct client *client = calloc(1, sizeof *client);
     if (!client) {
@@ -342,7 +352,6 @@ bool client_start(struct clients *clients, int fd, const struct address *address
     client->source = (struct loop_source){.fd = fd, .on_event = on_event};
     client->clients = clients;
     client->address = *address;
-    client->refused = refused;
     list_init(&client->all);
     list_init(&client->dirty);
     timeout_init(&client->input);

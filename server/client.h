@@ -50,18 +50,21 @@ struct client {
     bool held_back;      /* `partial` may hold whole messages that had to wait */
     bool ended;          /* no more input is read: end of stream, or enough */
     bool aborted;        /* to be closed, whatever is in flight */
-    bool refused;        /* not of the access list: gets one REFUSED */
+    bool refused;        /* may not ask: gets one REFUSED */
 };
 
 /* Hands an accepted, non-blocking socket over; it is the worker's from here on, also where false (no memory, no room in
  * the loop) says that it was closed. The acceptor's thread; touches nothing of `clients` but its loop. */
-bool client_start(struct clients *clients, int fd, const struct address *address, bool refused);
+bool client_start(struct clients *clients, int fd, const struct address *address);
 
 /* ---- the worker's thread ---- */
 
 /* One turn of it: writes what waits, reads what it may, and closes it where nothing more is to come. It may be gone
  * afterwards. */
 void client_turn(struct client *client);
+
+/* Whether it may ask, by the access list as it is now. */
+void client_judge(struct client *client);
 
 /* It is to have a turn. */
 void client_mark_dirty(struct client *client);

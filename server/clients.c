@@ -111,12 +111,21 @@ void clients_set_options(struct clients *clients, const struct client_options *o
     clients->transport.keepalive_100ms = keepalive > UINT16_MAX ? UINT16_MAX : (uint16_t)keepalive;
 }
 
+void clients_set_access(struct clients *clients, struct access_list *access)
+{
+    struct access_list *former = clients->access;
+    clients->access = access_share(access);
+    access_free(former);
+    list_for_each (node, &clients->all) client_judge(container_of(node, struct client, all));
+}
+
 void clients_done(struct clients *clients)
 {
     struct list *node;
     if (!clients->places.chunks) return;
     while ((node = list_first(&clients->all))) client_close(container_of(node, struct client, all), LABEL_CLOSED_DRAIN);
     slots_done(&clients->places);
+    access_free(clients->access);
     free(clients->outbox.bytes);
     clients->outbox = (struct buffer){0};
 }

@@ -13,6 +13,7 @@
 #include "common/slots.h"
 #include "common/timeouts.h"
 #include "metrics/counters.h"
+#include "shared/access.h"
 #include "shared/busiest.h"
 #include "shared/connections.h"
 #include "transport.h"
@@ -48,12 +49,13 @@ struct clients {
     struct timeouts read;
     struct timeouts idle;
     struct timeouts write;
-    struct timeouts rates;  /* seconds in which clients ask */
-    struct list dirty;      /* of struct client */
-    uint8_t *scratch;       /* CLIENT_SCRATCH_BYTES, borrowed while reading */
-    struct client *current; /* whose messages are being handled, */
-    struct buffer outbox;   /* the replies to them that were not sent yet, */
-    size_t made;            /* and the bytes of all of them in this turn */
+    struct timeouts rates;      /* seconds in which clients ask */
+    struct list dirty;          /* of struct client */
+    struct access_list *access; /* who may ask; a share */
+    uint8_t *scratch;           /* CLIENT_SCRATCH_BYTES, borrowed while reading */
+    struct client *current;     /* whose messages are being handled, */
+    struct buffer outbox;       /* the replies to them that were not sent yet, */
+    size_t made;                /* and the bytes of all of them in this turn */
     bool draining;
 
     /* A message. Ends in one end_reply, now or later. */
@@ -78,6 +80,10 @@ struct clients_place {
 bool clients_init(struct clients *clients, const struct client_options *options, const struct clients_place *place);
 void clients_done(struct clients *clients); /* closes them all */
 void clients_set_options(struct clients *clients, const struct client_options *options);
+
+/* Who may ask from now on; takes a share. Who is there already and may not any more gets REFUSED for its next query.
+ * Not before it was called is a client handed over. */
+void clients_set_access(struct clients *clients, struct access_list *access);
 
 /* Closes whose time is over, writes what waits, goes on reading who was held back. At the end of every turn. */
 void clients_tick(struct clients *clients, uint64_t now_ns);

@@ -69,7 +69,7 @@ static bool prepare(struct renewal *renewal, const struct server *server, const 
     snprintf(ret_error, RENEWAL_ERROR_BYTES, "out of memory");
     renewal->access = access_new(config->access.allow, config->access.allow_count);
     return renewal->access &&
-           acceptor_reload(server->acceptor, &renewal->listeners, renewal->access, config->connections.max_connections);
+           acceptor_reload(server->acceptor, &renewal->listeners, config->connections.max_connections);
 }
 
 /* ---- then: nothing that fails ---- */
@@ -105,6 +105,8 @@ static void commit_config(struct server *server, const struct config *config)
 static void commit(const struct renewal *renewal, struct server *server, const struct config *config)
 {
     commit_bundle(renewal, server, config);
+    access_free(server->access);
+    server->access = renewal->access;
     listeners_retire(&server->listeners, &renewal->listeners);
     server->listeners = renewal->listeners;
     cache_set_options(server->shared.cache, &config->cache);

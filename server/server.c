@@ -71,7 +71,7 @@ bool server_load_bundle(const struct config *config, struct tls_context **ret_tl
 
 struct worker_settings server_worker_settings(const struct server *server, const struct config *config)
 {
-    struct worker_settings settings = {config->client, config->forwarder, config->pool, server->tls};
+    struct worker_settings settings = {config->client, config->forwarder, config->pool, server->tls, server->access};
     settings.client.crowded_above = config->connections.max_connections / 5 * 4;
     return settings;
 }
@@ -85,8 +85,9 @@ static bool make_tables(struct server *server)
     server->shared.ratelimit = ratelimit_new(&config->ratelimit, &server->shared.hash_key);
     server->connections = connections_new(&config->connections, &server->shared.hash_key);
     server->busiest = busiest_new();
-    return server->shared.cache && server->shared.topnames && server->shared.ratelimit && server->connections &&
-           server->busiest;
+    server->access = access_new(config->access.allow, config->access.allow_count);
+    return server->access && server->shared.cache && server->shared.topnames && server->shared.ratelimit &&
+           server->connections && server->busiest;
 }
 
 static bool make_workers(struct server *server)
@@ -128,14 +129,11 @@ static bool make_acceptor(struct server *server)
         log_error(server->log, "start failed", log_text("why", error));
         return false;
     }
-    struct access_list *access = access_new(server->config.access.allow, server->config.access.allow_count);
-    if (access)
-        server->acceptor = acceptor_new(&place, &server->listeners, access, server->config.connections.max_connections);
+    server->acceptor = acceptor_new(&place, &server->listeners, server->config.connections.max_connections);
     if (server->acceptor) {
         server->blocks[server->worker_count] = acceptor_counters(server->acceptor);
         return true;
     }
-    access_free(access);
     listeners_close(&server->listeners);
     return false;
 }
@@ -223,6 +221,7 @@ void server_free(struct server *server)
     endpoint_stop(server->endpoint);
     for (unsigned i = 0; i < server->worker_count; i++) worker_free(server->workers[i]);
     acceptor_free(server->acceptor);
+    access_free(server->access);
     tls_context_free(server->tls);
     busiest_free(server->busiest);
     connections_free(server->connections);

@@ -12,6 +12,7 @@
 #include "forwarder.h"
 #include "metrics/endpoint.h"
 #include "metrics/health.h"
+#include "shared/access.h"
 #include "shared/busiest.h"
 #include "worker.h"
 
@@ -31,6 +32,7 @@ struct server {
     struct shared_tables shared;
     struct connections *connections;
     struct busiest *busiest;
+    struct access_list *access;
     struct tls_context *tls;
     struct bundle_mark bundle; /* of `tls` */
     struct worker *workers[WORKERS_MAX];
@@ -60,7 +62,7 @@ void server_stop_accepting(struct server *server);
 void server_join_workers(struct server *server);
 void server_free(struct server *server);
 
-/* What a configuration means for a worker. The TLS context is not shared by this. */
+/* What a configuration means for a worker. TLS context and access list are not shared by this. */
 struct worker_settings server_worker_settings(const struct server *server, const struct config *config);
 
 /* The connections the descriptors allow, at most as many as configured; logs where that is less. */

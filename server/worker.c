@@ -124,6 +124,7 @@ static void replace_pool(struct worker *worker, const struct worker_settings *se
 static void apply(struct worker *worker, const struct worker_settings *settings)
 {
     clients_set_options(&worker->clients, &settings->client);
+    clients_set_access(&worker->clients, settings->access);
     worker->forwarder.options = settings->forwarder;
     if (!pool_set_options(worker->pool, &settings->pool))
         replace_pool(worker, settings);
@@ -139,6 +140,7 @@ static void open_mail(struct worker *worker, struct worker_mail *mail)
     case MAIL_RELOAD:
         apply(worker, &mail->settings);
         tls_context_free(mail->settings.tls);
+        access_free(mail->settings.access);
         break;
     case MAIL_DRAIN: worker->draining = true; break;
     case MAIL_STOP: worker->stopping = true; break;
@@ -169,6 +171,7 @@ static bool post(struct worker *worker, enum mail_kind kind, const struct worker
     if (settings) {
         mail->settings = *settings;
         mail->settings.tls = tls_context_share(settings->tls);
+        mail->settings.access = access_share(settings->access);
     }
     mailbox_post(&worker->mailbox, &mail->mail);
     return true;
@@ -291,6 +294,7 @@ static bool init_parts(struct worker *worker, const struct worker_settings *sett
         .scratch = worker->scratch,
     };
     if (!clients_init(&worker->clients, &settings->client, &place)) return false;
+    clients_set_access(&worker->clients, settings->access);
     worker->clients.on_message = on_message;
     worker->clients.on_too_long = on_too_long;
     worker->pool = make_pool(worker, settings);

@@ -18,6 +18,7 @@
 #include "metrics/counters.h"
 #include "metrics/health.h"
 #include "prefetch.h"
+#include "shared/access.h"
 #include "shared/busiest.h"
 #include "shared/connections.h"
 #include "upstream/pool.h"
@@ -27,7 +28,8 @@ struct worker_settings {
     struct client_options client;
     struct forwarder_options forwarder;
     struct pool_options pool;
-    struct tls_context *tls; /* an owner's share */
+    struct tls_context *tls;    /* an owner's share */
+    struct access_list *access; /* the same */
 };
 
 /* What all workers have in common, and outlives them. */
@@ -44,7 +46,7 @@ enum { WORKER_ENDED = 1 };
 
 struct worker;
 
-/* NULL where memory or descriptors are short. The settings are copied, their TLS context shared. */
+/* NULL where memory or descriptors are short. The settings are copied, their TLS context and access list shared. */
 struct worker *worker_new(const struct worker_place *place, const struct worker_settings *settings, unsigned index,
                           struct heartbeat *heartbeat);
 void worker_free(struct worker *worker);

@@ -1,5 +1,6 @@
 #include "shared/access.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@ struct range {
 };
 
 struct access_list {
+    atomic_uint owners;
     size_t count;
     struct range ranges[]; /* sorted; between two of them there is at least one address */
 };
@@ -54,6 +56,7 @@ struct access_list *access_new(const struct prefix *allowed, size_t count)
 {
     struct access_list *access = malloc(sizeof *access + count * sizeof access->ranges[0]);
     if (!access) return NULL;
+    atomic_init(&access->owners, 1);
     access->count = 0;
     for (size_t i = 0; i < count; i++) access->ranges[i] = range_of(&allowed[i]);
     if (count > 1) qsort(access->ranges, count, sizeof access->ranges[0], by_first);
@@ -63,9 +66,15 @@ struct access_list *access_new(const struct prefix *allowed, size_t count)
     return access;
 }
 
+struct access_list *access_share(struct access_list *access)
+{
+    atomic_fetch_add(&access->owners, 1);
+    return access;
+}
+
 void access_free(struct access_list *access)
 {
-    free(access);
+    if (access && atomic_fetch_sub(&access->owners, 1) == 1) free(access);
 }
 
 bool access_is_allowed(const struct access_list *access, const struct address *client)

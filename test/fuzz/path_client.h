@@ -55,7 +55,7 @@ static inline void path_client_open(struct path_client *client)
     if (client->small) setsockopt(fds[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
     client->fd = fds[0];
     atomic_fetch_add(&world.load, 1);
-    need(client_start(&world.clients, fds[1], &client->address, client->refused));
+    need(client_start(&world.clients, fds[1], &client->address));
 }
 
 static inline void path_client_close(struct path_client *client)

@@ -266,6 +266,7 @@ static struct world_options options_of(unsigned settings)
                 .rate_limit_drops = settings & RATE_DROPS,
             },
         .cache = {.max_bytes = settings & NO_CACHE ? 0 : 256 * 1024, .stale_ns = 3600 * NS_PER_S},
+        .allowed = settings & REFUSED ? "192.0.2.0/24" : "::/0",
         .ratelimit = {.queries_per_s = settings & RATE_LIMITED ? 5 : 0,
                       .burst = 10,
                       .ipv4_prefix = 32,

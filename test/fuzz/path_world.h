@@ -176,6 +176,7 @@ struct world_options {
     struct forwarder_options forwarder;
     struct cache_options cache;
     struct ratelimit_options ratelimit;
+    const char *allowed; /* who may ask: a prefix */
 };
 
 static inline void world_begin_tables(const struct world_options *options)
@@ -192,6 +193,16 @@ static inline void world_begin_tables(const struct world_options *options)
     world.counters = counters_new();
     need(world.shared.cache && world.shared.topnames && world.shared.ratelimit && world.connections);
     need(world.busiest && world.counters && world.scratch && world.answer);
+}
+
+static inline void set_access(const char *allowed)
+{
+    struct prefix prefix;
+    need(prefix_parse(allowed, &prefix));
+    struct access_list *access = access_new(&prefix, 1);
+    need(access);
+    clients_set_access(&world.clients, access);
+    access_free(access);
 }
 
 static inline void world_begin(const struct world_options *options)
@@ -212,6 +223,7 @@ static inline void world_begin(const struct world_options *options)
         .scratch = world.scratch,
     };
     need(clients_init(&world.clients, &options->client, &place));
+    set_access(options->allowed);
     world.clients.on_message = on_message;
     world.clients.on_too_long = on_too_long;
     world.end_reply = world.clients.transport.end_reply;

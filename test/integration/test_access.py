@@ -1,5 +1,5 @@
-"""The access list: who may not ask gets one REFUSED that says why, and nothing else; a reload changes the list and
-closes nobody.
+"""The access list: who may not ask gets one REFUSED that says why, and nothing else; a reload changes the list for
+everybody.
 """
 import signal
 
@@ -112,13 +112,30 @@ def test_a_list_of_ten_thousand_prefixes(tmp_path, pki, hostile):
             assert not is_allowed(proxy, f"{prefix}.{int(last) + 4}")
 
 
-def test_a_reload_changes_the_list_and_closes_nobody(tmp_path, pki, hostile):
-    with Proxy(tmp_path, pki, [hostile.port]) as proxy:
-        with Client(proxy.port, source=STRANGER) as before:
-            assert wire.rcode_of(before.ask(wire.query("before.test"))) == wire.NOERROR
-            proxy.write_config({"access": {"allow": ["127.0.0.1/32"]}})
-            proxy.child.send_signal(signal.SIGHUP)
-            proxy.wait_log("configuration reloaded")
+def reload(proxy, allow):
+    before = len(proxy.log())
+    proxy.write_config({"access": {"allow": allow}})
+    proxy.child.send_signal(signal.SIGHUP)
+    proxy.wait_log("configuration reloaded", since=before)
+
+
+def test_a_reload_changes_the_list_also_for_who_is_connected(tmp_path, pki, hostile):
+    """Who may go on asking does not notice; who may not any more is told so at the next question."""
+    with Proxy(tmp_path, pki, [hostile.port]) as proxy, Client(proxy.port) as welcome:
+        since = Since(proxy)
+        with Client(proxy.port, source=STRANGER) as client, Client(proxy.port, source=STRANGER) as silent:
+            for each in (welcome, client, silent):
+                assert wire.rcode_of(each.ask(wire.query("before.test"))) == wire.NOERROR
+            client.send(wire.query("slow-500ms-asked-before.test", number=5))
+            wait_for(lambda: hostile.queries(containing="asked-before"), "its question is upstream")
+            reload(proxy, ["127.0.0.1/32"])
             wait_for(lambda: not is_allowed(proxy, "127.0.0.2"), "the new list counts")
-            assert is_allowed(proxy, "127.0.0.1")
-            assert wire.rcode_of(before.ask(wire.query("after.test"))) == wire.NOERROR
+            client.send(*(wire.query("after.test", number=6, additional=[wire.opt()]) for _ in range(20)))
+            replies = {wire.number_of(reply): reply for reply in replies_to(client)}
+            assert wire.rcode_of(replies[5]) == wire.NOERROR, "what it asked before is answered"
+            assert wire.rcode_of(replies[6]) == wire.REFUSED and wire.error_of(replies[6])[0] == PROHIBITED
+            assert len(replies) == 2
+            reload(proxy, ["127.0.0.0/8"])
+            assert wire.rcode_of(silent.ask(wire.query("again.test"))) == wire.NOERROR, "it did not ask meanwhile"
+        assert wire.rcode_of(welcome.ask(wire.query("after.test"))) == wire.NOERROR
+        wait_for(lambda: since.sum("access_denied_total") >= 3, "the two and the new one are counted")

@@ -93,6 +93,9 @@ static int begin(void **state)
         .scratch = story.scratch,
     };
     assert_true(clients_init(&story.clients, &options, &place));
+    struct access_list *everybody = access_new(&(struct prefix){.bits = 0}, 1);
+    clients_set_access(&story.clients, everybody);
+    access_free(everybody);
     story.clients.on_message = story.clients.on_too_long = on_message;
     return 0;
 }
@@ -128,7 +131,7 @@ static struct peer *connect_peer(unsigned number, int send_buffer)
     if (send_buffer) setsockopt(fds[1], SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof send_buffer);
     assert_int_equal(connections_admit(story.connections, &story.address, 0), CONNECTIONS_ADMITTED);
     atomic_fetch_add(&story.load, 1);
-    assert_true(client_start(&story.clients, fds[1], &story.address, false));
+    assert_true(client_start(&story.clients, fds[1], &story.address));
     *peer = (struct peer){.fd = fds[0]};
     turn();
     return peer;
