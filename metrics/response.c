@@ -1,6 +1,7 @@
 #include "metrics/response.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "metrics/page.h"
@@ -17,6 +18,7 @@ const char *response_status_text(int status)
     case 411: return "Length Required";
     case 413: return "Content Too Large";
     case 414: return "URI Too Long";
+    case 431: return "Request Header Fields Too Large";
     case 503: return "Service Unavailable";
     case 505: return "HTTP Version Not Supported";
     default: return "Internal Server Error";
@@ -38,4 +40,18 @@ size_t response_write_head(const struct response *response, int64_t wall_s, char
         response->status, response_status_text(response->status), date, response->content_type, response->size,
         response->status == 405 ? "Allow: GET, HEAD\r\n" : "", response->close ? "Connection: close\r\n" : "");
     return (size_t)size;
+}
+
+static bool has_text(const uint8_t *bytes, size_t size, const char *text)
+{
+    return memmem(bytes, size, text, strlen(text)) != NULL;
+}
+
+bool response_is_last(const uint8_t *bytes, size_t size)
+{
+    const uint8_t *blank = memmem(bytes, size, "\r\n\r\n", 4);
+    if (!blank) return true;
+    size_t head_size = (size_t)(blank - bytes) + 2;
+    return has_text(bytes, head_size, "\r\nConnection: close\r\n") ||
+           !has_text(bytes, head_size, "\r\nContent-Length: ");
 }

@@ -11,7 +11,7 @@ struct response {
     const char *content_type;
     const char *body;
     size_t size;
-    bool close; /* the request has a body, which is not read: the connection cannot go on */
+    bool close; /* it ends the connection, and says so */
 };
 
 /* "OK", "Not Found", ... */
@@ -20,5 +20,9 @@ const char *response_status_text(int status);
 /* The status line and header, with the security policy of the page; returns their size. */
 enum { RESPONSE_HEAD_BYTES = 1024 };
 size_t response_write_head(const struct response *response, int64_t wall_s, char out[static RESPONSE_HEAD_BYTES]);
+
+/* Whether the connection ends with these bytes, a whole response of response_write_head's: it says so, or it is none.
+ */
+bool response_is_last(const uint8_t *bytes, size_t size);
 
 #endif
