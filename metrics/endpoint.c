@@ -11,16 +11,16 @@
 
 #include "common/clock.h"
 #include "metrics/exposition.h"
+#include "metrics/gate.h"
 #include "metrics/page.h"
 #include "metrics/process.h"
-#include "metrics/relay.h"
 #include "metrics/response.h"
 #include "metrics/status.h"
 
 struct endpoint {
     struct mg_context *context;
     struct address civetweb; /* where it listens */
-    struct relay *relay;     /* in front of it, or NULL */
+    struct gate *gate;       /* in front of it */
     struct endpoint_options options;
     struct endpoint_sources sources;
     double process_started_s;
@@ -167,13 +167,13 @@ static const struct route routes[] = {
     {"/status.json", answer_status, true},
 };
 
-/* The header is our own rather than civetweb's, which sends each of its lines in a packet. Without a Connection line
- * HTTP/1.1 goes on, and so does civetweb. */
+/* The header is our own rather than civetweb's, which sends each of its lines in a packet. civetweb closes behind it;
+ * whether the client's connection goes on is for the gate, which asks response_is_last. */
 static void respond(struct mg_connection *connection, const struct response *response)
 {
     char head[RESPONSE_HEAD_BYTES];
     size_t size = response_write_head(response, clock_wall_s(), head);
-    if (response->close) mg_disable_connection_keep_alive(connection);
+    mg_disable_connection_keep_alive(connection); /* or civetweb would wait for the body, which the gate keeps back */
     const char *method = mg_get_request_info(connection)->request_method; /* NULL: it could not be read */
     bool with_body = !method || strcmp(method, "HEAD") != 0;
     if (mg_write(connection, head, size) > 0 && with_body && response->size > 0)
@@ -219,22 +219,31 @@ static const struct route *route_find(const char *path)
     return NULL;
 }
 
+/* HTTP/1.1 goes on unless the client wants otherwise, or sends a body, which is not read. */
+static bool ends_connection(const struct mg_connection *connection)
+{
+    const struct mg_request_info *request = mg_get_request_info(connection);
+    const char *wish = mg_get_header(connection, "Connection");
+    return request->content_length > 0 || mg_get_header(connection, "Transfer-Encoding") ||
+           strcmp(request->http_version, "1.1") != 0 || (wish && strcasestr(wish, "close"));
+}
+
 /* Every request comes here before civetweb looks for files or anything else, and none goes on from here. */
 static int on_request(struct mg_connection *connection)
 {
     const struct mg_request_info *request = mg_get_request_info(connection);
     struct endpoint *endpoint = request->user_data;
-    bool has_body = request->content_length > 0 || mg_get_header(connection, "Transfer-Encoding");
+    bool close = ends_connection(connection);
     if (strcmp(request->local_uri, flush_route.path) == 0 && strcmp(request->request_method, "POST") == 0)
-        return respond_route(endpoint, connection, &flush_route, has_body);
+        return respond_route(endpoint, connection, &flush_route, close);
     if (strcmp(request->request_method, "GET") != 0 && strcmp(request->request_method, "HEAD") != 0)
         return respond_text(connection, 405, true);
     const struct route *route = route_find(request->local_uri);
     const struct page_file *file = page_find(request->local_uri);
     bool has_page = endpoint->options.status_page;
-    if (route && (has_page || !route->of_page)) return respond_route(endpoint, connection, route, has_body);
-    if (file && has_page) return respond_page(connection, file, has_body);
-    return respond_text(connection, 404, has_body);
+    if (route && (has_page || !route->of_page)) return respond_route(endpoint, connection, route, close);
+    if (file && has_page) return respond_page(connection, file, close);
+    return respond_text(connection, 404, close);
 }
 
 /* A request civetweb could not read. Its own answer would be made in a static buffer, by two threads at once. */
@@ -254,21 +263,20 @@ static int on_message(const struct mg_connection *connection, const char *messag
     return 1; /* civetweb is not to write it anywhere itself */
 }
 
-/* civetweb at `listen`, or NULL; endpoint->said or `failure` says why. */
-static struct mg_context *civetweb_start(struct endpoint *endpoint, const struct address *listen,
-                                         struct mg_error_data *failure)
+/* civetweb at endpoint->civetweb, or NULL; endpoint->said or `failure` says why. What it sees are whole requests of the
+ * gate, each on a connection of its own: it waits for nobody. */
+static struct mg_context *civetweb_start(struct endpoint *endpoint, struct mg_error_data *failure)
 {
     char listen_text[ADDRESS_TEXT_BYTES];
-    address_format(listen, listen_text);
+    address_format(&endpoint->civetweb, listen_text);
     /* clang-format off */
     const char *settings[] = {
         "listening_ports", listen_text,
         "num_threads", "2",
         "connection_queue", "16",
-        "max_request_size", "4096",
-        "request_timeout_ms", "2000",
-        "enable_keep_alive", "yes",
-        "keep_alive_timeout_ms", "500",
+        "max_request_size", "8192", /* more than the gate lets through */
+        "request_timeout_ms", "1000",
+        "enable_keep_alive", "no",
         "tcp_nodelay", "1",
         "decode_url", "no",
         "enable_directory_listing", "no",
@@ -289,31 +297,21 @@ static uint16_t civetweb_port(const struct endpoint *endpoint)
     return (uint16_t)port.port;
 }
 
-/* Where civetweb is to listen itself: on IPv4 loopback, any port, where it knows no IPv6. */
-static struct address civetweb_address(const struct address *listen)
-{
-    if (address_is_ipv4(listen) || mg_check_feature(MG_FEATURES_IPV6)) return *listen;
-    struct address address;
-    address_parse("127.0.0.1", 1, &address);
-    address.port = 0;
-    return address;
-}
-
 static bool endpoint_open(struct endpoint *endpoint, char error[static ENDPOINT_ERROR_BYTES])
 {
     const struct address *listen = &endpoint->options.listen;
-    endpoint->civetweb = civetweb_address(listen);
+    address_parse("127.0.0.1", 1, &endpoint->civetweb);
+    endpoint->civetweb.port = 0; /* any free one */
     unsigned code = 0;
     struct mg_error_data failure = {&code, error, ENDPOINT_ERROR_BYTES};
-    endpoint->context = civetweb_start(endpoint, &endpoint->civetweb, &failure);
+    endpoint->context = civetweb_start(endpoint, &failure);
     if (!endpoint->context) {
         if (*endpoint->said) snprintf(error, ENDPOINT_ERROR_BYTES, "%s", endpoint->said);
         return false;
     }
     endpoint->civetweb.port = civetweb_port(endpoint);
-    if (address_is_ipv4(listen) == address_is_ipv4(&endpoint->civetweb)) return true;
-    endpoint->relay = relay_start(listen, endpoint->civetweb.port);
-    if (endpoint->relay) return true;
+    endpoint->gate = gate_start(listen, endpoint->civetweb.port);
+    if (endpoint->gate) return true;
     char text[ADDRESS_TEXT_BYTES];
     snprintf(error, ENDPOINT_ERROR_BYTES, "cannot bind to %s: %s", address_format(listen, text), strerror(errno));
     return false;
@@ -339,7 +337,7 @@ struct endpoint *endpoint_start(const struct endpoint_options *options, const st
 
 uint16_t endpoint_port(const struct endpoint *endpoint)
 {
-    return endpoint->relay ? relay_port(endpoint->relay) : endpoint->civetweb.port;
+    return gate_port(endpoint->gate);
 }
 
 static void *stop_run(void *context)
@@ -381,7 +379,7 @@ static void civetweb_stop(struct endpoint *endpoint)
 void endpoint_stop(struct endpoint *endpoint)
 {
     if (!endpoint) return;
-    relay_stop(endpoint->relay);
+    gate_stop(endpoint->gate);
     if (endpoint->context) civetweb_stop(endpoint);
     mg_exit_library();
     free(endpoint);

@@ -10,8 +10,8 @@
 #include "snapshot.h"
 
 enum {
-    FDS_RESERVED = 64, /* standard streams, epoll sets, mailboxes, HTTP, the configuration file at a reload */
-    FDS_A_SESSION = 2, /* one in use, one being replaced */
+    FDS_RESERVED = 128, /* HTTP (80: metrics/links.h), standard streams, epoll sets, mailboxes, a file at a reload */
+    FDS_A_SESSION = 2,  /* one in use, one being replaced */
 };
 
 /* ---- descriptors ---- */

@@ -4,14 +4,13 @@ does nothing else.
 """
 import contextlib
 import os
-import socket
 import time
 
 import pytest
 import wire
 from cost import MIB, cost_of, promised_bytes, promised_descriptors
 from dnsclient import Client, ask
-from figures import Figures, Since, fetch
+from figures import Figures, Since
 from flood import (Flood, flood_churn, flood_holding, flood_pipelined, flood_random, flood_silent, flood_trickle,
                    flood_unread)
 from honest import Honest, newcomers
@@ -198,16 +197,3 @@ def test_clients_asking_slowly_beside_them_keep_their_connection(proxy):
             with flood_churn(proxy.port, rate=1000, spread=20):
                 newcomers(proxy, 10, pause=0.02)
         rare.ask(wire.query("newcomer.test"))
-
-
-@pytest.mark.xfail(strict=False, reason="open: two silent HTTP connections hold both threads for their time-out")
-def test_silent_clients_of_http_do_not_take_the_health_checks_away(proxy):
-    """A probe that is not answered in time restarts a program that is well."""
-    with contextlib.ExitStack() as stack:
-        for _ in range(12):
-            client = stack.enter_context(socket.create_connection(("127.0.0.1", proxy.http_port)))
-            client.send(b"GET /metrics HTTP/1.1\r\nHost: x\r\n")
-        begin = time.monotonic()
-        assert fetch(proxy, "/healthz")
-        assert time.monotonic() - begin < 5
-        assert wire.rcode_of(ask(proxy.port, "newcomer.test")) == wire.NOERROR

@@ -29,7 +29,7 @@ def _sessions(proxy):
 def promised_bytes(proxy, slow_readers=0):
     """The sum of docs/CONFIG.md, for this configuration; slow readers are at most all connections."""
     workers = proxy.config["workers"]
-    return (8 * MIB + 5 * MIB * workers + _setting(proxy, "cache", "max_size")
+    return (12 * MIB + 5 * MIB * workers + _setting(proxy, "cache", "max_size")
             + 72 * _setting(proxy, "rate_limit", "max_clients") + 800 * _setting(proxy, "prefetch", "top")
             + KIB * workers * _setting(proxy, "clients", "max_queries_in_flight") + 512 * KIB * _sessions(proxy)
             + 512 * _setting(proxy, "clients", "max_connections")
@@ -37,7 +37,7 @@ def promised_bytes(proxy, slow_readers=0):
 
 
 def promised_descriptors(proxy):
-    return 64 + 2 * _sessions(proxy) + _setting(proxy, "clients", "max_connections")
+    return 128 + 2 * _sessions(proxy) + _setting(proxy, "clients", "max_connections")
 
 
 def cpu_seconds(proxy):

@@ -99,32 +99,74 @@ static void rubbish_and_giants_are_turned_away(void **state)
     giant[sizeof giant - 1] = '\0';
     memcpy(giant, "GET /", 5);
     say(fd, giant);
-    assert_null(strstr(hear(world, fd), " 200 "));
+    expect_status(hear(world, fd), 431);
     expect_status(ask(world, "GET", "/healthz", ""), 200);
 }
 
-/* Both threads held by requests that never end: they are given up, and the next is answered. */
-static void a_request_that_never_ends_is_given_up(void **state)
+/* More of them than there are threads, or places: nobody waits for them. */
+static void requests_that_never_end_hold_nobody_up(void **state)
 {
     struct world *world = *state;
     start(world);
-    int slow[3];
-    for (int i = 0; i < 3; i++) {
+    enum { SLOW = 100 };
+    int slow[SLOW];
+    for (int i = 0; i < SLOW; i++) {
         slow[i] = dial(world);
         say(slow[i], "GET /metrics HTTP/1.1\r\nHost: loc");
     }
+    for (int i = 0; i < 10; i++) expect_status(ask(world, "GET", "/healthz", ""), 200);
+    for (int i = 0; i < SLOW; i++) close(slow[i]);
+}
+
+/* Waited for, each body would cost a thread a second. */
+static void bodies_that_never_come_hold_nobody_up(void **state)
+{
+    struct world *world = *state;
+    start(world);
+    enum { PROMISES = 20 };
+    int fds[PROMISES];
+    uint64_t begun_ns = clock_now_ns();
+    for (int i = 0; i < PROMISES; i++) {
+        fds[i] = dial(world);
+        say(fds[i], "GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n");
+    }
     expect_status(ask(world, "GET", "/healthz", ""), 200);
-    for (int i = 0; i < 3; i++) close(slow[i]);
+    assert_true(clock_now_ns() - begun_ns < 5 * NS_PER_S);
+    for (int i = 0; i < PROMISES; i++) expect_status(hear(world, fds[i]), 200);
+}
+
+static void whoever_wants_the_connection_closed_gets_it_closed(void **state)
+{
+    struct world *world = *state;
+    start(world);
+    static const char *const requests[] = {
+        "GET /healthz HTTP/1.0\r\n\r\n",
+        "GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+        "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        "HEAD /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: TE, Close\r\n\r\n",
+    };
+    for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
+        int fd = dial(world);
+        say(fd, requests[i]);
+        expect_status(hear(world, fd), 200);
+        assert_non_null(strstr(world->answer, "\r\nConnection: close\r\n"));
+    }
 }
 
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(other_paths_are_not_found),           TEST(a_query_string_is_ignored),
-        TEST(other_methods_are_not_allowed),       TEST(head_is_get_without_a_body),
-        TEST(a_connection_takes_several_requests), TEST(a_request_with_a_body_ends_the_connection),
-        TEST(rubbish_and_giants_are_turned_away),  TEST(a_request_that_never_ends_is_given_up),
+        TEST(other_paths_are_not_found),
+        TEST(a_query_string_is_ignored),
+        TEST(other_methods_are_not_allowed),
+        TEST(head_is_get_without_a_body),
+        TEST(a_connection_takes_several_requests),
+        TEST(a_request_with_a_body_ends_the_connection),
+        TEST(rubbish_and_giants_are_turned_away),
+        TEST(requests_that_never_end_hold_nobody_up),
+        TEST(bodies_that_never_come_hold_nobody_up),
+        TEST(whoever_wants_the_connection_closed_gets_it_closed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
