@@ -15,7 +15,7 @@ import wire
 from dnsclient import Client, ask
 from namespace import is_possible, namespace
 from hostile import start_hostile
-from process import free_port, wait_for
+from process import LAST_FREE_PORT, free_port, wait_for
 from proxy import Proxy
 from remote import Remote
 from visitors import Visitors
@@ -34,9 +34,12 @@ def reload(proxy, changes, outcome=RELOADED):
 
 
 def listeners(proxy):
-    """Its listening sockets, as the kernel knows them: some may be on their way out."""
+    """Its listening sockets, as the kernel knows them: some may be on their way out. Not the one of the HTTP server
+    behind the gate, whose port is of those the kernel chooses.
+    """
     shown = subprocess.run(["ss", "-Hltnp"], capture_output=True, text=True, check=True).stdout
-    return sorted(line.split()[3] for line in shown.splitlines() if f"pid={proxy.pid}," in line)
+    own = [line.split()[3] for line in shown.splitlines() if f"pid={proxy.pid}," in line]
+    return sorted(address for address in own if int(address.rpartition(":")[2]) <= LAST_FREE_PORT)
 
 
 def is_refused(port, host="127.0.0.1"):

@@ -8,7 +8,6 @@ LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 
 def fetch(proxy, path):
-    proxy.wait_listening(proxy.http_port)  # HTTP is answered a moment later than DNS
     with urllib.request.urlopen(f"http://127.0.0.1:{proxy.http_port}{path}", timeout=10) as response:
         return response.read().decode()
 

@@ -12,12 +12,15 @@ class ProcessError(AssertionError):
     """A program did not do what a test may expect of any program: start, stay, stop."""
 
 
+LAST_FREE_PORT = 32000  #: the kernel takes ports for connections from 32768 on
+
+
 def free_port(kinds=(socket.SOCK_STREAM, socket.SOCK_DGRAM)):
     """A port nobody has now. Below the range from which the kernel takes ports for connections, so that none of ours
     gets it meanwhile.
     """
     for _ in range(1000):
-        port = random.randint(10000, 32000)
+        port = random.randint(10000, LAST_FREE_PORT)
         if all(_is_free(port, kind) for kind in kinds):
             return port
     raise ProcessError("no free port")

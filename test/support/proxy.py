@@ -65,6 +65,8 @@ class Proxy(Process):
         super().__init__(name, [PROGRAM, "--config", self.config_path, *arguments], folder, SANITIZER_OPTIONS)
         try:
             self.wait_listening(wait_port or self.port)
+            if not wait_port and self.config["http"]["listen"] == f"127.0.0.1:{self.http_port}":
+                self.wait_listening(self.http_port)  # answered a moment later than DNS
         except Exception:
             self.kill()
             raise
