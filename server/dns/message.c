@@ -85,26 +85,34 @@ static bool touches_ttl(const struct reader *reader, size_t start, size_t end)
     return low < reader->ttl_count && ttl_place(reader, low) < end;
 }
 
+/* Whether the pointer at `at`, which ends labels that begin at `stretch`, leads to the rest of a name; `length` is what
+ * the name takes so far. */
+static bool follow_pointers(const struct reader *reader, size_t stretch, size_t at, size_t length)
+{
+    for (unsigned followed = 0; followed < POINTERS_MAX; followed++) {
+        if (reader->size - at < 2) return false;
+        size_t target = dns_u16(reader->message + at) & 0x3fff;
+        if (target < DNS_HEADER_BYTES || target >= stretch) return false;
+        stretch = at = target;
+        if (!pass_labels(reader, &at, &length)) return false;
+        bool is_root = reader->message[at] == 0;
+        if (touches_ttl(reader, stretch, at + (is_root ? 1 : 2))) return false;
+        if (is_root) return true;
+    }
+    return false;
+}
+
 size_t reader_name(struct reader *reader, bool compressed)
 {
     size_t start = reader->at;
-    size_t stretch = start; /* where the labels being read begin */
     size_t at = start;
-    size_t end = 0;
     size_t length = 0;
-    unsigned pointers = 0;
-    while (!reader->failed && pass_labels(reader, &at, &length)) {
+    if (!reader->failed && pass_labels(reader, &at, &length)) {
         bool is_root = reader->message[at] == 0;
-        if (pointers > 0 && touches_ttl(reader, stretch, at + (is_root ? 1 : 2))) break;
-        if (is_root) {
-            reader->at = end ? end : at + 1;
+        if (is_root || (compressed && follow_pointers(reader, start, at, length))) {
+            reader->at = at + (is_root ? 1 : 2);
             return reader->at - start;
         }
-        if (!compressed || reader->size - at < 2 || pointers++ == POINTERS_MAX) break;
-        if (!end) end = at + 2;
-        size_t target = dns_u16(reader->message + at) & 0x3fff;
-        if (target < DNS_HEADER_BYTES || target >= stretch) break;
-        stretch = at = target;
     }
     reader->failed = true;
     return 0;
