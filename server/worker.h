@@ -66,7 +66,7 @@ void worker_drain(struct worker *worker);
 /* Ends at once. */
 void worker_stop(struct worker *worker);
 
-/* Closes its idlest clients, since there is no room for new ones. */
+/* Closes some of its clients, since there is no room for new ones: clients_shed says which. */
 void worker_shed(struct worker *worker);
 
 /* Its clients, for the acceptor, which counts those it adds. */
