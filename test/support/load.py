@@ -4,12 +4,40 @@ Remote(Load).
 import asyncio
 import collections
 import itertools
+import math
 import struct
 import time
 
 import wire
 
 TICK = 0.002  # how often questions due are sent: short beside any latency looked at
+
+
+class Latencies:
+    """Counted in steps of 1 %, so that millions take no more room than a few; the longest is exact."""
+
+    STEPS = 70  # a doubling
+
+    def __init__(self):
+        self.counts = collections.Counter()
+        self.longest = 0.0
+
+    def add(self, seconds):
+        self.counts[round(math.log2(max(seconds, 1e-6)) * self.STEPS)] += 1
+        self.longest = max(self.longest, seconds)
+
+    def add_all(self, others):
+        self.counts += others.counts
+        self.longest = max(self.longest, others.longest)
+
+    def part_ms(self, share):
+        """What that share of them stayed under; None of none."""
+        rest = self.counts.total() * share
+        for step, count in sorted(self.counts.items()):
+            rest -= count
+            if rest < 0:
+                return round(min(2 ** (step / self.STEPS), self.longest) * 1000, 3)
+        return round(self.longest * 1000, 3) if self.counts else None
 
 
 class Group:
@@ -19,17 +47,22 @@ class Group:
         self.sent = 0
         self.lost = 0
         self.rcodes = collections.Counter()
-        self.latencies = []
+        self.latencies = Latencies()
+
+    def answered(self):
+        return self.rcodes.total()
+
+    def add_all(self, other):
+        self.sent += other.sent
+        self.lost += other.lost
+        self.rcodes += other.rcodes
+        self.latencies.add_all(other.latencies)
 
     def report(self):
-        took = sorted(self.latencies)
-
-        def part(share):
-            return round(took[min(len(took) - 1, int(len(took) * share))] * 1000, 3) if took else None
-
-        return {"sent": self.sent, "answered": len(took), "lost": self.lost,
+        part_ms = self.latencies.part_ms
+        return {"sent": self.sent, "answered": self.answered(), "lost": self.lost,
                 "rcodes": {str(rcode): count for rcode, count in self.rcodes.items()},
-                "p50_ms": part(0.5), "p99_ms": part(0.99), "max_ms": part(1.0)}
+                "p50_ms": part_ms(0.5), "p99_ms": part_ms(0.99), "max_ms": part_ms(1.0)}
 
 
 class Connection(asyncio.Protocol):
@@ -39,6 +72,7 @@ class Connection(asyncio.Protocol):
         self.read = bytearray()
         self.waiting = {}  # id -> (group, question's bytes, when sent)
         self.numbers = itertools.cycle(range(65536))
+        self.left = False
 
     def connection_made(self, transport):
         self.transport = transport
@@ -75,11 +109,15 @@ class Connection(asyncio.Protocol):
         elif not message.startswith(question, 12) or not wire.flags_of(message) & wire.QR:
             self.load.mismatched += 1
         else:
-            group.latencies.append(time.monotonic() - sent)
+            group.latencies.add(time.monotonic() - sent)
             group.rcodes[message[3] & 15] += 1
 
+    def leave(self):
+        self.left = True
+        self.transport.close()
+
     def connection_lost(self, error):
-        if not self.load.done:
+        if not (self.load.done or self.left):
             self.load.closed += 1
         for group, _, _ in self.waiting.values():
             group.lost += 1
@@ -133,12 +171,12 @@ class Load:
         return self._report(time.monotonic() - begin)
 
     async def _pace(self, clients, begin, rate):
-        sent, turn = 0, itertools.cycle(clients)
+        sent = 0
         while (now := time.monotonic()) < self.end:
-            due = int(rate * (now - begin)) - sent
-            sent += max(due, 0)
-            for _ in range(due):
-                next(turn).ask_many(1)
+            due = int(rate * (now - begin))
+            for turn in range(sent, due):
+                clients[turn % len(clients)].ask_many(1)
+            sent = due
             await asyncio.sleep(TICK)
 
     async def _wait_answers(self, clients, patience):
@@ -149,10 +187,7 @@ class Load:
     def _report(self, seconds):
         whole = Group()
         for group in self.groups.values():
-            whole.sent += group.sent
-            whole.lost += group.lost
-            whole.rcodes += group.rcodes
-            whole.latencies += group.latencies
+            whole.add_all(group)
         return {**whole.report(), "unexpected": self.unexpected, "mismatched": self.mismatched, "closed": self.closed,
-                "per_second": round(len(whole.latencies) / seconds),
+                "per_second": round(whole.answered() / seconds),
                 "groups": {name: group.report() for name, group in self.groups.items()}}

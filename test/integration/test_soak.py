@@ -1,0 +1,194 @@
+"""Clients that come and go, and a network that misbehaves in every way at once, for as long as SOAK_SECONDS says
+(LONG=1: half an hour): every question is answered once and as it should be, and nothing grows.
+
+One of three upstreams can always be reached (weather.py says how), so that good names are answered NOERROR. Names whose
+question ends the session, or is answered wrongly or never, get SERVFAIL within query_timeout. A question that three
+sessions died with is given up; beside names that end sessions a reset of the network can be the third for a good one.
+"""
+import os
+import random
+import statistics
+import time
+
+import wire
+from cost import MIB, cpu_seconds, promised_bytes, promised_descriptors
+from dnsclient import ask
+from figures import Figures
+from hostile import start_hostile
+from process import wait_for
+from proxy import Proxy, is_sanitized
+from relay import start_relay
+from remote import Remote
+from changing_load import ChangingLoad
+from weather import Weather
+
+SECONDS = float(os.environ.get("SOAK_SECONDS") or (1800 if os.environ.get("LONG") == "1" else 10))
+SEED = int(os.environ.get("SOAK_SEED") or 1)
+RATE = 250 if is_sanitized() else 1000
+CONNECTIONS = 20
+WORKERS, UPSTREAMS = 2, 3
+SAMPLE_S, REPORT_S = (0.5 if SECONDS < 60 else 5.0), 60.0
+LONG_ENOUGH_S = 60.0  # before that, what is kept is still being filled
+QUERY_TIMEOUT_S, REVALIDATE_S = 3.0, 5.0
+
+CONFIG = {
+    "workers": WORKERS,
+    "upstream": {"query_timeout": f"{QUERY_TIMEOUT_S:g}s"},
+    "tls": {"revalidate_interval": f"{REVALIDATE_S:g}s"},
+    "cache": {"max_size": MIB},  # full after some seconds
+    "clients": {"max_connections": 3 * CONNECTIONS},
+}
+
+#: prefix -> in how many of a thousand questions. Repeated ones: kept resolved by the cache, or merged in flight only.
+KILLERS = {"close-": 1, "garbage-": 1}
+SHARES = {**KILLERS, "wrongid-": 1, "drop-": 1, "slow-300ms-": 2, "ttl-2-hot": 150, "ttl-0-same": 50}
+REPEATED = {"ttl-2-hot": 100, "ttl-0-same": 2}
+GOOD = ("new-", *REPEATED)
+SLOW = "slow-300ms-"
+GIVEN_UP = 1 / 50000, 1 / 10  # at most, of good names and of slow ones, which are in flight long enough to see three deaths
+BAD = [prefix for prefix in SHARES if prefix not in (*GOOD, SLOW)]
+
+
+def prefixes():
+    names = [prefix for prefix, share in SHARES.items() for _ in range(share)]
+    names += ["new-"] * (1000 - len(names))
+    random.Random(SEED).shuffle(names)
+    return names
+
+
+class Vitals:
+    """What the program takes, looked at every SAMPLE_S."""
+
+    def __init__(self, proxy):
+        self._proxy = proxy
+        self.descriptors, self.memory, self.threads, self.in_flight = [], [], [], []
+
+    def look(self):
+        self.descriptors.append(self._proxy.descriptors())
+        self.memory.append(self._proxy.resident_bytes())
+        self.threads.append(len(os.listdir(f"/proc/{self._proxy.pid}/task")))
+        self.in_flight.append(Figures(self._proxy).sum("queries_in_flight"))
+
+    def __str__(self):
+        return (f"{self.descriptors[-1]} descriptors (at most {max(self.descriptors)}), {self.memory[-1] / 1e6:.2f} MB (at most "
+                f"{max(self.memory) / 1e6:.2f}), {self.threads[-1]} threads, {self.in_flight[-1]:g} in flight (at most "
+                f"{max(self.in_flight):g})")
+
+    def check(self):
+        assert max(self.descriptors) <= promised_descriptors(self._proxy), max(self.descriptors)
+        assert len(set(self.threads)) == 1, set(self.threads)
+        if is_sanitized():
+            return
+        assert max(self.memory) <= promised_bytes(self._proxy), max(self.memory)
+        if SECONDS >= LONG_ENOUGH_S:
+            assert _late(self.descriptors) <= _middle(self.descriptors) + 4, self.descriptors
+            assert _late(self.memory) <= 1.03 * _middle(self.memory), self.memory
+
+
+def _middle(values):
+    return statistics.median(values[len(values) // 3:len(values) * 2 // 3])
+
+
+def _late(values):
+    return statistics.median(values[len(values) * 2 // 3:])
+
+
+class Soak:
+    """The run: faults, looks and progress, until the load ends."""
+
+    def __init__(self, proxy, upstream, load, weather, renewals):
+        self.proxy, self.upstream, self.load, self.weather = proxy, upstream, load, weather
+        self.vitals = Vitals(proxy)
+        self._renewals = renewals
+        self.begin = time.monotonic()
+
+    def run(self, pending):
+        due = {self._look: (self.begin, SAMPLE_S), self._tell: (self.begin + REPORT_S, REPORT_S),
+               self._renew: (self.begin + 2 * REVALIDATE_S, 2 * REVALIDATE_S)}
+        while (now := time.monotonic()) < self.begin + SECONDS:
+            self.weather.step(now)
+            for what, (at, every) in due.items():
+                if now >= at:
+                    what()
+                    due[what] = (at + every, every)
+            time.sleep(0.02)  # faults come in steps of it
+        self.weather.clear(time.monotonic())
+        return pending.result()
+
+    def _look(self):
+        self.vitals.look()
+        self.upstream.forget()  # names asked, which are too many to be kept
+
+    def _renew(self):
+        """Another right certificate, which nobody is to notice."""
+        self.upstream.set_certificate(**next(self._renewals))
+
+    def _tell(self):
+        progress = self.load.progress()
+        seconds = time.monotonic() - self.begin
+        print(f"{seconds / 60:4.0f} min: {progress}, {sum(self.weather.counts.values())} faults, {self.vitals}, "
+              f"{cpu_seconds(self.proxy) / seconds * 100:.0f} % of a processor", flush=True)
+        assert progress["lost"] == 0, progress
+
+
+def check_answers(report):
+    for fault in ("lost", "unexpected", "mismatched", "closed"):
+        assert report[fault] == 0, report
+    assert report["answered"] == report["sent"] >= 0.95 * RATE * SECONDS, report
+    groups = report["groups"]
+    for prefix in (*GOOD, SLOW):
+        group = groups[prefix]
+        most = int(group["sent"] * GIVEN_UP[prefix == SLOW])
+        assert set(group["rcodes"]) <= {str(wire.NOERROR), str(wire.SERVFAIL)}, (prefix, group)
+        assert group["rcodes"].get(str(wire.SERVFAIL), 0) <= most, (prefix, group)
+    for prefix in BAD:
+        assert set(groups[prefix]["rcodes"]) <= {str(wire.SERVFAIL)}, (prefix, groups[prefix])
+    assert report["max_ms"] < (QUERY_TIMEOUT_S + 1) * 1000, report
+
+
+def certificates(pki):
+    while True:
+        for kind in ("renewed", "right"):
+            certificate, key = pki.certificate(kind)
+            yield {"certificate": certificate, "key": key}
+
+
+def check_handshakes(proxy, report, weather):
+    """Each question that ends a session does so three times at the most; each fault ends the sessions to one upstream;
+    and each worker looks at each certificate anew.
+    """
+    killers = sum(report["groups"][prefix]["sent"] for prefix in KILLERS)
+    figures = Figures(proxy)
+    made, begun = figures.sum("upstream_handshakes_total"), figures.sum("upstream_connects_total")
+    print(f"{made / SECONDS:.1f} handshakes a second, of {begun / SECONDS:.1f} begun; {killers} killers")
+    looks = SECONDS / REVALIDATE_S * 1.2 * WORKERS * UPSTREAMS
+    faults = sum(weather.counts.values())
+    assert begun <= 4 * killers + 4 * WORKERS * faults + looks + 20, (begun, killers, faults)
+
+
+def test_every_fault_at_once_and_nothing_grows(tmp_path, pki, capsys):
+    with start_hostile(pki) as upstream, capsys.disabled():
+        relays = [start_relay(upstream.port) for _ in range(UPSTREAMS)]
+        try:
+            with Proxy(tmp_path, pki, [relay.port for relay in relays], CONFIG) as proxy:
+                soak(proxy, upstream, relays, pki)
+        finally:
+            for relay in relays:
+                relay.stop()
+
+
+def soak(proxy, upstream, relays, pki):
+    ask(proxy.port, "before.test")
+    before = proxy.descriptors()
+    weather = Weather(relays, SEED, time.monotonic())
+    with Remote(ChangingLoad, port=proxy.port, prefixes=prefixes(), repeated=REPEATED, seed=SEED) as load:
+        pending = load.begin("run", seconds=SECONDS, rate=RATE, connections=CONNECTIONS)
+        run = Soak(proxy, upstream, load, weather, certificates(pki))
+        report = run.run(pending)
+    print(f"{report}\n{dict(weather.counts)}\n{run.vitals}")
+    check_answers(report)
+    check_handshakes(proxy, report, weather)
+    run.vitals.check()
+    for gauge in ("queries_in_flight", "upstream_in_flight", "client_connections"):
+        wait_for(lambda gauge=gauge: Figures(proxy).sum(gauge) == 0, f"{gauge} is 0")
+    proxy.wait_descriptors(before + WORKERS)

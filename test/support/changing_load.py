@@ -1,0 +1,77 @@
+"""changing_load: load of clients that come and go, for hours if need be. Run it by Remote(ChangingLoad)."""
+import asyncio
+import itertools
+import random
+import socket
+import struct
+import time
+
+import wire
+from load import Load
+
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER with no time: close sends RST
+PATIENCE = 8.0  # of one who leaves, for the last answers
+
+
+class ChangingLoad(Load):
+    """As Load; and every `stay` seconds the client that has been there longest asks no more, and leaves when all its
+    questions are answered, as another takes its place. As often somebody rude asks one question and is gone, which is
+    counted nowhere.
+
+    `repeated`: prefix -> how many names begin with it, taken at random; other names are all new.
+    """
+
+    def __init__(self, stay=0.5, repeated=None, seed=1, **arguments):
+        super().__init__(**arguments)
+        self.stay = stay
+        self.repeated = repeated or {}
+        self.random = random.Random(seed)
+        self.leaving = set()
+        self.visits = self.rude = 0
+
+    def next_name(self):
+        prefix = next(self.prefixes)
+        names = self.repeated.get(prefix)
+        number = self.random.randrange(names) if names else next(self.numbers)
+        return f"{prefix}{number}.{self.zone}", self.groups[prefix]
+
+    async def _pace(self, clients, begin, rate):
+        changing = asyncio.get_running_loop().create_task(self._change(clients))
+        await super()._pace(clients, begin, rate)
+        changing.cancel()
+        await asyncio.gather(*self.leaving)
+
+    async def _change(self, clients):
+        for turn in itertools.count():
+            await asyncio.sleep(self.stay)
+            place = turn % len(clients)
+            oldest, clients[place] = clients[place], await self._connect()
+            for task in (self._leave(oldest), self._be_rude(turn)):
+                self._keep(asyncio.get_running_loop().create_task(task))
+            self.visits += 1
+
+    def _keep(self, task):
+        self.leaving.add(task)
+        task.add_done_callback(self.leaving.discard)
+
+    async def _leave(self, client):
+        give_up = time.monotonic() + PATIENCE
+        while client.waiting and time.monotonic() < give_up:
+            await asyncio.sleep(0.01)
+        client.leave()
+
+    async def _be_rude(self, number):
+        _, writer = await asyncio.open_connection(self.host, self.port)
+        writer.write(wire.frame(wire.query(f"rude-{number}.{self.zone}")))
+        await asyncio.sleep(self.random.choice((0, 0.001, 0.01)))
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        writer.transport.abort()
+        self.rude += 1
+
+    # commands
+
+    def progress(self):
+        """Sums so far, of all names alike."""
+        groups = self.groups.values()
+        return {"sent": sum(group.sent for group in groups), "answered": sum(group.answered() for group in groups),
+                "lost": sum(group.lost for group in groups), "visits": self.visits, "rude": self.rude}

@@ -1,0 +1,76 @@
+"""weather: faults of many kinds on the way to several upstreams, at random, the same for the same seed; but never so
+many that no upstream can be reached.
+
+A blow hits all connections to one upstream and is over. A spell lasts: it comes over an upstream only while another
+one has none and has had none for SETTLED_S, long enough to have been found again. So every question can be answered.
+"""
+import collections
+import random
+
+SETTLED_S = 3.0
+MEAN_PAUSE_S = 1.0  # between two faults
+
+BLOWS = {
+    "reset": lambda relay: relay.close_all(reset=True),
+    "close": lambda relay: relay.close_all(),
+    "hang": lambda relay: relay.hang_all(),  # open, but silent from now on
+}
+
+
+def _refuse(relay):
+    relay.refuse()
+    relay.close_all(reset=True)
+
+
+#: kind -> (seconds it may last, how it begins, how it ends)
+SPELLS = {
+    "refuses": ((0.3, 0.3), _refuse, lambda relay: relay.accept()),
+    "is far": ((1.0, 4.0), lambda relay: relay.set_delay(seconds=0.02), lambda relay: relay.set_delay(seconds=0)),
+    "accepts and is silent": ((1.0, 4.0), lambda relay: relay.set_hang_new(hang=True),
+                              lambda relay: relay.set_hang_new(hang=False)),
+    "forgets idle connections": ((3.0, 9.0), lambda relay: relay.set_swallow_after(seconds=1),
+                                 lambda relay: relay.set_swallow_after(seconds=0)),
+}
+
+
+class Weather:
+    def __init__(self, relays, seed, now):
+        self._relays = relays
+        self._random = random.Random(seed)
+        self._spells = {}  # place -> (when it ends, how)
+        self._fair_since = [now] * len(relays)
+        self._next = now + SETTLED_S
+        self.counts = collections.Counter()
+
+    def step(self, now):
+        """Does what is due."""
+        for place in [place for place, (end, _) in self._spells.items() if now >= end]:
+            self._end(place, now)
+        if now >= self._next:
+            self._next = now + self._random.expovariate(1 / MEAN_PAUSE_S)
+            self._strike(self._random.randrange(len(self._relays)), now)
+
+    def clear(self, now):
+        for place in list(self._spells):
+            self._end(place, now)
+
+    def _end(self, place, now):
+        _, how = self._spells.pop(place)
+        how(self._relays[place])
+        self._fair_since[place] = now
+
+    def _strike(self, place, now):
+        kind = self._random.choice([*BLOWS, *SPELLS])
+        if kind in BLOWS:
+            BLOWS[kind](self._relays[place])
+        elif self._may_begin(place, now):
+            seconds, begin, how_it_ends = SPELLS[kind]
+            begin(self._relays[place])
+            self._spells[place] = (now + self._random.uniform(*seconds), how_it_ends)
+        else:
+            return
+        self.counts[kind] += 1
+
+    def _may_begin(self, place, now):
+        others = [other for other in range(len(self._relays)) if other != place and other not in self._spells]
+        return place not in self._spells and any(now - self._fair_since[other] >= SETTLED_S for other in others)
