@@ -11,6 +11,7 @@ from hostile import start_hostile
 from load import Load
 from process import wait_for
 from proxy import Proxy, is_sanitized
+from relay import start_relay
 from remote import Remote
 
 LONG = os.environ.get("LONG") == "1"
@@ -18,6 +19,8 @@ ONE_OFF_NAMES = 100000 if LONG else 2000
 RATE = 300 if is_sanitized() else 1000  # of one-off names a second
 HOT = 10
 TTLS = 20 if LONG else 2  # of silence
+FAR_S = 0.04  # each way
+STEADY_S = 300 if LONG else 8
 FLOOR_PER_S = 10  # speculative refreshes that are always allowed
 BURST = 50
 
@@ -86,6 +89,27 @@ def test_one_off_names_push_nothing_out_and_no_client_of_a_top_name_waits(tmp_pa
         for name in names:
             assert asked(fresh, name) - before[name] >= seconds / 3 - 1, f"{name} was fetched anew all the time"
         assert set(names) <= set(top_names(proxy))
+
+
+def test_no_client_of_a_top_name_waits_for_an_upstream_far_away(tmp_path, pki, fresh):
+    """Fifty names that end every three seconds, asked steadily; each refresh takes 80 ms."""
+    names = [f"ttl-3-far{number}.test" for number in range(50)]
+    with start_relay(fresh.port) as relay, Proxy(tmp_path, pki, [relay.port]) as proxy:
+        relay.set_delay(seconds=FAR_S)
+        with Remote(Load, port=proxy.port, prefixes=["ttl-3-far"], names=len(names)) as load:
+            load.run(seconds=2, rate=200, connections=4)
+        since = Since(proxy)
+        before = fresh.queries(containing="far")
+        with Remote(Load, port=proxy.port, prefixes=["ttl-3-far"], names=len(names)) as load:
+            report = load.run(seconds=STEADY_S, rate=200, connections=4)
+        print({key: report[key] for key in ("sent", "p50_ms", "p99_ms", "max_ms")})
+        assert report["lost"] == 0 and report["rcodes"] == {"0": report["sent"]}, report
+        assert since.answered("cache") == report["sent"] >= 0.95 * 200 * STEADY_S
+        assert since.answered("upstream") == since.answered("stale") == since.sum("cache_misses_total") == 0
+        for name in names:
+            assert asked(fresh, name) - before[name] >= STEADY_S / 3 - 1, f"{name} was fetched anew all the time"
+        at_once = since.sum("request_duration_seconds_bucket", source="cache", le="0.05")
+        assert at_once == report["sent"] or not LONG or is_sanitized(), "none took what a question to upstream takes"
 
 
 def test_refreshes_nobody_asked_for_are_bounded(tmp_path, pki, fresh):

@@ -6,7 +6,7 @@ import time
 
 import pytest
 import wire
-from cost import cost_of
+from cost import MIB, cost_of, promised_bytes
 from dnsclient import Client, ask
 from figures import Since
 from flood import flood_churn
@@ -163,7 +163,7 @@ def test_a_reload_changes_the_limit_and_closes_nobody(tmp_path, pki, hostile):
 def test_many_addresses_in_turn_cost_what_few_do(tmp_path, pki, hostile):
     """More than max_clients of them: memory stays within its bound, and the last cost what the first did."""
     addresses = 100000 if LONG else 6000
-    config = limited({"max_clients": 4096, "queries_per_second": 1000})
+    config = limited({"max_clients": 4096, "queries_per_second": 1000}, cache={"max_size": MIB})
     with Proxy(tmp_path, pki, [hostile.port], config) as proxy:
         ask(proxy.port, "flood.test")
         costs = []
@@ -175,6 +175,7 @@ def test_many_addresses_in_turn_cost_what_few_do(tmp_path, pki, hostile):
             costs.append(cost)
         print(f"{[round(cost.cpu / (addresses // 2) * 1e6, 1) for cost in costs]} us a query and connection")
         assert is_sanitized() or costs[1].grown < 4e6
+        assert is_sanitized() or max(cost.memory for cost in costs) < promised_bytes(proxy)
         if LONG:
             assert costs[1].cpu < 1.5 * costs[0].cpu
         assert burst(proxy, "127.0.0.1", BURST) == {wire.NOERROR: BURST}

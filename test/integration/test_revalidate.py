@@ -4,6 +4,7 @@ right one brings it back.
 The upstream goes on accepting the tickets it gave out, so that only the full handshake that is due every
 `revalidate_interval` can tell.
 """
+import os
 import shutil
 import time
 
@@ -15,6 +16,8 @@ from process import wait_for
 from proxy import Proxy, merged
 
 INTERVAL = 1.0
+#: Beyond the interval: for the handshake on a quiet machine, or for one that stands still at times.
+GRACE = 0.2 if os.environ.get("LONG") == "1" else 1.5
 CONFIG = {"tls": {"revalidate_interval": f"{INTERVAL:g}s"}, "upstream": {"query_timeout": "1s"}}
 
 
@@ -37,7 +40,7 @@ def test_swapped_for_a_wrong_one_and_back(tmp_path, pki, kind):
         assert asker.rcode() == wire.NOERROR
         certificate, key = pki.certificate(kind)
         upstream.set_certificate(certificate=certificate, key=key)
-        wait_for(lambda: asker.rcode() == wire.SERVFAIL, "out of use within the interval", INTERVAL + 1.5)
+        wait_for(lambda: asker.rcode() == wire.SERVFAIL, "out of use within the interval", INTERVAL + GRACE)
         proxy.wait_log("certificate")
         upstream.forget()
         assert [asker.rcode() for _ in range(5)] == [wire.SERVFAIL] * 5
@@ -84,7 +87,7 @@ def test_a_changed_bundle_is_picked_up(tmp_path, pki):
         assert asker.rcode() == wire.NOERROR
         certificate, key = pki.certificate("other-ca")
         upstream.set_certificate(certificate=certificate, key=key)
-        wait_for(lambda: asker.rcode() == wire.SERVFAIL, "not trusted", INTERVAL + 1.5)
+        wait_for(lambda: asker.rcode() == wire.SERVFAIL, "not trusted", INTERVAL + GRACE)
         shutil.copy(pki.other_ca_file, bundle)
         # the file is looked at every ten seconds
         wait_for(lambda: asker.rcode() == wire.NOERROR, "trusted now", 10 + INTERVAL + 5)

@@ -5,6 +5,7 @@ ones.
 """
 import contextlib
 import os
+import statistics
 import time
 
 import wire
@@ -44,9 +45,12 @@ def ask_timed(client, name):
 
 
 def test_a_client_that_asks_now_and_then_never_sees_an_error(tmp_path, pki):
-    """All ways to end a connection, warm and cold, a proxy each side by side: the pauses are waited for once."""
+    """All ways to end a connection, warm and cold, a proxy each side by side: the pauses are waited for once. Where a
+    session is kept warm, the first question after a pause takes hardly longer than one right behind it.
+    """
     cases = [(way, warm) for way in WAYS for warm in (True, False)]
     took = {case: [] for case in cases}
+    longer = []  # than the question right behind it, in ms; of the warm ones
     with contextlib.ExitStack() as stack:
         clients = {}
         for way, warm in cases:
@@ -59,9 +63,13 @@ def test_a_client_that_asks_now_and_then_never_sees_an_error(tmp_path, pki):
             time.sleep(pause)
             for case, client in clients.items():
                 took[case].append(round(ask_timed(client, f"turn-{turn}.test"), 1))
-    print(took)
-    if LONG and not is_sanitized():
-        assert all(ms < 6 for case in cases if case[1] for ms in took[case][1:]), took
+                behind = min(ask_timed(client, f"behind-{turn}-{number}.test") for number in range(3))
+                if turn > 0 and case[1]:
+                    longer.append(round(took[case][-1] - behind, 1))
+    print(took, sorted(longer))
+    if not is_sanitized():
+        assert statistics.median(longer) < 3, longer
+        assert not LONG or max(longer) < 3, (longer, took)
 
 
 def test_kept_warm_a_session_is_always_there(tmp_path, pki):
