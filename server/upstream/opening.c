@@ -6,6 +6,7 @@
 #define RECENT_NS       (300 * NS_PER_S) /* traffic since then makes a session worth keeping warm */
 #define RETURN_NS       (5 * NS_PER_S) /* how often an upstream that went is tried while a less preferred one serves */
 #define EYEBALLS_NS     (250 * NS_PER_MS) /* an attempt this old no longer holds up the next (RFC 8305, 5) */
+#define AGAIN_NS        NS_PER_S          /* and one this old does not hold up the next to the same upstream */
 #define BACKOFF_MAX_NS  NS_PER_S          /* one upstream alone is tried about once a second while it is gone, */
 #define BACKOFF_EACH_NS (700 * NS_PER_MS) /* and several so that together they stay under two tries a second */
 
@@ -22,17 +23,20 @@ static uint64_t backoff_max_ns(const struct pool *pool, const struct remote *rem
     return max_ns > BACKOFF_MAX_NS ? max_ns : BACKOFF_MAX_NS;
 }
 
-static bool has_slow_attempt(const struct remote *remote, uint64_t now_ns)
+/* An attempt is under way that will tell, since it is slow or others failed: it is waited for. Not for long: what an
+ * outage swallowed is never answered, and only a new attempt sees its end. */
+static bool is_waited_for(const struct remote *remote, uint64_t now_ns)
 {
     list_for_each (node, &remote->sessions) {
         const struct session *session = container_of(node, struct session, of_remote);
-        if (session->state < SESSION_READY && now_ns - session->opened_ns >= EYEBALLS_NS) return true;
+        uint64_t age_ns = now_ns - session->opened_ns;
+        if (session->state >= SESSION_READY || age_ns >= AGAIN_NS) continue;
+        if (age_ns >= EYEBALLS_NS || remote->backoff.failures > 0) return true;
     }
     return false;
 }
 
-/* The first upstream that may be tried. Those whose sessions hang come last. One that is slow about a connection is not
- * tried beside it, nor one that failed: the attempt under way will tell. */
+/* The first upstream that may be tried. Those whose sessions hang come last. */
 static struct remote *pick(struct pool *pool, uint64_t now_ns)
 {
     struct remote *second = NULL;
@@ -40,8 +44,7 @@ static struct remote *pick(struct pool *pool, uint64_t now_ns)
         struct remote *remote = &pool->remotes[i];
         if (!backoff_allows(&remote->backoff, now_ns)) continue;
         if (remote_open(remote) + remote_connecting(remote) >= pool->options.max_sessions) continue;
-        if (has_slow_attempt(remote, now_ns)) continue;
-        if (remote->backoff.failures > 0 && remote_connecting(remote) > 0) continue;
+        if (is_waited_for(remote, now_ns)) continue;
         if (now_ns >= remote->avoid_until_ns) return remote;
         if (!second) second = remote;
     }

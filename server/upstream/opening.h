@@ -1,9 +1,9 @@
 /* opening: when a session is begun, and to which upstream.
  *
  * Questions in line want sessions; a worker with recent traffic and none wants one, too. The first upstream by
- * preference is tried whose back-off allows it; where it is slow to connect, the next is tried beside it. Attempts at
- * once are bounded by max_handshakes, not counting those that got no word for a quarter of a second; those and all
- * sessions by max_sessions an upstream. Part of the pool; one thread. */
+ * preference is tried whose back-off allows it; where it is slow to connect, the next is tried beside it, and
+ * after a second the same one again. Attempts at once are bounded by max_handshakes, not counting those that got no
+ * word for a quarter of a second; those and all sessions by max_sessions an upstream. Part of the pool; one thread. */
 #ifndef UPSTREAM_OPENING_H
 #define UPSTREAM_OPENING_H
 

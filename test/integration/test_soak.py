@@ -11,6 +11,7 @@ import statistics
 import time
 
 import wire
+from changing_load import ChangingLoad
 from cost import MIB, cpu_seconds, promised_bytes, promised_descriptors
 from dnsclient import ask
 from figures import Figures
@@ -19,7 +20,6 @@ from process import wait_for
 from proxy import Proxy, is_sanitized
 from relay import start_relay
 from remote import Remote
-from changing_load import ChangingLoad
 from weather import Weather
 
 SECONDS = float(os.environ.get("SOAK_SECONDS") or (1800 if os.environ.get("LONG") == "1" else 10))

@@ -151,6 +151,40 @@ static void an_upstream_that_failed_is_tried_once_at_a_time(void **state)
     end();
 }
 
+/* What hung in its handshake when the outage ended goes on hanging: only a new attempt sees the end. */
+static void an_upstream_that_says_nothing_is_tried_again_every_second(void **state)
+{
+    (void)state;
+    begin(1);
+    ask(0);
+    tick();
+    pass_ms(990);
+    assert_int_equal(world.opened, 1);
+    pass_ms(30);
+    assert_int_equal(world.opened, 2);
+    assert_non_null(world.sessions[0]);
+    fake_ready(1);
+    tick();
+    fake_answer(1, &story.askers[0].exchange, 0);
+    assert_answered(0);
+    end();
+}
+
+static void in_a_long_silence_tries_stay_under_two_a_second_and_over_one_in_two(void **state)
+{
+    (void)state;
+    for (unsigned upstreams = 1; upstreams <= 4; upstreams++) {
+        begin(upstreams);
+        for (int second = 0; second < 60; second++) {
+            for (int i = 0; i < 10; i++)
+                if (story.askers[i].done || second == 0) ask(i);
+            pass_ms(1000);
+        }
+        assert_in_range(world.opened, 30, 120);
+        end();
+    }
+}
+
 /* ---- upkeep ---- */
 
 static void an_idle_session_is_closed_before_the_upstream_would(void **state)
@@ -342,6 +376,8 @@ int main(void)
         cmocka_unit_test(handshakes_at_once_are_bounded),
         cmocka_unit_test(attempts_that_get_no_word_leave_room_for_the_next_upstream),
         cmocka_unit_test(an_upstream_that_failed_is_tried_once_at_a_time),
+        cmocka_unit_test(an_upstream_that_says_nothing_is_tried_again_every_second),
+        cmocka_unit_test(in_a_long_silence_tries_stay_under_two_a_second_and_over_one_in_two),
         cmocka_unit_test(an_idle_session_is_closed_before_the_upstream_would),
         cmocka_unit_test(with_recent_traffic_it_is_kept_warm_by_a_query_of_our_own),
         cmocka_unit_test(an_old_session_is_replaced_before_it_goes),
