@@ -14,7 +14,10 @@
 #include "common/loop.h"
 #include "common/mailbox.h"
 
-enum { BURST = 64 }; /* connections taken of one listener before the next has its turn */
+enum {
+    BURST = 64,        /* connections taken of one listener before the next has its turn */
+    SHED_PATIENCE = 10 /* pauses, a tenth of a second: the busiest worker has had its turns */
+};
 
 #define BEAT_NS  (2 * NS_PER_S)
 #define LEAVE_NS (1500 * NS_PER_MS) /* an address given up: as long as the kernel holds back who has not asked yet */
@@ -48,8 +51,8 @@ struct acceptor {
     struct counters *counters;
     struct log_repeat trouble;
     uint64_t resume_ns; /* while pausing; 0 = not */
-    unsigned shed_turn; /* whose clients give way next */
     struct placement placement;
+    unsigned sheds_in_vain; /* since a connection was taken */
     bool stopping;
 };
 
@@ -100,10 +103,21 @@ static void pause_for(struct acceptor *acceptor, const char *why)
         log_warning(acceptor->place.log, "accepting pauses", log_text("why", why), log_number("repeated", held_back));
 }
 
-/* Those who have been idle longest give way, of one worker after the other. */
+static struct worker *most_loaded(const struct acceptor *acceptor)
+{
+    struct worker *most = acceptor->place.workers[0];
+    for (unsigned i = 1; i < acceptor->place.worker_count; i++)
+        if (*worker_load(acceptor->place.workers[i]) > *worker_load(most)) most = acceptor->place.workers[i];
+    return most;
+}
+
+/* Those who have been idle longest give way, where most are: newcomers go to one worker in a run, and another's clients
+ * need not go for them. Where that helps nobody for a while, those of one worker after the other. */
 static void make_room(struct acceptor *acceptor, const char *why)
 {
-    worker_shed(acceptor->place.workers[acceptor->shed_turn++ % acceptor->place.worker_count]);
+    unsigned vain = acceptor->sheds_in_vain++;
+    bool patient = vain < SHED_PATIENCE;
+    worker_shed(patient ? most_loaded(acceptor) : acceptor->place.workers[vain % acceptor->place.worker_count]);
     pause_for(acceptor, why);
 }
 
@@ -132,6 +146,7 @@ static bool accept_one(struct acceptor *acceptor, struct door *door)
     if (is_full(acceptor, door)) return false;
     int fd = accept4(door->source.fd, (struct sockaddr *)&storage, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
+        acceptor->sheds_in_vain = 0;
         struct address address = address_from_socket(&storage);
         judge(acceptor, fd, &address);
         return true;
