@@ -126,6 +126,13 @@ def check_reload(check, machine):
         assert machine.property("ActiveState") == "active"
 
 
+def check_bundle(check, machine):
+    with check("another CA bundle is seen and read, inside of the sandbox"):
+        machine.sh("update-ca-certificates --fresh")
+        wait_for(lambda: "CA bundle loaded" in journal(machine, 20), "it was read", 20)
+        assert clients.answers("after-bundle.test")
+
+
 def check_drain(check, machine):
     with check("TERM with slow questions in flight: all are answered, it exits with 0, and the socket starts it again"):
         load = clients.steady(53, prefixes=("slow-1500ms-",))
@@ -219,6 +226,24 @@ def check_without_socket(check, machine):
             assert clients.answers("example.com", port=5353 if "5353" in listen else 53)
         nothing_lost(running.result(), 1000)
         assert ":5353" not in machine.out("ss -Hltn")
+    with check("reload between an address and all of them, back and forth, with a connection for each question"):
+        load = clients.one_each(53)
+        running = load.begin("run", seconds=60, rate=300)
+        for i in range(8):
+            set_config(machine, f"listen: [\"{'127.0.0.1' if i % 2 == 0 else '0.0.0.0'}:53\", \"[::1]:53\"]\n")
+            machine.sh("systemctl reload dns-tls-proxy")
+            wait_for(lambda: "configuration reloaded" in machine.property("StatusText"), "it is reloaded", 5)
+        load.enough()
+        result = running.result()
+        check.note(result)
+        assert result["answered"] == result["asked"] > 100, result
+    with check("an address somebody else has: the reload is refused, which status and metric say, and it goes on"):
+        set_config(machine, 'listen: ["0.0.0.0:53", "1.1.1.1:853"]\n')
+        machine.sh("systemctl reload dns-tls-proxy")
+        wait_for(lambda: "reload refused" in machine.property("StatusText"), "the status says so", 5)
+        assert "1.1.1.1:853" in journal(machine, 20) and clients.answers("example.com")
+        said = machine.out("curl -sS http://127.0.0.1:5000/metrics")
+        assert "dns_tls_proxy_config_last_reload_successful 0" in said
     with check("a port that is taken: the start fails and says which address"):
         machine.sh("systemctl stop dns-tls-proxy.service")
         set_config(machine, 'listen: ["1.1.1.1:853"]\n')
@@ -262,6 +287,7 @@ def main():
         machine.sh("dpkg -i /root/package.deb")
         check_start(check, machine)
         check_reload(check, machine)
+        check_bundle(check, machine)
         check_drain(check, machine)
         check_restart(check, machine)
         check_watchdog(check, machine)

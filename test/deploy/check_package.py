@@ -137,6 +137,19 @@ def check_upgrade(check, machine, old, new):
         assert machine.property("MainPID") not in (before, "0")
         assert result["answered"] == result["asked"] > 50, result
         assert "drain_timeout: 3s" in machine.out(f"cat {CONFIG}")
+    with check("rolled back as the runbook says, while clients ask: the same"):
+        before = machine.property("MainPID")
+        load = clients.one_each(53)
+        running = load.begin("run", seconds=60, rate=100)
+        machine.sh(f"cd /root && apt-get install -y -q --allow-downgrades ./{old.name}")
+        machine.wait("dns-tls-proxy --health-check", "it is ready again")
+        load.enough()
+        result = running.result()
+        check.note(result)
+        assert machine.out("dpkg-query -W -f '${Version}' dns-tls-proxy") == package.field(old, "Version")
+        assert machine.property("MainPID") not in (before, "0")
+        assert result["answered"] == result["asked"] > 50, result
+        assert "drain_timeout: 3s" in machine.out(f"cat {CONFIG}")
 
 
 def main():
