@@ -1,7 +1,8 @@
 #!/usr/bin/python3
-"""docs/RUNBOOK.md: every command in it is run as written: on a machine with the package installed (```sh), or in this
-tree (```sh tree); of those for a cluster (```sh cluster), what can be had without one. Every alert has its section,
-every link leads somewhere, and the settings of the migration tables are accepted."""
+"""docs/RUNBOOK.md: every command in it is run as written: on a machine with the package installed (```sh, and what
+stands between backquotes), or in this tree (```sh tree, and docker's); of those for a cluster (```sh cluster, kubectl),
+what can be had without one. Every alert has its section, every link leads somewhere, and the settings of the migration
+tables are accepted."""
 import os
 import pathlib
 import re
@@ -14,11 +15,25 @@ import checks
 import containers
 import package
 from machine import Machine, make_tree
+from process import wait_for
 from world import World
 
 RUNBOOK = checks.ROOT / "docs/RUNBOOK.md"
 RULES = checks.ROOT / "metrics/prometheus"
 SETTING = re.compile(r"`([a-z_]+: [^`]*)`")
+COMMAND = re.compile(r"(systemctl|journalctl|ss|curl|kdig|apt-get|kubectl|docker|consul|ssh|timedatectl|scripts/\S+) +\S")
+
+#: Commands between backquotes that nothing here runs, and why.
+NOT_RUN = {
+    "scripts/check-deploy runbook": "it runs this",
+    "ssh -L 5000:127.0.0.1:5000 HOST": "there is no other machine",
+    "kdig +tcp @ADDRESS NAME": "what the line means; the block behind it has it with an address",
+    "consul catalog services": "check_consul asks a real agent the same through its API",
+    "ss -tnp 'sport = :PORT'": "for the machine of a client; the port is in the alert",
+    "apt-get install --allow-downgrades ./dns-tls-proxy_OLD.deb": "check_package does, with two versions",
+    "systemctl enable cloudflared-proxy-dns": "what is left behind",
+    "docker run --network container:dns-tls-proxy ...": "the dots are the reader's",
+}
 
 
 def blocks(text, where):
@@ -29,6 +44,13 @@ def blocks(text, where):
             heading = match.group(1)
         elif match.group(2) == where:
             yield heading, match.group(3)
+
+
+def inline_commands(text):
+    """What stands between backquotes and is a whole command, once each."""
+    prose = re.sub(r"(?ms)^```.*?^```$", "", text)
+    found = [each for each in re.findall(r"`([^`\n]+)`", prose) if COMMAND.match(each)]
+    return list(dict.fromkeys(found))
 
 
 def title(heading, script):
@@ -64,6 +86,11 @@ def check_text(check, text):
             if heading.startswith("DnsTlsProxy") and heading not in {rule["alert"] for rule in named}
         ]
         assert not stale, stale
+    with check("what is not run between backquotes stands there still, and is said here"):
+        stale = [each for each in NOT_RUN if each not in inline_commands(text)]
+        assert not stale, stale
+        for command, why in NOT_RUN.items():
+            check.note(f"not run: {command} ({why})")
     with check("links within the project lead somewhere"):
         for target in re.findall(r"\]\(([^)#:]*)(?:#[^)]*)?\)", text):
             assert not target or (RUNBOOK.parent / target).exists(), target
@@ -89,6 +116,21 @@ def check_settings(check, text, folder):
         check.note(f"{len(settings)} settings")
 
 
+def check_inline(check, machine, units, commands):
+    """Each of them while these units run."""
+    for command in commands:
+        if command in NOT_RUN or command.startswith(("kubectl", "docker")):
+            continue
+        with check(f"between backquotes: {command}"):
+            machine.sh(f"systemctl start {units}")  # where the one before stopped them
+            before = machine.property("MainPID")
+            machine.sh(f"set -e -o pipefail; cd /root\n{command}", timeout=90)
+            if "kill" in command:
+                machine.wait(f"! kill -0 {before} 2>/dev/null", "the former process is gone")
+            machine.sh(f"systemctl start {units}")
+            machine.wait("dns-tls-proxy --health-check", "it is ready after that")
+
+
 def check_machine(check, text):
     """As root on a machine that has the package's file at hand; `editor` stands for the operator's own."""
     deb = package.build()
@@ -103,6 +145,12 @@ def check_machine(check, text):
             with check(title(heading, script)):
                 machine.sh(f"set -e -o pipefail; cd /root\n{script}", timeout=90)
                 machine.wait("dns-tls-proxy --health-check", "it is ready after that")
+        commands = inline_commands(text)
+        units = "dns-tls-proxy.socket dns-tls-proxy.service"
+        check_inline(check, machine, units, [each for each in commands if "8853" not in each])
+        # The trial beside an old server: without the socket unit.
+        machine.sh(f"systemctl disable --now {units}")
+        check_inline(check, machine, "dns-tls-proxy.service", [each for each in commands if "8853" in each])
 
 
 DOCKER = """#!/bin/sh
@@ -128,19 +176,26 @@ def check_tree(check, text):
     containers.build("dns-tls-proxy:test")
     for heading, script in blocks(text, "tree"):
         with World("tree") as world, containers.as_docker(world), check(title(heading, script)):
-            (world.folder / "docker").write_text(DOCKER)
-            (world.folder / "docker").chmod(0o755)
-            checks.run(
-                "bash",
-                "-e",
-                "-o",
-                "pipefail",
-                "-c",
-                script,
-                cwd=checks.ROOT,
-                timeout=600,
-                env={**os.environ, "PATH": f"{world.folder}:{os.environ['PATH']}"},
-            )
+            run_in_tree(world, script)
+    with World("tree") as world, containers.as_docker(world):
+        # podman forgets a --rm container at its restart, which docker does not
+        run_in_tree(world, re.search(r"(?m)^docker run .*$", text).group().replace(" --rm", ""))
+        for command in inline_commands(text):
+            if command.startswith("docker") and command not in NOT_RUN:
+                with check(f"between backquotes: {command}"):
+                    run_in_tree(world, command)
+                    wait_for(
+                        lambda: checks.run(checks.PROGRAM, "--health-check", check=False).returncode == 0,
+                        "it is ready after that",
+                    )
+
+
+def run_in_tree(world, script):
+    (world.folder / "docker").write_text(DOCKER)
+    (world.folder / "docker").chmod(0o755)
+    path = f"{world.folder}:{os.environ['PATH']}"
+    strict = ("bash", "-e", "-o", "pipefail", "-c", script)
+    checks.run(*strict, cwd=checks.ROOT, timeout=600, env={**os.environ, "PATH": path})
 
 
 def check_cluster(check, text):
@@ -148,6 +203,14 @@ def check_cluster(check, text):
         with check(title(heading, script) + " (rendered; there is no cluster)"):
             for folder in re.findall(r"apply -k (\S+)", script):
                 assert check_manifests.render(checks.ROOT / folder)
+    with check("what kubectl is asked for between backquotes is in the manifests (there is no cluster)"):
+        documents = check_manifests.render("base")
+        for command in inline_commands(text):
+            for namespace, kind, name in re.findall(r"^kubectl -n (\S+) .*?(daemonset|deployment)/(\S+)", command):
+                assert any(
+                    each["kind"].lower() == kind and each["metadata"] | {"namespace": namespace, "name": name}
+                    == each["metadata"] for each in documents
+                ), command
 
 
 def main():
