@@ -312,7 +312,7 @@ void tls_trim(void)
 #ifdef FP_ECC
     wc_ecc_fp_free();
 #endif
-#ifndef __SANITIZE_ADDRESS__ /* whose allocator is not glibc's, which is then not there to be trimmed */
+#if !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__ /* whose allocators are not glibc's to be trimmed */
     malloc_trim(0);
 #endif
 }
