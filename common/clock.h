@@ -15,6 +15,12 @@
 /* A deadline that never comes. */
 #define CLOCK_NEVER UINT64_MAX
 
+/* Of two deadlines the one that comes first. */
+static inline uint64_t clock_earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* Nanoseconds since boot, suspend included. Any thread. */
 uint64_t clock_now_ns(void);
 

@@ -296,19 +296,14 @@ bool acceptor_reload(struct acceptor *acceptor, const struct listeners *listener
 
 /* ---- the thread ---- */
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 static uint64_t next_deadline_ns(const struct acceptor *acceptor)
 {
     uint64_t deadline_ns = acceptor->loop.now_ns + BEAT_NS;
-    if (acceptor->resume_ns != 0) return earlier(acceptor->resume_ns, deadline_ns);
+    if (acceptor->resume_ns != 0) return clock_earlier(acceptor->resume_ns, deadline_ns);
     for (unsigned i = 0; i < DOORS_MAX; i++) {
         const struct door *door = &acceptor->doors[i];
         if (door->waiting) return 0;
-        if (is_open(door)) deadline_ns = earlier(door->closes_ns, deadline_ns);
+        if (is_open(door)) deadline_ns = clock_earlier(door->closes_ns, deadline_ns);
     }
     return deadline_ns;
 }

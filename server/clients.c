@@ -167,18 +167,13 @@ void clients_tick(struct clients *clients, uint64_t now_ns)
     report_rates(clients, now_ns);
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 uint64_t clients_deadline_ns(const struct clients *clients)
 {
     if (!list_is_empty(&clients->dirty)) return 0;
     uint64_t rates_ns = timeouts_deadline_ns(&clients->rates);
-    uint64_t input_ns = earlier(timeouts_deadline_ns(&clients->first), timeouts_deadline_ns(&clients->read));
-    return earlier(earlier(rates_ns, input_ns),
-                   earlier(timeouts_deadline_ns(&clients->idle), timeouts_deadline_ns(&clients->write)));
+    uint64_t input_ns = clock_earlier(timeouts_deadline_ns(&clients->first), timeouts_deadline_ns(&clients->read));
+    return clock_earlier(clock_earlier(rates_ns, input_ns),
+                         clock_earlier(timeouts_deadline_ns(&clients->idle), timeouts_deadline_ns(&clients->write)));
 }
 
 /* Closes up to `max` of those whose time of that kind has run longest; returns how many that were. */

@@ -13,10 +13,10 @@
 #include "common/slots.h"
 #include "common/timeouts.h"
 #include "metrics/counters.h"
+#include "queries/transport.h"
 #include "shared/access.h"
 #include "shared/busiest.h"
 #include "shared/connections.h"
-#include "transport.h"
 
 struct client;
 

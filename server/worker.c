@@ -199,11 +199,6 @@ void worker_shed(struct worker *worker)
 
 /* ---- the thread ---- */
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* It was told to drain: one more turn, in which what had come by then is read. */
 static bool is_last_look(const struct worker *worker)
 {
@@ -214,11 +209,11 @@ static uint64_t next_deadline_ns(const struct worker *worker)
 {
     uint64_t deadline_ns = worker->loop.now_ns + BEAT_NS;
     if (is_last_look(worker)) return 0;
-    deadline_ns = earlier(deadline_ns, clients_deadline_ns(&worker->clients));
-    deadline_ns = earlier(deadline_ns, forwarder_deadline_ns(&worker->forwarder));
-    deadline_ns = earlier(deadline_ns, prefetch_deadline_ns(&worker->prefetch));
-    deadline_ns = earlier(deadline_ns, pool_deadline_ns(worker->pool));
-    return worker->former ? earlier(deadline_ns, pool_deadline_ns(worker->former)) : deadline_ns;
+    deadline_ns = clock_earlier(deadline_ns, clients_deadline_ns(&worker->clients));
+    deadline_ns = clock_earlier(deadline_ns, forwarder_deadline_ns(&worker->forwarder));
+    deadline_ns = clock_earlier(deadline_ns, prefetch_deadline_ns(&worker->prefetch));
+    deadline_ns = clock_earlier(deadline_ns, pool_deadline_ns(worker->pool));
+    return worker->former ? clock_earlier(deadline_ns, pool_deadline_ns(worker->former)) : deadline_ns;
 }
 
 static void tick_former(struct worker *worker, uint64_t now_ns)

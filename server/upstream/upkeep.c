@@ -240,11 +240,6 @@ void upkeep(struct pool *pool, uint64_t now_ns)
 
 /* ---- when to come again ---- */
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 static uint64_t session_deadline_ns(const struct pool *pool, const struct session *session)
 {
     if (session->state < SESSION_READY) return session->opened_ns + pool->options.connect_timeout_ns;
@@ -255,7 +250,7 @@ static uint64_t session_deadline_ns(const struct pool *pool, const struct sessio
             deadline_ns = session->used_ns + idle_after_ns(pool, session->remote);
     }
     if (session->state == SESSION_READY && session->max_age_ns != 0)
-        deadline_ns = earlier(deadline_ns, session->opened_ns + session->max_age_ns);
+        deadline_ns = clock_earlier(deadline_ns, session->opened_ns + session->max_age_ns);
     return deadline_ns;
 }
 
@@ -275,9 +270,9 @@ uint64_t upkeep_deadline_ns(const struct pool *pool)
         const struct remote *remote = &pool->remotes[i];
         list_for_each (node, &remote->sessions)
             deadline_ns =
-                earlier(deadline_ns, session_deadline_ns(pool, container_of(node, struct session, of_remote)));
+                clock_earlier(deadline_ns, session_deadline_ns(pool, container_of(node, struct session, of_remote)));
         if (!remote->revalidating && remote_open(remote) > 0)
-            deadline_ns = earlier(deadline_ns, remote->revalidate_at_ns);
+            deadline_ns = clock_earlier(deadline_ns, remote->revalidate_at_ns);
     }
     /* What is due but held up (a replacement on its way, a back-off) is looked at again soon, not at once. */
     return deadline_ns == 0 || deadline_ns > now_ns ? deadline_ns : now_ns + LOOK_NS;

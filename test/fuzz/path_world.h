@@ -13,8 +13,8 @@
 #include "client.h"
 #include "clients.h"
 #include "common/clock.h"
-#include "forwarder.h"
-#include "prefetch.h"
+#include "queries/forwarder.h"
+#include "queries/prefetch.h"
 
 enum { ASKED_MAX = 64, CONNECTIONS_MAX = 32, MAX_QUERY_BYTES = 512, MAX_UNSENT_BYTES = 128 * 1024 };
 

@@ -1,5 +1,5 @@
 /* The top names are fetched anew before they end, with nobody asking, and no more often than is allowed. */
-#include "prefetch.h"
+#include "queries/prefetch.h"
 
 #include <stdio.h>
 

@@ -3,8 +3,8 @@
  *
  * Counted in a small table by keyed hash: two clients that meet in a place share their count, and one with few may be
  * taken for one with many, once in TALLY_PLACES / (clients with many) times. One thread. */
-#ifndef SERVER_TALLY_H
-#define SERVER_TALLY_H
+#ifndef QUERIES_TALLY_H
+#define QUERIES_TALLY_H
 
 #include <stdint.h>
 

@@ -14,7 +14,7 @@
 
 #include "common/list.h"
 #include "dns/message.h"
-#include "transport.h"
+#include "queries/transport.h"
 
 enum { FAKE_CLIENTS = 64, FAKE_KEEPALIVE_100MS = 300 };
 

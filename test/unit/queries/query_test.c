@@ -1,7 +1,7 @@
 /* The questions in flight, found by their key, and who waits for each. */
 #include "dns/edns.h"
 #include "fake_transport.h"
-#include "query.h"
+#include "queries/query.h"
 
 #include "../dns/packet.h"
 

@@ -1,11 +1,11 @@
 /* lifetime: for how long an answer is kept, and what its TTLs tell clients of that. Pure; any thread. */
-#ifndef SERVER_LIFETIME_H
-#define SERVER_LIFETIME_H
+#ifndef QUERIES_LIFETIME_H
+#define QUERIES_LIFETIME_H
 
 #include <stdint.h>
 
 #include "dns/answer.h"
-#include "forwarder.h"
+#include "queries/forwarder.h"
 
 /* How long the answer may be kept, by what it is and by the settings; 0: not at all. */
 uint64_t lifetime_ns(const struct forwarder_options *options, const struct answer *answer);

@@ -1,4 +1,4 @@
-#include "prefetch.h"
+#include "queries/prefetch.h"
 
 #include <string.h>
 

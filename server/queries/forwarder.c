@@ -1,12 +1,12 @@
-#include "forwarder.h"
+#include "queries/forwarder.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
 #include "dns/edns.h"
-#include "lifetime.h"
-#include "reply.h"
+#include "queries/lifetime.h"
+#include "queries/reply.h"
 
 #define PATIENCE_NS (1800 * NS_PER_MS) /* how long upstream may take while a stale answer is at hand (RFC 8767, 5) */
 #define RECHECK_NS  NS_PER_S /* a question that upstream just failed is left alone that long (RFC 9520, 3.2) */

@@ -1,8 +1,8 @@
 /* recheck: questions that upstream has just failed while a stale answer was at hand, so that it is not asked for each
  * of them a thousand times a second (RFC 8767, 5: failure recheck timer; RFC 9520, 3.2). A small table by the key's
  * hash; where two meet in a place the later one stays, and the other is merely asked once more. One thread. */
-#ifndef SERVER_RECHECK_H
-#define SERVER_RECHECK_H
+#ifndef QUERIES_RECHECK_H
+#define QUERIES_RECHECK_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /* reply: how a query ends: with an answer, with an error of our own, or with nothing; counted, whichever way. Each
  * function ends the query, exactly once. A worker's thread. */
-#ifndef SERVER_REPLY_H
-#define SERVER_REPLY_H
+#ifndef QUERIES_REPLY_H
+#define QUERIES_REPLY_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,7 +11,7 @@
 #include "dns/answer.h"
 #include "dns/question.h"
 #include "metrics/counters.h"
-#include "transport.h"
+#include "queries/transport.h"
 
 /* Who asks, for as long as the message is there. */
 struct asking {

@@ -1,4 +1,4 @@
-#include "reply.h"
+#include "queries/reply.h"
 
 #include "common/clock.h"
 #include "dns/edns.h"

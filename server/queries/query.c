@@ -1,4 +1,4 @@
-#include "query.h"
+#include "queries/query.h"
 
 #include <stdlib.h>
 #include <string.h>

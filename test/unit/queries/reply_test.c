@@ -1,7 +1,7 @@
 /* How a query ends: once, and counted. */
 #include "dns/edns.h"
 #include "fake_transport.h"
-#include "reply.h"
+#include "queries/reply.h"
 
 #include "../dns/packet.h"
 

@@ -3,8 +3,8 @@
  * A query is found by its key, so that identical questions are asked once: whoever asks meanwhile waits with the
  * others. A waiter keeps what its reply needs of the client's message (id, flags, spelling), and its client only as a
  * handle. Bounds: max_queries queries, and as many times WAITERS_PER_QUERY waiters. One thread. */
-#ifndef SERVER_QUERY_H
-#define SERVER_QUERY_H
+#ifndef QUERIES_QUERY_H
+#define QUERIES_QUERY_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,9 +16,9 @@
 #include "dns/answer.h"
 #include "dns/question.h"
 #include "metrics/counters.h"
-#include "reply.h"
-#include "tally.h"
-#include "transport.h"
+#include "queries/reply.h"
+#include "queries/tally.h"
+#include "queries/transport.h"
 #include "upstream/exchange.h"
 
 struct forwarder;

@@ -7,7 +7,7 @@
 #include "dns/edns.h"
 #include "fake_pool.h"
 #include "fake_transport.h"
-#include "forwarder.h"
+#include "queries/forwarder.h"
 
 static struct story {
     struct loop loop;

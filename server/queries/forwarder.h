@@ -4,8 +4,8 @@
  * asked upstream is the proxy's own query (dns/question.h) and what goes back is made for each asker (dns/answer.h);
  * nothing is relayed. One thread, but for the shared tables, which lock themselves. Bounds: max_queries questions in
  * flight; above it SERVFAIL. */
-#ifndef SERVER_FORWARDER_H
-#define SERVER_FORWARDER_H
+#ifndef QUERIES_FORWARDER_H
+#define QUERIES_FORWARDER_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,13 +15,13 @@
 #include "common/hash.h"
 #include "common/timeouts.h"
 #include "metrics/counters.h"
-#include "query.h"
-#include "recheck.h"
-#include "reply.h"
+#include "queries/query.h"
+#include "queries/recheck.h"
+#include "queries/reply.h"
+#include "queries/transport.h"
 #include "shared/cache.h"
 #include "shared/ratelimit.h"
 #include "shared/topnames.h"
-#include "transport.h"
 #include "upstream/pool.h"
 
 struct forwarder_options {

@@ -5,12 +5,12 @@
  * nothing more. One that nobody asked since is made on speculation, and only such refreshes are held to `percent` of
  * the clients' questions upstream, with a floor of PREFETCH_FLOOR_PER_S for all workers together, so that a quiet
  * resolver keeps its names too. One thread. */
-#ifndef SERVER_PREFETCH_H
-#define SERVER_PREFETCH_H
+#ifndef QUERIES_PREFETCH_H
+#define QUERIES_PREFETCH_H
 
 #include <stdint.h>
 
-#include "forwarder.h"
+#include "queries/forwarder.h"
 
 enum { PREFETCH_FLOOR_PER_S = 10 };
 

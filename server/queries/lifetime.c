@@ -1,4 +1,4 @@
-#include "lifetime.h"
+#include "queries/lifetime.h"
 
 #include "common/clock.h"
 
