@@ -3,6 +3,8 @@ import json
 import re
 import urllib.request
 
+from process import wait_for
+
 LINE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
@@ -31,18 +33,27 @@ class Figures:
         return self.sum("request_duration_seconds_count", source=source)
 
 
+def settled(proxy):
+    """Figures in which every answer counts with its time, which it does at the end of the turn that gave it."""
+    def figures():
+        now = Figures(proxy)
+        return now if now.sum("request_duration_seconds_count") == now.sum("responses_total") else None
+
+    return wait_for(figures, "the figures add up")
+
+
 class Since:
     """What was counted since it was made."""
 
     def __init__(self, proxy):
         self._proxy = proxy
-        self._before = Figures(proxy)
+        self._before = settled(proxy)
 
     def sum(self, name, **labels):
         return Figures(self._proxy).sum(name, **labels) - self._before.sum(name, **labels)
 
     def answered(self, source):
-        return Figures(self._proxy).answered(source) - self._before.answered(source)
+        return settled(self._proxy).answered(source) - self._before.answered(source)
 
 
 def assert_asked(proxy, upstream, name, times):
