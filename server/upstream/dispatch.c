@@ -46,12 +46,18 @@ static bool is_excluded(const struct remote *remote, const struct exchange *exch
     return exchange->refused_by && strcmp(exchange->refused_by->options.name, remote->options.name) == 0;
 }
 
+/* It hung lately, or a session to it died with the question just now: what ended that one may be ending the next. */
+static bool is_avoided(const struct remote *remote, const struct exchange *exchange, uint64_t now_ns)
+{
+    return now_ns < remote->avoid_until_ns || remote == exchange->died_on;
+}
+
 static struct session *choose(struct pool *pool, const struct exchange *exchange, bool avoided_too)
 {
     uint64_t now_ns = pool->host.loop->now_ns;
     for (unsigned i = 0; i < pool->remote_count; i++) {
         struct remote *remote = &pool->remotes[i];
-        if (is_excluded(remote, exchange) || (!avoided_too && now_ns < remote->avoid_until_ns)) continue;
+        if (is_excluded(remote, exchange) || (!avoided_too && is_avoided(remote, exchange, now_ns))) continue;
         list_for_each (node, &remote->sessions) {
             struct session *session = container_of(node, struct session, of_remote);
             if (takes(pool, session, exchange)) return session;
@@ -149,6 +155,7 @@ static void fail_asks(struct pool *pool, struct remote *remote, struct list *ask
          * the other. */
         bool early = pool->host.loop->now_ns - ask->sent_ns < remote->rtt.least_ns / 2;
         session_forget(ask);
+        exchange->died_on = remote;
         if (blamed && !early && !may_be_answered(exchange))
             exchange->deaths++; /* two asks that die together are one death */
         counter_add(&pool->counters->upstream_retries[remote->index][LABEL_RETRY_CLOSED], 1);

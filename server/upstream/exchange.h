@@ -47,6 +47,7 @@ struct exchange {
     struct ask asks[EXCHANGE_ASKS_MAX];
     uint8_t deaths; /* sessions that died with it in flight, and answers that were none */
     bool asked;
+    const struct remote *died_on;    /* to whom the last of those sessions was: others are asked first */
     const struct remote *refused_by; /* answered SERVFAIL or REFUSED: upstreams of its name are not asked again */
     uint8_t *held;                   /* that answer's bytes, in case nobody has a better one; or NULL */
     size_t held_bytes;

@@ -147,6 +147,7 @@ void pool_ask(struct pool *pool, struct exchange *exchange, uint64_t now_ns)
     for (int i = 0; i < EXCHANGE_ASKS_MAX; i++) exchange->asks[i].session = NULL;
     exchange->deaths = 0;
     exchange->asked = false;
+    exchange->died_on = NULL;
     exchange->refused_by = NULL;
     exchange->held = NULL;
     timeouts_start(&pool->deadlines, &exchange->deadline, now_ns);

@@ -1,6 +1,8 @@
 /* When silence is held against a session, and against which others: stories told to the pool without sockets. */
 #include "pool_story.h"
 
+#include "upstream/opening.h"
+
 static void answer_quickly(int times)
 {
     for (int i = 0; i < times; i++) {
@@ -147,6 +149,25 @@ static void however_slow_an_upstream_was_silence_leaves_time_for_two_more_asks(v
     }
 }
 
+/* Whatever ended one session may be ending the next to the same upstream at this moment. */
+static void after_a_death_another_upstream_is_asked_first_where_there_is_one(void **state)
+{
+    (void)state;
+    for (unsigned upstreams = 1; upstreams <= 2; upstreams++) {
+        begin_settled(upstreams);
+        for (unsigned i = 0; i < upstreams; i++) {
+            opening_begin(&story.pool, &story.pool.remotes[i], story.loop.now_ns);
+            fake_ready(1 + i);
+        }
+        struct exchange *exchange = ask(0);
+        assert_true(exchange_is_on(exchange, world.sessions[0]));
+        fake_end(0, LABEL_FAILURE_CLOSED);
+        assert_int_equal(exchange->deaths, 1);
+        assert_true(exchange_is_on(exchange, world.sessions[upstreams])); /* the spare one, or the other upstream's */
+        end();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,6 +177,7 @@ int main(void)
         cmocka_unit_test(a_hung_session_is_no_reason_not_to_ask_again),
         cmocka_unit_test(a_question_in_flight_on_a_hung_session_may_kill_no_more_than_three),
         cmocka_unit_test(an_answer_that_is_none_is_asked_for_again_beside_a_hung_session),
+        cmocka_unit_test(after_a_death_another_upstream_is_asked_first_where_there_is_one),
         cmocka_unit_test(however_slow_an_upstream_was_silence_leaves_time_for_two_more_asks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
