@@ -132,7 +132,7 @@ void dispatch_waiting(struct pool *pool)
 static bool may_be_answered(const struct exchange *exchange)
 {
     for (int i = 0; i < EXCHANGE_ASKS_MAX; i++)
-        if (exchange->asks[i].session && session_is_open(exchange->asks[i].session)) return true;
+        if (exchange->asks[i].session && session_is_relied_on(exchange->asks[i].session)) return true;
     return false;
 }
 
@@ -204,11 +204,11 @@ static void doubt_unheard(struct pool *pool, const struct session *hung)
     uint64_t since_ns = hung->silent_from_ns;
     list_for_each (node, &hung->remote->sessions) {
         struct session *session = container_of(node, struct session, of_remote);
-        if (session_is_open(session) && session->heard_ns <= since_ns) session->doubted = true;
+        if (session_is_relied_on(session) && session->heard_ns <= since_ns) session->doubted = true;
     }
     list_for_each (node, &hung->remote->sessions) {
         struct session *session = container_of(node, struct session, of_remote);
-        if (session->state != SESSION_READY || !session->doubted) continue;
+        if (!session->doubted) continue;
         ask_again_all(pool, session, &session->overdue);
         ask_again_all(pool, session, &session->asks);
     }
@@ -240,7 +240,7 @@ static void hedge(struct pool *pool, struct ask *ask)
 
 void dispatch_overdue(struct pool *pool, struct session *session, uint64_t now_ns)
 {
-    if (!session_is_open(session)) return;
+    if (!session_is_relied_on(session)) return;
     uint64_t timeout_ns = rtt_timeout_ns(&session->remote->rtt);
     struct list *node;
     while ((node = list_first(&session->asks))) {
@@ -255,7 +255,7 @@ void dispatch_overdue(struct pool *pool, struct session *session, uint64_t now_n
 
 uint64_t dispatch_deadline_ns(const struct session *session)
 {
-    if (!session_is_open(session) || session->in_flight == 0) return CLOCK_NEVER;
+    if (!session_is_relied_on(session) || session->in_flight == 0) return CLOCK_NEVER;
     uint64_t deadline_ns = CLOCK_NEVER;
     const struct list *oldest = list_first(&session->asks);
     if (oldest) deadline_ns = container_of(oldest, struct ask, by_age)->sent_ns + rtt_timeout_ns(&session->remote->rtt);

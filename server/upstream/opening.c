@@ -68,7 +68,7 @@ static void log_failure(struct pool *pool, struct remote *remote, unsigned failu
                 "check the upstream's name in 'upstreams', 'tls.ca_file' and this machine's clock; no query was sent"));
     else
         log_warning(pool->log, "upstream unreachable", log_text("upstream", remote->label),
-                    log_text("reason", names[failure]), log_text("why", why ? why : "no connection"));
+                    log_text("reason", names[failure]), log_text("why", why));
     remote->up = false;
 }
 
@@ -88,7 +88,7 @@ bool opening_begin(struct pool *pool, struct remote *remote, uint64_t now_ns)
     counter_add(&pool->counters->upstream_connects[remote->index][0], 1);
     if (!session) {
         counter_add(&pool->counters->upstream_failures[remote->index][failure], 1);
-        opening_failed(pool, remote, failure, NULL);
+        opening_failed(pool, remote, failure, "no connection");
         return false;
     }
     session->max_age_ns = random_jitter(&pool->random, pool->options.max_age_ns, JITTER_PERCENT);

@@ -111,6 +111,13 @@ void session_drain(struct session *session, unsigned label);
 /* Writes what waits; on failure on_end is called. */
 void session_flush(struct session *session);
 
+/* What is in flight on it may still be answered: also while it drains, not while it hangs. */
+static inline bool session_is_relied_on(const struct session *session)
+{
+    return session->state >= SESSION_READY && !session->doubted;
+}
+
+/* It takes questions. */
 static inline bool session_is_open(const struct session *session)
 {
     return session->state == SESSION_READY && !session->doubted;

@@ -302,9 +302,9 @@ const char *tls_error(const struct tls *tls)
     case NO_PEER_CERT: return "the peer showed no certificate";
     default: break;
     }
-    if (tls->closed) return "the peer closed the connection";
+    if (tls->closed || tls->code == WOLFSSL_ERROR_ZERO_RETURN) return "the peer closed the connection";
     if (tls->reset) return "the connection broke";
-    return wolfSSL_ERR_reason_error_string((unsigned long)tls->code);
+    return tls->code ? wolfSSL_ERR_reason_error_string((unsigned long)tls->code) : NULL;
 }
 
 void tls_trim(void)

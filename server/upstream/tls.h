@@ -67,7 +67,7 @@ int64_t tls_certificate_expiry_s(struct tls *tls); /* of a full handshake; 0 whe
 struct tls_ticket *tls_take_ticket(struct tls *tls);
 void tls_ticket_free(struct tls_ticket *ticket);
 
-/* Why the last call failed, in words. */
+/* Why the last call that failed did so, in words; NULL where none did. */
 const char *tls_error(const struct tls *tls);
 
 /* Gives back what the library keeps for this thread to make its handshakes faster: 3 MB that save 4 ms of a full one.

@@ -74,6 +74,15 @@ static bool is_connection_loss(unsigned failure)
     return failure == LABEL_FAILURE_CLOSED || failure == LABEL_FAILURE_RESET;
 }
 
+/* In words, for the log. */
+static const char *why_ended(const struct session *session, unsigned failure)
+{
+    if (session->state == SESSION_CONNECTING) return "no connection";
+    if (failure == LABEL_FAILURE_FRAME) return "what it sends is no DNS over TLS";
+    const char *error = tls_error(session->tls);
+    return error ? error : "the handshake takes too long";
+}
+
 void upkeep_on_end(struct session *session, unsigned failure)
 {
     struct pool *pool = pool_of(session);
@@ -92,7 +101,7 @@ void upkeep_on_end(struct session *session, unsigned failure)
     if (is_refused_resumption(session, failure)) {
         forget_ticket(remote); /* and at once once more, in full */
     } else if (counts) {
-        opening_failed(pool, remote, failure, session->state == SESSION_CONNECTING ? NULL : tls_error(session->tls));
+        opening_failed(pool, remote, failure, why_ended(session, failure));
     }
     dispatch_elsewhere(pool, session, was_ready && !session->doubted);
     session_free(session);

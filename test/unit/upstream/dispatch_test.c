@@ -168,9 +168,43 @@ static void after_a_death_another_upstream_is_asked_first_where_there_is_one(voi
     }
 }
 
+static void a_session_that_drains_and_falls_silent_is_not_waited_for(void **state)
+{
+    (void)state;
+    begin_settled(1);
+    story.pool.hedge_credit = story.pool.options.hedge_percent = 0;
+    for (int i = 0; i < 3; i++) ask(i);
+    session_drain(world.sessions[0], LABEL_SESSION_END_AGE);
+    pass_ms(55);
+    fake_ready(1);
+    tick();
+    for (int i = 0; i < 3; i++) {
+        assert_true(exchange_is_on(&story.askers[i].exchange, world.sessions[1]));
+        fake_answer(1, &story.askers[i].exchange, 0);
+    }
+    tick();
+    assert_null(world.sessions[0]);
+    end();
+}
+
+static void what_drains_may_still_answer(void **state)
+{
+    (void)state;
+    begin_settled(1);
+    ask(0);
+    session_drain(world.sessions[0], LABEL_SESSION_END_AGE);
+    tick();
+    assert_int_equal(world.opened, 1);
+    fake_answer(0, &story.askers[0].exchange, 0);
+    assert_answered(0);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_session_that_drains_and_falls_silent_is_not_waited_for),
+        cmocka_unit_test(what_drains_may_still_answer),
         cmocka_unit_test(what_stopped_one_session_stopped_those_not_heard_since),
         cmocka_unit_test(an_idle_session_not_heard_since_is_not_relied_on_either),
         cmocka_unit_test(a_session_heard_since_stays_when_another_hangs),
