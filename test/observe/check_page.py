@@ -40,7 +40,7 @@ def check_live(check, seen):
 def check_switched_off(check):
     with scene.folder() as folder, start_hostile(pki := Pki(folder)) as upstream:
         with Proxy(folder, pki, [upstream.port], {"http": {"status_page": False}}) as proxy:
-            for path in ("/", "/status.json", "/page.js", "/page.css"):
+            for path in ("/", "/status.json", "/page.js", "/figures.js", "/page.css"):
                 with check(f"status_page: false: {path} is not to be had"):
                     try:
                         urllib.request.urlopen(f"http://127.0.0.1:{proxy.http_port}{path}", timeout=10).close()

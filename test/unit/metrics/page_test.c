@@ -32,6 +32,7 @@ static void each_file_is_whole(void **state)
     assert_int_equal(strncmp(css, ":root {", 7), 0);
     assert_int_equal(css[strlen(css) - 1], '\n');
     assert_non_null(strstr(js, "\nrun();\n"));
+    assert_non_null(strstr(js, "from \"./figures.js\";\n"));
     free(html);
     free(css);
     free(js);
@@ -43,6 +44,7 @@ static void files_say_what_they_are(void **state)
     assert_string_equal(page_find("/")->content_type, "text/html; charset=utf-8");
     assert_string_equal(page_find("/page.css")->content_type, "text/css; charset=utf-8");
     assert_string_equal(page_find("/page.js")->content_type, "text/javascript; charset=utf-8");
+    assert_string_equal(page_find("/figures.js")->content_type, "text/javascript; charset=utf-8");
 }
 
 static void there_are_no_other_files(void **state)
