@@ -219,13 +219,14 @@ static void on_server(struct loop_source *source, uint32_t events)
 
 void links_init(struct links *links, struct loop *loop, const struct address *server)
 {
-    memset(links, 0, sizeof *links);
+    memset(links, 0, offsetof(struct links, heads));
     links->loop = loop;
     links->server = *server;
     buffers_init(&links->buffers);
     for (int i = 0; i < LINK_STATES; i++) timeouts_init(&links->states[i], patience_ns[i]);
     for (unsigned i = 0; i < LINKS_MAX; i++) {
         links->list[i].links = links;
+        links->list[i].head = links->heads[i];
         links->list[i].client = (struct loop_source){-1, on_client};
         links->list[i].server = (struct loop_source){-1, on_server};
         timeout_init(&links->list[i].age);

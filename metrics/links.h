@@ -63,7 +63,7 @@ struct link {
     size_t asked_bytes;        /* and how much of it the server has */
     size_t parting_bytes;      /* thrown away */
     size_t head_bytes;         /* received, this request's and what was sent ahead */
-    uint8_t head[LINK_HEAD_BYTES];
+    uint8_t *head;             /* its place in links->heads */
 };
 
 struct links {
@@ -74,6 +74,7 @@ struct links {
     bool crowded;                        /* somebody was not let in for want of a place */
     struct timeouts states[LINK_STATES]; /* the links of each, by age */
     struct link list[LINKS_MAX];
+    uint8_t heads[LINKS_MAX][LINK_HEAD_BYTES]; /* apart: the memory of those nobody uses is not touched */
 };
 
 /* For the server at `server`; both are to stay while `links` is in use. */
