@@ -116,6 +116,19 @@ void upkeep_drain_all(struct pool *pool, unsigned label)
 
 /* ---- ready ---- */
 
+/* It takes the place of those before it, and has been idle for as long as they were: else one after the other would be
+ * kept open by its own validation. */
+static void inherit_use(struct session *session)
+{
+    uint64_t used_ns = 0;
+    list_for_each (node, &session->remote->sessions) {
+        const struct session *former = container_of(node, struct session, of_remote);
+        if (former == session) break;
+        if (former->used_ns > used_ns) used_ns = former->used_ns;
+    }
+    if (used_ns > 0) session->used_ns = used_ns;
+}
+
 static void validated(struct pool *pool, struct remote *remote, struct session *session, uint64_t now_ns)
 {
     uint64_t interval_ns = random_jitter(&pool->random, pool->options.revalidate_ns, JITTER_PERCENT);
@@ -126,6 +139,7 @@ static void validated(struct pool *pool, struct remote *remote, struct session *
     gauge_set(&pool->counters->upstream_expiry[remote->index][0], (uint64_t)tls_certificate_expiry_s(session->tls));
     if (!remote->revalidating) return;
     remote->revalidating = false;
+    inherit_use(session);
     drain_older(remote, session, LABEL_SESSION_END_REVALIDATED);
 }
 

@@ -260,6 +260,21 @@ static void a_full_handshake_comes_round_and_takes_over(void **state)
     end();
 }
 
+static void a_full_handshake_makes_no_idle_session_busy(void **state)
+{
+    (void)state;
+    begin_settled(1);
+    struct remote *remote = &story.pool.remotes[0];
+    for (unsigned i = 1; i < 5 && alive() > 0; i++) {
+        remote->revalidate_at_ns = story.loop.now_ns + 2 * NS_PER_S;
+        pass_ms(2001);
+        if (world.opened > i) fake_ready(i);
+        tick();
+    }
+    assert_int_equal(alive(), 0); /* eight seconds after its last answer */
+    end();
+}
+
 static void a_wrong_certificate_takes_the_upstream_out_of_use_with_its_sessions(void **state)
 {
     (void)state;
@@ -312,59 +327,6 @@ static void a_refused_resumption_is_tried_again_in_full_without_waiting(void **s
     end();
 }
 
-/* ---- second opinions ---- */
-
-static void servfail_is_asked_of_an_upstream_of_another_name(void **state)
-{
-    (void)state;
-    struct pool_options options = options_for(2);
-    strcpy(options.upstreams[1].name, "other.example");
-    begin_with(&options);
-    struct exchange *exchange = ask(0);
-    tick();
-    fake_ready(0);
-    tick();
-    fake_answer(0, exchange, DNS_RCODE_SERVFAIL);
-    assert_int_equal(story.askers[0].done, 0);
-    tick();
-    fake_end(1, LABEL_FAILURE_REFUSED); /* the first of the list is tried first; it has nothing to say here */
-    pass_ms(50);
-    assert_int_equal(story.askers[0].done, 0);
-    end();
-}
-
-static void where_nobody_has_a_better_answer_the_first_stands(void **state)
-{
-    (void)state;
-    struct pool_options options = options_for(2);
-    strcpy(options.upstreams[1].name, "other.example");
-    begin_with(&options);
-    struct exchange *exchange = ask(0);
-    tick();
-    fake_ready(0);
-    tick();
-    world.refuse[1] = true;
-    fake_answer(0, exchange, DNS_RCODE_REFUSED);
-    pass_ms(4501);
-    assert_answered(0);
-    assert_int_equal(story.askers[0].rcode, DNS_RCODE_REFUSED);
-    end();
-}
-
-static void siblings_of_one_name_are_not_asked_for_a_second_opinion(void **state)
-{
-    (void)state;
-    begin(2);
-    struct exchange *exchange = ask(0);
-    tick();
-    fake_ready(0);
-    tick();
-    fake_answer(0, exchange, DNS_RCODE_SERVFAIL);
-    assert_answered(0);
-    assert_int_equal(story.askers[0].rcode, DNS_RCODE_SERVFAIL);
-    end();
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -382,12 +344,10 @@ int main(void)
         cmocka_unit_test(with_recent_traffic_it_is_kept_warm_by_a_query_of_our_own),
         cmocka_unit_test(an_old_session_is_replaced_before_it_goes),
         cmocka_unit_test(a_full_handshake_comes_round_and_takes_over),
+        cmocka_unit_test(a_full_handshake_makes_no_idle_session_busy),
         cmocka_unit_test(a_wrong_certificate_takes_the_upstream_out_of_use_with_its_sessions),
         cmocka_unit_test(trust_comes_back_with_a_right_certificate),
         cmocka_unit_test(a_refused_resumption_is_tried_again_in_full_without_waiting),
-        cmocka_unit_test(servfail_is_asked_of_an_upstream_of_another_name),
-        cmocka_unit_test(where_nobody_has_a_better_answer_the_first_stands),
-        cmocka_unit_test(siblings_of_one_name_are_not_asked_for_a_second_opinion),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
