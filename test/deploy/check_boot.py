@@ -62,6 +62,10 @@ def check_start(check, machine):
             NET_BIND_SERVICE
         }
         assert status_of(machine, "NoNewPrivs") == "1" and status_of(machine, "Seccomp") == "2"
+    with check("the acceptor is scheduled behind the workers"):
+        classes = machine.out(f"ps -L -o comm=,cls= -p {machine.property('MainPID')}").splitlines()
+        of = {" ".join(line.split()[:-1]): line.split()[-1] for line in classes}
+        assert of["acceptor"] == "B" and of["worker 00"] == "TS", of
     with check("it sees its configuration and the CA bundle, writes nowhere, and sees no other process"):
         inside = f"nsenter -t {machine.property('MainPID')} -m --"
         machine.sh(f"{inside} test -r {CONFIG} -a -r /etc/ssl/certs/ca-certificates.crt")

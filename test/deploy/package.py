@@ -6,10 +6,10 @@ import checks
 
 
 def build(version=None):
-    """A fresh build of the release preset in the cache, packed; the path of the .deb. With `version`, the same as
+    """A build of the release preset, packed; the path of the .deb. With `version`, the same as
     if it were that version's."""
     checks.install("cmake", "ninja-build", "dpkg-dev", "file", "fakeroot")
-    folder = checks.CACHE / "package"
+    folder = checks.ROOT / "build/package"  # of this tree: the cache may serve another one, too
     options = [f"-DDTP_PACKAGE_VERSION={version}"] if version else ["-UDTP_PACKAGE_VERSION"]
     checks.run("cmake", "--preset", "release", "-B", folder, *options, cwd=checks.ROOT)
     checks.run("cmake", "--build", folder, "--parallel", str(os.cpu_count()), timeout=900)
