@@ -38,19 +38,19 @@ struct client {
     struct timeout output;  /* of clients->write */
     struct buffer *partial; /* input not handled yet; NULL where none */
     struct buffer *unsent;  /* replies not taken by the socket yet; NULL where none */
-    uint32_t in_flight;
-    struct timeout rate; /* of clients->rates: the second in which */
-    uint32_t asked;      /* so many queries came */
-    uint32_t handled;    /* messages, ever; wraps */
-    uint32_t discard;    /* bytes of an over-long message still to skip */
-    uint8_t abort_cause; /* LABEL_CLOSED_ */
-    bool greeted;        /* sent a byte at least */
-    bool readable;       /* the kernel may have more */
-    bool ending;         /* the kernel says that the client's end of stream is behind what it has */
-    bool held_back;      /* `partial` may hold whole messages that had to wait */
-    bool ended;          /* no more input is read: end of stream, or enough */
-    bool aborted;        /* to be closed, whatever is in flight */
-    bool refused;        /* may not ask: gets one REFUSED */
+    struct timeout rate;    /* of clients->rates: the second in which */
+    uint32_t asked;         /* so many queries came */
+    uint32_t in_flight;     /* queries not answered yet */
+    uint32_t handled;       /* messages, ever; wraps */
+    uint32_t discard;       /* bytes of an over-long message still to skip */
+    uint8_t abort_cause;    /* LABEL_CLOSED_ */
+    bool greeted;           /* sent a byte at least */
+    bool readable;          /* the kernel may have more */
+    bool ending;            /* the kernel says that the client's end of stream is behind what it has */
+    bool held_back;         /* `partial` may hold whole messages that had to wait */
+    bool ended;             /* no more input is read: end of stream, or enough */
+    bool aborted;           /* to be closed, whatever is in flight */
+    bool refused;           /* may not ask: gets one REFUSED */
 };
 
 /* Hands an accepted, non-blocking socket over; it is the worker's from here on, also where false (no memory, no room in
