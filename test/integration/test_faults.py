@@ -4,8 +4,11 @@ Correctness is asserted; latencies are printed (pytest -rP shows them). LONG=1 m
 latencies too, for a machine that has nothing else to do.
 """
 import os
+import time
 
 import pytest
+import wire
+from dnsclient import ask
 from load import Load
 from proxy import Proxy, is_sanitized
 from relay import start_relay
@@ -58,6 +61,9 @@ def test_an_upstream_that_accepts_and_is_silent(tmp_path, pki, hostile):
     with start_relay(hostile.port) as silent, start_relay(hostile.port) as good:
         silent.set_hang_new(hang=True)
         with Proxy(tmp_path, pki, [silent.port, good.port]) as proxy, Remote(Load, port=proxy.port) as load:
+            begin = time.monotonic()
+            assert wire.rcode_of(ask(proxy.port, "first.test")) == wire.NOERROR
+            assert time.monotonic() - begin < 1.5, "a quarter of a second, and not the time a connection may take"
             check(load.run(seconds=3, rate=RATE), "the first of two accepts and says nothing", 50)
 
 
