@@ -1,7 +1,7 @@
 /* acceptor: the thread that takes connections and gives each to a worker (placement.h).
  *
- * It never reads a byte of a client. Who is over a limit is closed at once and counted; who may not ask at all
- * is the worker's business. Where descriptors are out or max_connections is reached it pauses instead of spinning, and
+ * It never reads a byte of a client. Who is over a limit is closed at once and counted; who may not ask at all is the
+ * worker's business. Where descriptors are out or max_connections is reached it pauses instead of spinning, and
  * has the workers close their idlest clients. A socket that is given up (a reload, a stop) is emptied before it is
  * closed; systemd's are left as they are at a stop, for the next program. Made, started and freed by the main thread.
  */

@@ -87,6 +87,33 @@ static void a_failure_is_everybodys(void **state)
     end();
 }
 
+static void a_question_is_modest_while_its_client_has_few(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"a.test", "b.test", "c.test", "d.test", "e.test"};
+    begin();
+    for (int i = 0; i < 5; i++) ask(1, names[i]);
+    for (unsigned i = 0; i < 5; i++) assert_int_equal(fake_pool.asked[i]->modest, i < 4);
+    fake_answer(0, 300, 1);
+    fake_answer(1, 300, 1); /* three are left */
+    ask(1, "f.test");
+    assert_true(fake_pool.asked[5]->modest);
+    end();
+}
+
+static void and_so_is_one_that_somebody_modest_waits_for(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"a.test", "b.test", "c.test", "d.test", "e.test"};
+    begin();
+    for (int i = 0; i < 5; i++) ask(1, names[i]);
+    assert_false(fake_pool.asked[4]->modest);
+    ask(2, "e.test");
+    assert_int_equal(fake_pool.count, 5);
+    assert_true(fake_pool.asked[4]->modest);
+    end();
+}
+
 static void who_asks_while_a_refresh_is_in_flight_waits_for_that(void **state)
 {
     (void)state;
@@ -168,6 +195,8 @@ int main(void)
         cmocka_unit_test(a_client_that_leaves_takes_nothing_from_the_others),
         cmocka_unit_test(when_all_have_left_the_answer_is_kept),
         cmocka_unit_test(a_failure_is_everybodys),
+        cmocka_unit_test(a_question_is_modest_while_its_client_has_few),
+        cmocka_unit_test(and_so_is_one_that_somebody_modest_waits_for),
         cmocka_unit_test(who_asks_while_a_refresh_is_in_flight_waits_for_that),
         cmocka_unit_test(what_is_in_flight_is_not_refreshed),
         cmocka_unit_test(a_refresh_has_its_bound_too),

@@ -2,9 +2,9 @@
  * sockets. */
 #include "pool_story.h"
 
-static void servfail_is_asked_of_an_upstream_of_another_name(void **state)
+/* Two upstreams, each of a name of its own; the question is on its way to the first. */
+static struct exchange *ask_the_first_of_two_names(void)
 {
-    (void)state;
     struct pool_options options = options_for(2);
     strcpy(options.upstreams[1].name, "other.example");
     begin_with(&options);
@@ -12,6 +12,13 @@ static void servfail_is_asked_of_an_upstream_of_another_name(void **state)
     tick();
     fake_ready(0);
     tick();
+    return exchange;
+}
+
+static void servfail_is_asked_of_an_upstream_of_another_name(void **state)
+{
+    (void)state;
+    struct exchange *exchange = ask_the_first_of_two_names();
     fake_answer(0, exchange, DNS_RCODE_SERVFAIL);
     assert_int_equal(story.askers[0].done, 0);
     tick();
@@ -24,13 +31,7 @@ static void servfail_is_asked_of_an_upstream_of_another_name(void **state)
 static void where_nobody_has_a_better_answer_the_first_stands(void **state)
 {
     (void)state;
-    struct pool_options options = options_for(2);
-    strcpy(options.upstreams[1].name, "other.example");
-    begin_with(&options);
-    struct exchange *exchange = ask(0);
-    tick();
-    fake_ready(0);
-    tick();
+    struct exchange *exchange = ask_the_first_of_two_names();
     world.refuse[1] = true;
     fake_answer(0, exchange, DNS_RCODE_REFUSED);
     pass_ms(4501);
