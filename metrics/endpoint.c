@@ -11,7 +11,7 @@
 
 #include "common/clock.h"
 #include "metrics/exposition.h"
-#include "metrics/gate.h"
+#include "metrics/http_front.h"
 #include "metrics/page.h"
 #include "metrics/process.h"
 #include "metrics/response.h"
@@ -19,8 +19,8 @@
 
 struct endpoint {
     struct mg_context *context;
-    struct address civetweb; /* where it listens */
-    struct gate *gate;       /* in front of it */
+    struct address civetweb;  /* where it listens */
+    struct http_front *front; /* in front of it */
     struct endpoint_options options;
     struct endpoint_sources sources;
     double process_started_s;
@@ -168,12 +168,12 @@ static const struct route routes[] = {
 };
 
 /* The header is our own rather than civetweb's, which sends each of its lines in a packet. civetweb closes behind it;
- * whether the client's connection goes on is for the gate, which asks response_is_last. */
+ * whether the client's connection goes on is for http_front, which asks response_is_last. */
 static void respond(struct mg_connection *connection, const struct response *response)
 {
     char head[RESPONSE_HEAD_BYTES];
     size_t size = response_write_head(response, clock_wall_s(), head);
-    mg_disable_connection_keep_alive(connection); /* or civetweb would wait for the body, which the gate keeps back */
+    mg_disable_connection_keep_alive(connection); /* or civetweb would wait for the body, which http_front keeps back */
     const char *method = mg_get_request_info(connection)->request_method; /* NULL: it could not be read */
     bool with_body = !method || strcmp(method, "HEAD") != 0;
     if (mg_write(connection, head, size) > 0 && with_body && response->size > 0)
@@ -264,7 +264,7 @@ static int on_message(const struct mg_connection *connection, const char *messag
 }
 
 /* civetweb at endpoint->civetweb, or NULL; endpoint->said or `failure` says why. What it sees are whole requests of the
- * gate, each on a connection of its own: it waits for nobody. */
+ * http_front, each on a connection of its own: it waits for nobody. */
 static struct mg_context *civetweb_start(struct endpoint *endpoint, struct mg_error_data *failure)
 {
     char listen_text[ADDRESS_TEXT_BYTES];
@@ -274,7 +274,7 @@ static struct mg_context *civetweb_start(struct endpoint *endpoint, struct mg_er
         "listening_ports", listen_text,
         "num_threads", "2",
         "connection_queue", "16",
-        "max_request_size", "8192", /* more than the gate lets through */
+        "max_request_size", "8192", /* more than http_front lets through */
         "request_timeout_ms", "1000",
         "enable_keep_alive", "no",
         "tcp_nodelay", "1",
@@ -310,8 +310,8 @@ static bool endpoint_open(struct endpoint *endpoint, char error[static ENDPOINT_
         return false;
     }
     endpoint->civetweb.port = civetweb_port(endpoint);
-    endpoint->gate = gate_start(listen, endpoint->civetweb.port);
-    if (endpoint->gate) return true;
+    endpoint->front = http_front_start(listen, endpoint->civetweb.port);
+    if (endpoint->front) return true;
     char text[ADDRESS_TEXT_BYTES];
     snprintf(error, ENDPOINT_ERROR_BYTES, "cannot bind to %s: %s", address_format(listen, text), strerror(errno));
     return false;
@@ -337,7 +337,7 @@ struct endpoint *endpoint_start(const struct endpoint_options *options, const st
 
 uint16_t endpoint_port(const struct endpoint *endpoint)
 {
-    return gate_port(endpoint->gate);
+    return http_front_port(endpoint->front);
 }
 
 static void *stop_run(void *context)
@@ -379,7 +379,7 @@ static void civetweb_stop(struct endpoint *endpoint)
 void endpoint_stop(struct endpoint *endpoint)
 {
     if (!endpoint) return;
-    gate_stop(endpoint->gate);
+    http_front_stop(endpoint->front);
     if (endpoint->context) civetweb_stop(endpoint);
     mg_exit_library();
     free(endpoint);

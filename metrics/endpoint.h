@@ -1,10 +1,11 @@
 /* endpoint: the HTTP side of the program: /metrics, /healthz, /readyz and the status page. The only file that knows
  * civetweb.
  *
- * A gate stands before civetweb and minds the connections (gate.h, links.h have its thread and bounds): civetweb sees
- * whole requests only, on a port of IPv4 loopback that the kernel chooses. It brings its threads, one that accepts and
- * two that answer; they read counters and take snapshots through the sources below and never touch the data path. GET
- * and HEAD only, but for POST /cache/flush, which is taken at a loopback listener alone; there are no files to be had.
+ * http_front stands before civetweb and minds the connections (http_front.h, http_connections.h have its thread and
+ * bounds): civetweb sees whole requests only, on a port of IPv4 loopback that the kernel chooses. It brings its
+ * threads, one that accepts and two that answer; they read counters and take snapshots through the sources below and
+ * never touch the data path. GET and HEAD only, but for POST /cache/flush, which is taken at a loopback listener alone;
+ * there are no files to be had.
  *
  * Threads inherit the signal mask, so the caller blocks signals first. civetweb ignores SIGPIPE for the whole process.
  */

@@ -10,7 +10,7 @@
 #include "snapshot.h"
 
 enum {
-    FDS_RESERVED = 128, /* HTTP (80: metrics/links.h), standard streams, epoll sets, mailboxes, a file at a reload */
+    FDS_RESERVED = 128, /* HTTP (80: metrics/http_connections.h), standard streams, epoll sets, mailboxes, a file at a reload */
     FDS_A_SESSION = 2,  /* one in use, one being replaced */
 };
 

@@ -35,7 +35,7 @@ def reload(proxy, changes, outcome=RELOADED):
 
 def listeners(proxy):
     """Its listening sockets, as the kernel knows them: some may be on their way out. Not the one of the HTTP server
-    behind the gate, whose port is of those the kernel chooses.
+    behind the front end, whose port is of those the kernel chooses.
     """
     shown = subprocess.run(["ss", "-Hltnp"], capture_output=True, text=True, check=True).stdout
     own = [line.split()[3] for line in shown.splitlines() if f"pid={proxy.pid}," in line]

@@ -1,5 +1,5 @@
-/* links: the way of a request over a connection. */
-#include "links_world.h"
+/* http_connections: the path of a request over a connection. */
+#include "http_world.h"
 
 static void a_whole_request_is_asked_and_answered(void **state)
 {
@@ -8,7 +8,7 @@ static void a_whole_request_is_asked_and_answered(void **state)
     say(world, client, REQUEST);
     reply(world, serve(world, REQUEST), ANSWER, strlen(ANSWER));
     expect(world, client, ANSWER);
-    assert_int_equal(count_in(world, LINK_IDLE), 1);
+    assert_int_equal(count_in(world, HTTP_IDLE), 1);
 }
 
 /* The server hears of it with its last byte only. */
@@ -42,12 +42,12 @@ static void requests_sent_ahead_are_asked_one_by_one(void **state)
     unsigned client = come(world);
     say(world, client, "GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\nGET /3 HTTP");
     int first = serve(world, "GET /1 HTTP/1.1\r\n\r\n");
-    assert_int_equal(world->links.asking, 1);
+    assert_int_equal(world->connections.forwarded, 1);
     assert_false(is_readable(world->server));
     reply(world, first, ANSWER, strlen(ANSWER));
     reply(world, serve(world, "GET /2 HTTP/1.1\r\n\r\n"), ANSWER, strlen(ANSWER));
     expect(world, client, ANSWER ANSWER);
-    assert_int_equal(count_in(world, LINK_HEAD), 1);
+    assert_int_equal(count_in(world, HTTP_HEAD), 1);
     say(world, client, "/1.1\r\n\r\n");
     reply(world, serve(world, "GET /3 HTTP/1.1\r\n\r\n"), LAST, strlen(LAST));
     expect(world, client, LAST);
@@ -58,7 +58,7 @@ static void more_sent_ahead_than_a_head_may_have_is_fine(void **state)
 {
     struct world *world = *state;
     unsigned client = come(world);
-    enum { SIZE = sizeof REQUEST - 1, REQUESTS = 3 * LINK_HEAD_BYTES / SIZE };
+    enum { SIZE = sizeof REQUEST - 1, REQUESTS = 3 * HTTP_HEAD_BYTES / SIZE };
     char *requests = malloc(REQUESTS * SIZE + 1);
     for (size_t i = 0; i < REQUESTS; i++) memcpy(requests + i * SIZE, REQUEST, sizeof REQUEST);
     say(world, client, requests);
@@ -80,10 +80,10 @@ static void an_answer_that_ends_the_connection_does(void **state)
     expect(world, client, LAST);
     expect_end(world, client);
     assert_false(is_asked(world));
-    assert_int_equal(count_in(world, LINK_PARTING), 1);
+    assert_int_equal(count_in(world, HTTP_CLOSING), 1);
     leave(world, client);
     turn(world);
-    assert_int_equal(count_in(world, LINK_FREE), LINKS_MAX);
+    assert_int_equal(count_in(world, HTTP_FREE), HTTP_CONNECTIONS_MAX);
 }
 
 static void who_has_ended_its_side_is_answered(void **state)
@@ -94,20 +94,20 @@ static void who_has_ended_its_side_is_answered(void **state)
     reply(world, serve(world, REQUEST), ANSWER, strlen(ANSWER));
     expect(world, client, ANSWER);
     expect_end(world, client);
-    assert_int_equal(count_in(world, LINK_FREE), LINKS_MAX);
+    assert_int_equal(count_in(world, HTTP_FREE), HTTP_CONNECTIONS_MAX);
 }
 
 static void a_head_of_4096_bytes_is_taken_and_no_longer_one(void **state)
 {
     struct world *world = *state;
-    char head[LINK_HEAD_BYTES + 1];
+    char head[HTTP_HEAD_BYTES + 1];
     memset(head, 'a', sizeof head);
-    strcpy(head + LINK_HEAD_BYTES - 4, "\r\n\r\n");
+    strcpy(head + HTTP_HEAD_BYTES - 4, "\r\n\r\n");
     unsigned client = come(world);
     say(world, client, head);
     reply(world, serve(world, head), ANSWER, strlen(ANSWER));
     expect(world, client, ANSWER);
-    head[LINK_HEAD_BYTES - 4] = 'a';
+    head[HTTP_HEAD_BYTES - 4] = 'a';
     say(world, client, head);
     assert_false(is_asked(world));
     expect_refusal(world, client, "431 ");
@@ -121,7 +121,7 @@ static void whoever_says_nothing_is_closed_in_the_end(void **state)
     assert_false(is_closed(world, client));
     pass(world, 6 * NS_PER_S);
     assert_true(is_closed(world, client));
-    assert_int_equal(count_in(world, LINK_FREE), LINKS_MAX);
+    assert_int_equal(count_in(world, HTTP_FREE), HTTP_CONNECTIONS_MAX);
 }
 
 static void a_head_that_does_not_end_is_given_up(void **state)
@@ -131,7 +131,7 @@ static void a_head_that_does_not_end_is_given_up(void **state)
     say(world, client, "GET /");
     say(world, client, "metr");
     pass(world, NS_PER_S);
-    assert_int_equal(count_in(world, LINK_HEAD), 1);
+    assert_int_equal(count_in(world, HTTP_HEAD), 1);
     say(world, client, "ics");
     pass(world, 3 * NS_PER_S);
     assert_false(is_asked(world));
@@ -156,8 +156,8 @@ static void a_large_answer_waits_for_its_reader(void **state)
     unsigned client = come(world);
     say(world, client, REQUEST);
     reply(world, serve(world, REQUEST), answer, SIZE);
-    assert_int_equal(world->links.asking, 0);
-    assert_int_equal(count_in(world, LINK_ANSWERING), 1);
+    assert_int_equal(world->connections.forwarded, 0);
+    assert_int_equal(count_in(world, HTTP_RESPONDING), 1);
     for (size_t used = 0; used < SIZE;) {
         await(world, world->clients[client]);
         ssize_t got = read(world->clients[client], heard + used, SIZE - used);
@@ -166,7 +166,7 @@ static void a_large_answer_waits_for_its_reader(void **state)
     }
     assert_memory_equal(heard, answer, SIZE);
     turn(world);
-    assert_int_equal(count_in(world, LINK_IDLE), 1);
+    assert_int_equal(count_in(world, HTTP_IDLE), 1);
     free(answer);
     free(heard);
 }
@@ -174,11 +174,11 @@ static void a_large_answer_waits_for_its_reader(void **state)
 static void an_answer_beyond_the_bound_is_refused(void **state)
 {
     struct world *world = *state;
-    char *answer = large_answer(ANSWER_BYTES_MAX);
+    char *answer = large_answer(HTTP_RESPONSE_BYTES_MAX);
     unsigned client = come(world);
     say(world, client, REQUEST);
     int fd = serve(world, REQUEST);
-    while (send(fd, answer, ANSWER_BYTES_MAX, MSG_NOSIGNAL | MSG_DONTWAIT) > 0 || errno == EAGAIN) turn(world);
+    while (send(fd, answer, HTTP_RESPONSE_BYTES_MAX, MSG_NOSIGNAL | MSG_DONTWAIT) > 0 || errno == EAGAIN) turn(world);
     close(fd);
     expect_refusal(world, client, "503 ");
     free(answer);
@@ -192,9 +192,9 @@ static void who_does_not_read_is_closed_in_the_end(void **state)
     say(world, client, REQUEST);
     reply(world, serve(world, REQUEST), answer, 100 * 1000);
     pass(world, 9 * NS_PER_S);
-    assert_int_equal(count_in(world, LINK_ANSWERING), 1);
+    assert_int_equal(count_in(world, HTTP_RESPONDING), 1);
     pass(world, 11 * NS_PER_S);
-    assert_int_equal(count_in(world, LINK_FREE), LINKS_MAX);
+    assert_int_equal(count_in(world, HTTP_FREE), HTTP_CONNECTIONS_MAX);
     free(answer);
 }
 
@@ -215,7 +215,7 @@ static void a_server_that_hangs_is_given_up(void **state)
     say(world, client, REQUEST);
     int fd = serve(world, REQUEST);
     pass(world, 6 * NS_PER_S);
-    assert_int_equal(world->links.asking, 0);
+    assert_int_equal(world->connections.forwarded, 0);
     expect_refusal(world, client, "503 ");
     close(fd);
 }
@@ -244,13 +244,13 @@ static void a_client_that_leaves_harms_nobody(void **state)
     say(world, client, "GET /");
     leave(world, client);
     turn(world);
-    assert_int_equal(count_in(world, LINK_FREE), LINKS_MAX);
+    assert_int_equal(count_in(world, HTTP_FREE), HTTP_CONNECTIONS_MAX);
     client = come(world);
     say(world, client, REQUEST);
     int fd = serve(world, REQUEST);
     leave(world, client);
     reply(world, fd, ANSWER, strlen(ANSWER));
-    assert_int_equal(count_in(world, LINK_FREE), LINKS_MAX);
+    assert_int_equal(count_in(world, HTTP_FREE), HTTP_CONNECTIONS_MAX);
 }
 
 int main(void)

@@ -1,7 +1,7 @@
-/* What the tests of the links share: links in a loop that the test turns, clients on socketpairs, and a server that the
- * test plays itself. Time goes on by pass(). */
-#ifndef TEST_LINKS_WORLD_H
-#define TEST_LINKS_WORLD_H
+/* What the tests of http_connections share: connections in a loop that the test turns, clients on socketpairs, and a
+ * server that the test plays itself. Time goes on by pass(). */
+#ifndef TEST_HTTP_WORLD_H
+#define TEST_HTTP_WORLD_H
 
 #include <errno.h>
 #include <poll.h>
@@ -18,7 +18,7 @@
 #include <cmocka.h>
 
 #include "common/clock.h"
-#include "metrics/links.h"
+#include "metrics/http_connections.h"
 
 /* Long enough for the slowest machine; nothing waits for it that goes well. */
 enum { PATIENCE_S = 20, CLIENTS_MAX = 200 };
@@ -29,7 +29,7 @@ enum { PATIENCE_S = 20, CLIENTS_MAX = 200 };
 
 struct world {
     struct loop loop;
-    struct links links;
+    struct http_connections connections;
     int server; /* listens, or -1 */
     int clients[CLIENTS_MAX];
     unsigned client_count;
@@ -55,7 +55,7 @@ static inline int setup(void **state)
     assert_int_equal(getsockname(world->server, (struct sockaddr *)&bound, &size), 0);
     address_parse("127.0.0.1", ntohs(bound.sin_port), &address);
     assert_true(loop_init(&world->loop));
-    links_init(&world->links, &world->loop, &address);
+    http_connections_init(&world->connections, &world->loop, &address);
     *state = world;
     return 0;
 }
@@ -63,7 +63,7 @@ static inline int setup(void **state)
 static inline int teardown(void **state)
 {
     struct world *world = *state;
-    links_done(&world->links);
+    http_connections_done(&world->connections);
     loop_done(&world->loop);
     for (unsigned i = 0; i < world->client_count; i++)
         if (world->clients[i] >= 0) close(world->clients[i]);
@@ -79,7 +79,7 @@ static inline unsigned come(struct world *world)
     assert_true(world->client_count < CLIENTS_MAX);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
     setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &(int){8192}, sizeof(int)); /* who does not read is noticed soon */
-    links_open(&world->links, pair[1]);
+    http_connections_open(&world->connections, pair[1]);
     world->clients[world->client_count] = pair[0];
     return world->client_count++;
 }
@@ -94,7 +94,7 @@ static inline void leave(struct world *world, unsigned client)
 static inline void turn(struct world *world)
 {
     loop_turn(&world->loop, clock_now_ns() + 10 * NS_PER_MS);
-    links_turn(&world->links);
+    http_connections_turn(&world->connections);
 }
 
 /* So much later. */
@@ -102,14 +102,14 @@ static inline void pass(struct world *world, uint64_t ns)
 {
     loop_turn(&world->loop, 0);
     world->loop.now_ns += ns;
-    links_turn(&world->links);
+    http_connections_turn(&world->connections);
 }
 
 static inline void say(struct world *world, unsigned client, const char *text)
 {
     assert_int_equal(send(world->clients[client], text, strlen(text), MSG_NOSIGNAL), strlen(text));
     loop_turn(&world->loop, 0);
-    links_turn(&world->links);
+    http_connections_turn(&world->connections);
 }
 
 static inline bool is_readable(int fd)
@@ -148,16 +148,16 @@ static inline int serve(struct world *world, const char *request)
 
 static inline bool is_asked(const struct world *world)
 {
-    return world->links.asking > 0 || is_readable(world->server);
+    return world->connections.forwarded > 0 || is_readable(world->server);
 }
 
-/* Whether a link still has the connection whose port on its side is `port`. */
+/* Whether http_connections still has the connection whose port on its side is `port`. */
 static inline bool is_held(const struct world *world, in_port_t port)
 {
-    for (unsigned i = 0; i < LINKS_MAX; i++) {
+    for (unsigned i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
         struct sockaddr_in here = {0};
         socklen_t size = sizeof here;
-        int fd = world->links.list[i].server.fd;
+        int fd = world->connections.list[i].server.fd;
         if (fd >= 0 && getsockname(fd, (struct sockaddr *)&here, &size) == 0 && here.sin_port == port) return true;
     }
     return false;
@@ -214,10 +214,10 @@ static inline void expect_refusal(struct world *world, unsigned client, const ch
     turn(world);
 }
 
-static inline unsigned count_in(const struct world *world, enum link_state state)
+static inline unsigned count_in(const struct world *world, enum http_state state)
 {
     unsigned count = 0;
-    for (unsigned i = 0; i < LINKS_MAX; i++) count += world->links.list[i].state == state;
+    for (unsigned i = 0; i < HTTP_CONNECTIONS_MAX; i++) count += world->connections.list[i].state == state;
     return count;
 }
 

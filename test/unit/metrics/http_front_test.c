@@ -1,5 +1,5 @@
-/* gate: requests from an IPv6 address, or both kinds, to a server on IPv4 loopback; what becomes of each is
- * links_test.c's. */
+/* http_front: requests from an IPv6 address, or both kinds, to a server on IPv4 loopback; what becomes of each is
+ * http_connections_test.c's. */
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "metrics/gate.h"
+#include "metrics/http_front.h"
 
 /* Long enough for the slowest machine; nothing waits for it that goes well. */
 enum { PATIENCE_S = 20, MANY = 100 };
@@ -26,7 +26,7 @@ struct world {
     int server;
     uint16_t server_port;
     pthread_t thread;
-    struct gate *gate;
+    struct http_front *front;
     struct address address;
 };
 
@@ -80,9 +80,9 @@ static int setup(void **state)
     assert_int_equal(pthread_create(&world->thread, NULL, serve, world), 0);
     assert_true(address_parse("[::1]:1", 0, &world->address));
     world->address.port = 0;
-    world->gate = gate_start(&world->address, world->server_port);
-    assert_non_null(world->gate);
-    world->address.port = gate_port(world->gate);
+    world->front = http_front_start(&world->address, world->server_port);
+    assert_non_null(world->front);
+    world->address.port = http_front_port(world->front);
     *state = world;
     return 0;
 }
@@ -90,7 +90,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct world *world = *state;
-    gate_stop(world->gate);
+    http_front_stop(world->front);
     shutdown(world->server, SHUT_RDWR);
     pthread_join(world->thread, NULL);
     close(world->server);
@@ -125,7 +125,7 @@ static void expect_end(int fd)
     assert_true(got == 0 || (got < 0 && errno == ECONNRESET));
 }
 
-static void ask(int fd)
+static void exchange(int fd)
 {
     assert_true(send_all(fd, REQUEST, strlen(REQUEST)));
 }
@@ -143,7 +143,7 @@ static void requests_are_answered(void **state)
     struct world *world = *state;
     int fd = dial(&world->address);
     for (int i = 0; i < 3; i++) {
-        ask(fd);
+        exchange(fd);
         expect_answer(fd);
     }
     close(fd);
@@ -153,21 +153,21 @@ static void who_ends_its_side_is_answered(void **state)
 {
     struct world *world = *state;
     int fd = dial(&world->address);
-    ask(fd);
+    exchange(fd);
     shutdown(fd, SHUT_WR);
     expect_answer(fd);
     expect_end(fd);
     close(fd);
 }
 
-/* More than there are places: each gets one when another has its answer. */
-static void more_than_there_are_places_are_answered(void **state)
+/* More than there are slots: each gets one when another has its response. */
+static void more_clients_than_slots_are_answered(void **state)
 {
     struct world *world = *state;
     int fds[MANY];
     for (int i = 0; i < MANY; i++) {
         fds[i] = dial(&world->address);
-        ask(fds[i]);
+        exchange(fds[i]);
     }
     for (int i = 0; i < MANY; i++) {
         expect_answer(fds[i]);
@@ -175,8 +175,8 @@ static void more_than_there_are_places_are_answered(void **state)
     }
 }
 
-/* All places are taken by those whose request never ends, and taken again as soon as one is free. */
-static void those_who_hold_places_give_way(void **state)
+/* All slots are taken by clients whose request never ends, and taken again as soon as one is free. */
+static void clients_that_never_end_their_request_are_replaced(void **state)
 {
     struct world *world = *state;
     int fds[MANY];
@@ -185,7 +185,7 @@ static void those_who_hold_places_give_way(void **state)
         assert_true(send_all(fds[i], "GET /", 5));
     }
     int fd = dial(&world->address);
-    ask(fd);
+    exchange(fd);
     expect_answer(fd);
     expect_end(fds[0]);
     for (int i = 0; i < MANY; i++) close(fds[i]);
@@ -196,11 +196,11 @@ static void a_client_that_resets_harms_nobody(void **state)
 {
     struct world *world = *state;
     int fd = dial(&world->address);
-    ask(fd);
+    exchange(fd);
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger));
     close(fd);
     fd = dial(&world->address);
-    ask(fd);
+    exchange(fd);
     expect_answer(fd);
     close(fd);
 }
@@ -215,14 +215,14 @@ static void without_a_server_that_is_told(void **state)
     assert_int_equal(bind(unused, (struct sockaddr *)&nobody, size), 0);
     assert_int_equal(getsockname(unused, (struct sockaddr *)&nobody, &size), 0);
     address.port = 0;
-    struct gate *gate = gate_start(&address, ntohs(nobody.sin_port));
-    assert_non_null(gate);
-    address.port = gate_port(gate);
+    struct http_front *front = http_front_start(&address, ntohs(nobody.sin_port));
+    assert_non_null(front);
+    address.port = http_front_port(front);
     int fd = dial(&address);
-    ask(fd);
+    exchange(fd);
     expect(fd, "HTTP/1.1 503 ");
     close(fd);
-    gate_stop(gate);
+    http_front_stop(front);
     close(unused);
 }
 
@@ -232,24 +232,24 @@ static void all_addresses_take_ipv4_too(void **state)
     struct address address;
     assert_true(address_parse("[::]:1", 0, &address));
     address.port = 0;
-    struct gate *gate = gate_start(&address, world->server_port);
-    assert_non_null(gate);
+    struct http_front *front = http_front_start(&address, world->server_port);
+    assert_non_null(front);
     static const char *const loopbacks[] = {"127.0.0.1", "::1"};
     for (int i = 0; i < 2; i++) {
-        assert_true(address_parse(loopbacks[i], gate_port(gate), &address));
+        assert_true(address_parse(loopbacks[i], http_front_port(front), &address));
         int fd = dial(&address);
-        ask(fd);
+        exchange(fd);
         expect_answer(fd);
         close(fd);
     }
-    gate_stop(gate);
+    http_front_stop(front);
 }
 
 static void an_address_in_use_is_told(void **state)
 {
     struct world *world = *state;
     errno = 0;
-    assert_null(gate_start(&world->address, world->server_port));
+    assert_null(http_front_start(&world->address, world->server_port));
     assert_int_equal(errno, EADDRINUSE);
 }
 
@@ -259,7 +259,7 @@ static void an_address_of_another_machine_is_told(void **state)
     struct address address;
     assert_true(address_parse("192.0.2.1:5000", 0, &address));
     errno = 0;
-    assert_null(gate_start(&address, 1));
+    assert_null(http_front_start(&address, 1));
     assert_int_equal(errno, EADDRNOTAVAIL);
 }
 
@@ -271,9 +271,9 @@ static void it_stops_with_connections_open(void **state)
     int half = dial(&world->address);
     int silent = dial(&world->address);
     assert_true(send_all(half, "GET /", 5));
-    ask(idle);
+    exchange(idle);
     expect_answer(idle);
-    gate_stop(world->gate);
+    http_front_stop(world->front);
     expect_end(idle);
     expect_end(half);
     send_all(silent, "GET /", 5);
@@ -281,8 +281,8 @@ static void it_stops_with_connections_open(void **state)
     close(idle);
     close(half);
     close(silent);
-    world->gate = NULL;
-    gate_stop(NULL);
+    world->front = NULL;
+    http_front_stop(NULL);
 }
 
 int main(void)
@@ -291,8 +291,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(requests_are_answered),
         TEST(who_ends_its_side_is_answered),
-        TEST(more_than_there_are_places_are_answered),
-        TEST(those_who_hold_places_give_way),
+        TEST(more_clients_than_slots_are_answered),
+        TEST(clients_that_never_end_their_request_are_replaced),
         TEST(a_client_that_resets_harms_nobody),
         TEST(without_a_server_that_is_told),
         TEST(all_addresses_take_ipv4_too),
