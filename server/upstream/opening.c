@@ -1,5 +1,8 @@
 #include "upstream/opening.h"
 
+#include <errno.h>
+#include <string.h>
+
 #include "common/clock.h"
 #include "upstream/pool.h"
 
@@ -85,10 +88,11 @@ bool opening_begin(struct pool *pool, struct remote *remote, uint64_t now_ns)
     bool resume = !remote->distrusted && now_ns < remote->revalidate_at_ns;
     remote->tried_ns = now_ns;
     struct session *session = session_open(&pool->host, remote, pool->tls, resume, &failure);
+    int error = errno;
     counter_add(&pool->counters->upstream_connects[remote->index][0], 1);
     if (!session) {
         counter_add(&pool->counters->upstream_failures[remote->index][failure], 1);
-        opening_failed(pool, remote, failure, "no connection");
+        opening_failed(pool, remote, failure, strerrordesc_np(error));
         return false;
     }
     session->max_age_ns = random_jitter(&pool->random, pool->options.max_age_ns, JITTER_PERCENT);

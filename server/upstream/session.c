@@ -38,6 +38,7 @@ static int begin_connect(const struct address *address)
 struct session *session_open(struct session_host *host, struct remote *remote, struct tls_context *tls, bool resume,
                              unsigned *ret_failure)
 {
+    int error;
     *ret_failure = LABEL_FAILURE_CONNECT;
     struct session *session = calloc(1, sizeof *session);
     if (!session) return NULL;
@@ -57,11 +58,14 @@ struct session *session_open(struct session_host *host, struct remote *remote, s
         goto fail;
     }
     session->tls = tls_new(tls, session->source.fd, remote->options.name, session->full ? NULL : remote->ticket);
+    if (!session->tls) errno = ENOMEM; /* the library does not say */
     if (!session->tls || !loop_add(host->loop, &session->source, EPOLLIN | EPOLLOUT | EPOLLRDHUP)) goto fail;
     list_push(&remote->sessions, &session->of_remote);
     return session;
 fail:
+    error = errno;
     session_free(session);
+    errno = error;
     return NULL;
 }
 
@@ -258,6 +262,7 @@ static bool connected(struct session *session)
     int error = 0;
     getsockopt(session->source.fd, SOL_SOCKET, SO_ERROR, &error, &(socklen_t){sizeof error});
     if (error != 0) {
+        session->connect_error = error;
         session->host->on_end(session, connect_failure(error));
         return false;
     }

@@ -50,6 +50,7 @@ struct session {
     bool served;          /* carried a client's question at least once */
     uint8_t suspicion;    /* the most deaths of a question counted on it; 0 when none is */
     unsigned drain_label; /* LABEL_SESSION_END_: why it drains */
+    int connect_error;    /* errno of the connection that could not be made; 0 where it was, or is on its way */
     uint32_t in_flight;
     uint32_t counted;    /* of these, whom a new question would be mixed with: not those that are overdue */
     uint32_t answers;    /* valid ones */
@@ -88,8 +89,8 @@ struct session_host {
 /* Scratch bytes a host must lend. */
 enum { SESSION_SCRATCH_BYTES = 2 * (2 + 65535) };
 
-/* Begins to connect. `ticket` NULL: a full handshake. NULL: it failed at once, for the LABEL_FAILURE_ reason given;
- * on_end is not called. */
+/* Begins to connect. `resume` false: a full handshake. NULL: it failed at once, for the LABEL_FAILURE_ reason given,
+ * and errno says why; on_end is not called. */
 struct session *session_open(struct session_host *host, struct remote *remote, struct tls_context *tls, bool resume,
                              unsigned *ret_failure);
 

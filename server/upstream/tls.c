@@ -18,6 +18,8 @@
 #include <wolfssl/wolfcrypt/ecc.h>
 #include <wolfssl/wolfcrypt/error-crypt.h>
 
+#include "upstream/tls_failure.h"
+
 #define SYSTEM_BUNDLE "/etc/ssl/certs/ca-certificates.crt"
 
 /* One read takes a whole TLS record and more: the library by itself would read five octets and then the rest. */
@@ -184,36 +186,13 @@ void tls_free(struct tls *tls)
     free(tls);
 }
 
-static bool is_certificate_fault(int code)
-{
-    switch (code) {
-    case ASN_NO_SIGNER_E:
-    case ASN_SELF_SIGNED_E:
-    case ASN_SIG_CONFIRM_E:
-    case ASN_SIG_HASH_E:
-    case ASN_BEFORE_DATE_E:
-    case ASN_AFTER_DATE_E:
-    case ASN_NAME_INVALID_E:
-    case ASN_PATHLEN_SIZE_E:
-    case ASN_PATHLEN_INV_E:
-    case ASN_CRIT_EXT_E:
-    case ASN_PARSE_E:
-    case DOMAIN_NAME_MISMATCH:
-    case VERIFY_CERT_ERROR:
-    case NO_PEER_CERT:
-    case EXTKEYUSE_AUTH_E:
-    case KEYUSE_SIGNATURE_E: return true;
-    default: return false;
-    }
-}
-
 /* What a call that did not return bytes means. */
 static enum tls_status status_of(struct tls *tls, int result)
 {
     int code = wolfSSL_get_error(tls->ssl, result);
     if (code == WOLFSSL_ERROR_WANT_READ || code == WOLFSSL_ERROR_WANT_WRITE) return TLS_AGAIN;
     tls->code = code;
-    if (is_certificate_fault(code)) return TLS_UNTRUSTED;
+    if (tls_failure_is_certificate(code)) return TLS_UNTRUSTED;
     if (code == WOLFSSL_ERROR_ZERO_RETURN || tls->closed) return TLS_CLOSED;
     return tls->reset ? TLS_RESET : TLS_FAILED;
 }
@@ -293,18 +272,13 @@ void tls_ticket_free(struct tls_ticket *ticket)
 
 const char *tls_error(const struct tls *tls)
 {
-    switch (tls->code) {
-    case DOMAIN_NAME_MISMATCH: return "the certificate is for another name";
-    case ASN_NO_SIGNER_E: return "the certificate is of a CA that is not in the bundle";
-    case ASN_SELF_SIGNED_E: return "the certificate is signed by itself";
-    case ASN_AFTER_DATE_E: return "the certificate has expired";
-    case ASN_BEFORE_DATE_E: return "the certificate is not valid yet";
-    case NO_PEER_CERT: return "the peer showed no certificate";
-    default: break;
-    }
+    WOLFSSL_ALERT_HISTORY alerts;
+    if (tls_failure_is_certificate(tls->code)) return tls_failure_text(tls->code);
+    if (tls->code && wolfSSL_get_alert_history(tls->ssl, &alerts) == WOLFSSL_SUCCESS && alerts.last_rx.code > 0)
+        return tls_failure_alert_text(alerts.last_rx.code);
     if (tls->closed || tls->code == WOLFSSL_ERROR_ZERO_RETURN) return "the peer closed the connection";
-    if (tls->reset) return "the connection broke";
-    return tls->code ? wolfSSL_ERR_reason_error_string((unsigned long)tls->code) : NULL;
+    if (tls->reset) return "the connection was reset";
+    return tls_failure_text(tls->code);
 }
 
 void tls_trim(void)

@@ -1,5 +1,7 @@
 #include "upstream/upkeep.h"
 
+#include <string.h>
+
 #include "common/clock.h"
 #include "upstream/dispatch.h"
 #include "upstream/opening.h"
@@ -77,7 +79,8 @@ static bool is_connection_loss(unsigned failure)
 /* In words, for the log. */
 static const char *why_ended(const struct session *session, unsigned failure)
 {
-    if (session->state == SESSION_CONNECTING) return "no connection";
+    if (session->state == SESSION_CONNECTING)
+        return session->connect_error ? strerrordesc_np(session->connect_error) : "the connection takes too long";
     if (failure == LABEL_FAILURE_FRAME) return "what it sends is no DNS over TLS";
     const char *error = tls_error(session->tls);
     return error ? error : "the handshake takes too long";

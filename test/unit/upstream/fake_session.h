@@ -3,6 +3,7 @@
 #ifndef FAKE_SESSION_H
 #define FAKE_SESSION_H
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -47,6 +48,7 @@ struct session *session_open(struct session_host *host, struct remote *remote, s
 {
     (void)tls;
     *ret_failure = LABEL_FAILURE_REFUSED;
+    errno = ECONNREFUSED;
     if (world.refuse[remote->index]) return NULL;
     assert_true(world.opened < FAKE_SESSIONS_MAX);
     struct session *session = calloc(1, sizeof *session);
