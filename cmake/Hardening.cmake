@@ -1,11 +1,18 @@
-# What a program that reads bytes from strangers is built with (the set Debian's hardening=+all gives, and a little more).
+# What a program that reads bytes from strangers is built with: the set of Debian's hardening=+all, and a little more. Each flag is used where the
+# compiler knows it for the processor: control flow is protected by -fcf-protection on x86-64 and by -mbranch-protection on arm64.
+include(Flags)
 include(CheckPIESupported)
 check_pie_supported()
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 
 option(DTP_HARDENING "Hardened build" OFF)
 if(DTP_HARDENING)
-  add_compile_options(-fstack-protector-strong -fstack-clash-protection -fcf-protection)
-  add_compile_definitions(_FORTIFY_SOURCE=2)
-  add_link_options(-Wl,-z,relro,-z,now,-z,noexecstack)
+  add_known_compile_options(-fstack-protector-strong -fstack-clash-protection)
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
+    add_known_compile_options(-mbranch-protection=standard)
+  elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|i.86)$")
+    add_known_compile_options(-fcf-protection)
+  endif()
+  add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2) # some compilers define it themselves, with another level
+  add_known_link_options(-Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)
 endif()

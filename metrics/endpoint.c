@@ -302,8 +302,8 @@ static bool endpoint_open(struct endpoint *endpoint, char error[static ENDPOINT_
     const struct address *listen = &endpoint->options.listen;
     address_parse("127.0.0.1", 1, &endpoint->civetweb);
     endpoint->civetweb.port = 0; /* any free one */
-    unsigned code = 0;
-    struct mg_error_data failure = {&code, error, ENDPOINT_ERROR_BYTES};
+    /* By name: the members differ between versions of the library. */
+    struct mg_error_data failure = {.text = error, .text_buffer_size = ENDPOINT_ERROR_BYTES};
     endpoint->context = civetweb_start(endpoint, &failure);
     if (!endpoint->context) {
         if (*endpoint->said) snprintf(error, ENDPOINT_ERROR_BYTES, "%s", endpoint->said);
