@@ -16,3 +16,9 @@ if(DTP_HARDENING)
   add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2) # some compilers define it themselves, with another level
   add_known_link_options(-Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)
 endif()
+
+# Checks that walk lists and tables (common/check.h): for work on the program and its tests, not for what is installed.
+option(DTP_CHECKS "Compile in the slow run-time checks" OFF)
+if(DTP_CHECKS)
+  add_compile_definitions(DTP_CHECKS)
+endif()

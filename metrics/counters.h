@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "metrics/counter.h"
 #include "metrics/histogram.h"
 
 /* Upstreams a configuration may name; the bound of every series with an upstream label. */
@@ -180,24 +181,6 @@ struct counters {
     /* When the DoT path last proved itself: an authenticated session of this thread gave a valid response. */
     _Atomic uint64_t upstream_answered_ns;
 };
-
-/* The writer's thread only. */
-static inline void counter_add(_Atomic uint64_t *counter, uint64_t count)
-{
-    uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
-    atomic_store_explicit(counter, value + count, memory_order_relaxed);
-}
-
-static inline void gauge_set(_Atomic uint64_t *gauge, uint64_t value)
-{
-    atomic_store_explicit(gauge, value, memory_order_relaxed);
-}
-
-/* Any thread. */
-static inline uint64_t counter_read(const _Atomic uint64_t *counter)
-{
-    return atomic_load_explicit(counter, memory_order_relaxed);
-}
 
 /* The label of a DNS type or response code, LABEL_QTYPE_ or LABEL_RCODE_. */
 unsigned counters_qtype_label(uint16_t qtype);

@@ -98,7 +98,8 @@ static void write_certificate(struct json *json, const struct status *status, un
     uint64_t expiry_s = counter_read(&status->total->upstream_expiry[i][0]);
     uint64_t validated_s = counter_read(&status->total->upstream_validated[i][0]);
     if (expiry_s)
-        json_number(json, "certificate_days_left", (double)((int64_t)expiry_s - status->wall_s) / (double)SECONDS_A_DAY);
+        json_number(json, "certificate_days_left",
+                    (double)((int64_t)expiry_s - status->wall_s) / (double)SECONDS_A_DAY);
     else
         json_null(json, "certificate_days_left");
     if (validated_s)

@@ -3,12 +3,12 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "app/supervisor.h"
 #include "config/config.h"
 #include "config/manual.h"
 #include "dns/validator.h"
 #include "metrics/document.h"
 #include "metrics/probe.h"
-#include "supervise.h"
 
 enum { EXIT_STOPPED = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
@@ -81,9 +81,9 @@ int main(int argc, char **argv)
         return code;
     }
     give_memory_back();
-    supervise_block_signals();
+    supervisor_block_signals();
     log_init(&log, &config.log, STDERR_FILENO);
-    int code = supervise(&command, &config, &log);
+    int code = supervisor_run(&command, &config, &log);
     config_free(&config);
     return code;
 }

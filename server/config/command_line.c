@@ -135,7 +135,7 @@ static const char *keep_flag(struct command_line *command, enum flag_id id, cons
 /* Where the values of flags go. */
 struct target {
     struct config *config;
-    struct place *places; /* as settings_of_config */
+    struct source_location *locations; /* as settings_of_config */
     struct faults *faults;
 };
 
@@ -144,20 +144,20 @@ static void apply_texts(const struct target *target, enum flag_id id, const char
 {
     struct settings settings = settings_of_config();
     const struct setting *setting = settings_find(settings, key);
-    const struct place place = {.flag = flags[id].name};
+    const struct source_location location = {.flag = flags[id].name};
     if (count == 0) return;
     setting_clear(setting, target->config);
-    target->places[setting - settings.list] = place;
+    target->locations[setting - settings.list] = location;
     for (unsigned i = 0; i < count; i++) {
         char why[SETTING_WHY_BYTES];
-        if (!setting_set(setting, target->config, texts[i], why)) faults_add(target->faults, &place, "%s", why);
+        if (!setting_set(setting, target->config, texts[i], why)) faults_add(target->faults, &location, "%s", why);
     }
 }
 
-void command_line_apply(const struct command_line *command, struct config *config, struct place *places,
+void command_line_apply(const struct command_line *command, struct config *config, struct source_location *locations,
                         struct faults *faults)
 {
-    const struct target target = {config, places, faults};
+    const struct target target = {config, locations, faults};
     apply_texts(&target, FLAG_LISTEN, "listen", command->listen, command->listen_count);
     apply_texts(&target, FLAG_UPSTREAM, "upstreams", command->upstreams, command->upstream_count);
     apply_texts(&target, FLAG_CA_FILE, "tls.ca_file", &command->ca_file, command->ca_file != NULL);
@@ -170,14 +170,14 @@ void command_line_apply(const struct command_line *command, struct config *confi
 static void check_values(const struct command_line *command, struct faults *faults)
 {
     struct config config = {.workers = 0};
-    struct place places[SETTINGS_MAX];
-    command_line_apply(command, &config, places, faults);
-    const struct place place = {.flag = flags[FLAG_HEALTH_CHECK].name};
+    struct source_location locations[SETTINGS_MAX];
+    command_line_apply(command, &config, locations, faults);
+    const struct source_location location = {.flag = flags[FLAG_HEALTH_CHECK].name};
     char quoted[FAULT_QUOTE_BYTES];
     struct address address;
     const char *text = command->health_check_address;
     if (text && !address_parse(text, 0, &address))
-        faults_add(faults, &place, "%s is not IP:PORT or [IP6]:PORT", fault_quote(text, quoted));
+        faults_add(faults, &location, "%s is not IP:PORT or [IP6]:PORT", fault_quote(text, quoted));
 }
 
 /* getopt's numbers of our flags; below it are letters. */
@@ -201,11 +201,11 @@ static void read_flag(struct command_line *command, int id, char **argv, struct 
     } else if (id == '?' && optopt == 0) {
         faults_add(faults, NULL, "unknown flag %s", fault_quote(argv[optind - 1], quoted));
     } else {
-        struct place place = {.flag = flags[(id == '?' || id == ':' ? optopt : id) - LONG_FLAGS].name};
+        struct source_location location = {.flag = flags[(id == '?' || id == ':' ? optopt : id) - LONG_FLAGS].name};
         const char *wrong = id == '?'   ? "takes no value"
                             : id == ':' ? "wants a value"
                                         : keep_flag(command, (enum flag_id)(id - LONG_FLAGS), optarg);
-        if (wrong) faults_add(faults, &place, "%s", wrong);
+        if (wrong) faults_add(faults, &location, "%s", wrong);
     }
 }
 

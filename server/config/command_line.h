@@ -6,12 +6,12 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "acceptor.h"
+#include "clients/acceptor.h"
 #include "metrics/counters.h"
 
 struct config;
 struct faults;
-struct place;
+struct source_location;
 
 /* What --print-config-doc prints, in the order of its words. */
 enum config_doc { CONFIG_DOC_NONE, CONFIG_DOC_MARKDOWN, CONFIG_DOC_EXAMPLE, CONFIG_DOC_METRICS };
@@ -42,7 +42,7 @@ void command_line_help(FILE *out);
 
 /* Sets what the flags say, lists in place of those they find, and its place in `places` (as walker_read). What is wrong
  * becomes a fault: a value, or two flags that do not go together in one list. */
-void command_line_apply(const struct command_line *command, struct config *config, struct place *places,
+void command_line_apply(const struct command_line *command, struct config *config, struct source_location *locations,
                         struct faults *faults);
 
 #endif

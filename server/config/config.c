@@ -11,7 +11,7 @@
 /* A configuration on its way, and where each of its settings came from. */
 struct draft {
     struct config config;
-    struct place places[SETTINGS_MAX];
+    struct source_location locations[SETTINGS_MAX];
     struct faults faults;
 };
 
@@ -23,38 +23,39 @@ static void set_defaults(struct draft *draft)
 }
 
 /* Where to point for a fault of two settings together: at the one that was given. */
-static struct place place_of_either(const struct draft *draft, const char *key, const char *other)
+static struct source_location location_of_either(const struct draft *draft, const char *key, const char *other)
 {
     struct settings settings = settings_of_config();
-    struct place place = draft->places[settings_find(settings, key) - settings.list];
-    bool is_given = place.flag || place.line > 0;
-    return is_given ? place : draft->places[settings_find(settings, other) - settings.list];
+    struct source_location location = draft->locations[settings_find(settings, key) - settings.list];
+    bool is_given = location.flag || location.line > 0;
+    return is_given ? location : draft->locations[settings_find(settings, other) - settings.list];
 }
 
 static void check_lifetimes(struct draft *draft)
 {
-    struct place place = place_of_either(draft, "cache.min_ttl", "cache.max_ttl");
+    struct source_location location = location_of_either(draft, "cache.min_ttl", "cache.max_ttl");
     if (draft->config.forwarder.cache_min_ns > draft->config.forwarder.cache_max_ns)
-        faults_add(&draft->faults, &place, "'cache.min_ttl': is above 'cache.max_ttl'; at most that is allowed");
+        faults_add(&draft->faults, &location, "'cache.min_ttl': is above 'cache.max_ttl'; at most that is allowed");
 }
 
 static void check_rate_limit(struct draft *draft)
 {
     const struct ratelimit_options *ratelimit = &draft->config.ratelimit;
-    struct place place = place_of_either(draft, "rate_limit.burst", "rate_limit.queries_per_second");
+    struct source_location location = location_of_either(draft, "rate_limit.burst", "rate_limit.queries_per_second");
     if (ratelimit->queries_per_s > 0 && ratelimit->burst == 0)
-        faults_add(&draft->faults, &place,
+        faults_add(&draft->faults, &location,
                    "'rate_limit.burst': is 0, so no question would ever pass; at least 1 is allowed");
 }
 
 static void check_addresses(struct draft *draft)
 {
     const struct config *config = &draft->config;
-    struct place place = place_of_either(draft, "http.listen", "listen");
+    struct source_location location = location_of_either(draft, "http.listen", "listen");
     char text[ADDRESS_TEXT_BYTES];
     for (unsigned i = 0; i < config->acceptor.listen_count; i++)
         if (address_equal(&config->acceptor.listen[i], &config->endpoint.listen))
-            faults_add(&draft->faults, &place, "'http.listen': %s is in 'listen' too; each wants an address of its own",
+            faults_add(&draft->faults, &location,
+                       "'http.listen': %s is in 'listen' too; each wants an address of its own",
                        address_format(&config->endpoint.listen, text));
 }
 
@@ -76,7 +77,7 @@ bool config_parse(const char *text, size_t size, const char *name, struct config
 {
     struct draft draft = {.faults = {.file = name, .out = errors}};
     set_defaults(&draft);
-    walker_read(text, size, &draft.config, draft.places, &draft.faults);
+    walker_read(text, size, &draft.config, draft.locations, &draft.faults);
     return finish(&draft, ret_config);
 }
 
@@ -107,7 +108,7 @@ static void load_file(struct draft *draft, const char *path)
         faults_add(&draft->faults, NULL, "cannot be read: %s", strerror(error));
         return;
     }
-    walker_read(text, size, &draft->config, draft->places, &draft->faults);
+    walker_read(text, size, &draft->config, draft->locations, &draft->faults);
     free(text);
 }
 
@@ -117,7 +118,7 @@ bool config_load(const struct command_line *command, struct config *ret_config, 
         .faults = {.file = command->config_file ? command->config_file : "dns-tls-proxy", .out = errors}};
     set_defaults(&draft);
     if (command->config_file) load_file(&draft, command->config_file);
-    command_line_apply(command, &draft.config, draft.places, &draft.faults);
+    command_line_apply(command, &draft.config, draft.locations, &draft.faults);
     return finish(&draft, ret_config);
 }
 

@@ -12,41 +12,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "acceptor.h"
-#include "clients.h"
-#include "common/log.h"
 #include "config/command_line.h"
-#include "metrics/endpoint.h"
-#include "queries/forwarder.h"
-#include "shared/cache.h"
-#include "shared/connections.h"
-#include "shared/ratelimit.h"
-#include "shared/topnames.h"
-#include "upstream/pool.h"
-#include "upstream/tls.h"
-
-/* Prefixes of access.allow, in the order of the file; none: nobody is allowed. */
-struct access_options {
-    struct prefix *allow; /* owned by the config */
-    size_t allow_count;
-};
-
-struct config {
-    unsigned workers; /* 1..WORKERS_MAX: `auto` is worked out */
-    struct acceptor_options acceptor;
-    struct connections_options connections;
-    struct client_options client;
-    struct access_options access;
-    struct ratelimit_options ratelimit;
-    struct forwarder_options forwarder;
-    struct cache_options cache;
-    struct topnames_options topnames;
-    struct pool_options pool;
-    struct tls_options tls;
-    struct endpoint_options endpoint; /* listen.port 0: no HTTP */
-    struct log_options log;
-    uint64_t drain_timeout_ns;
-};
+#include "config/options.h"
 
 /* The largest file read: 10,000 prefixes with a comment each fit well. */
 enum { CONFIG_FILE_BYTES = 1 << 20 };

@@ -12,21 +12,21 @@ struct scan {
     bool is_readable; /* so far */
 };
 
-static struct place place_of(yaml_mark_t mark)
+static struct source_location location_of(yaml_mark_t mark)
 {
-    return (struct place){.line = mark.line + 1, .column = mark.column + 1};
+    return (struct source_location){.line = mark.line + 1, .column = mark.column + 1};
 }
 
 /* libyaml gives the offset only where bytes are no UTF-8. */
-static struct place place_of_offset(const char *text, size_t size, size_t offset)
+static struct source_location location_of_offset(const char *text, size_t size, size_t offset)
 {
-    struct place place = {.line = 1, .column = 1};
+    struct source_location location = {.line = 1, .column = 1};
     for (size_t i = 0; i < offset && i < size; i++) {
         bool is_continuation = ((unsigned char)text[i] & 0xc0) == 0x80;
-        place.column = text[i] == '\n' ? 1 : place.column + !is_continuation;
-        place.line += text[i] == '\n';
+        location.column = text[i] == '\n' ? 1 : location.column + !is_continuation;
+        location.line += text[i] == '\n';
     }
-    return place;
+    return location;
 }
 
 static bool is_tab_at(const char *text, size_t size, size_t character)
@@ -41,21 +41,21 @@ static bool is_tab_at(const char *text, size_t size, size_t character)
 static void report_syntax(const yaml_parser_t *parser, const char *text, size_t size, struct faults *faults)
 {
     const char *problem = parser->problem ? parser->problem : "out of memory";
-    struct place place = place_of(parser->problem_mark);
+    struct source_location location = location_of(parser->problem_mark);
     if (parser->error == YAML_READER_ERROR) {
-        place = place_of_offset(text, size, parser->problem_offset);
-        faults_add(faults, &place, "not UTF-8 text: %s", problem);
+        location = location_of_offset(text, size, parser->problem_offset);
+        faults_add(faults, &location, "not UTF-8 text: %s", problem);
         return;
     }
     const char *hint = is_tab_at(text, size, parser->problem_mark.index) ? "; indent with spaces, not tabs" : "";
     const char *context = parser->context ? parser->context : "";
-    faults_add(faults, &place, "not YAML: %s%s%s%s", problem, *context ? " " : "", context, hint);
+    faults_add(faults, &location, "not YAML: %s%s%s%s", problem, *context ? " " : "", context, hint);
 }
 
 static void refuse(struct scan *scan, const yaml_event_t *event, const char *what)
 {
-    struct place place = place_of(event->start_mark);
-    faults_add(scan->faults, &place, "%s", what);
+    struct source_location location = location_of(event->start_mark);
+    faults_add(scan->faults, &location, "%s", what);
 }
 
 static void check_properties(struct scan *scan, const yaml_event_t *event, const yaml_char_t *anchor,
@@ -148,9 +148,9 @@ bool document_load(const char *text, size_t size, struct faults *faults, yaml_do
     return is_loaded;
 }
 
-struct place document_place(const yaml_node_t *node)
+struct source_location document_location(const yaml_node_t *node)
 {
-    return place_of(node->start_mark);
+    return location_of(node->start_mark);
 }
 
 bool document_is_null(const yaml_node_t *node)

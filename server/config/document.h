@@ -17,7 +17,7 @@
  * Faults may have been added nevertheless. False: there is nothing to read, a fault says why. UTF-8 only. */
 bool document_load(const char *text, size_t size, struct faults *faults, yaml_document_t *ret_document);
 
-struct place document_place(const yaml_node_t *node);
+struct source_location document_location(const yaml_node_t *node);
 
 /* A plain scalar that stands for no value: nothing at all, "~" or "null". */
 bool document_is_null(const yaml_node_t *node);

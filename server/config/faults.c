@@ -3,22 +3,22 @@
 #include <stdarg.h>
 #include <string.h>
 
-static void write_place(const struct faults *faults, const struct place *place)
+static void write_location(const struct faults *faults, const struct source_location *location)
 {
-    if (place && place->flag)
-        fprintf(faults->out, "dns-tls-proxy: --%s: ", place->flag);
-    else if (place)
-        fprintf(faults->out, "%s:%zu:%zu: ", faults->file, place->line, place->column);
+    if (location && location->flag)
+        fprintf(faults->out, "dns-tls-proxy: --%s: ", location->flag);
+    else if (location)
+        fprintf(faults->out, "%s:%zu:%zu: ", faults->file, location->line, location->column);
     else
         fprintf(faults->out, "%s: ", faults->file);
 }
 
-void faults_add(struct faults *faults, const struct place *place, const char *format, ...)
+void faults_add(struct faults *faults, const struct source_location *location, const char *format, ...)
 {
     if (faults_are_full(faults)) return;
     va_list arguments;
     va_start(arguments, format);
-    write_place(faults, place);
+    write_location(faults, location);
     vfprintf(faults->out, format, arguments);
     fputc('\n', faults->out);
     va_end(arguments);

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 /* Where a value was given. All zero: nowhere, it is the default. */
-struct place {
+struct source_location {
     const char *flag; /* of the command line, as "listen"; NULL for a place in the file */
     size_t line;      /* from 1 */
     size_t column;    /* from 1, in characters */
@@ -23,7 +23,7 @@ struct faults {
 };
 
 /* Writes one line: "FILE:LINE:COLUMN: what", "dns-tls-proxy: --FLAG: what", or, with `place` NULL, "FILE: what". */
-__attribute__((format(printf, 3, 4))) void faults_add(struct faults *faults, const struct place *place,
+__attribute__((format(printf, 3, 4))) void faults_add(struct faults *faults, const struct source_location *location,
                                                       const char *format, ...);
 
 /* No more are written: stop looking. */

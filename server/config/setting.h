@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "config/config.h"
+#include "config/options.h"
 
 /* Amounts (what has a range) first, lists last. */
 enum setting_kind {

@@ -18,7 +18,7 @@ struct scope {
     struct settings settings;
     const char *section;
     void *fields;
-    struct place *places; /* one for each of `settings` */
+    struct source_location *locations; /* one for each of `settings` */
 };
 
 static yaml_node_t *node_of(const struct walker *walker, int index)
@@ -30,21 +30,21 @@ static bool is_kind(const struct walker *walker, const yaml_node_t *node, const 
                     const char *wanted)
 {
     if (node->type == type) return true;
-    struct place place = document_place(node);
-    faults_add(walker->faults, &place, "'%s': must be %s, not %s", key, wanted, document_kind(node));
+    struct source_location location = document_location(node);
+    faults_add(walker->faults, &location, "'%s': must be %s, not %s", key, wanted, document_kind(node));
     return false;
 }
 
 static void read_scalar(const struct walker *walker, const struct setting *setting, void *fields,
                         const yaml_node_t *node)
 {
-    struct place place = document_place(node);
+    struct source_location location = document_location(node);
     char why[SETTING_WHY_BYTES];
     if (!is_kind(walker, node, setting->key, YAML_SCALAR_NODE, "a single value")) return;
     if (document_is_null(node))
-        faults_add(walker->faults, &place, "'%s': has no value; leave it out for the default", setting->key);
+        faults_add(walker->faults, &location, "'%s': has no value; leave it out for the default", setting->key);
     else if (!setting_set(setting, fields, document_text(node), why))
-        faults_add(walker->faults, &place, "'%s': %s", setting->key, why);
+        faults_add(walker->faults, &location, "'%s': %s", setting->key, why);
 }
 
 static void read_mapping(const struct walker *walker, const struct scope *scope, const yaml_node_t *node);
@@ -55,9 +55,9 @@ static bool is_complete(const struct walker *walker, const struct scope *scope, 
     bool is_complete = true;
     for (size_t i = 0; i < scope->settings.count; i++) {
         const struct setting *setting = &scope->settings.list[i];
-        if (setting->usual || scope->places[i].line > 0) continue;
-        struct place place = document_place(node);
-        faults_add(walker->faults, &place, "'%s': is missing", setting->key);
+        if (setting->usual || scope->locations[i].line > 0) continue;
+        struct source_location location = document_location(node);
+        faults_add(walker->faults, &location, "'%s': is missing", setting->key);
         is_complete = false;
     }
     return is_complete;
@@ -67,8 +67,8 @@ static bool is_complete(const struct walker *walker, const struct scope *scope, 
 static void read_upstream(const struct walker *walker, const struct setting *setting, const yaml_node_t *node)
 {
     struct upstream_options upstream = {.name = ""};
-    struct place places[SETTINGS_MAX] = {{.line = 0}};
-    const struct scope scope = {settings_of_upstream(), setting->key, &upstream, places};
+    struct source_location locations[SETTINGS_MAX] = {{.line = 0}};
+    const struct scope scope = {settings_of_upstream(), setting->key, &upstream, locations};
     unsigned faults_before = walker->faults->count;
     if (!is_kind(walker, node, setting->key, YAML_MAPPING_NODE,
                  "a mapping, as {address: 1.1.1.1, port: 853, name: cloudflare-dns.com}"))
@@ -76,10 +76,10 @@ static void read_upstream(const struct walker *walker, const struct setting *set
     for (size_t i = 0; i < scope.settings.count; i++) setting_set_default(&scope.settings.list[i], &upstream);
     read_mapping(walker, &scope, node);
     if (!is_complete(walker, &scope, node) || walker->faults->count > faults_before) return;
-    struct place place = document_place(node);
+    struct source_location location = document_location(node);
     char why[SETTING_WHY_BYTES];
     if (!setting_add_upstream(setting, walker->config, &upstream, why))
-        faults_add(walker->faults, &place, "'%s': %s", setting->key, why);
+        faults_add(walker->faults, &location, "'%s': %s", setting->key, why);
 }
 
 static void read_list(const struct walker *walker, const struct setting *setting, const yaml_node_t *node)
@@ -88,8 +88,8 @@ static void read_list(const struct walker *walker, const struct setting *setting
     setting_clear(setting, walker->config);
     const yaml_node_item_t *item = node->data.sequence.items.start;
     if (item == node->data.sequence.items.top && setting->min > 0) {
-        struct place place = document_place(node);
-        faults_add(walker->faults, &place, "'%s': is empty; at least one entry is wanted", setting->key);
+        struct source_location location = document_location(node);
+        faults_add(walker->faults, &location, "'%s': is empty; at least one entry is wanted", setting->key);
     }
     for (; item < node->data.sequence.items.top && !faults_are_full(walker->faults); item++) {
         if (setting->kind == SETTING_UPSTREAMS)
@@ -116,13 +116,13 @@ static void refuse_key(const struct walker *walker, const struct scope *scope, c
 {
     char quoted[FAULT_QUOTE_BYTES], near[SETTING_NAME_BYTES], all[512];
     const char *dot = scope->section[0] ? "." : "";
-    struct place place = document_place(node);
+    struct source_location location = document_location(node);
     fault_quote(document_text(node), quoted);
     if (settings_nearest(scope->settings, scope->section, document_text(node), near))
-        faults_add(walker->faults, &place, "'%s%s%s': unknown key; did you mean '%s'?", scope->section, dot, quoted,
+        faults_add(walker->faults, &location, "'%s%s%s': unknown key; did you mean '%s'?", scope->section, dot, quoted,
                    near);
     else
-        faults_add(walker->faults, &place, "'%s%s%s': unknown key; allowed: %s", scope->section, dot, quoted,
+        faults_add(walker->faults, &location, "'%s%s%s': unknown key; allowed: %s", scope->section, dot, quoted,
                    list_names(scope, all, sizeof all));
 }
 
@@ -139,7 +139,7 @@ static bool is_section(const struct scope *scope, const char *name)
 static void read_section(const struct walker *walker, const struct scope *top, const char *name,
                          const yaml_node_t *node)
 {
-    const struct scope scope = {top->settings, name, top->fields, top->places};
+    const struct scope scope = {top->settings, name, top->fields, top->locations};
     if (document_is_null(node)) return;
     if (is_kind(walker, node, name, YAML_MAPPING_NODE, "a mapping of settings")) read_mapping(walker, &scope, node);
 }
@@ -151,7 +151,7 @@ static void read_value(const struct walker *walker, const struct scope *scope, c
     char full[KEY_BYTES];
     snprintf(full, sizeof full, "%s%s%s", scope->section, scope->section[0] ? "." : "", name);
     const struct setting *setting = strchr(name, '.') ? NULL : settings_find(scope->settings, full);
-    if (setting) scope->places[setting - scope->settings.list] = document_place(value);
+    if (setting) scope->locations[setting - scope->settings.list] = document_location(value);
     if (setting && setting_is_list(setting))
         read_list(walker, setting, value);
     else if (setting)
@@ -168,7 +168,7 @@ static size_t find_earlier(const struct walker *walker, const yaml_node_t *mappi
     const char *name = document_text(node_of(walker, pair->key));
     for (const yaml_node_pair_t *earlier = mapping->data.mapping.pairs.start; earlier < pair; earlier++) {
         const yaml_node_t *key = node_of(walker, earlier->key);
-        if (key->type == YAML_SCALAR_NODE && strcmp(document_text(key), name) == 0) return document_place(key).line;
+        if (key->type == YAML_SCALAR_NODE && strcmp(document_text(key), name) == 0) return document_location(key).line;
     }
     return 0;
 }
@@ -177,15 +177,15 @@ static void read_pair(const struct walker *walker, const struct scope *scope, co
                       const yaml_node_pair_t *pair)
 {
     const yaml_node_t *key = node_of(walker, pair->key);
-    struct place place = document_place(key);
+    struct source_location location = document_location(key);
     if (key->type != YAML_SCALAR_NODE) {
-        faults_add(walker->faults, &place, "a key must be a plain word, not %s", document_kind(key));
+        faults_add(walker->faults, &location, "a key must be a plain word, not %s", document_kind(key));
         return;
     }
     size_t line = find_earlier(walker, mapping, pair);
     char quoted[FAULT_QUOTE_BYTES];
     if (line > 0)
-        faults_add(walker->faults, &place, "'%s': given twice, first on line %zu",
+        faults_add(walker->faults, &location, "'%s': given twice, first on line %zu",
                    fault_quote(document_text(key), quoted), line);
     else
         read_value(walker, scope, key, node_of(walker, pair->value));
@@ -198,18 +198,18 @@ static void read_mapping(const struct walker *walker, const struct scope *scope,
         read_pair(walker, scope, node, pair);
 }
 
-void walker_read(const char *text, size_t size, struct config *config, struct place places[static SETTINGS_MAX],
-                 struct faults *faults)
+void walker_read(const char *text, size_t size, struct config *config,
+                 struct source_location locations[static SETTINGS_MAX], struct faults *faults)
 {
     yaml_document_t document;
     if (!document_load(text, size, faults, &document)) return;
     const struct walker walker = {.document = &document, .config = config, .faults = faults};
-    const struct scope top = {settings_of_config(), "", config, places};
+    const struct scope top = {settings_of_config(), "", config, locations};
     const yaml_node_t *root = yaml_document_get_root_node(&document);
-    struct place place = root ? document_place(root) : (struct place){.line = 0};
+    struct source_location location = root ? document_location(root) : (struct source_location){.line = 0};
     if (root && root->type == YAML_MAPPING_NODE)
         read_mapping(&walker, &top, root);
     else if (root && !document_is_null(root))
-        faults_add(faults, &place, "must be a mapping of settings, not %s", document_kind(root));
+        faults_add(faults, &location, "must be a mapping of settings, not %s", document_kind(root));
     yaml_document_delete(&document);
 }

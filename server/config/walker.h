@@ -5,13 +5,13 @@
 
 #include <stddef.h>
 
-#include "config/config.h"
 #include "config/faults.h"
+#include "config/options.h"
 #include "config/settings.h"
 
 /* Reads `size` bytes at `text` into `config`, which holds the defaults; a list that is given replaces its default.
  * `places`, one for each of settings_of_config, in its order, gets the places of what is given. */
-void walker_read(const char *text, size_t size, struct config *config, struct place places[static SETTINGS_MAX],
-                 struct faults *faults);
+void walker_read(const char *text, size_t size, struct config *config,
+                 struct source_location locations[static SETTINGS_MAX], struct faults *faults);
 
 #endif

@@ -3,12 +3,11 @@
 #include <string.h>
 
 #include "dns/edns.h"
-#include "dns/response.h"
 #include "dns/validator.h"
 
 /* The trailer: a place of two octets for each TTL, then the Extended DNS Error's code, the rcode and the number of
  * places. */
-enum { PLACE_BYTES = 2, TRAILER_FIXED_BYTES = 6 };
+enum { TTL_OFFSET_BYTES = 2, TRAILER_FIXED_BYTES = 6 };
 
 enum { ANY_TTL_S = 3600 };
 
@@ -30,15 +29,15 @@ static size_t put_question(uint8_t *out, const uint8_t *name, size_t name_size, 
 }
 
 /* Writes the message without its OPT record to `out`, and surveys it; returns what remains, 0 where it is not sound. */
-static size_t take_message(const uint8_t *message, size_t size, uint8_t *out, uint8_t *places,
+static size_t take_message(const uint8_t *message, size_t size, uint8_t *out, uint8_t *ttl_offsets,
                            struct response *ret_response)
 {
     memcpy(out, message, size);
-    if (!response_survey(out, size, places, ret_response)) return 0;
+    if (!response_survey(out, size, ttl_offsets, ret_response)) return 0;
     if (ret_response->opt_at != 0 && ret_response->opt_end != size) {
         struct edns edns = ret_response->edns;
         size = validator_without_opt(message, size, out, DNS_MESSAGE_MAX); /* read by ldns, and without pointers now */
-        if (size == 0 || !response_survey(out, size, places, ret_response)) return 0;
+        if (size == 0 || !response_survey(out, size, ttl_offsets, ret_response)) return 0;
         ret_response->edns = edns;
         return size;
     }
@@ -46,15 +45,15 @@ static size_t take_message(const uint8_t *message, size_t size, uint8_t *out, ui
         dns_put_u16(out + 10, (uint16_t)(message_count(out, DNS_ADDITIONAL) - 1));
         size = ret_response->opt_at;
     }
-    return validator_is_message(out, size, places, ret_response->ttl_count) ? size : 0;
+    return validator_is_message(out, size, ttl_offsets, ret_response->ttl_count) ? size : 0;
 }
 
 /* Puts the trailer behind the message; returns the size of both. */
-static size_t put_trailer(uint8_t *out, size_t message_size, const uint8_t *places, const struct response *response,
-                          uint16_t rcode)
+static size_t put_trailer(uint8_t *out, size_t message_size, const uint8_t *ttl_offsets,
+                          const struct response *response, uint16_t rcode)
 {
-    uint8_t *fixed = out + message_size + PLACE_BYTES * response->ttl_count;
-    memmove(out + message_size, places, PLACE_BYTES * response->ttl_count);
+    uint8_t *fixed = out + message_size + TTL_OFFSET_BYTES * response->ttl_count;
+    memmove(out + message_size, ttl_offsets, TTL_OFFSET_BYTES * response->ttl_count);
     dns_put_u16(fixed, response->edns.ede_code);
     dns_put_u16(fixed + 2, rcode);
     dns_put_u16(fixed + 4, (uint16_t)response->ttl_count);
@@ -74,16 +73,16 @@ enum answer_verdict answer_parse(const uint8_t *message, size_t size, const stru
     enum answer_verdict verdict = response_match(message, size, key);
     if (verdict != ANSWER_GOOD) return verdict;
     struct response response;
-    uint8_t *places = out + DNS_MESSAGE_MAX;
+    uint8_t *ttl_offsets = out + DNS_MESSAGE_MAX;
     if (size > DNS_MESSAGE_MAX) return ANSWER_MALFORMED;
-    size = take_message(message, size, out, places, &response);
+    size = take_message(message, size, out, ttl_offsets, &response);
     if (size == 0) return ANSWER_MALFORMED;
     memcpy(out + DNS_HEADER_BYTES, key->bytes, name_size);
 
     struct answer answer = {.bytes = out, .message_size = size};
     answer.rcode = (uint16_t)(response.edns.rcode_high << 4 | (message_flags(out) & DNS_RCODE));
     answer.kind = response_kind(out, size, key, &response, &answer.ttl_s);
-    answer.size = put_trailer(out, size, places, &response, answer.rcode);
+    answer.size = put_trailer(out, size, ttl_offsets, &response, answer.rcode);
     *ret_answer = answer;
     return ANSWER_GOOD;
 }
@@ -92,7 +91,7 @@ enum answer_verdict answer_parse(const uint8_t *message, size_t size, const stru
 struct parts {
     size_t message_size;
     size_t name_size;
-    const uint8_t *places;
+    const uint8_t *ttl_offsets;
     size_t place_count;
     uint16_t ede_code;
     uint16_t rcode;
@@ -103,8 +102,8 @@ static bool places_are_sound(const struct parts *parts)
 {
     size_t first = DNS_HEADER_BYTES + parts->name_size + 4;
     for (size_t i = 0; i < parts->place_count; i++) {
-        size_t place = dns_u16(parts->places + PLACE_BYTES * i);
-        if (place < first || place + 4 > parts->message_size) return false;
+        size_t offset = dns_u16(parts->ttl_offsets + TTL_OFFSET_BYTES * i);
+        if (offset < first || offset + 4 > parts->message_size) return false;
     }
     return true;
 }
@@ -114,13 +113,13 @@ static bool take_apart(const uint8_t *bytes, size_t size, struct parts *ret_part
     if (size < DNS_HEADER_BYTES + TRAILER_FIXED_BYTES) return false;
     const uint8_t *fixed = bytes + size - TRAILER_FIXED_BYTES;
     size_t place_count = dns_u16(fixed + 4);
-    size_t trailer_size = TRAILER_FIXED_BYTES + PLACE_BYTES * place_count;
+    size_t trailer_size = TRAILER_FIXED_BYTES + TTL_OFFSET_BYTES * place_count;
     if (size < DNS_HEADER_BYTES + trailer_size || size - trailer_size > DNS_MESSAGE_MAX) return false;
     struct reader reader = {.message = bytes, .size = size - trailer_size, .at = DNS_HEADER_BYTES};
     *ret_parts = (struct parts){
         .message_size = size - trailer_size,
         .name_size = reader_name(&reader, false),
-        .places = bytes + size - trailer_size,
+        .ttl_offsets = bytes + size - trailer_size,
         .place_count = place_count,
         .ede_code = dns_u16(fixed),
         .rcode = dns_u16(fixed + 2),
@@ -146,7 +145,7 @@ bool answer_unpack(const uint8_t *bytes, size_t size, struct answer *ret_answer)
 static void age_ttls(uint8_t *message, const struct parts *parts, const struct answer_use *use)
 {
     for (size_t i = 0; i < parts->place_count; i++) {
-        uint8_t *at = message + dns_u16(parts->places + PLACE_BYTES * i);
+        uint8_t *at = message + dns_u16(parts->ttl_offsets + TTL_OFFSET_BYTES * i);
         uint32_t ttl = dns_u32(at);
         ttl = ttl > use->age_s ? ttl - use->age_s : 0;
         if (ttl > use->ttl_max_s) ttl = use->ttl_max_s;
@@ -166,25 +165,25 @@ void answer_bound(const struct answer *answer, uint32_t ttl_min_s, uint32_t ttl_
 }
 
 /* The rcode as this asker can be told it: the upper bits need an OPT record. */
-static uint16_t tellable(uint16_t rcode, const struct asker *asker)
+static uint16_t tellable(uint16_t rcode, const struct reply_profile *profile)
 {
-    return rcode > DNS_RCODE && !asker->edns ? DNS_RCODE_SERVFAIL : rcode;
+    return rcode > DNS_RCODE && !profile->edns ? DNS_RCODE_SERVFAIL : rcode;
 }
 
-static void put_flags(uint8_t *message, const struct asker *asker, unsigned flags, uint16_t rcode)
+static void put_flags(uint8_t *message, const struct reply_profile *profile, unsigned flags, uint16_t rcode)
 {
-    dns_put_u16(message, asker->id);
-    dns_put_u16(message + 2, (uint16_t)(DNS_QR | flags | (asker->flags & (DNS_RD | DNS_CD)) | (rcode & DNS_RCODE)));
+    dns_put_u16(message, profile->id);
+    dns_put_u16(message + 2, (uint16_t)(DNS_QR | flags | (profile->flags & (DNS_RD | DNS_CD)) | (rcode & DNS_RCODE)));
 }
 
 /* Appends OPT if the asker sent one; its options are left out rather than the reply. Returns the size of all, 0 where
  * it is no frame. */
-static size_t append_opt(uint8_t *message, size_t size, const struct asker *asker, struct edns_reply reply)
+static size_t append_opt(uint8_t *message, size_t size, const struct reply_profile *profile, struct edns_reply reply)
 {
-    if (!asker->edns) return size;
+    if (!profile->edns) return size;
     uint8_t opt[EDNS_REPLY_MAX];
-    reply.dnssec_ok = asker->dnssec_ok;
-    reply.keepalive = asker->keepalive;
+    reply.dnssec_ok = profile->dnssec_ok;
+    reply.keepalive = profile->keepalive;
     size_t opt_size = edns_write_reply(opt, &reply);
     if (size + opt_size > DNS_MESSAGE_MAX) {
         reply.ede_code = DNS_EDE_NONE;
@@ -198,21 +197,21 @@ static size_t append_opt(uint8_t *message, size_t size, const struct asker *aske
     return size + opt_size;
 }
 
-size_t answer_to_reply(uint8_t *reply, size_t size, const struct asker *asker, const uint8_t *name,
+size_t answer_to_reply(uint8_t *reply, size_t size, const struct reply_profile *profile, const uint8_t *name,
                        const struct answer_use *use)
 {
     struct parts parts;
     if (!take_apart(reply, size, &parts)) return 0;
     age_ttls(reply, &parts, use);
     memcpy(reply + DNS_HEADER_BYTES, name, parts.name_size);
-    uint16_t rcode = tellable(parts.rcode, asker);
-    put_flags(reply, asker, message_flags(reply) & (DNS_AA | DNS_TC | DNS_RA | DNS_AD), rcode);
+    uint16_t rcode = tellable(parts.rcode, profile);
+    put_flags(reply, profile, message_flags(reply) & (DNS_AA | DNS_TC | DNS_RA | DNS_AD), rcode);
     size = parts.message_size;
     if (rcode != parts.rcode) { /* it has become another answer, which says nothing but that */
         size = DNS_HEADER_BYTES + parts.name_size + 4;
         memset(reply + 6, 0, 6);
     }
-    return append_opt(reply, size, asker,
+    return append_opt(reply, size, profile,
                       (struct edns_reply){
                           .rcode = rcode,
                           .ede_code = use->ede_code != DNS_EDE_NONE ? use->ede_code : parts.ede_code,
@@ -222,13 +221,13 @@ size_t answer_to_reply(uint8_t *reply, size_t size, const struct asker *asker, c
 
 size_t answer_error(uint8_t *out, const struct question *question, const struct answer_error *error)
 {
-    const struct asker asker = asker_of(question);
+    const struct reply_profile profile = reply_profile_of(question);
     size_t size = DNS_HEADER_BYTES;
-    uint16_t rcode = tellable(error->rcode, &asker);
+    uint16_t rcode = tellable(error->rcode, &profile);
     memset(out, 0, DNS_HEADER_BYTES);
-    put_flags(out, &asker, DNS_RA | (asker.flags & DNS_OPCODE), rcode);
+    put_flags(out, &profile, DNS_RA | (profile.flags & DNS_OPCODE), rcode);
     if (question->name) size = put_question(out, question->name, question->name_size, question->type, question->class);
-    return append_opt(out, size, &asker,
+    return append_opt(out, size, &profile,
                       (struct edns_reply){
                           .rcode = rcode,
                           .ede_code = error->ede_code,
@@ -262,12 +261,12 @@ size_t answer_any(uint8_t *out, const struct question *question, uint16_t keepal
         '2',
         0,
     };
-    struct asker asker = asker_of(question);
+    struct reply_profile profile = reply_profile_of(question);
     memset(out, 0, DNS_HEADER_BYTES);
-    put_flags(out, &asker, DNS_RA, DNS_RCODE_NOERROR);
+    put_flags(out, &profile, DNS_RA, DNS_RCODE_NOERROR);
     size_t size = put_question(out, question->name, question->name_size, question->type, question->class);
     memcpy(out + size, record, sizeof record);
     dns_put_u16(out + 6, 1);
-    return append_opt(out, size + sizeof record, &asker,
+    return append_opt(out, size + sizeof record, &profile,
                       (struct edns_reply){.ede_code = DNS_EDE_NONE, .keepalive_100ms = keepalive_100ms});
 }

@@ -10,21 +10,7 @@
 #include <stdint.h>
 
 #include "dns/question.h"
-
-enum answer_verdict {
-    ANSWER_GOOD,
-    ANSWER_MISMATCH,  /* QR, QDCOUNT, name, type or class are not those of the question: somebody else's answer */
-    ANSWER_MALFORMED, /* not a DNS message, or more than one */
-};
-
-/* For how long and as what an answer may be kept. */
-enum answer_kind {
-    ANSWER_POSITIVE,
-    ANSWER_NEGATIVE, /* NXDOMAIN or no data, with an SOA record (RFC 2308) */
-    ANSWER_FAILURE,  /* SERVFAIL (RFC 9520) */
-    ANSWER_TRANSIENT /* never to be kept: truncated, a TTL above 2^31-1, negative or a referral without an SOA, any
-                        other rcode */
-};
+#include "dns/response.h"
 
 struct answer {
     const uint8_t *bytes; /* message without OPT, then the trailer */
@@ -58,7 +44,7 @@ void answer_bound(const struct answer *answer, uint32_t ttl_min_s, uint32_t ttl_
                   struct answer *ret_bounded);
 
 /* Who gets a reply: what of the client's question a reply repeats. */
-struct asker {
+struct reply_profile {
     uint16_t id;
     uint16_t flags; /* the header's; RD and CD are repeated */
     bool edns;
@@ -66,9 +52,10 @@ struct asker {
     bool keepalive;
 };
 
-static inline struct asker asker_of(const struct question *question)
+static inline struct reply_profile reply_profile_of(const struct question *question)
 {
-    return (struct asker){question->id, question->flags, question->edns, question->dnssec_ok, question->keepalive};
+    return (struct reply_profile){question->id, question->flags, question->edns, question->dnssec_ok,
+                                  question->keepalive};
 }
 
 /* What a reply adds to an answer. */
@@ -84,7 +71,7 @@ struct answer_use {
  * place: id, flags, the name as spelt at `name` (as long as the answer's own), TTLs, OPT. Returns the message's size;
  * the trailer is gone then. An rcode above 15 is SERVFAIL to an asker without EDNS; where the reply would be too long
  * for a frame, OPT goes without options. 0 where the bytes are no answer's or the reply is too long even so. */
-size_t answer_to_reply(uint8_t *reply, size_t size, const struct asker *asker, const uint8_t *name,
+size_t answer_to_reply(uint8_t *reply, size_t size, const struct reply_profile *profile, const uint8_t *name,
                        const struct answer_use *use);
 
 /* A reply without an answer: the header, the question if it was sound (has a name), OPT if the query had one. `rcode`

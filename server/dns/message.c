@@ -11,7 +11,7 @@ enum {
     POINTERS_MAX = 127,
 
     RECORD_FIXED_BYTES = 10, /* type, class, TTL, size of the data */
-    PLACE_BYTES = 2,
+    TTL_OFFSET_BYTES = 2,
     TTL_BYTES = 4,
 };
 
@@ -65,7 +65,7 @@ static bool pass_labels(const struct reader *reader, size_t *at, size_t *length)
 
 static size_t ttl_place(const struct reader *reader, size_t i)
 {
-    return dns_u16(reader->ttls + PLACE_BYTES * i);
+    return dns_u16(reader->ttls + TTL_OFFSET_BYTES * i);
 }
 
 /* Whether a TTL has any of the octets from `start` to before `end`. Most names lead into the question, before them all.

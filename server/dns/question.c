@@ -81,10 +81,10 @@ enum question_verdict question_parse(const uint8_t *message, size_t size, struct
     struct reader reader = {.message = message, .size = size, .at = DNS_HEADER_BYTES};
     uint8_t version = 0;
     uint16_t count = message_count(message, DNS_QUESTION);
-    bool asks = count == 1 && read_question(&reader, ret_question);
-    bool sound = (asks || count == 0) && read_records(&reader, ret_question, &version);
+    bool has_question = count == 1 && read_question(&reader, ret_question);
+    bool sound = (has_question || count == 0) && read_records(&reader, ret_question, &version);
     if (ret_question->flags & DNS_OPCODE) return QUESTION_NOTIMP;
-    if (!asks || !sound || has_stray_records(message, ret_question)) return QUESTION_FORMERR;
+    if (!has_question || !sound || has_stray_records(message, ret_question)) return QUESTION_FORMERR;
     if (!validator_is_message(message, size, NULL, 0)) return QUESTION_FORMERR;
     return version > 0 ? QUESTION_BADVERS : judge(ret_question);
 }

@@ -35,9 +35,9 @@ static bool take_opt(const uint8_t *message, const struct record *record, struct
     return true;
 }
 
-static void take_ttl(const struct record *record, uint8_t *places, struct response *response)
+static void take_ttl(const struct record *record, uint8_t *ttl_offsets, struct response *response)
 {
-    dns_put_u16(places + 2 * response->ttl_count++, (uint16_t)record->ttl_at);
+    dns_put_u16(ttl_offsets + 2 * response->ttl_count++, (uint16_t)record->ttl_at);
     if (record->ttl < response->ttl_min) response->ttl_min = record->ttl;
     if (record->ttl > response->ttl_max) response->ttl_max = record->ttl;
 }
@@ -53,7 +53,7 @@ static size_t count_before_additional(const uint8_t *message)
     return (size_t)message_count(message, DNS_ANSWER) + message_count(message, DNS_AUTHORITY);
 }
 
-bool response_survey(const uint8_t *message, size_t size, uint8_t *places, struct response *ret_response)
+bool response_survey(const uint8_t *message, size_t size, uint8_t *ttl_offsets, struct response *ret_response)
 {
     *ret_response = (struct response){.edns.ede_code = DNS_EDE_NONE, .ttl_min = UINT32_MAX};
     struct reader reader = {.message = message, .size = size, .at = DNS_HEADER_BYTES};
@@ -65,7 +65,7 @@ bool response_survey(const uint8_t *message, size_t size, uint8_t *places, struc
         reader_record(&reader, &record);
         if (reader.failed) return false;
         if (record.type != DNS_TYPE_OPT)
-            take_ttl(&record, places, ret_response);
+            take_ttl(&record, ttl_offsets, ret_response);
         else if (i < before || !take_opt(message, &record, ret_response))
             return false;
     }

@@ -7,9 +7,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dns/answer.h"
 #include "dns/edns.h"
 #include "dns/question.h"
+
+enum answer_verdict {
+    ANSWER_GOOD,
+    ANSWER_MISMATCH,  /* QR, QDCOUNT, name, type or class are not those of the question: somebody else's answer */
+    ANSWER_MALFORMED, /* not a DNS message, or more than one */
+};
+
+/* For how long and as what an answer may be kept. */
+enum answer_kind {
+    ANSWER_POSITIVE,
+    ANSWER_NEGATIVE, /* NXDOMAIN or no data, with an SOA record (RFC 2308) */
+    ANSWER_FAILURE,  /* SERVFAIL (RFC 9520) */
+    ANSWER_TRANSIENT /* never to be kept: truncated, a TTL above 2^31-1, negative or a referral without an SOA, any
+                        other rcode */
+};
 
 /* What a walk over the records finds. */
 struct response {
@@ -28,7 +42,7 @@ enum answer_verdict response_match(const uint8_t *message, size_t size, const st
 /* Walks over the records of a message that matched, and writes the places of its TTLs, two octets each, to `places`
  * (room for one per 11 bytes of message). False where a record is malformed, bytes are left over, or OPT is misplaced,
  * broken or there twice. */
-bool response_survey(const uint8_t *message, size_t size, uint8_t *places, struct response *ret_response);
+bool response_survey(const uint8_t *message, size_t size, uint8_t *ttl_offsets, struct response *ret_response);
 
 /* As what a sound message may be kept; `ret_ttl_s` is for how long. */
 enum answer_kind response_kind(const uint8_t *message, size_t size, const struct question_key *key,

@@ -64,14 +64,15 @@ bool forwarder_init(struct forwarder *forwarder, const struct forwarder_options 
 void forwarder_done(struct forwarder *forwarder);
 
 /* Takes a client's message; the reply may be there when it returns, or come later. */
-void forwarder_handle(struct forwarder *forwarder, const struct asking *asking, const uint8_t *message, size_t size);
+void forwarder_handle(struct forwarder *forwarder, const struct requester *requester, const uint8_t *message,
+                      size_t size);
 
 /* A message longer than clients may send: FORMERR. `front` is its beginning. */
-void forwarder_handle_too_long(struct forwarder *forwarder, const struct asking *asking, const uint8_t *front,
+void forwarder_handle_too_long(struct forwarder *forwarder, const struct requester *requester, const uint8_t *front,
                                size_t size);
 
 /* A message of somebody who may not ask: REFUSED. */
-void forwarder_handle_prohibited(struct forwarder *forwarder, const struct asking *asking, const uint8_t *message,
+void forwarder_handle_prohibited(struct forwarder *forwarder, const struct requester *requester, const uint8_t *message,
                                  size_t size);
 
 /* Asks upstream for a name of the top, for the cache alone. False where that is being done already, or cannot be now.

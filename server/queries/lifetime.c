@@ -14,13 +14,13 @@ uint64_t lifetime_ns(const struct forwarder_options *options, const struct answe
     return lifetime > options->cache_max_ns ? options->cache_max_ns : lifetime;
 }
 
-void lifetime_tell(const struct forwarder_options *options, const struct answer *answer, uint8_t *out,
-                   struct answer *ret_told)
+void lifetime_clamp_ttls(const struct forwarder_options *options, const struct answer *answer, uint8_t *out,
+                         struct answer *ret_clamped)
 {
     bool negative = answer->kind == ANSWER_NEGATIVE; /* its records say nothing but for how long it is so */
     uint64_t max_ns = negative ? lifetime_ns(options, answer) : options->cache_max_ns;
     uint64_t min_ns = options->cache_min_ns < max_ns ? options->cache_min_ns : max_ns;
-    *ret_told = *answer;
+    *ret_clamped = *answer;
     if (answer->kind == ANSWER_POSITIVE || negative)
-        answer_bound(answer, (uint32_t)(min_ns / NS_PER_S), (uint32_t)(max_ns / NS_PER_S), out, ret_told);
+        answer_bound(answer, (uint32_t)(min_ns / NS_PER_S), (uint32_t)(max_ns / NS_PER_S), out, ret_clamped);
 }

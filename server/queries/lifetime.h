@@ -14,7 +14,7 @@ uint64_t lifetime_ns(const struct forwarder_options *options, const struct answe
  * answer that is kept are bounded by the same settings as its life, those of a negative one by its life. For who is
  * told more than an entry's whole life would hold on to it longer than we do, and who is told 0 would ask again and
  * again for what is not fetched anew. Any other is left as it came, where it is. */
-void lifetime_tell(const struct forwarder_options *options, const struct answer *answer, uint8_t *out,
-                   struct answer *ret_told);
+void lifetime_clamp_ttls(const struct forwarder_options *options, const struct answer *answer, uint8_t *out,
+                         struct answer *ret_clamped);
 
 #endif

@@ -58,21 +58,21 @@ struct query *queries_add(struct queries *queries, const struct question_key *ke
 static void remove_waiter(struct queries *queries, struct waiter *waiter)
 {
     list_remove(&waiter->of_query);
-    queries->tally.counts[waiter->place]--;
+    queries->tally.counts[waiter->tally_slot]--;
     slots_give(&queries->waiters, waiter);
 }
 
-bool queries_wait(struct queries *queries, struct query *query, const struct asking *asking,
+bool queries_wait(struct queries *queries, struct query *query, const struct requester *requester,
                   const struct question *question, uint64_t now_ns)
 {
     struct waiter *waiter = slots_take(&queries->waiters);
     if (!waiter) return false;
-    waiter->transport = asking->transport;
-    waiter->client = asking->client;
-    waiter->asker = asker_of(question);
+    waiter->transport = requester->transport;
+    waiter->client = requester->client;
+    waiter->profile = reply_profile_of(question);
     waiter->asked_ns = now_ns;
-    waiter->place = tally_place(asking->address, queries->hash_key);
-    queries->tally.counts[waiter->place]++;
+    waiter->tally_slot = tally_slot(requester->address, queries->hash_key);
+    queries->tally.counts[waiter->tally_slot]++;
     spelling_take(question->name, question->name_size, &waiter->spelling);
     list_push(&query->waiters, &waiter->of_query);
     return true;
@@ -80,30 +80,30 @@ bool queries_wait(struct queries *queries, struct query *query, const struct ask
 
 uint32_t queries_of_client(const struct queries *queries, const struct address *client)
 {
-    return queries->tally.counts[tally_place(client, queries->hash_key)];
+    return queries->tally.counts[tally_slot(client, queries->hash_key)];
 }
 
-static struct asking asking_of(const struct waiter *waiter)
+static struct requester requester_of(const struct waiter *waiter)
 {
-    return (struct asking){.transport = waiter->transport, .client = waiter->client};
+    return (struct requester){.transport = waiter->transport, .client = waiter->client};
 }
 
 /* The question as the waiter asked it; `name` is room for its spelling. */
 static struct question question_of(const struct query *query, const struct waiter *waiter, uint8_t name[DNS_NAME_MAX])
 {
     const struct question_key *key = &query->exchange.key;
-    const struct asker *asker = &waiter->asker;
+    const struct reply_profile *profile = &waiter->profile;
     spelling_apply(&waiter->spelling, key->bytes, question_key_name_size(key), name);
     return (struct question){
-        .id = asker->id,
-        .flags = asker->flags,
+        .id = profile->id,
+        .flags = profile->flags,
         .name = name,
         .name_size = (uint8_t)question_key_name_size(key),
         .type = question_key_type(key),
         .class = DNS_CLASS_IN,
-        .edns = asker->edns,
-        .dnssec_ok = asker->dnssec_ok,
-        .keepalive = asker->keepalive,
+        .edns = profile->edns,
+        .dnssec_ok = profile->dnssec_ok,
+        .keepalive = profile->keepalive,
     };
 }
 
@@ -111,10 +111,10 @@ static struct question question_of(const struct query *query, const struct waite
 static bool give_error(struct queries *queries, const struct query *query, const struct waiter *waiter,
                        const struct answer_error *error)
 {
-    const struct asking asking = asking_of(waiter);
+    const struct requester requester = requester_of(waiter);
     uint8_t name[DNS_NAME_MAX];
     const struct question question = question_of(query, waiter, name);
-    return reply_error(queries->counters, &asking, &question, error);
+    return reply_error(queries->counters, &requester, &question, error);
 }
 
 /* The same with an answer. */
@@ -122,16 +122,17 @@ static bool give_answer(struct queries *queries, const struct query *query, cons
                         const struct answer *answer, const struct answer_use *use)
 {
     static const struct answer_error too_long = {DNS_RCODE_SERVFAIL, DNS_EDE_OTHER, "the answer is too long", 0};
-    const struct asking asking = asking_of(waiter);
+    const struct requester requester = requester_of(waiter);
     uint8_t name[DNS_NAME_MAX];
     const struct question question = question_of(query, waiter, name);
-    uint8_t *reply = asking.transport->begin_reply(asking.transport, asking.client, answer->size + EDNS_REPLY_MAX);
+    uint8_t *reply =
+        requester.transport->begin_reply(requester.transport, requester.client, answer->size + EDNS_REPLY_MAX);
     if (!reply) {
-        reply_drop(queries->counters, &asking, LABEL_DROPPED_CLIENT_GONE);
+        reply_drop(queries->counters, &requester, LABEL_DROPPED_CLIENT_GONE);
         return false;
     }
     memcpy(reply, answer->bytes, answer->size);
-    return reply_finish(queries->counters, &asking, reply, answer->size, &waiter->asker, question.name, *use) ||
+    return reply_finish(queries->counters, &requester, reply, answer->size, &waiter->profile, question.name, *use) ||
            give_error(queries, query, waiter, &too_long);
 }
 

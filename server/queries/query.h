@@ -31,10 +31,10 @@ struct waiter {
     struct list of_query;
     struct transport *transport;
     struct slot_handle client;
-    struct asker asker;
+    struct reply_profile profile;
     struct spelling spelling;
     uint64_t asked_ns;
-    uint16_t place; /* its client's in the tally */
+    uint16_t tally_slot; /* of its client */
 };
 
 struct query {
@@ -77,7 +77,7 @@ void queries_remove(struct queries *queries, struct query *query);
 struct query *queries_any(const struct queries *queries);
 
 /* Somebody more waits for it; false at the bound. */
-bool queries_wait(struct queries *queries, struct query *query, const struct asking *asking,
+bool queries_wait(struct queries *queries, struct query *query, const struct requester *requester,
                   const struct question *question, uint64_t now_ns);
 
 /* How many questions the client waits for. */

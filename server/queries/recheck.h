@@ -7,25 +7,24 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { RECHECK_PLACES = 1024 };
+enum { RECHECK_SLOTS = 1024 };
 
 struct recheck {
     struct {
         uint64_t hash;
         uint64_t until_ns;
-    } places[RECHECK_PLACES];
+    } slots[RECHECK_SLOTS];
 };
 
 static inline void recheck_hold(struct recheck *recheck, uint64_t hash, uint64_t until_ns)
 {
-    recheck->places[hash % RECHECK_PLACES].hash = hash;
-    recheck->places[hash % RECHECK_PLACES].until_ns = until_ns;
+    recheck->slots[hash % RECHECK_SLOTS].hash = hash;
+    recheck->slots[hash % RECHECK_SLOTS].until_ns = until_ns;
 }
 
 static inline bool recheck_is_held(const struct recheck *recheck, uint64_t hash, uint64_t now_ns)
 {
-    return recheck->places[hash % RECHECK_PLACES].hash == hash &&
-           now_ns < recheck->places[hash % RECHECK_PLACES].until_ns;
+    return recheck->slots[hash % RECHECK_SLOTS].hash == hash && now_ns < recheck->slots[hash % RECHECK_SLOTS].until_ns;
 }
 
 #endif

@@ -11,18 +11,18 @@
 #include "common/address.h"
 #include "common/hash.h"
 
-enum { TALLY_PLACES = 4096 };
+enum { TALLY_SLOTS = 4096 };
 
 struct tally {
-    uint32_t counts[TALLY_PLACES];
+    uint32_t counts[TALLY_SLOTS];
 };
 
 /* The client's place, for the life of a question. */
-static inline uint16_t tally_place(const struct address *client, const struct hash_key *hash_key)
+static inline uint16_t tally_slot(const struct address *client, const struct hash_key *hash_key)
 {
     enum { NETWORK_BYTES = 8 };
     size_t bytes = address_is_ipv4(client) ? sizeof client->ip : NETWORK_BYTES;
-    return (uint16_t)(hash_bytes(hash_key, client->ip, bytes) % TALLY_PLACES);
+    return (uint16_t)(hash_bytes(hash_key, client->ip, bytes) % TALLY_SLOTS);
 }
 
 #endif

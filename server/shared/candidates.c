@@ -41,7 +41,7 @@ static uint64_t *find(struct candidates *candidates, uint64_t hash)
     return lowest;
 }
 
-uint32_t candidates_ask(struct candidates *candidates, uint64_t hash)
+uint32_t candidates_count(struct candidates *candidates, uint64_t hash)
 {
     uint64_t *cell = find(candidates, hash);
     uint64_t count = *cell & COUNT_MASK;

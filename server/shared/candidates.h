@@ -24,7 +24,7 @@ struct candidates {
 void candidates_init(struct candidates *candidates, uint64_t *cells, uint32_t sets);
 
 /* Counts one ask of the name with this hash (bits 58 and up are not looked at); returns its asks, this one included. */
-uint32_t candidates_ask(struct candidates *candidates, uint64_t hash);
+uint32_t candidates_count(struct candidates *candidates, uint64_t hash);
 
 void candidates_forget(struct candidates *candidates, uint64_t hash);
 

@@ -14,8 +14,8 @@ enum {
     STRIPES_MAX = 64,
     STRIPE_NAMES_MIN = 32, /* fewer, and chance decides too much about whose stripe is crowded */
     CELLS_PER_NAME = 32, /* so many other names may be asked between two asks of one that is on its way into the top */
-    ASKS_MIN = 2,        /* what was asked once is not asked again, as a rule */
-    ASKS_MAX = INT32_MAX
+    QUERIES_MIN = 2,     /* what was asked once is not asked again, as a rule */
+    QUERIES_MAX = INT32_MAX
 };
 
 #define RETRY_NS      NS_PER_S
@@ -40,7 +40,7 @@ struct stripe {
     uint32_t bucket_mask;
     uint32_t used;
     struct name *names;
-    uint32_t *asks;
+    uint32_t *queries;
     uint64_t *due_ns;
     uint64_t halved_ns;   /* 0: not begun */
     uint64_t next_due_ns; /* nothing is due before */
@@ -84,7 +84,7 @@ static void carve_stripe(struct topnames *topnames, struct stripe *stripe, uint3
     stripe->bucket_mask = buckets - 1;
     candidates_init(&stripe->candidates, carve(topnames, sizeof(uint64_t) * CANDIDATES_WAYS * sets), sets);
     stripe->buckets = carve(topnames, sizeof *stripe->buckets * buckets);
-    stripe->asks = carve(topnames, sizeof *stripe->asks * size);
+    stripe->queries = carve(topnames, sizeof *stripe->queries * size);
     stripe->due_ns = carve(topnames, sizeof *stripe->due_ns * size);
     stripe->names = carve(topnames, sizeof *stripe->names * size);
 }
@@ -169,11 +169,11 @@ static void remove_name(struct stripe *stripe, uint32_t index)
     if (index == last) return;
     *link_to(stripe, last) = index + 1;
     stripe->names[index] = stripe->names[last];
-    stripe->asks[index] = stripe->asks[last];
+    stripe->queries[index] = stripe->queries[last];
     stripe->due_ns[index] = stripe->due_ns[last];
 }
 
-static uint32_t add_name(struct stripe *stripe, const struct hashed_key *key, uint32_t asks)
+static uint32_t add_name(struct stripe *stripe, const struct hashed_key *key, uint32_t queries)
 {
     uint32_t index = stripe->used++;
     struct name *name = &stripe->names[index];
@@ -184,7 +184,7 @@ static uint32_t add_name(struct stripe *stripe, const struct hashed_key *key, ui
     name->known = false;
     memcpy(name->bytes, key->bytes, key->size);
     *bucket = index + 1;
-    stripe->asks[index] = asks;
+    stripe->queries[index] = queries;
     stripe->due_ns[index] = CLOCK_NEVER;
     return index;
 }
@@ -192,15 +192,15 @@ static uint32_t add_name(struct stripe *stripe, const struct hashed_key *key, ui
 /* Makes room for a name asked `asks` times, if it was asked more often than the least. `least` is a lower bound, as
  * asks only grow until they are halved: so most candidates are turned away without a search, and each search makes it
  * exact again. */
-static bool make_room(struct stripe *stripe, uint32_t asks)
+static bool make_room(struct stripe *stripe, uint32_t queries)
 {
     if (stripe->used < stripe->size) return true;
-    if (asks <= stripe->least) return false;
+    if (queries <= stripe->least) return false;
     uint32_t index = 0;
     for (uint32_t i = 1; i < stripe->used; i++)
-        if (stripe->asks[i] < stripe->asks[index]) index = i;
-    stripe->least = stripe->asks[index];
-    if (asks <= stripe->least) return false;
+        if (stripe->queries[i] < stripe->queries[index]) index = i;
+    stripe->least = stripe->queries[index];
+    if (queries <= stripe->least) return false;
     remove_name(stripe, index);
     return true;
 }
@@ -215,8 +215,8 @@ static void age(struct stripe *stripe, uint64_t half_life_ns, uint64_t now_ns)
     unsigned times = passed < 31 ? (unsigned)passed : 31;
     stripe->halved_ns = stripe->halved_ns ? stripe->halved_ns + passed * half_life_ns : now_ns;
     for (uint32_t i = stripe->used; i-- > 0;) {
-        stripe->asks[i] >>= times;
-        if (stripe->asks[i] < ASKS_MIN) remove_name(stripe, i);
+        stripe->queries[i] >>= times;
+        if (stripe->queries[i] < QUERIES_MIN) remove_name(stripe, i);
     }
     stripe->least >>= times;
     candidates_halve(&stripe->candidates, times);
@@ -246,26 +246,26 @@ static struct stripe *stripe_of(const struct topnames *topnames, const struct ha
 }
 
 /* The index of the name, plus one: it was of the top, or it has just come to be; else 0. */
-static uint32_t count_ask(struct stripe *stripe, const struct hashed_key *key)
+static uint32_t count_attempt(struct stripe *stripe, const struct hashed_key *key)
 {
     uint32_t link = find(stripe, key);
     if (link) {
-        stripe->asks[link - 1] += stripe->asks[link - 1] < ASKS_MAX;
+        stripe->queries[link - 1] += stripe->queries[link - 1] < QUERIES_MAX;
         return link;
     }
-    uint32_t asks = candidates_ask(&stripe->candidates, key->hash);
-    if (asks < ASKS_MIN || !make_room(stripe, asks)) return 0;
+    uint32_t queries = candidates_count(&stripe->candidates, key->hash);
+    if (queries < QUERIES_MIN || !make_room(stripe, queries)) return 0;
     candidates_forget(&stripe->candidates, key->hash);
-    return add_name(stripe, key, asks) + 1;
+    return add_name(stripe, key, queries) + 1;
 }
 
-void topnames_ask(struct topnames *topnames, const struct hashed_key *key, uint64_t expires_ns, uint64_t now_ns)
+void topnames_count(struct topnames *topnames, const struct hashed_key *key, uint64_t expires_ns, uint64_t now_ns)
 {
     struct stripe *stripe = stripe_of(topnames, key);
     if (key->size > TOPNAMES_KEY_MAX || stripe->size == 0) return;
     pthread_mutex_lock(&stripe->lock);
     age(stripe, topnames->half_life_ns, now_ns);
-    uint32_t link = count_ask(stripe, key);
+    uint32_t link = count_attempt(stripe, key);
     if (link) {
         struct name *name = &stripe->names[link - 1];
         name->asked = true;
@@ -335,10 +335,10 @@ size_t topnames_take_due(struct topnames *topnames, unsigned worker, unsigned wo
 
 /* --- for people --- */
 
-static int by_asks(const void *a, const void *b)
+static int by_count(const void *a, const void *b)
 {
-    uint32_t left = ((const struct topname *)a)->asks;
-    uint32_t right = ((const struct topname *)b)->asks;
+    uint32_t left = ((const struct topname *)a)->queries;
+    uint32_t right = ((const struct topname *)b)->queries;
     return (left < right) - (left > right);
 }
 
@@ -346,7 +346,7 @@ static size_t least_of(const struct topname *names, size_t count)
 {
     size_t least = 0;
     for (size_t i = 1; i < count; i++)
-        if (names[i].asks < names[least].asks) least = i;
+        if (names[i].queries < names[least].queries) least = i;
     return least;
 }
 
@@ -355,10 +355,10 @@ static size_t list_stripe(const struct stripe *stripe, struct topname *names, si
 {
     size_t least = count == max ? least_of(names, count) : 0;
     for (uint32_t i = 0; i < stripe->used; i++) {
-        if (count == max && stripe->asks[i] <= names[least].asks) continue;
+        if (count == max && stripe->queries[i] <= names[least].queries) continue;
         struct topname *to = count < max ? &names[count++] : &names[least];
         to->size = stripe->names[i].size;
-        to->asks = stripe->asks[i];
+        to->queries = stripe->queries[i];
         memcpy(to->bytes, stripe->names[i].bytes, to->size);
         if (count == max) least = least_of(names, count);
     }
@@ -373,6 +373,6 @@ size_t topnames_list(struct topnames *topnames, struct topname *ret_names, size_
         count = list_stripe(&topnames->stripes[i], ret_names, count, max);
         pthread_mutex_unlock(&topnames->stripes[i].lock);
     }
-    if (count > 1) qsort(ret_names, count, sizeof *ret_names, by_asks);
+    if (count > 1) qsort(ret_names, count, sizeof *ret_names, by_count);
     return count;
 }

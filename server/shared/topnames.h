@@ -32,7 +32,7 @@ void topnames_free(struct topnames *topnames);
 
 /* Counts one ask. `expires_ns` is when the answer given ends (0: not known): looked at where the name's lifetime is not
  * known yet. */
-void topnames_ask(struct topnames *topnames, const struct hashed_key *key, uint64_t expires_ns, uint64_t now_ns);
+void topnames_count(struct topnames *topnames, const struct hashed_key *key, uint64_t expires_ns, uint64_t now_ns);
 
 /* A new answer is in the cache from now on; ignored where the name is not of the top. With a lifetime under a second
  * the name is not refreshed until the next one. Not for failures: without it a name that was due is due again after a
@@ -60,7 +60,7 @@ size_t topnames_take_due(struct topnames *topnames, unsigned worker, unsigned wo
 struct topname {
     uint16_t size;
     uint8_t bytes[TOPNAMES_KEY_MAX];
-    uint32_t asks; /* halved every half-life */
+    uint32_t queries; /* halved every half-life */
 };
 size_t topnames_list(struct topnames *topnames, struct topname *ret_names, size_t max);
 

@@ -32,7 +32,7 @@ static bool suits_record(const struct session *session, const struct exchange *e
 static uint32_t places_for(const struct pool *pool, const struct exchange *exchange)
 {
     uint32_t max = pool->options.max_in_flight;
-    return exchange->modest ? max : max - max / KEPT_SHARE;
+    return exchange->light ? max : max - max / KEPT_SHARE;
 }
 
 static bool takes(const struct pool *pool, const struct session *session, const struct exchange *exchange)
@@ -41,25 +41,25 @@ static bool takes(const struct pool *pool, const struct session *session, const 
            suits_record(session, exchange) && !exchange_is_on(exchange, session);
 }
 
-static bool is_excluded(const struct remote *remote, const struct exchange *exchange)
+static bool is_excluded(const struct upstream *upstream, const struct exchange *exchange)
 {
-    return exchange->refused_by && strcmp(exchange->refused_by->options.name, remote->options.name) == 0;
+    return exchange->refused_by && strcmp(exchange->refused_by->options.name, upstream->options.name) == 0;
 }
 
 /* It hung lately, or a session to it died with the question just now: what ended that one may be ending the next. */
-static bool is_avoided(const struct remote *remote, const struct exchange *exchange, uint64_t now_ns)
+static bool is_avoided(const struct upstream *upstream, const struct exchange *exchange, uint64_t now_ns)
 {
-    return now_ns < remote->avoid_until_ns || remote == exchange->died_on;
+    return now_ns < upstream->avoid_until_ns || upstream == exchange->died_on;
 }
 
 static struct session *choose(struct pool *pool, const struct exchange *exchange, bool avoided_too)
 {
     uint64_t now_ns = pool->host.loop->now_ns;
-    for (unsigned i = 0; i < pool->remote_count; i++) {
-        struct remote *remote = &pool->remotes[i];
-        if (is_excluded(remote, exchange) || (!avoided_too && is_avoided(remote, exchange, now_ns))) continue;
-        list_for_each (node, &remote->sessions) {
-            struct session *session = container_of(node, struct session, of_remote);
+    for (unsigned i = 0; i < pool->upstream_count; i++) {
+        struct upstream *upstream = &pool->upstreams[i];
+        if (is_excluded(upstream, exchange) || (!avoided_too && is_avoided(upstream, exchange, now_ns))) continue;
+        list_for_each (node, &upstream->sessions) {
+            struct session *session = container_of(node, struct session, of_upstream);
             if (takes(pool, session, exchange)) return session;
         }
     }
@@ -67,47 +67,47 @@ static struct session *choose(struct pool *pool, const struct exchange *exchange
 }
 
 /* A place for one more ask; where all are in flight the youngest gives way: the oldest is nearest to its answer. */
-static struct ask *free_ask(struct exchange *exchange)
+static struct attempt *free_attempt(struct exchange *exchange)
 {
-    struct ask *youngest = &exchange->asks[0];
-    for (int i = 0; i < EXCHANGE_ASKS_MAX; i++) {
-        struct ask *ask = &exchange->asks[i];
-        if (!ask->session) return ask;
-        if (ask->sent_ns > youngest->sent_ns) youngest = ask;
+    struct attempt *youngest = &exchange->attempts[0];
+    for (int i = 0; i < EXCHANGE_ATTEMPTS_MAX; i++) {
+        struct attempt *attempt = &exchange->attempts[i];
+        if (!attempt->session) return attempt;
+        if (attempt->sent_ns > youngest->sent_ns) youngest = attempt;
     }
     session_forget(youngest);
     return youngest;
 }
 
-static bool ask_on(struct pool *pool, struct session *session, struct exchange *exchange)
+static bool attempt_on(struct pool *pool, struct session *session, struct exchange *exchange)
 {
-    struct ask *ask = free_ask(exchange);
-    ask->exchange = exchange;
-    if (!session_ask(session, ask, &exchange->key, pool->host.loop->now_ns)) return false;
+    struct attempt *attempt = free_attempt(exchange);
+    attempt->exchange = exchange;
+    if (!session_start_attempt(session, attempt, &exchange->key, pool->host.loop->now_ns)) return false;
     if (exchange->deaths > session->suspicion) session->suspicion = exchange->deaths;
     if (!exchange->background) session->served = true;
     exchange->asked = true;
     list_remove(&exchange->waiting);
-    counter_add(&pool->counters->upstream_queries[session->remote->index][0], 1);
+    counter_add(&pool->counters->upstream_queries[session->upstream->index][0], 1);
     return true;
 }
 
-static bool try_ask(struct pool *pool, struct exchange *exchange)
+static bool try_attempt(struct pool *pool, struct exchange *exchange)
 {
     struct session *session = choose(pool, exchange, false);
     if (!session) session = choose(pool, exchange, true);
-    return session && ask_on(pool, session, exchange);
+    return session && attempt_on(pool, session, exchange);
 }
 
 static enum line line_of(const struct exchange *exchange)
 {
-    if (exchange->deaths > 0 || exchange->refused_by || exchange_is_live(exchange)) return LINE_CHOOSY;
-    return exchange->modest ? LINE_MODEST : LINE_OTHERS;
+    if (exchange->deaths > 0 || exchange->refused_by || exchange_is_live(exchange)) return LINE_CONSTRAINED;
+    return exchange->light ? LINE_LIGHT : LINE_OTHERS;
 }
 
 void dispatch(struct pool *pool, struct exchange *exchange)
 {
-    if (try_ask(pool, exchange)) return;
+    if (try_attempt(pool, exchange)) return;
     if (list_is_empty(&exchange->waiting)) list_push(&pool->lines[line_of(exchange)], &exchange->waiting);
 }
 
@@ -115,15 +115,16 @@ static void serve_line(struct pool *pool, struct list *line)
 {
     struct list *node;
     while ((node = list_first(line)))
-        if (!try_ask(pool, container_of(node, struct exchange, waiting))) return;
+        if (!try_attempt(pool, container_of(node, struct exchange, waiting))) return;
 }
 
 void dispatch_waiting(struct pool *pool)
 {
-    serve_line(pool, &pool->lines[LINE_MODEST]);
+    serve_line(pool, &pool->lines[LINE_LIGHT]);
     serve_line(pool, &pool->lines[LINE_OTHERS]);
-    list_for_each_safe (node, &pool->lines[LINE_CHOOSY]) try_ask(pool, container_of(node, struct exchange, waiting));
-    pool->roomier = false;
+    list_for_each_safe (node, &pool->lines[LINE_CONSTRAINED])
+        try_attempt(pool, container_of(node, struct exchange, waiting));
+    pool->retry_waiting = false;
 }
 
 /* ---- when a session fails a question ---- */
@@ -131,8 +132,8 @@ void dispatch_waiting(struct pool *pool)
 /* It is in flight on a session that nothing is held against; a hung one is not relied on. */
 static bool may_be_answered(const struct exchange *exchange)
 {
-    for (int i = 0; i < EXCHANGE_ASKS_MAX; i++)
-        if (exchange->asks[i].session && session_is_relied_on(exchange->asks[i].session)) return true;
+    for (int i = 0; i < EXCHANGE_ATTEMPTS_MAX; i++)
+        if (exchange->attempts[i].session && session_is_relied_on(exchange->attempts[i].session)) return true;
     return false;
 }
 
@@ -145,20 +146,20 @@ void dispatch_again(struct pool *pool, struct exchange *exchange)
         dispatch(pool, exchange);
 }
 
-static void fail_asks(struct pool *pool, struct remote *remote, struct list *asks, bool blamed)
+static void fail_attempts(struct pool *pool, struct upstream *upstream, struct list *attempts, bool blamed)
 {
     struct list *node;
-    while ((node = list_first(asks))) {
-        struct ask *ask = container_of(node, struct ask, by_age);
-        struct exchange *exchange = ask->exchange;
+    while ((node = list_first(attempts))) {
+        struct attempt *attempt = container_of(node, struct attempt, by_age);
+        struct exchange *exchange = attempt->exchange;
         /* What was asked a moment ago cannot have caused what comes back now: all sessions are being reset, one after
          * the other. */
-        bool early = pool->host.loop->now_ns - ask->sent_ns < remote->rtt.least_ns / 2;
-        session_forget(ask);
-        exchange->died_on = remote;
+        bool early = pool->host.loop->now_ns - attempt->sent_ns < upstream->rtt.least_ns / 2;
+        session_forget(attempt);
+        exchange->died_on = upstream;
         if (blamed && !early && !may_be_answered(exchange))
             exchange->deaths++; /* two asks that die together are one death */
-        counter_add(&pool->counters->upstream_retries[remote->index][LABEL_RETRY_CLOSED], 1);
+        counter_add(&pool->counters->upstream_retries[upstream->index][LABEL_RETRY_CLOSED], 1);
         dispatch_again(pool, exchange);
     }
 }
@@ -166,8 +167,8 @@ static void fail_asks(struct pool *pool, struct remote *remote, struct list *ask
 void dispatch_elsewhere(struct pool *pool, struct session *session, bool blamed)
 {
     session->state = SESSION_DRAINING; /* so that it is not chosen again */
-    fail_asks(pool, session->remote, &session->overdue, blamed);
-    fail_asks(pool, session->remote, &session->asks, blamed);
+    fail_attempts(pool, session->upstream, &session->overdue, blamed);
+    fail_attempts(pool, session->upstream, &session->attempts, blamed);
 }
 
 /* ---- silence ---- */
@@ -176,7 +177,7 @@ void dispatch_elsewhere(struct pool *pool, struct session *session, bool blamed)
 static uint64_t hung_after_ns(const struct session *session)
 {
     uint64_t most_ns = container_of(session->host, struct pool, host)->options.query_timeout_ns / 3;
-    uint64_t timeout_ns = rtt_timeout_ns(&session->remote->rtt);
+    uint64_t timeout_ns = rtt_timeout_ns(&session->upstream->rtt);
     bool many = session->asked_in_silence >= HUNG_ASKED;
     uint64_t silence_ns = many ? 2 * timeout_ns : 4 * timeout_ns;
     uint64_t least_ns = many ? HUNG_MIN_NS : SILENT_MIN_NS;
@@ -186,13 +187,13 @@ static uint64_t hung_after_ns(const struct session *session)
 
 /* Every question of a hung session that is not asked elsewhere already is asked again; should the session speak after
  * all, the first valid answer wins. */
-static void ask_again_all(struct pool *pool, struct session *session, struct list *asks)
+static void retry_all(struct pool *pool, struct session *session, struct list *attempts)
 {
-    list_for_each_safe (node, asks) {
-        struct ask *ask = container_of(node, struct ask, by_age);
-        struct exchange *exchange = ask->exchange;
+    list_for_each_safe (node, attempts) {
+        struct attempt *attempt = container_of(node, struct attempt, by_age);
+        struct exchange *exchange = attempt->exchange;
         if (may_be_answered(exchange) || !list_is_empty(&exchange->waiting)) continue;
-        counter_add(&pool->counters->upstream_retries[session->remote->index][LABEL_RETRY_HUNG], 1);
+        counter_add(&pool->counters->upstream_retries[session->upstream->index][LABEL_RETRY_HUNG], 1);
         dispatch(pool, exchange);
     }
 }
@@ -202,51 +203,51 @@ static void ask_again_all(struct pool *pool, struct session *session, struct lis
 static void doubt_unheard(struct pool *pool, const struct session *hung)
 {
     uint64_t since_ns = hung->silent_from_ns;
-    list_for_each (node, &hung->remote->sessions) {
-        struct session *session = container_of(node, struct session, of_remote);
+    list_for_each (node, &hung->upstream->sessions) {
+        struct session *session = container_of(node, struct session, of_upstream);
         if (session_is_relied_on(session) && session->heard_ns <= since_ns) session->doubted = true;
     }
-    list_for_each (node, &hung->remote->sessions) {
-        struct session *session = container_of(node, struct session, of_remote);
+    list_for_each (node, &hung->upstream->sessions) {
+        struct session *session = container_of(node, struct session, of_upstream);
         if (!session->doubted) continue;
-        ask_again_all(pool, session, &session->overdue);
-        ask_again_all(pool, session, &session->asks);
+        retry_all(pool, session, &session->overdue);
+        retry_all(pool, session, &session->attempts);
     }
 }
 
 static void declare_hung(struct pool *pool, struct session *session, uint64_t now_ns)
 {
-    struct remote *remote = session->remote;
+    struct upstream *upstream = session->upstream;
     uint64_t held_back;
-    remote->avoid_until_ns = now_ns + AVOID_NS;
-    rtt_back_off(&remote->rtt);
-    counter_add(&pool->counters->upstream_failures[remote->index][LABEL_FAILURE_HUNG], 1);
-    if (log_repeat_due(&remote->trouble, now_ns, &held_back))
-        log_warning(pool->log, "upstream session hangs", log_text("upstream", remote->label),
+    upstream->avoid_until_ns = now_ns + AVOID_NS;
+    rtt_back_off(&upstream->rtt);
+    counter_add(&pool->counters->upstream_failures[upstream->index][LABEL_FAILURE_HUNG], 1);
+    if (log_repeat_due(&upstream->trouble, now_ns, &held_back))
+        log_warning(pool->log, "upstream session hangs", log_text("upstream", upstream->label),
                     log_number("waiting", session->in_flight), log_number("repeated", held_back));
     doubt_unheard(pool, session);
 }
 
-static void hedge(struct pool *pool, struct ask *ask)
+static void hedge(struct pool *pool, struct attempt *attempt)
 {
-    struct exchange *exchange = ask->exchange;
-    session_mark_overdue(ask);
-    if (ask->session->counted == 0) pool->roomier = true;
-    if (pool->hedge_credit < HEDGE_COST || (exchange->asks[0].session && exchange->asks[1].session)) return;
+    struct exchange *exchange = attempt->exchange;
+    session_mark_overdue(attempt);
+    if (attempt->session->counted == 0) pool->retry_waiting = true;
+    if (pool->hedge_credit < HEDGE_COST || (exchange->attempts[0].session && exchange->attempts[1].session)) return;
     pool->hedge_credit -= HEDGE_COST;
-    counter_add(&pool->counters->upstream_retries[ask->session->remote->index][LABEL_RETRY_HEDGE], 1);
+    counter_add(&pool->counters->upstream_retries[attempt->session->upstream->index][LABEL_RETRY_HEDGE], 1);
     dispatch(pool, exchange);
 }
 
 void dispatch_overdue(struct pool *pool, struct session *session, uint64_t now_ns)
 {
     if (!session_is_relied_on(session)) return;
-    uint64_t timeout_ns = rtt_timeout_ns(&session->remote->rtt);
+    uint64_t timeout_ns = rtt_timeout_ns(&session->upstream->rtt);
     struct list *node;
-    while ((node = list_first(&session->asks))) {
-        struct ask *ask = container_of(node, struct ask, by_age);
-        if (now_ns - ask->sent_ns < timeout_ns) break;
-        hedge(pool, ask);
+    while ((node = list_first(&session->attempts))) {
+        struct attempt *attempt = container_of(node, struct attempt, by_age);
+        if (now_ns - attempt->sent_ns < timeout_ns) break;
+        hedge(pool, attempt);
     }
     if (session->asked_in_silence > 0 && session->in_flight > 0 &&
         now_ns - session->silent_from_ns >= hung_after_ns(session))
@@ -257,8 +258,9 @@ uint64_t dispatch_deadline_ns(const struct session *session)
 {
     if (!session_is_relied_on(session) || session->in_flight == 0) return CLOCK_NEVER;
     uint64_t deadline_ns = CLOCK_NEVER;
-    const struct list *oldest = list_first(&session->asks);
-    if (oldest) deadline_ns = container_of(oldest, struct ask, by_age)->sent_ns + rtt_timeout_ns(&session->remote->rtt);
+    const struct list *oldest = list_first(&session->attempts);
+    if (oldest)
+        deadline_ns = container_of(oldest, struct attempt, by_age)->sent_ns + rtt_timeout_ns(&session->upstream->rtt);
     if (session->asked_in_silence > 0) {
         uint64_t hung_ns = session->silent_from_ns + hung_after_ns(session);
         if (hung_ns < deadline_ns) deadline_ns = hung_ns;
@@ -268,21 +270,21 @@ uint64_t dispatch_deadline_ns(const struct session *session)
 
 /* ---- another opinion ---- */
 
-bool dispatch_second_opinion(struct pool *pool, struct exchange *exchange, const struct remote *remote,
+bool dispatch_second_opinion(struct pool *pool, struct exchange *exchange, const struct upstream *upstream,
                              const struct answer *answer)
 {
     if (answer->rcode != DNS_RCODE_SERVFAIL && answer->rcode != DNS_RCODE_REFUSED) return false;
     if (exchange->refused_by || exchange_is_live(exchange)) return false;
     bool other_name = false;
-    for (unsigned i = 0; i < pool->remote_count; i++)
-        other_name |= strcmp(pool->remotes[i].options.name, remote->options.name) != 0;
+    for (unsigned i = 0; i < pool->upstream_count; i++)
+        other_name |= strcmp(pool->upstreams[i].options.name, upstream->options.name) != 0;
     if (!other_name) return false;
     exchange->held = malloc(answer->size);
     if (!exchange->held) return false;
     memcpy(exchange->held, answer->bytes, answer->size);
     exchange->held_bytes = answer->size;
-    exchange->refused_by = remote;
-    counter_add(&pool->counters->upstream_retries[remote->index][LABEL_RETRY_RCODE], 1);
+    exchange->refused_by = upstream;
+    counter_add(&pool->counters->upstream_retries[upstream->index][LABEL_RETRY_RCODE], 1);
     dispatch(pool, exchange);
     return true;
 }

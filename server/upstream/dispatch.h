@@ -10,10 +10,10 @@
 #include <stdint.h>
 
 struct answer;
-struct ask;
+struct attempt;
 struct exchange;
 struct pool;
-struct remote;
+struct upstream;
 struct session;
 
 /* Asks, or puts in line for the next session that takes it. */
@@ -38,7 +38,7 @@ void dispatch_overdue(struct pool *pool, struct session *session, uint64_t now_n
 uint64_t dispatch_deadline_ns(const struct session *session);
 
 /* An answer of SERVFAIL or REFUSED: true where an upstream of another name is asked instead, and the answer is held. */
-bool dispatch_second_opinion(struct pool *pool, struct exchange *exchange, const struct remote *remote,
+bool dispatch_second_opinion(struct pool *pool, struct exchange *exchange, const struct upstream *upstream,
                              const struct answer *answer);
 
 #endif

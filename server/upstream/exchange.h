@@ -22,8 +22,8 @@
 #include "upstream/session.h"
 
 enum {
-    EXCHANGE_ASKS_MAX = 2,   /* in flight at once: an ask and its hedge */
-    EXCHANGE_DEATHS_MAX = 3, /* the third ask was alone on its session: nobody else can be to blame */
+    EXCHANGE_ATTEMPTS_MAX = 2, /* in flight at once: an ask and its hedge */
+    EXCHANGE_DEATHS_MAX = 3,   /* the third ask was alone on its session: nobody else can be to blame */
     EXCHANGE_DEATHS_ALONE = 2,
 };
 
@@ -37,30 +37,30 @@ enum exchange_result {
 struct exchange {
     struct question_key key;
     bool background; /* not a client's question: does not keep sessions warm */
-    bool modest;     /* of somebody with few questions on their way: comes before others, and finds room kept for it */
+    bool light;      /* of somebody with few questions on their way: comes before others, and finds room kept for it */
     /* `answer` only with EXCHANGE_ANSWERED, and only until it returns. */
     void (*on_done)(struct exchange *exchange, enum exchange_result result, const struct answer *answer);
 
     /* the pool's */
     struct timeout deadline;
     struct list waiting; /* in a line of the pool: for a session that takes it */
-    struct ask asks[EXCHANGE_ASKS_MAX];
+    struct attempt attempts[EXCHANGE_ATTEMPTS_MAX];
     uint8_t deaths; /* sessions that died with it in flight, and answers that were none */
     bool asked;
-    const struct remote *died_on;    /* to whom the last of those sessions was: others are asked first */
-    const struct remote *refused_by; /* answered SERVFAIL or REFUSED: upstreams of its name are not asked again */
-    uint8_t *held;                   /* that answer's bytes, in case nobody has a better one; or NULL */
+    const struct upstream *died_on;    /* to whom the last of those sessions was: others are asked first */
+    const struct upstream *refused_by; /* answered SERVFAIL or REFUSED: upstreams of its name are not asked again */
+    uint8_t *held;                     /* that answer's bytes, in case nobody has a better one; or NULL */
     size_t held_bytes;
 };
 
 static inline bool exchange_is_live(const struct exchange *exchange)
 {
-    return exchange->asks[0].session || exchange->asks[1].session;
+    return exchange->attempts[0].session || exchange->attempts[1].session;
 }
 
 static inline bool exchange_is_on(const struct exchange *exchange, const struct session *session)
 {
-    return exchange->asks[0].session == session || exchange->asks[1].session == session;
+    return exchange->attempts[0].session == session || exchange->attempts[1].session == session;
 }
 
 #endif

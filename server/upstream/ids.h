@@ -9,10 +9,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct ask;
+struct attempt;
 
 struct ids {
-    struct id_place *places;
+    struct id_slot *slots;
     uint32_t capacity; /* a power of two */
     uint32_t used;
     uint32_t next; /* where the search for a free place begins */
@@ -23,10 +23,10 @@ bool ids_init(struct ids *ids, uint32_t max);
 void ids_done(struct ids *ids);
 
 /* Gives `ask` an id; false where all places are in use. */
-bool ids_take(struct ids *ids, struct ask *ask, uint16_t *ret_id);
+bool ids_take(struct ids *ids, struct attempt *attempt, uint16_t *ret_id);
 
 /* Whose id it is, or NULL. */
-struct ask *ids_find(const struct ids *ids, uint16_t id);
+struct attempt *ids_find(const struct ids *ids, uint16_t id);
 void ids_give(struct ids *ids, uint16_t id);
 
 #endif

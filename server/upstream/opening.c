@@ -19,42 +19,44 @@
 enum { QUICK_TRIES = 8 };     /* of all upstreams together */
 enum { JITTER_PERCENT = 10 }; /* of ages, so that workers do not all replace their sessions at once */
 
-static uint64_t backoff_max_ns(const struct pool *pool, const struct remote *remote)
+static uint64_t backoff_max_ns(const struct pool *pool, const struct upstream *upstream)
 {
-    if (remote->backoff.failures * pool->remote_count < QUICK_TRIES) return QUICK_MAX_NS;
-    uint64_t max_ns = pool->remote_count * BACKOFF_EACH_NS;
+    if (upstream->backoff.failures * pool->upstream_count < QUICK_TRIES) return QUICK_MAX_NS;
+    uint64_t max_ns = pool->upstream_count * BACKOFF_EACH_NS;
     return max_ns > BACKOFF_MAX_NS ? max_ns : BACKOFF_MAX_NS;
 }
 
 /* An attempt is under way that will tell, since it is slow or others failed: it is waited for. Not for long: what an
  * outage swallowed is never answered, and only a new attempt sees its end. */
-static bool is_waited_for(const struct remote *remote, uint64_t now_ns)
+static bool is_waited_for(const struct upstream *upstream, uint64_t now_ns)
 {
-    list_for_each (node, &remote->sessions) {
-        const struct session *session = container_of(node, struct session, of_remote);
+    list_for_each (node, &upstream->sessions) {
+        const struct session *session = container_of(node, struct session, of_upstream);
         uint64_t age_ns = now_ns - session->opened_ns;
         if (session->state >= SESSION_READY || age_ns >= AGAIN_NS) continue;
-        if (age_ns >= EYEBALLS_NS || remote->backoff.failures > 0) return true;
+        if (age_ns >= EYEBALLS_NS || upstream->backoff.failures > 0) return true;
     }
     return false;
 }
 
 /* The first upstream that may be tried. Those whose sessions hang come last. */
-static struct remote *pick(struct pool *pool, uint64_t now_ns)
+static struct upstream *pick(struct pool *pool, uint64_t now_ns)
 {
-    struct remote *second = NULL;
-    for (unsigned i = 0; i < pool->remote_count; i++) {
-        struct remote *remote = &pool->remotes[i];
-        if (!backoff_allows(&remote->backoff, now_ns)) continue;
-        if (remote_open(remote) + remote_connecting(remote) >= pool->options.max_sessions) continue;
-        if (is_waited_for(remote, now_ns)) continue;
-        if (now_ns >= remote->avoid_until_ns) return remote;
-        if (!second) second = remote;
+    struct upstream *second = NULL;
+    for (unsigned i = 0; i < pool->upstream_count; i++) {
+        struct upstream *upstream = &pool->upstreams[i];
+        if (!backoff_allows(&upstream->backoff, now_ns)) continue;
+        if (upstream_open_sessions(upstream) + upstream_connecting_sessions(upstream) >= pool->options.max_sessions)
+            continue;
+        if (is_waited_for(upstream, now_ns)) continue;
+        if (now_ns >= upstream->avoid_until_ns) return upstream;
+        if (!second) second = upstream;
     }
     return second;
 }
 
-static void log_failure(struct pool *pool, struct remote *remote, unsigned failure, const char *why, uint64_t now_ns)
+static void log_failure(struct pool *pool, struct upstream *upstream, unsigned failure, const char *why,
+                        uint64_t now_ns)
 {
     static const char *const names[] = {
 #define L(id, text) text,
@@ -62,37 +64,37 @@ static void log_failure(struct pool *pool, struct remote *remote, unsigned failu
 #undef L
     };
     uint64_t held_back;
-    if (!remote->up && !log_repeat_due(&remote->trouble, now_ns, &held_back)) return;
+    if (!upstream->up && !log_repeat_due(&upstream->trouble, now_ns, &held_back)) return;
     if (failure == LABEL_FAILURE_CERTIFICATE)
         log_error(
-            pool->log, "upstream certificate refused", log_text("upstream", remote->label), log_text("why", why),
+            pool->log, "upstream certificate refused", log_text("upstream", upstream->label), log_text("why", why),
             log_text(
                 "do",
                 "check the upstream's name in 'upstreams', 'tls.ca_file' and this machine's clock; no query was sent"));
     else
-        log_warning(pool->log, "upstream unreachable", log_text("upstream", remote->label),
+        log_warning(pool->log, "upstream unreachable", log_text("upstream", upstream->label),
                     log_text("reason", names[failure]), log_text("why", why));
-    remote->up = false;
+    upstream->up = false;
 }
 
-void opening_failed(struct pool *pool, struct remote *remote, unsigned failure, const char *why)
+void opening_failed(struct pool *pool, struct upstream *upstream, unsigned failure, const char *why)
 {
     uint64_t now_ns = pool->host.loop->now_ns;
-    backoff_failed(&remote->backoff, backoff_max_ns(pool, remote), &pool->random, now_ns);
-    log_failure(pool, remote, failure, why, now_ns);
+    backoff_failed(&upstream->backoff, backoff_max_ns(pool, upstream), &pool->random, now_ns);
+    log_failure(pool, upstream, failure, why, now_ns);
 }
 
-bool opening_begin(struct pool *pool, struct remote *remote, uint64_t now_ns)
+bool opening_begin(struct pool *pool, struct upstream *upstream, uint64_t now_ns)
 {
     unsigned failure;
-    bool resume = !remote->distrusted && now_ns < remote->revalidate_at_ns;
-    remote->tried_ns = now_ns;
-    struct session *session = session_open(&pool->host, remote, pool->tls, resume, &failure);
+    bool resume = !upstream->distrusted && now_ns < upstream->revalidate_at_ns;
+    upstream->tried_ns = now_ns;
+    struct session *session = session_open(&pool->host, upstream, pool->tls, resume, &failure);
     int error = errno;
-    counter_add(&pool->counters->upstream_connects[remote->index][0], 1);
+    counter_add(&pool->counters->upstream_connects[upstream->index][0], 1);
     if (!session) {
-        counter_add(&pool->counters->upstream_failures[remote->index][failure], 1);
-        opening_failed(pool, remote, failure, strerrordesc_np(error));
+        counter_add(&pool->counters->upstream_failures[upstream->index][failure], 1);
+        opening_failed(pool, upstream, failure, strerrordesc_np(error));
         return false;
     }
     session->max_age_ns = random_jitter(&pool->random, pool->options.max_age_ns, JITTER_PERCENT);
@@ -104,9 +106,9 @@ static unsigned count_attempts(const struct pool *pool, uint64_t now_ns, unsigne
 {
     unsigned attempts = 0;
     *ret_fresh = 0;
-    for (unsigned i = 0; i < pool->remote_count; i++)
-        list_for_each (node, &pool->remotes[i].sessions) {
-            const struct session *session = container_of(node, struct session, of_remote);
+    for (unsigned i = 0; i < pool->upstream_count; i++)
+        list_for_each (node, &pool->upstreams[i].sessions) {
+            const struct session *session = container_of(node, struct session, of_upstream);
             if (session->state >= SESSION_READY) continue;
             attempts++;
             *ret_fresh += now_ns - session->opened_ns < EYEBALLS_NS;
@@ -118,10 +120,10 @@ static unsigned count_attempts(const struct pool *pool, uint64_t now_ns, unsigne
  * one each for those to be asked alone. */
 static unsigned count_wanted(const struct pool *pool)
 {
-    bool plain = !list_is_empty(&pool->lines[LINE_MODEST]) || !list_is_empty(&pool->lines[LINE_OTHERS]);
+    bool plain = !list_is_empty(&pool->lines[LINE_LIGHT]) || !list_is_empty(&pool->lines[LINE_OTHERS]);
     bool suspects = false;
     unsigned alone = 0;
-    list_for_each (node, &pool->lines[LINE_CHOOSY]) {
+    list_for_each (node, &pool->lines[LINE_CONSTRAINED]) {
         const struct exchange *exchange = container_of(node, struct exchange, waiting);
         if (exchange->deaths == 0)
             plain = true;
@@ -142,8 +144,9 @@ bool opening_is_recent(const struct pool *pool, uint64_t now_ns)
 bool opening_is_cold(const struct pool *pool, uint64_t now_ns)
 {
     if (!pool->options.keep_warm || pool->draining || !opening_is_recent(pool, now_ns)) return false;
-    for (unsigned i = 0; i < pool->remote_count; i++)
-        if (remote_open(&pool->remotes[i]) + remote_connecting(&pool->remotes[i]) > 0) return false;
+    for (unsigned i = 0; i < pool->upstream_count; i++)
+        if (upstream_open_sessions(&pool->upstreams[i]) + upstream_connecting_sessions(&pool->upstreams[i]) > 0)
+            return false;
     return true;
 }
 
@@ -151,11 +154,12 @@ bool opening_is_cold(const struct pool *pool, uint64_t now_ns)
 static void open_preferred(struct pool *pool, uint64_t now_ns)
 {
     if (pool->draining || !opening_is_recent(pool, now_ns)) return;
-    for (unsigned i = 0; i < pool->remote_count; i++) {
-        struct remote *remote = &pool->remotes[i];
-        if (remote_open(remote) + remote_connecting(remote) > 0) return; /* none of those behind it is wanted */
-        if (now_ns - remote->tried_ns < RETURN_NS || now_ns < remote->avoid_until_ns) continue;
-        opening_begin(pool, remote, now_ns);
+    for (unsigned i = 0; i < pool->upstream_count; i++) {
+        struct upstream *upstream = &pool->upstreams[i];
+        if (upstream_open_sessions(upstream) + upstream_connecting_sessions(upstream) > 0)
+            return; /* none of those behind it is wanted */
+        if (now_ns - upstream->tried_ns < RETURN_NS || now_ns < upstream->avoid_until_ns) continue;
+        opening_begin(pool, upstream, now_ns);
         return;
     }
 }
@@ -168,9 +172,9 @@ void opening_wanted(struct pool *pool, uint64_t now_ns)
     if (wanted == 0 && opening_is_cold(pool, now_ns)) wanted = 1;
     if (wanted == 0 && attempts == 0) open_preferred(pool, now_ns);
     while (fresh < wanted && fresh < pool->options.max_handshakes) {
-        struct remote *remote = pick(pool, now_ns);
-        if (!remote) return;
-        if (!opening_begin(pool, remote, now_ns)) continue; /* backed off: the next is picked */
+        struct upstream *upstream = pick(pool, now_ns);
+        if (!upstream) return;
+        if (!opening_begin(pool, upstream, now_ns)) continue; /* backed off: the next is picked */
         fresh++;
     }
 }

@@ -11,17 +11,17 @@
 #include <stdint.h>
 
 struct pool;
-struct remote;
+struct upstream;
 
 /* Begins as many sessions as are wanted and may be. */
 void opening_wanted(struct pool *pool, uint64_t now_ns);
 
 /* Begins one to that upstream; false where it failed at once (it is backed off then). */
-bool opening_begin(struct pool *pool, struct remote *remote, uint64_t now_ns);
+bool opening_begin(struct pool *pool, struct upstream *upstream, uint64_t now_ns);
 
 /* An attempt failed, for a reason of LABEL_FAILURE_ (counted by the caller): the upstream is backed off, and the log
  * says so. `why`: in words. */
-void opening_failed(struct pool *pool, struct remote *remote, unsigned failure, const char *why);
+void opening_failed(struct pool *pool, struct upstream *upstream, unsigned failure, const char *why);
 
 /* Clients asked lately. */
 bool opening_is_recent(const struct pool *pool, uint64_t now_ns);

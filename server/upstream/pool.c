@@ -16,53 +16,54 @@ enum { HEDGE_CREDIT_MAX = 10 * 100 };
  */
 static void first_answer(struct session *session)
 {
-    struct remote *remote = session->remote;
-    backoff_succeeded(&remote->backoff);
+    struct upstream *upstream = session->upstream;
+    backoff_succeeded(&upstream->backoff);
     struct tls_ticket *ticket = tls_take_ticket(session->tls);
     if (!ticket) return;
-    tls_ticket_free(remote->ticket);
-    remote->ticket = ticket;
+    tls_ticket_free(upstream->ticket);
+    upstream->ticket = ticket;
 }
 
-static void count_answer(struct pool *pool, struct session *session, const struct ask *ask, const struct answer *answer)
+static void count_answer(struct pool *pool, struct session *session, const struct attempt *attempt,
+                         const struct answer *answer)
 {
     uint64_t now_ns = pool->host.loop->now_ns;
-    unsigned index = session->remote->index;
-    uint64_t took_ns = now_ns - ask->sent_ns;
-    rtt_sample(&session->remote->rtt, took_ns);
+    unsigned index = session->upstream->index;
+    uint64_t took_ns = now_ns - attempt->sent_ns;
+    rtt_sample(&session->upstream->rtt, took_ns);
     histogram_observe(&pool->counters->upstream_duration[index], took_ns, 1);
     counter_add(&pool->counters->upstream_responses[index][counters_rcode_label(answer->rcode)], 1);
     gauge_set(&pool->counters->upstream_answered_ns, now_ns);
-    pool->answered_ns = session->remote->answered_ns = now_ns;
+    pool->answered_ns = session->upstream->answered_ns = now_ns;
     session->doubted = false;
     if (session->answers++ == 0) first_answer(session);
 }
 
-static void on_response(struct session *session, struct ask *ask, const uint8_t *message, size_t size)
+static void on_response(struct session *session, struct attempt *attempt, const uint8_t *message, size_t size)
 {
     struct pool *pool = pool_of(session);
-    struct exchange *exchange = ask->exchange;
+    struct exchange *exchange = attempt->exchange;
     struct answer answer;
     enum answer_verdict verdict = answer_parse(message, size, &exchange->key, pool->answer, &answer);
-    pool->roomier = true;
+    pool->retry_waiting = true;
     if (verdict != ANSWER_GOOD) {
         unsigned reason = verdict == ANSWER_MISMATCH ? LABEL_FAILURE_MISMATCH : LABEL_FAILURE_MALFORMED;
-        counter_add(&pool->counters->upstream_failures[session->remote->index][reason], 1);
-        counter_add(&pool->counters->upstream_retries[session->remote->index][LABEL_RETRY_MALFORMED], 1);
-        session_forget(ask);
+        counter_add(&pool->counters->upstream_failures[session->upstream->index][reason], 1);
+        counter_add(&pool->counters->upstream_retries[session->upstream->index][LABEL_RETRY_MALFORMED], 1);
+        session_forget(attempt);
         exchange->deaths++;
         dispatch_again(pool, exchange);
         return;
     }
-    count_answer(pool, session, ask, &answer);
-    session_forget(ask);
-    if (dispatch_second_opinion(pool, exchange, session->remote, &answer)) return;
+    count_answer(pool, session, attempt, &answer);
+    session_forget(attempt);
+    if (dispatch_second_opinion(pool, exchange, session->upstream, &answer)) return;
     pool_finish(pool, exchange, EXCHANGE_ANSWERED, &answer);
 }
 
 static void on_stray(struct session *session)
 {
-    counter_add(&pool_of(session)->counters->upstream_late[session->remote->index][0], 1);
+    counter_add(&pool_of(session)->counters->upstream_late[session->upstream->index][0], 1);
 }
 
 /* ---- life ---- */
@@ -81,7 +82,7 @@ static void make_probe(struct exchange *probe)
     memcpy(probe->key.bytes, root_ns, sizeof root_ns);
     probe->key.size = sizeof root_ns;
     probe->background = true;
-    probe->modest = true;
+    probe->light = true;
     probe->on_done = on_probe_done;
 }
 
@@ -94,18 +95,18 @@ static void set_options(struct pool *pool, const struct pool_options *options)
 }
 
 bool pool_init(struct pool *pool, const struct pool_options *options, struct tls_context *tls,
-               const struct pool_place *place)
+               const struct pool_deps *deps)
 {
-    *pool = (struct pool){.counters = place->counters, .log = place->log, .is_prober = place->is_prober};
+    *pool = (struct pool){.counters = deps->counters, .log = deps->log, .is_prober = deps->is_prober};
     pool->answer = malloc(ANSWER_BYTES_MAX);
     if (!pool->answer) return false;
-    pool->random.state = place->seed;
+    pool->random.state = deps->seed;
     pool->trim_at_ns = CLOCK_NEVER;
     pool->tls = tls_context_share(tls);
     pool->host = (struct session_host){
-        .loop = place->loop,
-        .buffers = place->buffers,
-        .scratch = place->scratch,
+        .loop = deps->loop,
+        .buffers = deps->buffers,
+        .scratch = deps->scratch,
         .scratch_bytes = SESSION_SCRATCH_BYTES,
         .on_ready = upkeep_on_ready,
         .on_response = on_response,
@@ -116,10 +117,10 @@ bool pool_init(struct pool *pool, const struct pool_options *options, struct tls
     for (int line = 0; line < LINES; line++) list_init(&pool->lines[line]);
     timeouts_init(&pool->deadlines, options->query_timeout_ns);
     set_options(pool, options);
-    pool->remote_count = options->upstream_count;
-    for (unsigned i = 0; i < pool->remote_count; i++) remote_init(&pool->remotes[i], &options->upstreams[i], i);
+    pool->upstream_count = options->upstream_count;
+    for (unsigned i = 0; i < pool->upstream_count; i++) upstream_init(&pool->upstreams[i], &options->upstreams[i], i);
     make_probe(&pool->probe);
-    pool->asked_ns = place->loop->now_ns; /* a fresh worker warms up as if it had just been asked */
+    pool->asked_ns = deps->loop->now_ns; /* a fresh worker warms up as if it had just been asked */
     return true;
 }
 
@@ -127,11 +128,11 @@ void pool_done(struct pool *pool)
 {
     if (!pool->answer) return;
     if (pool->probing) pool_cancel(&pool->probe);
-    for (unsigned i = 0; i < pool->remote_count; i++) {
+    for (unsigned i = 0; i < pool->upstream_count; i++) {
         struct list *node;
-        while ((node = list_first(&pool->remotes[i].sessions)))
-            session_free(container_of(node, struct session, of_remote));
-        remote_done(&pool->remotes[i]);
+        while ((node = list_first(&pool->upstreams[i].sessions)))
+            session_free(container_of(node, struct session, of_upstream));
+        upstream_done(&pool->upstreams[i]);
     }
     tls_context_free(pool->tls);
     free(pool->answer);
@@ -140,11 +141,11 @@ void pool_done(struct pool *pool)
 
 /* ---- questions ---- */
 
-void pool_ask(struct pool *pool, struct exchange *exchange, uint64_t now_ns)
+void pool_submit(struct pool *pool, struct exchange *exchange, uint64_t now_ns)
 {
     timeout_init(&exchange->deadline);
     list_init(&exchange->waiting);
-    for (int i = 0; i < EXCHANGE_ASKS_MAX; i++) exchange->asks[i].session = NULL;
+    for (int i = 0; i < EXCHANGE_ATTEMPTS_MAX; i++) exchange->attempts[i].session = NULL;
     exchange->deaths = 0;
     exchange->asked = false;
     exchange->died_on = NULL;
@@ -154,14 +155,14 @@ void pool_ask(struct pool *pool, struct exchange *exchange, uint64_t now_ns)
     pool->hedge_credit += pool->options.hedge_percent;
     if (pool->hedge_credit > HEDGE_CREDIT_MAX) pool->hedge_credit = HEDGE_CREDIT_MAX;
     if (!exchange->background) pool->asked_ns = now_ns;
-    if (pool->roomier) dispatch_waiting(pool); /* those in line come first */
+    if (pool->retry_waiting) dispatch_waiting(pool); /* those in line come first */
     dispatch(pool, exchange);
 }
 
-void pool_favour(struct pool *pool, struct exchange *exchange)
+void pool_promote(struct pool *pool, struct exchange *exchange)
 {
-    if (exchange->modest) return;
-    exchange->modest = true;
+    if (exchange->light) return;
+    exchange->light = true;
     if (list_is_empty(&exchange->waiting)) return;
     list_remove(&exchange->waiting);
     dispatch(pool, exchange);
@@ -169,7 +170,7 @@ void pool_favour(struct pool *pool, struct exchange *exchange)
 
 void pool_cancel(struct exchange *exchange)
 {
-    for (int i = 0; i < EXCHANGE_ASKS_MAX; i++) session_forget(&exchange->asks[i]);
+    for (int i = 0; i < EXCHANGE_ATTEMPTS_MAX; i++) session_forget(&exchange->attempts[i]);
     timeout_stop(&exchange->deadline);
     list_remove(&exchange->waiting);
     free(exchange->held);
@@ -187,7 +188,7 @@ void pool_finish(struct pool *pool, struct exchange *exchange, enum exchange_res
     }
     exchange->held = NULL;
     pool_cancel(exchange);
-    pool->roomier = true;
+    pool->retry_waiting = true;
     exchange->on_done(exchange, result, answer);
     free(bytes);
 }
@@ -211,16 +212,16 @@ static void probe_if_due(struct pool *pool, uint64_t now_ns)
     if (pool->probed_ns != 0 && now_ns - proved_ns < pool->options.probe_ns) return;
     pool->probing = true;
     pool->probed_ns = now_ns;
-    pool_ask(pool, &pool->probe, now_ns);
+    pool_submit(pool, &pool->probe, now_ns);
 }
 
 static void show(const struct pool *pool)
 {
-    for (unsigned i = 0; i < pool->remote_count; i++) {
+    for (unsigned i = 0; i < pool->upstream_count; i++) {
         uint64_t open = 0;
         uint64_t in_flight = 0;
-        list_for_each (node, &pool->remotes[i].sessions) {
-            const struct session *session = container_of(node, struct session, of_remote);
+        list_for_each (node, &pool->upstreams[i].sessions) {
+            const struct session *session = container_of(node, struct session, of_upstream);
             open += session_is_open(session);
             in_flight += session->in_flight;
         }
@@ -234,12 +235,12 @@ void pool_tick(struct pool *pool, uint64_t now_ns)
 {
     expire(pool, now_ns);
     probe_if_due(pool, now_ns);
-    for (unsigned i = 0; i < pool->remote_count; i++)
-        list_for_each_safe (node, &pool->remotes[i].sessions)
-            dispatch_overdue(pool, container_of(node, struct session, of_remote), now_ns);
-    if (pool->roomier) dispatch_waiting(pool); /* before upkeep, which opens sessions for those still in line */
+    for (unsigned i = 0; i < pool->upstream_count; i++)
+        list_for_each_safe (node, &pool->upstreams[i].sessions)
+            dispatch_overdue(pool, container_of(node, struct session, of_upstream), now_ns);
+    if (pool->retry_waiting) dispatch_waiting(pool); /* before upkeep, which opens sessions for those still in line */
     upkeep(pool, now_ns);
-    if (pool->roomier) dispatch_waiting(pool);
+    if (pool->retry_waiting) dispatch_waiting(pool);
     show(pool);
 }
 
@@ -248,9 +249,9 @@ uint64_t pool_deadline_ns(const struct pool *pool)
     uint64_t deadline_ns = timeouts_deadline_ns(&pool->deadlines);
     uint64_t upkeep_ns = upkeep_deadline_ns(pool);
     if (upkeep_ns < deadline_ns) deadline_ns = upkeep_ns;
-    for (unsigned i = 0; i < pool->remote_count; i++)
-        list_for_each (node, &pool->remotes[i].sessions) {
-            uint64_t overdue_ns = dispatch_deadline_ns(container_of(node, struct session, of_remote));
+    for (unsigned i = 0; i < pool->upstream_count; i++)
+        list_for_each (node, &pool->upstreams[i].sessions) {
+            uint64_t overdue_ns = dispatch_deadline_ns(container_of(node, struct session, of_upstream));
             if (overdue_ns < deadline_ns) deadline_ns = overdue_ns;
         }
     if (pool->is_prober && !pool->probing && !pool->draining) {
@@ -275,8 +276,8 @@ void pool_flush(struct pool *pool)
 
 bool pool_is_down(const struct pool *pool)
 {
-    for (unsigned i = 0; i < pool->remote_count; i++)
-        if (remote_open(&pool->remotes[i]) > 0 || pool->remotes[i].backoff.failures == 0) return false;
+    for (unsigned i = 0; i < pool->upstream_count; i++)
+        if (upstream_open_sessions(&pool->upstreams[i]) > 0 || pool->upstreams[i].backoff.failures == 0) return false;
     return true;
 }
 
@@ -286,10 +287,10 @@ void pool_set_tls(struct pool *pool, struct tls_context *tls)
 {
     tls_context_free(pool->tls);
     pool->tls = tls_context_share(tls);
-    for (unsigned i = 0; i < pool->remote_count; i++) {
-        tls_ticket_free(pool->remotes[i].ticket);
-        pool->remotes[i].ticket = NULL;
-        pool->remotes[i].revalidate_at_ns = 0;
+    for (unsigned i = 0; i < pool->upstream_count; i++) {
+        tls_ticket_free(pool->upstreams[i].ticket);
+        pool->upstreams[i].ticket = NULL;
+        pool->upstreams[i].revalidate_at_ns = 0;
     }
 }
 
@@ -300,9 +301,9 @@ static bool is_same(const struct upstream_options *a, const struct upstream_opti
 
 bool pool_set_options(struct pool *pool, const struct pool_options *options)
 {
-    if (options->upstream_count != pool->remote_count) return false;
-    for (unsigned i = 0; i < pool->remote_count; i++)
-        if (!is_same(&options->upstreams[i], &pool->remotes[i].options)) return false;
+    if (options->upstream_count != pool->upstream_count) return false;
+    for (unsigned i = 0; i < pool->upstream_count; i++)
+        if (!is_same(&options->upstreams[i], &pool->upstreams[i].options)) return false;
     uint32_t ids = pool->host.max_in_flight; /* the id tables of living sessions are that large */
     set_options(pool, options);
     if (options->max_in_flight > ids) upkeep_drain_all(pool, LABEL_SESSION_END_RELOAD);
@@ -317,8 +318,8 @@ void pool_drain(struct pool *pool, unsigned label)
 
 bool pool_is_idle(const struct pool *pool)
 {
-    for (unsigned i = 0; i < pool->remote_count; i++)
-        if (!list_is_empty(&pool->remotes[i].sessions)) return false;
+    for (unsigned i = 0; i < pool->upstream_count; i++)
+        if (!list_is_empty(&pool->upstreams[i].sessions)) return false;
     return list_is_empty(&pool->deadlines.members);
 }
 

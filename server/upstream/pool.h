@@ -18,8 +18,8 @@
 #include "common/timeouts.h"
 #include "metrics/counters.h"
 #include "upstream/exchange.h"
-#include "upstream/remote.h"
 #include "upstream/session.h"
+#include "upstream/upstream.h"
 
 struct pool_options {
     struct upstream_options upstreams[UPSTREAMS_MAX]; /* in order of preference */
@@ -40,9 +40,9 @@ struct pool_options {
 
 /* Who waits for a session, in the order in which they are served. */
 enum line {
-    LINE_MODEST, /* any session with room will do, */
-    LINE_OTHERS, /* and here too: where the first is not taken, none behind it is */
-    LINE_CHOOSY, /* of a record, or asked already: not every session will do */
+    LINE_LIGHT,       /* any session with room will do, */
+    LINE_OTHERS,      /* and here too: where the first is not taken, none behind it is */
+    LINE_CONSTRAINED, /* of a record, or asked already: not every session will do */
     LINES
 };
 
@@ -53,11 +53,11 @@ struct pool {
     struct counters *counters;
     const struct log *log;
     struct random random;
-    struct remote remotes[UPSTREAMS_MAX];
-    unsigned remote_count;
+    struct upstream upstreams[UPSTREAMS_MAX];
+    unsigned upstream_count;
     struct timeouts deadlines; /* of exchanges */
     struct list lines[LINES];  /* exchanges no session takes now, by enum line */
-    bool roomier;              /* something changed for them: look again */
+    bool retry_waiting;        /* something changed for them: look again */
     unsigned hedge_credit;     /* in hundredths of a hedge */
     uint64_t asked_ns;         /* a client's question, last */
     uint64_t answered_ns;      /* a valid answer, last */
@@ -71,7 +71,7 @@ struct pool {
 };
 
 /* What a pool uses of its worker; all outlive it. */
-struct pool_place {
+struct pool_deps {
     struct loop *loop;
     struct buffers *buffers;
     uint8_t *scratch; /* SESSION_SCRATCH_BYTES */
@@ -83,16 +83,16 @@ struct pool_place {
 
 /* False where memory is short. `tls` is shared, not taken. */
 bool pool_init(struct pool *pool, const struct pool_options *options, struct tls_context *tls,
-               const struct pool_place *place);
+               const struct pool_deps *deps);
 
 /* Every exchange must be done or cancelled. */
 void pool_done(struct pool *pool);
 
 /* Puts a question on its way. on_done is never called from within. */
-void pool_ask(struct pool *pool, struct exchange *exchange, uint64_t now_ns);
+void pool_submit(struct pool *pool, struct exchange *exchange, uint64_t now_ns);
 
 /* Somebody modest waits for the question, too: it is modest from now on. */
-void pool_favour(struct pool *pool, struct exchange *exchange);
+void pool_promote(struct pool *pool, struct exchange *exchange);
 
 /* Forgets a question without calling on_done. */
 void pool_cancel(struct exchange *exchange);

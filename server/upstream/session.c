@@ -35,7 +35,7 @@ static int begin_connect(const struct address *address)
     return -1;
 }
 
-struct session *session_open(struct session_host *host, struct remote *remote, struct tls_context *tls, bool resume,
+struct session *session_open(struct session_host *host, struct upstream *upstream, struct tls_context *tls, bool resume,
                              unsigned *ret_failure)
 {
     int error;
@@ -44,23 +44,23 @@ struct session *session_open(struct session_host *host, struct remote *remote, s
     if (!session) return NULL;
     session->source = (struct loop_source){.fd = -1, .on_event = on_event};
     session->host = host;
-    session->remote = remote;
-    session->full = !(resume && remote->ticket);
+    session->upstream = upstream;
+    session->full = !(resume && upstream->ticket);
     session->opened_ns = session->used_ns = host->loop->now_ns;
-    list_init(&session->of_remote);
+    list_init(&session->of_upstream);
     list_init(&session->dirty);
-    list_init(&session->asks);
+    list_init(&session->attempts);
     list_init(&session->overdue);
     if (!ids_init(&session->ids, host->max_in_flight)) goto fail;
-    session->source.fd = begin_connect(&remote->options.address);
+    session->source.fd = begin_connect(&upstream->options.address);
     if (session->source.fd < 0) {
         *ret_failure = connect_failure(errno);
         goto fail;
     }
-    session->tls = tls_new(tls, session->source.fd, remote->options.name, session->full ? NULL : remote->ticket);
+    session->tls = tls_new(tls, session->source.fd, upstream->options.name, session->full ? NULL : upstream->ticket);
     if (!session->tls) errno = ENOMEM; /* the library does not say */
     if (!session->tls || !loop_add(host->loop, &session->source, EPOLLIN | EPOLLOUT | EPOLLRDHUP)) goto fail;
-    list_push(&remote->sessions, &session->of_remote);
+    list_push(&upstream->sessions, &session->of_upstream);
     return session;
 fail:
     error = errno;
@@ -72,7 +72,7 @@ fail:
 void session_free(struct session *session)
 {
     if (!session) return;
-    list_remove(&session->of_remote);
+    list_remove(&session->of_upstream);
     list_remove(&session->dirty);
     if (session->tls && (session->state == SESSION_READY || session->state == SESSION_DRAINING))
         tls_close(session->tls);
@@ -89,51 +89,52 @@ void session_free(struct session *session)
 
 /* ---- asking ---- */
 
-bool session_ask(struct session *session, struct ask *ask, const struct question_key *key, uint64_t now_ns)
+bool session_start_attempt(struct session *session, struct attempt *attempt, const struct question_key *key,
+                           uint64_t now_ns)
 {
     struct session_host *host = session->host;
     if (!session->unsent) session->unsent = buffers_borrow(host->buffers);
     if (!session->unsent) return false;
     uint8_t *room = buffer_room(session->unsent, FRAME_LENGTH_BYTES + QUESTION_QUERY_MAX);
-    if (!room || !ids_take(&session->ids, ask, &ask->id)) return false;
-    size_t size = question_write_query(key, ask->id, host->padding, room + FRAME_LENGTH_BYTES);
+    if (!room || !ids_take(&session->ids, attempt, &attempt->id)) return false;
+    size_t size = question_write_query(key, attempt->id, host->padding, room + FRAME_LENGTH_BYTES);
     frame_put_length(room, size);
     buffer_use_room(session->unsent, FRAME_LENGTH_BYTES + size);
-    ask->session = session;
-    ask->sent_ns = now_ns;
+    attempt->session = session;
+    attempt->sent_ns = now_ns;
     session->used_ns = now_ns;
     if (session->asked_in_silence++ == 0) session->silent_from_ns = now_ns;
     session->in_flight++;
     session->counted++;
-    ask->counted = true;
-    list_push(&session->asks, &ask->by_age);
+    attempt->counted = true;
+    list_push(&session->attempts, &attempt->by_age);
     if (list_is_empty(&session->dirty)) list_push(&host->dirty, &session->dirty);
     return true;
 }
 
-static void uncount(struct ask *ask)
+static void uncount(struct attempt *attempt)
 {
-    if (!ask->counted) return;
-    ask->counted = false;
-    ask->session->counted--;
-    if (ask->session->counted == 0) ask->session->suspicion = 0;
+    if (!attempt->counted) return;
+    attempt->counted = false;
+    attempt->session->counted--;
+    if (attempt->session->counted == 0) attempt->session->suspicion = 0;
 }
 
-void session_mark_overdue(struct ask *ask)
+void session_mark_overdue(struct attempt *attempt)
 {
-    list_remove(&ask->by_age);
-    list_push(&ask->session->overdue, &ask->by_age);
-    uncount(ask);
+    list_remove(&attempt->by_age);
+    list_push(&attempt->session->overdue, &attempt->by_age);
+    uncount(attempt);
 }
 
-void session_forget(struct ask *ask)
+void session_forget(struct attempt *attempt)
 {
-    struct session *session = ask->session;
+    struct session *session = attempt->session;
     if (!session) return;
-    ids_give(&session->ids, ask->id);
-    list_remove(&ask->by_age);
-    uncount(ask);
-    ask->session = NULL;
+    ids_give(&session->ids, attempt->id);
+    list_remove(&attempt->by_age);
+    uncount(attempt);
+    attempt->session = NULL;
     session->in_flight--;
 }
 
@@ -195,9 +196,9 @@ static bool take_messages(struct session *session, const uint8_t *bytes, size_t 
     struct frame frame;
     while (frame_next(bytes, size, &frame) == FRAME_WHOLE) {
         if (!is_response(frame.message, frame.size)) return false;
-        struct ask *ask = ids_find(&session->ids, message_id(frame.message));
-        if (ask)
-            session->host->on_response(session, ask, frame.message, frame.size);
+        struct attempt *attempt = ids_find(&session->ids, message_id(frame.message));
+        if (attempt)
+            session->host->on_response(session, attempt, frame.message, frame.size);
         else
             session->host->on_stray(session);
         bytes += FRAME_LENGTH_BYTES + frame.size;

@@ -19,14 +19,14 @@
 #include "common/list.h"
 #include "common/loop.h"
 #include "upstream/ids.h"
-#include "upstream/remote.h"
 #include "upstream/tls.h"
+#include "upstream/upstream.h"
 
 struct exchange;
 struct question_key;
 
 /* A question sent once, on one session. Part of its exchange. */
-struct ask {
+struct attempt {
     struct list by_age;      /* in session->asks or session->overdue */
     struct session *session; /* NULL: not asked */
     struct exchange *exchange;
@@ -39,10 +39,10 @@ enum session_state { SESSION_CONNECTING, SESSION_HANDSHAKING, SESSION_READY, SES
 
 struct session {
     struct loop_source source;
-    struct list of_remote; /* in remote->sessions */
-    struct list dirty;     /* in host->dirty while queries wait to be written */
+    struct list of_upstream; /* in upstream->sessions */
+    struct list dirty;       /* in host->dirty while queries wait to be written */
     struct session_host *host;
-    struct remote *remote;
+    struct upstream *upstream;
     struct tls *tls;
     enum session_state state;
     bool full;            /* begun without a ticket: its handshake validates the certificate */
@@ -52,10 +52,10 @@ struct session {
     unsigned drain_label; /* LABEL_SESSION_END_: why it drains */
     int connect_error;    /* errno of the connection that could not be made; 0 where it was, or is on its way */
     uint32_t in_flight;
-    uint32_t counted;    /* of these, whom a new question would be mixed with: not those that are overdue */
-    uint32_t answers;    /* valid ones */
-    struct list asks;    /* of struct ask, oldest first: in time */
-    struct list overdue; /* the same: their time-out ran out; they may still be answered */
+    uint32_t counted;     /* of these, whom a new question would be mixed with: not those that are overdue */
+    uint32_t answers;     /* valid ones */
+    struct list attempts; /* of struct attempt, oldest first: in time */
+    struct list overdue;  /* the same: their time-out ran out; they may still be answered */
     struct ids ids;
     uint64_t opened_ns;
     uint64_t max_age_ns;       /* with this session's own jitter */
@@ -79,7 +79,7 @@ struct session_host {
 
     void (*on_ready)(struct session *session);
     /* A message for `ask`, which stays in flight until session_forget. May ask on this session; must not free it. */
-    void (*on_response)(struct session *session, struct ask *ask, const uint8_t *message, size_t size);
+    void (*on_response)(struct session *session, struct attempt *attempt, const uint8_t *message, size_t size);
     /* A message with an id nobody waits for: late, or wrong. */
     void (*on_stray)(struct session *session);
     /* The session is dead, for a reason of LABEL_FAILURE_; its asks are still listed. The host frees it. */
@@ -91,20 +91,21 @@ enum { SESSION_SCRATCH_BYTES = 2 * (2 + 65535) };
 
 /* Begins to connect. `resume` false: a full handshake. NULL: it failed at once, for the LABEL_FAILURE_ reason given,
  * and errno says why; on_end is not called. */
-struct session *session_open(struct session_host *host, struct remote *remote, struct tls_context *tls, bool resume,
+struct session *session_open(struct session_host *host, struct upstream *upstream, struct tls_context *tls, bool resume,
                              unsigned *ret_failure);
 
 /* Closes and frees. Says goodbye where the state allows. Its asks must have been forgotten. */
 void session_free(struct session *session);
 
 /* Sends the question at the next flush. False: no id or memory is left. */
-bool session_ask(struct session *session, struct ask *ask, const struct question_key *key, uint64_t now_ns);
+bool session_start_attempt(struct session *session, struct attempt *attempt, const struct question_key *key,
+                           uint64_t now_ns);
 
 /* The ask's time-out ran out: it goes from `asks` to `overdue`, and is not counted any more. */
-void session_mark_overdue(struct ask *ask);
+void session_mark_overdue(struct attempt *attempt);
 
 /* The ask is over, answered or not; harmless where it was not asked. */
-void session_forget(struct ask *ask);
+void session_forget(struct attempt *attempt);
 
 /* Takes no new questions; the host ends it when none is in flight. */
 void session_drain(struct session *session, unsigned label);

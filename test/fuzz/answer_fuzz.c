@@ -69,10 +69,10 @@ static void compare(const uint8_t *ours, size_t our_size, const uint8_t *theirs,
 static void check_same(const struct answer *answer, const uint8_t *data, size_t size, uint8_t *reply)
 {
     if (size == DNS_HEADER_BYTES || answer->rcode > DNS_RCODE) return; /* no question or no OPT to compare with */
-    const struct asker asker = {.id = message_id(data), .flags = message_flags(data)};
+    const struct reply_profile profile = {.id = message_id(data), .flags = message_flags(data)};
     const struct answer_use use = {.ttl_max_s = UINT32_MAX, .ede_code = DNS_EDE_NONE};
     memcpy(reply, answer->bytes, answer->size);
-    size_t reply_size = answer_to_reply(reply, answer->size, &asker, data + DNS_HEADER_BYTES, &use);
+    size_t reply_size = answer_to_reply(reply, answer->size, &profile, data + DNS_HEADER_BYTES, &use);
     need(reply_size == answer->message_size);
     compare(reply, reply_size, data, size);
     if (reply_size <= size && message_count(reply, DNS_ADDITIONAL) == message_count(data, DNS_ADDITIONAL))
@@ -82,10 +82,10 @@ static void check_same(const struct answer *answer, const uint8_t *data, size_t 
 /* To one with EDNS, later. */
 static void check_aged(const struct answer *answer, const struct question_key *key, uint8_t *reply)
 {
-    const struct asker asker = {.edns = true, .dnssec_ok = true, .keepalive = true};
+    const struct reply_profile profile = {.edns = true, .dnssec_ok = true, .keepalive = true};
     const struct answer_use use = {.age_s = 7, .ttl_max_s = 1000, .ede_code = DNS_EDE_STALE, .keepalive_100ms = 300};
     memcpy(reply, answer->bytes, answer->size);
-    size_t size = answer_to_reply(reply, answer->size, &asker, key->bytes, &use);
+    size_t size = answer_to_reply(reply, answer->size, &profile, key->bytes, &use);
     need(size <= DNS_MESSAGE_MAX);
     if (size > 0) ldns_pkt_free(read_packet(reply, size));
 }
@@ -95,13 +95,13 @@ static void check_unpack(const uint8_t *data, size_t size)
 {
     static const uint8_t name[DNS_NAME_MAX];
     struct answer answer;
-    const struct asker asker = {.edns = true};
+    const struct reply_profile profile = {.edns = true};
     const struct answer_use use = {.ede_code = DNS_EDE_NONE};
     uint8_t *reply = malloc(size + EDNS_REPLY_MAX);
     need(reply);
     memcpy(reply, data, size);
     bool sound = answer_unpack(data, size, &answer);
-    size_t reply_size = answer_to_reply(reply, size, &asker, name, &use);
+    size_t reply_size = answer_to_reply(reply, size, &profile, name, &use);
     need(sound || reply_size == 0);
     need(reply_size <= size + EDNS_REPLY_MAX);
     free(reply);

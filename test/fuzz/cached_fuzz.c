@@ -24,7 +24,7 @@ struct run {
     const uint8_t *data;
     size_t size;
     uint32_t age_s; /* 0..LIFETIME_S - 1 */
-    struct asker asker;
+    struct reply_profile profile;
     struct question_key key;
     struct hashed_key hashed;
     struct cache *cache;
@@ -115,7 +115,7 @@ static void compare(const struct run *run, const uint8_t *reply, size_t size)
     ldns_pkt *ours = read_packet(reply, size);
     ldns_pkt *theirs = read_packet(run->data, run->size);
     need(message_flags(reply) == (message_flags(run->data) & ~RESERVED));
-    need(ldns_pkt_edns(ours) == run->asker.edns);
+    need(ldns_pkt_edns(ours) == run->profile.edns);
     compare_records(ldns_pkt_answer(ours), ldns_pkt_answer(theirs), run->age_s);
     compare_records(ldns_pkt_authority(ours), ldns_pkt_authority(theirs), run->age_s);
     compare_records(ldns_pkt_additional(ours), ldns_pkt_additional(theirs), run->age_s);
@@ -128,14 +128,14 @@ static void reply_and_compare(struct run *run)
     const struct answer_use use = {.age_s = run->age_s, .ttl_max_s = UINT32_MAX, .ede_code = DNS_EDE_NONE};
     bool is_bare = run->size == DNS_HEADER_BYTES; /* has no question to compare with */
     const uint8_t *name = is_bare ? run->key.bytes : run->data + DNS_HEADER_BYTES;
-    size_t size = answer_to_reply(run->found, run->answer.size, &run->asker, name, &use);
+    size_t size = answer_to_reply(run->found, run->answer.size, &run->profile, name, &use);
     if (size == 0) {
-        need(run->asker.edns && run->answer.message_size > DNS_MESSAGE_MAX - EDNS_REPLY_MAX);
+        need(run->profile.edns && run->answer.message_size > DNS_MESSAGE_MAX - EDNS_REPLY_MAX);
         return;
     }
-    need(message_id(run->found) == run->asker.id);
+    need(message_id(run->found) == run->profile.id);
     need(memcmp(run->found + DNS_HEADER_BYTES, name, question_key_name_size(&run->key)) == 0);
-    bool is_told = run->answer.rcode <= DNS_RCODE || run->asker.edns;
+    bool is_told = run->answer.rcode <= DNS_RCODE || run->profile.edns;
     if (!is_bare && is_told) compare(run, run->found, size);
 }
 
@@ -148,9 +148,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     run->data = data;
     run->size = size;
     run->age_s = message_id(data) % LIFETIME_S;
-    run->asker.id = (uint16_t)~message_id(data);
-    run->asker.flags = message_flags(data);
-    run->asker.edns = message_id(data) & EDNS_BIT;
+    run->profile.id = (uint16_t)~message_id(data);
+    run->profile.flags = message_flags(data);
+    run->profile.edns = message_id(data) & EDNS_BIT;
     find_key(run);
     if (answer_parse(data, size, &run->key, run->bytes, &run->answer) == ANSWER_GOOD) {
         run->cache = cache_new(&options);

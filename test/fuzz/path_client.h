@@ -32,9 +32,9 @@ struct path_client {
     bool closed; /* by the proxy */
     uint8_t sent[SENT_MAX];
     size_t sent_size;
-    size_t framed;                  /* of that, whole messages */
-    size_t noted;                   /* where the one begins that was noted last */
-    struct ask_sent asks[ASKS_MAX]; /* not answered yet */
+    size_t framed;                      /* of that, whole messages */
+    size_t noted;                       /* where the one begins that was noted last */
+    struct ask_sent attempts[ASKS_MAX]; /* not answered yet */
     size_t ask_count;
     uint8_t received[RECEIVED_MAX];
     size_t received_size;
@@ -55,7 +55,7 @@ static inline void path_client_open(struct path_client *client)
     if (client->small) setsockopt(fds[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
     client->fd = fds[0];
     atomic_fetch_add(&world.load, 1);
-    need(client_start(&world.clients, fds[1], &client->address));
+    need(tcp_client_start(&world.clients, fds[1], &client->address));
 }
 
 static inline void path_client_close(struct path_client *client)
@@ -75,7 +75,7 @@ static inline void note_asks(struct path_client *client)
         size_t there = client->sent_size - client->framed - FRAME_LENGTH_BYTES;
         size_t at = client->framed + FRAME_LENGTH_BYTES;
         if (there < looked_at) return;
-        if (at > client->noted) client->asks[client->ask_count++] = (struct ask_sent){at, looked_at};
+        if (at > client->noted) client->attempts[client->ask_count++] = (struct ask_sent){at, looked_at};
         client->noted = at;
         if (there < size) return;
         client->framed = at + size;
@@ -144,10 +144,11 @@ static inline void check_reply(struct path_client *client, const uint8_t *reply,
     need(size >= DNS_HEADER_BYTES && message_flags(reply) & DNS_QR && message_count(reply, DNS_QUESTION) <= 1);
     need(ldns_wire2pkt(&packet, reply, size) == LDNS_STATUS_OK);
     ldns_pkt_free(packet);
-    while (i < client->ask_count && !repeats(reply, client->sent + client->asks[i].at, client->asks[i].size)) i++;
+    while (i < client->ask_count && !repeats(reply, client->sent + client->attempts[i].at, client->attempts[i].size))
+        i++;
     need(i < client->ask_count);
-    if (with_data) check_data(reply, size, client->sent + client->asks[i].at, client->asks[i].size);
-    client->asks[i] = client->asks[--client->ask_count];
+    if (with_data) check_data(reply, size, client->sent + client->attempts[i].at, client->attempts[i].size);
+    client->attempts[i] = client->attempts[--client->ask_count];
 }
 
 static inline void check_replies(struct path_client *client, bool with_data)

@@ -122,7 +122,7 @@ static size_t make_query(uint8_t *frame, unsigned what, unsigned id)
 }
 
 /* Some of them at once, with the ids that follow; in two pieces where the id's sixth bit says so. */
-static void ask(struct path_client *client)
+static void attempt(struct path_client *client)
 {
     static const unsigned counts[] = {1, 1, 3, 9};
     static uint8_t frames[MANY * 64];
@@ -280,7 +280,7 @@ static void reload(void)
 {
     play.settings = (play.settings & (REFUSED | SMALL)) | (take() & ~(unsigned)(REFUSED | SMALL));
     const struct world_options options = options_of(play.settings);
-    clients_set_options(&world.clients, &options.client);
+    tcp_clients_set_options(&world.clients, &options.client);
     world.forwarder.options = options.forwarder;
     cache_set_options(world.shared.cache, &options.cache);
     ratelimit_set_options(world.shared.ratelimit, &options.ratelimit);
@@ -305,7 +305,7 @@ static void client_step(unsigned what, struct path_client *client)
 {
     switch (what) {
     case STEP_SEND: send_bytes(client); break;
-    case STEP_ASK: ask(client); break;
+    case STEP_ASK: attempt(client); break;
     case STEP_TOO_LONG: send_too_long(client); break;
     case STEP_SHUT: path_client_shut(client); break;
     case STEP_LEAVE: leave_and_come_back(client); break;
@@ -326,9 +326,9 @@ static void step(unsigned what, struct path_client *client)
     case STEP_DOWN_OR_UP: world.down = !world.down; break;
     case STEP_TIME: pass_time(); break;
     case STEP_RELOAD: reload(); break;
-    case STEP_SHED: clients_shed(&world.clients); break;
+    case STEP_SHED: tcp_clients_shed(&world.clients); break;
     case STEP_REFRESH: refresh(); break;
-    case STEP_DRAIN: clients_drain(&world.clients); break;
+    case STEP_DRAIN: tcp_clients_drain(&world.clients); break;
     default: client_step(what, client); break;
     }
 }
@@ -340,7 +340,7 @@ static void finish(void)
     for (int turns = 0;; turns++) {
         while (world.asked_count > 0) world_fail(0, EXCHANGE_TIMED_OUT);
         world_turn();
-        if (!read_all() && world.asked_count == 0 && clients_deadline_ns(&world.clients) > world.now_ns) break;
+        if (!read_all() && world.asked_count == 0 && tcp_clients_deadline_ns(&world.clients) > world.now_ns) break;
         need(turns < TURNS_MAX);
     }
 }
@@ -352,7 +352,7 @@ static void check_end(void)
     uint64_t closed_early = world_closed() - counter_read(&world.counters->client_closed[LABEL_CLOSED_CLIENT][0]);
     need(world.forwarder.queries.queries.taken == 0 && world.forwarder.queries.waiters.taken == 0);
     need(world.begun == world.ended);
-    list_for_each (node, &world.clients.all) need(container_of(node, struct client, all)->in_flight == 0);
+    list_for_each (node, &world.clients.all) need(container_of(node, struct tcp_client, all)->in_flight == 0);
     for (int i = 0; i < CLIENTS; i++) {
         const struct path_client *client = &play.clients[i];
         bool by_itself = client->shut && closed_early == 0 && !client->refused;
@@ -387,7 +387,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_end();
     for (int i = 0; i < CLIENTS; i++) path_client_close(&play.clients[i]);
     world_turn();
-    need(world.clients.places.taken == 0);
+    need(world.clients.slots.taken == 0);
     world_end();
     return 0;
 }

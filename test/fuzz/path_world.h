@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client.h"
-#include "clients.h"
+#include "clients/tcp_client.h"
+#include "clients/tcp_clients.h"
 #include "common/clock.h"
 #include "queries/forwarder.h"
 #include "queries/prefetch.h"
@@ -22,7 +22,7 @@ static struct world {
     uint64_t now_ns;
     struct loop loop;
     struct buffers buffers;
-    struct clients clients;
+    struct tcp_clients clients;
     struct forwarder forwarder;
     struct prefetch prefetch;
     struct shared_tables shared;
@@ -66,7 +66,7 @@ uint64_t clock_monotonic_us(void)
 
 /* ---- upstream ---- */
 
-void pool_ask(struct pool *pool, struct exchange *exchange, uint64_t now_ns)
+void pool_submit(struct pool *pool, struct exchange *exchange, uint64_t now_ns)
 {
     (void)pool;
     need(now_ns == world.now_ns && world.asked_count < ASKED_MAX);
@@ -80,10 +80,10 @@ static inline struct exchange *world_take_asked(unsigned n)
     return exchange;
 }
 
-void pool_favour(struct pool *pool, struct exchange *exchange)
+void pool_promote(struct pool *pool, struct exchange *exchange)
 {
     (void)pool;
-    exchange->modest = true;
+    exchange->light = true;
 }
 
 void pool_cancel(struct exchange *exchange)
@@ -121,36 +121,38 @@ static inline void world_answer(unsigned n, const uint8_t *message, size_t size)
 /* Every query ends once: never more often than it began, and for a client that is there it is its own that ends. */
 static inline void end_reply(struct transport *transport, struct slot_handle handle, size_t size)
 {
-    struct client_place *place = slots_find(&world.clients.places, handle);
+    struct client_slot *place = slots_find(&world.clients.slots, handle);
     need(!place || place->client->in_flight > 0);
     need(++world.ended <= world.begun);
     world.end_reply(transport, handle, size);
 }
 
-static inline struct asking begin_query_of(struct clients *clients, const struct client *client)
+static inline struct requester begin_query_of(struct tcp_clients *clients, const struct tcp_client *client)
 {
     world.begun++;
-    return (struct asking){&clients->transport, client_handle(client), &client->address};
+    return (struct requester){&clients->transport, tcp_client_handle(client), &client->address};
 }
 
-static inline void on_message(struct clients *clients, struct client *client, const uint8_t *message, size_t size)
+static inline void on_message(struct tcp_clients *clients, struct tcp_client *client, const uint8_t *message,
+                              size_t size)
 {
-    const struct asking asking = begin_query_of(clients, client);
+    const struct requester requester = begin_query_of(clients, client);
     client->ended = client->ended || client->refused;
     if (client->refused)
-        forwarder_handle_prohibited(&world.forwarder, &asking, message, size);
+        forwarder_handle_prohibited(&world.forwarder, &requester, message, size);
     else
-        forwarder_handle(&world.forwarder, &asking, message, size);
+        forwarder_handle(&world.forwarder, &requester, message, size);
 }
 
-static inline void on_too_long(struct clients *clients, struct client *client, const uint8_t *front, size_t size)
+static inline void on_too_long(struct tcp_clients *clients, struct tcp_client *client, const uint8_t *front,
+                               size_t size)
 {
-    const struct asking asking = begin_query_of(clients, client);
+    const struct requester requester = begin_query_of(clients, client);
     client->ended = client->ended || client->refused;
     if (client->refused)
-        forwarder_handle_prohibited(&world.forwarder, &asking, front, size);
+        forwarder_handle_prohibited(&world.forwarder, &requester, front, size);
     else
-        forwarder_handle_too_long(&world.forwarder, &asking, front, size);
+        forwarder_handle_too_long(&world.forwarder, &requester, front, size);
 }
 
 /* Connections closed by the proxy, for whatever cause. */
@@ -166,13 +168,13 @@ static inline void world_turn(void)
     loop_turn(&world.loop, 0);
     prefetch_tick(&world.prefetch, world.now_ns);
     forwarder_tick(&world.forwarder, world.now_ns);
-    clients_tick(&world.clients, world.now_ns);
+    tcp_clients_tick(&world.clients, world.now_ns);
 }
 
 /* ---- life ---- */
 
 struct world_options {
-    struct client_options client;
+    struct tcp_client_options client;
     struct forwarder_options forwarder;
     struct cache_options cache;
     struct ratelimit_options ratelimit;
@@ -201,7 +203,7 @@ static inline void set_access(const char *allowed)
     need(prefix_parse(allowed, &prefix));
     struct access_list *access = access_new(&prefix, 1);
     need(access);
-    clients_set_access(&world.clients, access);
+    tcp_clients_set_access(&world.clients, access);
     access_free(access);
 }
 
@@ -213,7 +215,7 @@ static inline void world_begin(const struct world_options *options)
     world_begin_tables(options);
     buffers_init(&world.buffers);
     need(loop_init(&world.loop));
-    const struct clients_place place = {
+    const struct tcp_clients_deps place = {
         .loop = &world.loop,
         .buffers = &world.buffers,
         .counters = world.counters,
@@ -222,7 +224,7 @@ static inline void world_begin(const struct world_options *options)
         .load = &world.load,
         .scratch = world.scratch,
     };
-    need(clients_init(&world.clients, &options->client, &place));
+    need(tcp_clients_init(&world.clients, &options->client, &place));
     set_access(options->allowed);
     world.clients.on_message = on_message;
     world.clients.on_too_long = on_too_long;
@@ -236,7 +238,7 @@ static inline void world_end(void)
 {
     forwarder_done(&world.forwarder);
     need(world.asked_count == 0);
-    clients_done(&world.clients);
+    tcp_clients_done(&world.clients);
     need(world.load == 0 && connections_count(world.connections) == 0);
     loop_done(&world.loop);
     buffers_done(&world.buffers);

@@ -224,17 +224,17 @@ static void what_is_applied_has_its_flag_as_its_place(void **state)
 {
     (void)state;
     struct config config = {.workers = 0, .acceptor.listen_count = 5};
-    struct place places[SETTINGS_MAX] = {{.line = 0}};
+    struct source_location locations[SETTINGS_MAX] = {{.line = 0}};
     struct faults faults = {.out = stderr};
     struct settings settings = settings_of_config();
     const struct command_line command = {.listen = {"127.0.0.1:53"}, .listen_count = 1, .workers = "7"};
-    command_line_apply(&command, &config, places, &faults);
+    command_line_apply(&command, &config, locations, &faults);
     assert_int_equal(faults.count, 0);
     assert_int_equal(config.workers, 7);
     assert_int_equal(config.acceptor.listen_count, 1); /* in place of what was there */
-    assert_string_equal(places[settings_find(settings, "workers") - settings.list].flag, "workers");
-    assert_string_equal(places[settings_find(settings, "listen") - settings.list].flag, "listen");
-    assert_null(places[settings_find(settings, "log.level") - settings.list].flag);
+    assert_string_equal(locations[settings_find(settings, "workers") - settings.list].flag, "workers");
+    assert_string_equal(locations[settings_find(settings, "listen") - settings.list].flag, "listen");
+    assert_null(locations[settings_find(settings, "log.level") - settings.list].flag);
 }
 
 static void the_help_names_every_flag_and_fits_a_terminal(void **state)

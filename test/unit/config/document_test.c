@@ -75,10 +75,10 @@ static void nodes_know_their_line_and_column(void **state)
     yaml_node_t *root = yaml_document_get_root_node(&loaded.document);
     yaml_node_t *second = node_at(&loaded, root->data.mapping.pairs.start[1].value);
     yaml_node_t *list = node_at(&loaded, second->data.mapping.pairs.start[0].value);
-    struct place place = document_place(node_at(&loaded, list->data.sequence.items.start[1]));
-    assert_int_equal(place.line, 3);
-    assert_int_equal(place.column, 14);
-    assert_null(place.flag);
+    struct source_location location = document_location(node_at(&loaded, list->data.sequence.items.start[1]));
+    assert_int_equal(location.line, 3);
+    assert_int_equal(location.column, 14);
+    assert_null(location.flag);
     done(&loaded);
 }
 
@@ -87,7 +87,7 @@ static void columns_count_characters_not_bytes(void **state)
     (void)state;
     struct loaded loaded = load("äöü: x\n");
     yaml_node_t *root = yaml_document_get_root_node(&loaded.document);
-    assert_int_equal(document_place(node_at(&loaded, root->data.mapping.pairs.start[0].value)).column, 6);
+    assert_int_equal(document_location(node_at(&loaded, root->data.mapping.pairs.start[0].value)).column, 6);
     done(&loaded);
 }
 

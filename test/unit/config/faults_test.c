@@ -41,7 +41,8 @@ static void a_fault_in_a_file_has_line_and_column(void **state)
     (void)state;
     struct sink sink;
     sink_init(&sink, "dns.yaml");
-    faults_add(&sink.faults, &(struct place){.line = 5, .column = 11}, "'%s': %d is out of range", "port", 70000);
+    faults_add(&sink.faults, &(struct source_location){.line = 5, .column = 11}, "'%s': %d is out of range", "port",
+               70000);
     assert_string_equal(sink_text(&sink), "dns.yaml:5:11: 'port': 70000 is out of range\n");
     assert_int_equal(sink.faults.count, 1);
     sink_done(&sink);
@@ -52,7 +53,7 @@ static void a_fault_of_a_flag_names_the_flag(void **state)
     (void)state;
     struct sink sink;
     sink_init(&sink, NULL);
-    faults_add(&sink.faults, &(struct place){.flag = "workers"}, "wrong");
+    faults_add(&sink.faults, &(struct source_location){.flag = "workers"}, "wrong");
     assert_string_equal(sink_text(&sink), "dns-tls-proxy: --workers: wrong\n");
     sink_done(&sink);
 }

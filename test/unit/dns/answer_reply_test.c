@@ -41,16 +41,16 @@ static enum answer_verdict parse(void)
 }
 
 /* The good answer's reply to an asker; returns its size. */
-static size_t reply_to(const struct asker *asker, const struct answer_use *use)
+static size_t reply_to(const struct reply_profile *profile, const struct answer_use *use)
 {
     assert_int_equal(parse(), ANSWER_GOOD);
     memcpy(reply, bytes, answer.size);
-    return answer_to_reply(reply, answer.size, asker, asked_name, use);
+    return answer_to_reply(reply, answer.size, profile, asked_name, use);
 }
 
-static struct asker asker_without_edns(void)
+static struct reply_profile asker_without_edns(void)
 {
-    return (struct asker){.id = 0x1234, .flags = DNS_RD};
+    return (struct reply_profile){.id = 0x1234, .flags = DNS_RD};
 }
 
 static void opt_in_the_middle_is_taken_out_too(void **state)
@@ -59,9 +59,9 @@ static void opt_in_the_middle_is_taken_out_too(void **state)
     packet_a(&packet, DNS_ANSWER, 300);
     packet_opt(&packet, 0x00008000, "\0\17\0\2\0\11", 6);
     packet_a(&packet, DNS_ADDITIONAL, 200);
-    struct asker asker = asker_without_edns();
-    asker.edns = true;
-    size_t size = reply_to(&asker, &as_is);
+    struct reply_profile profile = asker_without_edns();
+    profile.edns = true;
+    size_t size = reply_to(&profile, &as_is);
     assert_int_equal(answer.ttl_s, 200);
 
     respond(DNS_RD | DNS_RA);
@@ -88,8 +88,8 @@ static void to_one_who_asks_as_we_did_the_reply_is_the_response(void **state)
     packet_soa(&packet, 60, 30);
     packet_record(&packet, DNS_ADDITIONAL, TYPE_TXT, 0xffffffff, "\3abc", 4);
     packet_opt(&packet, 0x8000, "", 0);
-    const struct asker asker = {.id = 0x1234, .flags = DNS_RD | DNS_CD, .edns = true, .dnssec_ok = true};
-    size_t size = reply_to(&asker, &as_is);
+    const struct reply_profile profile = {.id = 0x1234, .flags = DNS_RD | DNS_CD, .edns = true, .dnssec_ok = true};
+    size_t size = reply_to(&profile, &as_is);
     dns_put_u16(packet.bytes, 0x1234);
     memcpy(packet.bytes + DNS_HEADER_BYTES, asked_name, 17);
     assert_int_equal(size, packet.size);
@@ -100,10 +100,10 @@ static void the_reply_repeats_rd_and_cd_of_the_asker_and_has_the_rest_from_the_a
 {
     (void)state;
     respond(DNS_RD | DNS_CD | DNS_AD | DNS_RCODE_REFUSED | 0x40);
-    const struct asker plain = {.flags = DNS_AA | DNS_TC | DNS_AD | DNS_RA | 0x40 | 3};
+    const struct reply_profile plain = {.flags = DNS_AA | DNS_TC | DNS_AD | DNS_RA | 0x40 | 3};
     reply_to(&plain, &as_is);
     assert_int_equal(message_flags(reply), DNS_QR | DNS_AD | DNS_RCODE_REFUSED);
-    const struct asker wishing = {.flags = DNS_RD | DNS_CD};
+    const struct reply_profile wishing = {.flags = DNS_RD | DNS_CD};
     reply_to(&wishing, &as_is);
     assert_int_equal(message_flags(reply), DNS_QR | DNS_AD | DNS_RCODE_REFUSED | DNS_RD | DNS_CD);
 }
@@ -114,16 +114,16 @@ static void an_asker_without_edns_gets_none(void **state)
     packet_a(&packet, DNS_ANSWER, 300);
     size_t without = packet.size;
     packet_opt(&packet, 0x8000, "\0\17\0\2\0\3", 6);
-    struct asker asker = asker_without_edns();
-    asker.dnssec_ok = asker.keepalive = true; /* nonsense, and harmless */
-    assert_int_equal(reply_to(&asker, &as_is), without);
+    struct reply_profile profile = asker_without_edns();
+    profile.dnssec_ok = profile.keepalive = true; /* nonsense, and harmless */
+    assert_int_equal(reply_to(&profile, &as_is), without);
     assert_int_equal(message_count(reply, DNS_ADDITIONAL), 0);
 }
 
 /* Replies, and reads the OPT record at the reply's end. */
-static struct edns edns_of_reply(const struct asker *asker, const struct answer_use *use)
+static struct edns edns_of_reply(const struct reply_profile *profile, const struct answer_use *use)
 {
-    size_t size = reply_to(asker, use);
+    size_t size = reply_to(profile, use);
     struct reader reader = {.message = reply, .size = size, .at = answer.message_size};
     struct record record;
     struct edns edns;
@@ -139,13 +139,13 @@ static void opt_says_what_this_asker_is_to_know(void **state)
     (void)state;
     packet_a(&packet, DNS_ANSWER, 300);
     packet_opt(&packet, 0, "\0\17\0\2\0\3", 6);
-    struct asker asker = {.edns = true};
-    struct edns edns = edns_of_reply(&asker, &as_is);
+    struct reply_profile profile = {.edns = true};
+    struct edns edns = edns_of_reply(&profile, &as_is);
     assert_int_equal(edns.ede_code, 3);
     assert_false(edns.dnssec_ok);
     assert_false(edns.keepalive);
-    asker.dnssec_ok = asker.keepalive = true;
-    edns = edns_of_reply(&asker, &(struct answer_use){.ede_code = DNS_EDE_NETWORK_ERROR, .keepalive_100ms = 300});
+    profile.dnssec_ok = profile.keepalive = true;
+    edns = edns_of_reply(&profile, &(struct answer_use){.ede_code = DNS_EDE_NETWORK_ERROR, .keepalive_100ms = 300});
     assert_int_equal(edns.ede_code, DNS_EDE_NETWORK_ERROR); /* ours comes first */
     assert_true(edns.dnssec_ok);
     assert_true(edns.keepalive);
@@ -160,11 +160,11 @@ static void ttls_grow_old_and_end_at_zero(void **state)
     packet_a(&packet, DNS_ANSWER, 100);
     packet_a(&packet, DNS_ADDITIONAL, 0x7fffffff);
     size_t first = DNS_HEADER_BYTES + 17 + 4 + 6;
-    const struct asker asker = asker_without_edns();
-    reply_to(&asker, &(struct answer_use){.age_s = 100, .ttl_max_s = UINT32_MAX, .ede_code = DNS_EDE_NONE});
+    const struct reply_profile profile = asker_without_edns();
+    reply_to(&profile, &(struct answer_use){.age_s = 100, .ttl_max_s = UINT32_MAX, .ede_code = DNS_EDE_NONE});
     assert_int_equal(dns_u32(reply + first), 200);
     assert_int_equal(dns_u32(reply + first + 16), 0);
-    reply_to(&asker, &(struct answer_use){.age_s = 250, .ttl_max_s = 30, .ede_code = DNS_EDE_NONE});
+    reply_to(&profile, &(struct answer_use){.age_s = 250, .ttl_max_s = 30, .ede_code = DNS_EDE_NONE});
     assert_int_equal(dns_u32(reply + first), 30);
     assert_int_equal(dns_u32(reply + first + 16), 0);
     assert_int_equal(dns_u32(reply + first + 32), 30);
@@ -175,20 +175,20 @@ static void an_rcode_that_needs_opt_is_servfail_without(void **state)
     (void)state;
     packet_a(&packet, DNS_ANSWER, 300);
     packet_opt(&packet, 0x01000000, "", 0);
-    struct asker asker = asker_without_edns();
-    assert_int_equal(reply_to(&asker, &as_is), DNS_HEADER_BYTES + 17 + 4);
+    struct reply_profile profile = asker_without_edns();
+    assert_int_equal(reply_to(&profile, &as_is), DNS_HEADER_BYTES + 17 + 4);
     assert_int_equal(answer.rcode, DNS_RCODE_BADVERS);
     assert_int_equal(message_flags(reply) & DNS_RCODE, DNS_RCODE_SERVFAIL);
     assert_int_equal(message_count(reply, DNS_ANSWER), 0);
-    asker.edns = true;
-    struct edns edns = edns_of_reply(&asker, &as_is);
+    profile.edns = true;
+    struct edns edns = edns_of_reply(&profile, &as_is);
     assert_int_equal(message_flags(reply) & DNS_RCODE, 0);
     assert_int_equal(edns.rcode_high, 1);
     assert_int_equal(message_count(reply, DNS_ANSWER), 1);
     respond(DNS_RD | 15); /* the last one that fits in the header */
     packet_a(&packet, DNS_ANSWER, 300);
-    asker.edns = false;
-    assert_int_equal(reply_to(&asker, &as_is), packet.size);
+    profile.edns = false;
+    assert_int_equal(reply_to(&profile, &as_is), packet.size);
     assert_int_equal(message_flags(reply) & DNS_RCODE, 15);
 }
 
@@ -212,39 +212,39 @@ static void respond_long(size_t size)
 static void the_longest_response_goes_through(void **state)
 {
     (void)state;
-    const struct asker asker = asker_without_edns();
+    const struct reply_profile profile = asker_without_edns();
     respond_long(DNS_MESSAGE_MAX);
-    assert_int_equal(reply_to(&asker, &as_is), DNS_MESSAGE_MAX);
+    assert_int_equal(reply_to(&profile, &as_is), DNS_MESSAGE_MAX);
     assert_memory_equal(reply + 29, packet.bytes + 29, DNS_MESSAGE_MAX - 29);
 }
 
 static void options_give_way_where_the_frame_is_full(void **state)
 {
     (void)state;
-    const struct asker asker = {.edns = true, .keepalive = true};
+    const struct reply_profile profile = {.edns = true, .keepalive = true};
     const struct answer_use use = {.ttl_max_s = 300, .ede_code = DNS_EDE_STALE};
     respond_long(DNS_MESSAGE_MAX - 23);
-    assert_int_equal(reply_to(&asker, &use), DNS_MESSAGE_MAX);
+    assert_int_equal(reply_to(&profile, &use), DNS_MESSAGE_MAX);
     respond_long(DNS_MESSAGE_MAX - 22);
-    assert_int_equal(reply_to(&asker, &use), DNS_MESSAGE_MAX - 11);
+    assert_int_equal(reply_to(&profile, &use), DNS_MESSAGE_MAX - 11);
     respond_long(DNS_MESSAGE_MAX - 11);
-    assert_int_equal(reply_to(&asker, &use), DNS_MESSAGE_MAX);
+    assert_int_equal(reply_to(&profile, &use), DNS_MESSAGE_MAX);
     respond_long(DNS_MESSAGE_MAX - 10);
-    assert_int_equal(reply_to(&asker, &use), 0);
+    assert_int_equal(reply_to(&profile, &use), 0);
 }
 
-static size_t error_to(const struct asker *asker, bool named, const struct answer_error *error)
+static size_t error_to(const struct reply_profile *profile, bool named, const struct answer_error *error)
 {
     const struct question question = {
-        .id = asker->id,
-        .flags = asker->flags,
+        .id = profile->id,
+        .flags = profile->flags,
         .name = named ? asked_name : NULL,
         .name_size = named ? 17 : 0,
         .type = DNS_TYPE_A,
         .class = 3,
-        .edns = asker->edns,
-        .dnssec_ok = asker->dnssec_ok,
-        .keepalive = asker->keepalive,
+        .edns = profile->edns,
+        .dnssec_ok = profile->dnssec_ok,
+        .keepalive = profile->keepalive,
     };
     return answer_error(reply, &question, error);
 }
@@ -252,8 +252,9 @@ static size_t error_to(const struct asker *asker, bool named, const struct answe
 static void an_error_repeats_what_was_asked(void **state)
 {
     (void)state;
-    const struct asker asker = {.id = 0x1234, .flags = DNS_RD | DNS_CD | DNS_AD | DNS_TC | 4 << 11};
-    size_t size = error_to(&asker, true, &(struct answer_error){.rcode = DNS_RCODE_NOTIMP, .ede_code = DNS_EDE_OTHER});
+    const struct reply_profile profile = {.id = 0x1234, .flags = DNS_RD | DNS_CD | DNS_AD | DNS_TC | 4 << 11};
+    size_t size =
+        error_to(&profile, true, &(struct answer_error){.rcode = DNS_RCODE_NOTIMP, .ede_code = DNS_EDE_OTHER});
     packet_header(&packet, 0x1234, DNS_QR | 4 << 11 | DNS_RD | DNS_RA | DNS_CD | DNS_RCODE_NOTIMP);
     packet_raw(&packet, asked_name, 17);
     packet_u32(&packet, 0x00010003);
@@ -265,9 +266,9 @@ static void an_error_repeats_what_was_asked(void **state)
 static void without_a_sound_question_an_error_is_a_header(void **state)
 {
     (void)state;
-    const struct asker asker = {.id = 0x1234};
+    const struct reply_profile profile = {.id = 0x1234};
     const struct answer_error error = {.rcode = DNS_RCODE_FORMERR, .ede_code = DNS_EDE_NONE};
-    assert_int_equal(error_to(&asker, false, &error), DNS_HEADER_BYTES);
+    assert_int_equal(error_to(&profile, false, &error), DNS_HEADER_BYTES);
     packet_header(&packet, 0x1234, DNS_QR | DNS_RA | DNS_RCODE_FORMERR);
     assert_memory_equal(reply, packet.bytes, DNS_HEADER_BYTES);
 }
@@ -275,16 +276,16 @@ static void without_a_sound_question_an_error_is_a_header(void **state)
 static void an_error_explains_itself_to_who_has_edns(void **state)
 {
     (void)state;
-    struct asker asker = {.id = 0x1234, .edns = true, .dnssec_ok = true, .keepalive = true};
+    struct reply_profile profile = {.id = 0x1234, .edns = true, .dnssec_ok = true, .keepalive = true};
     const struct answer_error error = {
         .rcode = DNS_RCODE_BADVERS, .ede_code = DNS_EDE_PROHIBITED, .ede_text = "why", .keepalive_100ms = 1};
-    size_t size = error_to(&asker, false, &error);
+    size_t size = error_to(&profile, false, &error);
     packet_header(&packet, 0x1234, DNS_QR | DNS_RA);
     packet_opt(&packet, 0x01008000, "\0\17\0\5\0\22why\0\13\0\2\0\1", 15);
     assert_int_equal(size, packet.size);
     assert_memory_equal(reply, packet.bytes, size);
-    asker.edns = false;
-    assert_int_equal(error_to(&asker, false, &error), DNS_HEADER_BYTES);
+    profile.edns = false;
+    assert_int_equal(error_to(&profile, false, &error), DNS_HEADER_BYTES);
     assert_int_equal(message_flags(reply) & DNS_RCODE, DNS_RCODE_SERVFAIL);
 }
 

@@ -223,9 +223,9 @@ static void the_most_records_a_message_can_hold_have_a_place_each(void **state)
     assert_int_equal(parse(), ANSWER_GOOD);
     assert_true(answer.size <= ANSWER_BYTES_MAX);
     memcpy(reply, bytes, answer.size);
-    const struct asker asker = {0};
+    const struct reply_profile profile = {0};
     const struct answer_use use = {.age_s = 7, .ttl_max_s = UINT32_MAX, .ede_code = DNS_EDE_NONE};
-    size_t size = answer_to_reply(reply, answer.size, &asker, (const uint8_t *)"", &use);
+    size_t size = answer_to_reply(reply, answer.size, &profile, (const uint8_t *)"", &use);
     assert_int_equal(size, packet.size);
     for (size_t at = DNS_HEADER_BYTES + 5; at < size; at += 11) assert_int_equal(dns_u32(reply + at + 5), 70);
 }
@@ -251,14 +251,14 @@ static void bytes_that_are_no_answers_are_not_unpacked(void **state)
     assert_int_equal(parse(), ANSWER_GOOD);
     size_t size = answer.size;
     struct answer again = {.rcode = 4711};
-    uint8_t *place = bytes + answer.message_size;
-    const unsigned places[] = {0, 2, DNS_HEADER_BYTES + 17 + 3, (unsigned)answer.message_size - 3, 0xffff};
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        dns_put_u16(place, (uint16_t)places[i]);
+    uint8_t *offset = bytes + answer.message_size;
+    const unsigned ttl_offsets[] = {0, 2, DNS_HEADER_BYTES + 17 + 3, (unsigned)answer.message_size - 3, 0xffff};
+    for (size_t i = 0; i < sizeof ttl_offsets / sizeof *ttl_offsets; i++) {
+        dns_put_u16(offset, (uint16_t)ttl_offsets[i]);
         assert_false(answer_unpack(bytes, size, &again));
-        assert_int_equal(answer_to_reply(bytes, size, &(struct asker){0}, asked_name, &as_is), 0);
+        assert_int_equal(answer_to_reply(bytes, size, &(struct reply_profile){0}, asked_name, &as_is), 0);
     }
-    dns_put_u16(place, (uint16_t)(answer.message_size - 4));
+    dns_put_u16(offset, (uint16_t)(answer.message_size - 4));
     assert_true(answer_unpack(bytes, size, &again));
     again.rcode = 4711;
     const unsigned counts[] = {0xffff, 20, 30};

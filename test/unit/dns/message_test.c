@@ -232,12 +232,12 @@ enum { TTLS = 5, FIRST_TTL = AT + 10, TTL_STEP = 10, BEHIND_TTLS = FIRST_TTL + T
 /* Whether a name may begin with a pointer to `target`, where all octets are roots but for those put there. */
 static bool may_lead_to(size_t target)
 {
-    uint8_t places[2 * TTLS];
-    for (unsigned i = 0; i < TTLS; i++) dns_put_u16(places + 2 * i, (uint16_t)(FIRST_TTL + TTL_STEP * i));
+    uint8_t ttl_offsets[2 * TTLS];
+    for (unsigned i = 0; i < TTLS; i++) dns_put_u16(ttl_offsets + 2 * i, (uint16_t)(FIRST_TTL + TTL_STEP * i));
     packet.size = BEHIND_TTLS;
     packet_pointer(&packet, target);
     struct reader reader = reader_at(BEHIND_TTLS);
-    reader.ttls = places;
+    reader.ttls = ttl_offsets;
     reader.ttl_count = TTLS;
     return reader_name(&reader, true) > 0;
 }

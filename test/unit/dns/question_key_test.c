@@ -11,7 +11,7 @@
 static struct packet packet;
 static struct question question;
 
-static void ask(const char *name, unsigned type)
+static void attempt(const char *name, unsigned type)
 {
     packet_header(&packet, 0x1234, DNS_RD);
     packet_question(&packet, name, type);
@@ -20,7 +20,7 @@ static void ask(const char *name, unsigned type)
 static int setup(void **state)
 {
     (void)state;
-    ask("example.com", DNS_TYPE_A);
+    attempt("example.com", DNS_TYPE_A);
     return 0;
 }
 
@@ -41,7 +41,7 @@ static struct question_key key_of_packet(void)
 static void a_key_is_the_name_in_lower_case_with_type_and_flags(void **state)
 {
     (void)state;
-    ask("ExAmple.COM", 0x0102);
+    attempt("ExAmple.COM", 0x0102);
     dns_put_u16(packet.bytes + 2, DNS_RD | DNS_CD | DNS_AD | DNS_TC | DNS_AA);
     packet_opt(&packet, 0x8000, "", 0);
     struct question_key key = key_of_packet();

@@ -14,7 +14,7 @@ enum { OPCODE_UPDATE = 5 << 11, CLASS_CHAOS = 3, CLASS_ANY = 255 };
 static struct packet packet;
 static struct question question;
 
-static void ask(const char *name, unsigned type)
+static void attempt(const char *name, unsigned type)
 {
     packet_header(&packet, 0x1234, DNS_RD);
     packet_question(&packet, name, type);
@@ -23,7 +23,7 @@ static void ask(const char *name, unsigned type)
 static int setup(void **state)
 {
     (void)state;
-    ask("example.com", DNS_TYPE_A);
+    attempt("example.com", DNS_TYPE_A);
     return 0;
 }
 
@@ -36,7 +36,7 @@ static enum question_verdict parse(void)
 static void a_usual_query_is_good(void **state)
 {
     (void)state;
-    ask("wWw.Example.com", 28);
+    attempt("wWw.Example.com", 28);
     packet_opt(&packet, 0x8000, "\0\12\0\10cookie!!\0\13\0\0", 16);
     assert_int_equal(parse(), QUESTION_GOOD);
     assert_int_equal(question.id, 0x1234);
@@ -143,7 +143,7 @@ static void names_are_as_long_as_they_may_be(void **state)
 static void the_root_can_be_asked_for(void **state)
 {
     (void)state;
-    ask("", DNS_TYPE_NS);
+    attempt("", DNS_TYPE_NS);
     assert_int_equal(parse(), QUESTION_GOOD);
     assert_int_equal(question.name_size, 1);
 }
@@ -194,7 +194,7 @@ static void two_opts_are_malformed_and_the_reply_has_one(void **state)
 static void an_opt_outside_the_additional_section_is_malformed(void **state)
 {
     (void)state;
-    ask("example.com", DNS_TYPE_IXFR);
+    attempt("example.com", DNS_TYPE_IXFR);
     packet_opt(&packet, 0, "", 0);
     packet_count(&packet, DNS_AUTHORITY, 1);
     packet_count(&packet, DNS_ADDITIONAL, 0);
@@ -239,9 +239,9 @@ static void another_edns_version_is_told_so(void **state)
 static void transfers_are_told_apart(void **state)
 {
     (void)state;
-    ask("example.com", DNS_TYPE_AXFR);
+    attempt("example.com", DNS_TYPE_AXFR);
     assert_int_equal(parse(), QUESTION_TRANSFER);
-    ask("example.com", DNS_TYPE_IXFR);
+    attempt("example.com", DNS_TYPE_IXFR);
     packet_soa(&packet, 60, 60);
     assert_int_equal(parse(), QUESTION_TRANSFER);
 }
@@ -261,7 +261,7 @@ static void other_classes_are_told_apart(void **state)
 static void any_is_told_apart(void **state)
 {
     (void)state;
-    ask("example.com", DNS_TYPE_ANY);
+    attempt("example.com", DNS_TYPE_ANY);
     assert_int_equal(parse(), QUESTION_ANY);
     dns_put_u16(packet.bytes + packet.size - 2, CLASS_CHAOS);
     assert_int_equal(parse(), QUESTION_CLASS);
@@ -272,13 +272,13 @@ static void types_that_no_record_has_are_malformed(void **state)
     (void)state;
     const unsigned types[] = {0, DNS_TYPE_OPT, TYPE_NXNAME, 200, TYPE_TKEY, DNS_TYPE_TSIG, TYPE_MAILB, TYPE_MAILA};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
-        ask("example.com", types[i]);
+        attempt("example.com", types[i]);
         assert_int_equal(parse(), QUESTION_FORMERR);
         assert_non_null(question.name);
     }
     const unsigned others[] = {1, 40, 42, 127, 256, 65280, 65535};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-        ask("example.com", others[i]);
+        attempt("example.com", others[i]);
         assert_int_equal(parse(), QUESTION_GOOD);
     }
 }

@@ -13,7 +13,7 @@ enum { RCODE_YXDOMAIN = 6 };
 static struct packet packet;
 static struct question_key key;
 static struct response response;
-static uint8_t places[2 * (DNS_MESSAGE_MAX / 11)];
+static uint8_t ttl_offsets[2 * (DNS_MESSAGE_MAX / 11)];
 
 static void make_key(const char *name, unsigned type)
 {
@@ -50,7 +50,7 @@ static enum answer_verdict match(void)
 
 static bool survey(void)
 {
-    return response_survey(packet.bytes, packet.size, places, &response);
+    return response_survey(packet.bytes, packet.size, ttl_offsets, &response);
 }
 
 static uint32_t ttl_s;
@@ -154,7 +154,7 @@ static void the_survey_finds_ttls_and_opt(void **state)
     assert_true(survey());
     assert_int_equal(response.ttl_count, 3);
     const uint32_t expected[] = {300, 20, 4000};
-    for (size_t i = 0; i < 3; i++) assert_int_equal(dns_u32(packet.bytes + dns_u16(places + 2 * i)), expected[i]);
+    for (size_t i = 0; i < 3; i++) assert_int_equal(dns_u32(packet.bytes + dns_u16(ttl_offsets + 2 * i)), expected[i]);
     assert_int_equal(response.ttl_min, 20);
     assert_int_equal(response.ttl_max, 4000);
     assert_int_equal(response.opt_at, opt_at);

@@ -26,7 +26,7 @@ static struct fake_pool {
     uint8_t answer[ANSWER_BYTES_MAX];
 } fake_pool;
 
-void pool_ask(struct pool *pool, struct exchange *exchange, uint64_t now_ns)
+void pool_submit(struct pool *pool, struct exchange *exchange, uint64_t now_ns)
 {
     (void)pool;
     (void)now_ns;
@@ -34,10 +34,10 @@ void pool_ask(struct pool *pool, struct exchange *exchange, uint64_t now_ns)
     fake_pool.asked[fake_pool.count++] = exchange;
 }
 
-void pool_favour(struct pool *pool, struct exchange *exchange)
+void pool_promote(struct pool *pool, struct exchange *exchange)
 {
     (void)pool;
-    exchange->modest = true;
+    exchange->light = true;
 }
 
 void pool_cancel(struct exchange *exchange)

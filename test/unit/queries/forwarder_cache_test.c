@@ -6,7 +6,7 @@ enum { TYPE_TXT = 16 };
 /* Asks once and has it answered with that TTL; number 1. */
 static void keep(const char *name, uint32_t ttl)
 {
-    ask(0, name);
+    attempt(0, name);
     fake_answer(fake_pool.count - 1, ttl, 1);
 }
 
@@ -15,7 +15,7 @@ static bool is_kept(const char *name)
 {
     unsigned before = replies(1);
     unsigned asked = fake_pool.count;
-    ask(1, name);
+    attempt(1, name);
     bool kept = replies(1) > before;
     assert_true(kept || fake_pool.count == asked + 1);
     if (fake_pool.count > asked) fake_fail(asked, EXCHANGE_TIMED_OUT); /* near its end it is fetched anew */
@@ -28,7 +28,7 @@ static void a_cached_answer_ages_and_is_each_clients_own(void **state)
     begin();
     keep("www.example.com", 300);
     pass_ms(2999);
-    ask(7, "WWW.example.com");
+    attempt(7, "WWW.example.com");
     assert_int_equal(fake_pool.count, 1);
     assert_int_equal(reply_ttl(7), 298);
     assert_int_equal(message_id(reply_bytes(7)), 7);
@@ -50,7 +50,7 @@ static void at_its_end_it_is_asked_for_again(void **state)
     begin();
     keep("a.test", 300);
     pass_ns(300 * NS_PER_S);
-    ask(1, "a.test");
+    attempt(1, "a.test");
     assert_int_equal(replies(1), 0);
     fake_answer(fake_pool.count - 1, 300, 2);
     assert_int_equal(reply_number(1), 2);
@@ -107,7 +107,7 @@ static void check_lifetime(const struct lifetime *lifetime)
     options.forwarder.cache_max_ns = lifetime->max_s * NS_PER_S;
     options.forwarder.cache_negative_ns = lifetime->negative_s * NS_PER_S;
     begin_with(&options);
-    ask(0, "a.test");
+    attempt(0, "a.test");
     answer_as(lifetime);
     if (lifetime->kept_s > 0) {
         pass_ns(lifetime->kept_s * NS_PER_S - 1);
@@ -142,14 +142,14 @@ static void what_may_not_be_kept_is_not(void **state)
     struct story_options options = usual_story();
     options.forwarder.cache_min_ns = 5 * NS_PER_S; /* whatever the least lifetime */
     begin_with(&options);
-    ask(0, "truncated.test");
+    attempt(0, "truncated.test");
     packet_a(fake_packet(0, DNS_TC), DNS_ANSWER, 300);
     fake_answer_packet(0);
-    ask(0, "bad-ttl.test");
+    attempt(0, "bad-ttl.test");
     fake_answer(1, 0x80000000, 1);
-    ask(0, "refused.test");
+    attempt(0, "refused.test");
     fake_answer_rcode(2, DNS_RCODE_REFUSED);
-    ask(0, "no-soa.test");
+    attempt(0, "no-soa.test");
     fake_answer_rcode(3, DNS_RCODE_NXDOMAIN);
     assert_int_equal(replies(0), 4);
     assert_int_equal(cache_figures(story.shared.cache).entries, 0);
@@ -195,11 +195,11 @@ static void a_failure_is_not_asked_again_before_its_second_is_over(void **state)
 {
     (void)state;
     begin();
-    ask(0, "servfail.test");
+    attempt(0, "servfail.test");
     fake_answer_rcode(0, DNS_RCODE_SERVFAIL);
     for (int i = 0; i < 99; i++) {
         pass_ms(10);
-        ask(1, "servfail.test");
+        attempt(1, "servfail.test");
     }
     assert_int_equal(replies(1), 99);
     assert_int_equal(fake_pool.count, 1);
@@ -214,16 +214,16 @@ static void an_ask_near_the_end_fetches_it_anew_and_does_not_wait(void **state)
     begin();
     keep("a.test", 300);
     pass_ns(270 * NS_PER_S);
-    ask(1, "a.test");
+    attempt(1, "a.test");
     assert_int_equal(reply_number(1), 1);
     assert_int_equal(reply_ttl(1), 30);
     assert_int_equal(fake_pool.count, 2);
     assert_true(fake_pool.asked[1]->background);
-    ask(2, "a.test");
+    attempt(2, "a.test");
     assert_int_equal(reply_number(2), 1);
     assert_int_equal(fake_pool.count, 2);
     fake_answer(1, 300, 2);
-    ask(3, "a.test");
+    attempt(3, "a.test");
     assert_int_equal(reply_number(3), 2);
     assert_int_equal(reply_ttl(3), 300);
     assert_int_equal(count(&story.counters->prefetch[LABEL_PREFETCH_REFRESHED][0]), 0);
@@ -238,7 +238,7 @@ static void what_is_being_fetched_anew_is_not_asked_for_twice(void **state)
     pass_ns(270 * NS_PER_S);
     struct question_key key = {.size = 11, .bytes = "\1a\4test\0\0\1\1"};
     assert_true(forwarder_refresh(&story.forwarder, &key));
-    ask(1, "a.test");
+    attempt(1, "a.test");
     assert_int_equal(reply_number(1), 1);
     assert_int_equal(fake_pool.count, 2);
     end();
@@ -250,7 +250,7 @@ static void a_fetch_that_fails_leaves_the_answer_to_its_end(void **state)
     begin();
     keep("a.test", 300);
     pass_ns(270 * NS_PER_S);
-    ask(1, "a.test");
+    attempt(1, "a.test");
     fake_answer_rcode(1, DNS_RCODE_SERVFAIL);
     pass_ns(29 * NS_PER_S);
     ask_edns(2, "a.test");
@@ -271,14 +271,14 @@ static void a_refresh_is_for_the_cache_alone(void **state)
     assert_true(fake_pool.asked[1]->background);
     assert_false(forwarder_refresh(&story.forwarder, &key)); /* it is being done */
     fake_answer(1, 300, 2);
-    ask(1, "a.test");
+    attempt(1, "a.test");
     assert_int_equal(reply_number(1), 2);
     assert_int_equal(count(&story.counters->prefetch[LABEL_PREFETCH_REFRESHED][0]), 1);
 
     assert_true(forwarder_refresh(&story.forwarder, &key));
     fake_fail(2, EXCHANGE_TIMED_OUT);
     assert_int_equal(count(&story.counters->prefetch[LABEL_PREFETCH_FAILED][0]), 1);
-    ask(2, "a.test");
+    attempt(2, "a.test");
     assert_int_equal(reply_number(2), 2);
     end();
 }
@@ -301,11 +301,11 @@ static void the_largest_answer_is_kept_and_given(void **state)
 {
     (void)state;
     begin();
-    ask(0, "large.test");
+    attempt(0, "large.test");
     answer_large(0, 240);
     size_t size = story.transport.clients[0].size;
     assert_true(size > 60000);
-    ask(1, "large.test");
+    attempt(1, "large.test");
     assert_int_equal(fake_pool.count, 1);
     assert_int_equal(story.transport.clients[1].size, size);
     assert_memory_equal(reply_bytes(1) + 2, reply_bytes(0) + 2, size - 2);

@@ -6,10 +6,10 @@ static void who_asks_the_same_waits_with_the_others(void **state)
     (void)state;
     struct edns edns;
     begin();
-    ask(1, "a.test");
-    ask(2, "A.TEST");
+    attempt(1, "a.test");
+    attempt(2, "A.TEST");
     ask_edns(3, "a.Test");
-    ask(1, "a.test"); /* the same client, once more */
+    attempt(1, "a.test"); /* the same client, once more */
     assert_int_equal(fake_pool.count, 1);
     assert_int_equal(count(&story.counters->merged[0][0]), 3);
     assert_int_equal(count(&story.counters->cache_misses[0][0]), 4);
@@ -31,8 +31,8 @@ static void another_question_is_asked_by_itself(void **state)
 {
     (void)state;
     begin();
-    ask(1, "a.test");
-    ask(2, "b.test");
+    attempt(1, "a.test");
+    attempt(2, "b.test");
     ask_flags(3, "a.test", DNS_RD | DNS_CD);
     ask_flags(4, "a.test", DNS_RD | DNS_AD);
     ask_flags(5, "a.test", 0);
@@ -51,9 +51,9 @@ static void a_client_that_leaves_takes_nothing_from_the_others(void **state)
 {
     (void)state;
     begin();
-    ask(1, "a.test");
-    ask(2, "a.test");
-    ask(3, "a.test");
+    attempt(1, "a.test");
+    attempt(2, "a.test");
+    attempt(3, "a.test");
     leave(1); /* whose question it was */
     leave(3);
     fake_answer(0, 300, 9);
@@ -67,10 +67,10 @@ static void when_all_have_left_the_answer_is_kept(void **state)
 {
     (void)state;
     begin();
-    ask(1, "a.test");
+    attempt(1, "a.test");
     leave(1);
     fake_answer(0, 300, 9);
-    ask(2, "a.test");
+    attempt(2, "a.test");
     assert_int_equal(reply_number(2), 9);
     assert_int_equal(fake_pool.count, 1);
     end();
@@ -80,7 +80,7 @@ static void a_failure_is_everybodys(void **state)
 {
     (void)state;
     begin();
-    for (uint32_t client = 0; client < 5; client++) ask(client, "a.test");
+    for (uint32_t client = 0; client < 5; client++) attempt(client, "a.test");
     fake_fail(0, EXCHANGE_UNREACHABLE);
     for (uint32_t client = 0; client < 5; client++) assert_int_equal(reply_rcode(client), DNS_RCODE_SERVFAIL);
     assert_int_equal(count(&story.counters->in_flight[0][0]), 0);
@@ -92,12 +92,12 @@ static void a_question_is_modest_while_its_client_has_few(void **state)
     (void)state;
     static const char *const names[] = {"a.test", "b.test", "c.test", "d.test", "e.test"};
     begin();
-    for (int i = 0; i < 5; i++) ask(1, names[i]);
-    for (unsigned i = 0; i < 5; i++) assert_int_equal(fake_pool.asked[i]->modest, i < 4);
+    for (int i = 0; i < 5; i++) attempt(1, names[i]);
+    for (unsigned i = 0; i < 5; i++) assert_int_equal(fake_pool.asked[i]->light, i < 4);
     fake_answer(0, 300, 1);
     fake_answer(1, 300, 1); /* three are left */
-    ask(1, "f.test");
-    assert_true(fake_pool.asked[5]->modest);
+    attempt(1, "f.test");
+    assert_true(fake_pool.asked[5]->light);
     end();
 }
 
@@ -106,11 +106,11 @@ static void and_so_is_one_that_somebody_modest_waits_for(void **state)
     (void)state;
     static const char *const names[] = {"a.test", "b.test", "c.test", "d.test", "e.test"};
     begin();
-    for (int i = 0; i < 5; i++) ask(1, names[i]);
-    assert_false(fake_pool.asked[4]->modest);
-    ask(2, "e.test");
+    for (int i = 0; i < 5; i++) attempt(1, names[i]);
+    assert_false(fake_pool.asked[4]->light);
+    attempt(2, "e.test");
     assert_int_equal(fake_pool.count, 5);
-    assert_true(fake_pool.asked[4]->modest);
+    assert_true(fake_pool.asked[4]->light);
     end();
 }
 
@@ -120,7 +120,7 @@ static void who_asks_while_a_refresh_is_in_flight_waits_for_that(void **state)
     begin();
     struct question_key key = {.size = 11, .bytes = "\1a\4test\0\0\1\1"};
     assert_true(forwarder_refresh(&story.forwarder, &key));
-    ask(1, "a.test");
+    attempt(1, "a.test");
     assert_int_equal(fake_pool.count, 1);
     fake_answer(0, 300, 9);
     assert_int_equal(reply_number(1), 9);
@@ -132,7 +132,7 @@ static void what_is_in_flight_is_not_refreshed(void **state)
     (void)state;
     begin();
     struct question_key key = {.size = 11, .bytes = "\1a\4test\0\0\1\1"};
-    ask(1, "a.test");
+    attempt(1, "a.test");
     assert_false(forwarder_refresh(&story.forwarder, &key));
     assert_int_equal(fake_pool.count, 1);
     fake_answer(0, 300, 9);
@@ -147,7 +147,7 @@ static void a_refresh_has_its_bound_too(void **state)
     options.forwarder.max_queries = 1;
     begin_with(&options);
     struct question_key key = {.size = 11, .bytes = "\1b\4test\0\0\1\1"};
-    ask(1, "a.test");
+    attempt(1, "a.test");
     assert_false(forwarder_refresh(&story.forwarder, &key));
     end();
 }
@@ -156,9 +156,9 @@ static void who_comes_after_the_answer_asks_anew(void **state)
 {
     (void)state;
     begin();
-    ask(1, "a.test");
+    attempt(1, "a.test");
     fake_answer(0, 0, 1); /* not kept */
-    ask(2, "a.test");
+    attempt(2, "a.test");
     assert_int_equal(fake_pool.count, 2);
     fake_answer(1, 0, 2);
     assert_int_equal(reply_number(1), 1);
@@ -172,17 +172,17 @@ static void those_who_wait_are_bounded(void **state)
     struct story_options options = usual_story();
     options.forwarder.max_queries = 4;
     begin_with(&options);
-    for (uint32_t i = 0; i < 4 * WAITERS_PER_QUERY; i++) ask(1, "a.test");
+    for (uint32_t i = 0; i < 4 * WAITERS_PER_QUERY; i++) attempt(1, "a.test");
     assert_int_equal(replies(1), 0);
     ask_edns(2, "a.test");
     assert_int_equal(reply_rcode(2), DNS_RCODE_SERVFAIL);
     assert_int_equal(reply_error_code(2), DNS_EDE_OTHER);
     assert_int_equal(count(&story.counters->overloaded[0][0]), 1);
-    ask(3, "b.test"); /* no room to wait: but what was asked is kept when it comes */
+    attempt(3, "b.test"); /* no room to wait: but what was asked is kept when it comes */
     assert_int_equal(reply_rcode(3), DNS_RCODE_SERVFAIL);
     fake_answer(0, 300, 9);
     assert_int_equal(replies(1), 4 * WAITERS_PER_QUERY);
-    ask(2, "a.test");
+    attempt(2, "a.test");
     assert_int_equal(reply_number(2), 9);
     end();
 }

@@ -7,7 +7,7 @@ enum { PATIENCE_MS = 1800, STALE_TTL_S = 30 };
 static void begin_expired_with(const struct story_options *options, uint32_t ttl)
 {
     begin_with(options);
-    ask(0, "a.test");
+    attempt(0, "a.test");
     fake_answer(0, ttl, 1);
     pass_ns(ttl * NS_PER_S);
 }
@@ -86,7 +86,7 @@ static void without_edns_nothing_says_that_it_is_stale(void **state)
     (void)state;
     struct edns edns;
     begin_expired();
-    ask(1, "a.test");
+    attempt(1, "a.test");
     pass_ms(PATIENCE_MS);
     assert_int_equal(reply_number(1), 1);
     assert_false(reply_edns(1, &edns));
@@ -113,7 +113,7 @@ static void who_knows_that_upstream_is_down_does_not_wait(void **state)
     assert_stale(1);
     assert_int_equal(fake_pool.count, 2); /* it is asked all the same, and answers when it is back */
     fake_answer(1, 300, 2);
-    ask(2, "a.test");
+    attempt(2, "a.test");
     assert_int_equal(reply_number(2), 2);
     end();
 }
@@ -123,7 +123,7 @@ static void a_name_never_heard_of_waits_also_while_upstream_is_down(void **state
     (void)state;
     begin_expired();
     fake_pool.down = true;
-    ask(1, "b.test");
+    attempt(1, "b.test");
     pass_ms(PATIENCE_MS);
     assert_int_equal(replies(1), 0);
     fake_fail(1, EXCHANGE_UNREACHABLE);

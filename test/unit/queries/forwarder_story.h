@@ -106,11 +106,11 @@ static inline uint64_t count_source(unsigned source)
 /* ---- clients ---- */
 
 /* The client begins one more query. */
-static inline struct asking begin_asking(uint32_t number)
+static inline struct requester begin_asking(uint32_t number)
 {
     struct fake_client *client = &story.transport.clients[number];
     client->begun++;
-    return (struct asking){
+    return (struct requester){
         .transport = &story.transport.transport,
         .client = {number, 1},
         .address = &story.addresses[number],
@@ -120,10 +120,10 @@ static inline struct asking begin_asking(uint32_t number)
 /* Hands the packet in story.query over as a client's. */
 static inline void send_query(uint32_t client)
 {
-    const struct asking asking = begin_asking(client);
+    const struct requester requester = begin_asking(client);
     uint8_t *message = malloc(story.query.size); /* exactly as long, and gone when the forwarder returns */
     memcpy(message, story.query.bytes, story.query.size);
-    forwarder_handle(&story.forwarder, &asking, message, story.query.size);
+    forwarder_handle(&story.forwarder, &requester, message, story.query.size);
     free(message);
 }
 
@@ -135,7 +135,7 @@ static inline void ask_flags(uint32_t client, const char *name, unsigned flags)
     send_query(client);
 }
 
-static inline void ask(uint32_t client, const char *name)
+static inline void attempt(uint32_t client, const char *name)
 {
     ask_flags(client, name, DNS_RD);
 }
@@ -171,7 +171,7 @@ static inline const uint8_t *reply_bytes(uint32_t client)
 }
 
 /* The record at `place` of the client's last reply; false where there is none. OPT comes last. */
-static inline bool reply_record(uint32_t client, unsigned place, struct record *ret_record)
+static inline bool reply_record(uint32_t client, unsigned deps, struct record *ret_record)
 {
     const uint8_t *bytes = reply_bytes(client);
     struct reader reader = {.message = bytes, .size = story.transport.clients[client].size, .at = DNS_HEADER_BYTES};
@@ -184,7 +184,7 @@ static inline bool reply_record(uint32_t client, unsigned place, struct record *
     for (unsigned i = 0; i < records; i++) {
         reader_record(&reader, ret_record);
         assert_false(reader.failed);
-        if (i == place) return true;
+        if (i == deps) return true;
     }
     assert_int_equal(reader.at, reader.size);
     return false;

@@ -5,7 +5,7 @@ static void a_question_goes_upstream_and_its_answer_comes_back(void **state)
 {
     (void)state;
     begin();
-    ask(3, "www.Example.COM");
+    attempt(3, "www.Example.COM");
     assert_int_equal(fake_pool.count, 1);
     assert_int_equal(replies(3), 0);
     assert_memory_equal(fake_pool.asked[0]->key.bytes, "\3www\7example\3com", 17);
@@ -31,7 +31,7 @@ static void opt_is_in_the_reply_only_where_it_was_in_the_query(void **state)
     struct edns edns;
     begin();
     ask_edns(0, "a.test");
-    ask(1, "a.test");
+    attempt(1, "a.test");
     ask_edns_flags(2, "a.test", 0x8000);
     fake_answer(0, 300, 1);
     fake_answer(1, 300, 2);
@@ -140,13 +140,13 @@ static void a_message_too_long_is_a_form_error(void **state)
     begin();
     packet_header(&story.query, 7, DNS_RD);
     packet_question(&story.query, "a.test", DNS_TYPE_A);
-    struct asking asking = begin_asking(7);
-    forwarder_handle_too_long(&story.forwarder, &asking, story.query.bytes, story.query.size);
+    struct requester requester = begin_asking(7);
+    forwarder_handle_too_long(&story.forwarder, &requester, story.query.bytes, story.query.size);
     assert_refused(7, DNS_RCODE_FORMERR, LABEL_INVALID_TOO_LONG);
 
     story.query.bytes[2] |= 0x80; /* QR */
-    asking = begin_asking(7);
-    forwarder_handle_too_long(&story.forwarder, &asking, story.query.bytes, story.query.size);
+    requester = begin_asking(7);
+    forwarder_handle_too_long(&story.forwarder, &requester, story.query.bytes, story.query.size);
     assert_true(story.transport.clients[7].aborted);
     end();
 }
@@ -158,15 +158,15 @@ static void who_may_not_ask_is_refused_and_told_why(void **state)
     packet_header(&story.query, 7, DNS_RD);
     packet_question(&story.query, "a.test", DNS_TYPE_A);
     packet_opt(&story.query, 0, "", 0);
-    struct asking asking = begin_asking(7);
-    forwarder_handle_prohibited(&story.forwarder, &asking, story.query.bytes, story.query.size);
+    struct requester requester = begin_asking(7);
+    forwarder_handle_prohibited(&story.forwarder, &requester, story.query.bytes, story.query.size);
     assert_int_equal(reply_rcode(7), DNS_RCODE_REFUSED);
     assert_int_equal(reply_error_code(7), DNS_EDE_PROHIBITED);
     assert_int_equal(fake_pool.count, 0);
 
     story.query.bytes[2] |= 0x80; /* QR */
-    asking = begin_asking(7);
-    forwarder_handle_prohibited(&story.forwarder, &asking, story.query.bytes, story.query.size);
+    requester = begin_asking(7);
+    forwarder_handle_prohibited(&story.forwarder, &requester, story.query.bytes, story.query.size);
     assert_true(story.transport.clients[7].aborted);
     end();
 }
@@ -197,7 +197,7 @@ static void over_the_limit_is_refused_and_told_why(void **state)
     ask_flags(3, "d.test", DNS_QR); /* the limit is no excuse */
     assert_true(story.transport.clients[3].aborted);
     pass_ms(1000);
-    ask(4, "d.test");
+    attempt(4, "d.test");
     assert_int_equal(fake_pool.count, 3);
     end();
 }
@@ -242,14 +242,14 @@ static void who_asks_much_leaves_room_for_others(void **state)
     struct story_options options = usual_story();
     options.forwarder.max_queries = 8;
     begin_with(&options);
-    for (int i = 0; i < 7; i++) ask(1, names[i]);
+    for (int i = 0; i < 7; i++) attempt(1, names[i]);
     assert_int_equal(fake_pool.count, 6); /* three quarters */
     assert_int_equal(replies(1), 1);
     assert_int_equal(reply_rcode(1), DNS_RCODE_SERVFAIL);
-    ask(1, names[0]); /* waits with himself: that takes no room */
+    attempt(1, names[0]); /* waits with himself: that takes no room */
     assert_int_equal(replies(1), 1);
-    ask(2, names[6]);
-    ask(3, names[7]);
+    attempt(2, names[6]);
+    attempt(3, names[7]);
     assert_int_equal(fake_pool.count, 8);
     assert_int_equal(replies(2) + replies(3), 0);
     end();
@@ -262,7 +262,7 @@ static void a_failure_is_servfail_with_its_reason(void **state)
     ask_edns(0, "a.test");
     ask_edns(1, "b.test");
     ask_edns(2, "c.test");
-    ask(3, "d.test");
+    attempt(3, "d.test");
     fake_fail(0, EXCHANGE_TIMED_OUT);
     fake_fail(1, EXCHANGE_UNREACHABLE);
     fake_fail(2, EXCHANGE_FAULTY);
@@ -282,8 +282,8 @@ static void a_client_that_left_gets_nothing(void **state)
 {
     (void)state;
     begin();
-    ask(0, "a.test");
-    ask(1, "b.test");
+    attempt(0, "a.test");
+    attempt(1, "b.test");
     leave(0);
     leave(1);
     fake_answer(0, 300, 1);
@@ -298,11 +298,11 @@ static void without_memory_for_a_reply_the_query_ends_all_the_same(void **state)
 {
     (void)state;
     begin();
-    ask(0, "a.test");
+    attempt(0, "a.test");
     story.transport.short_of_memory = true;
     fake_answer(0, 300, 1);
     assert_int_equal(story.transport.clients[0].ended, 1);
-    ask(1, "a.test"); /* cached, but there is no room to say so: it waits like any other */
+    attempt(1, "a.test"); /* cached, but there is no room to say so: it waits like any other */
     ask_odd(2, DNS_RD, DNS_TYPE_ANY, DNS_CLASS_IN);
     ask_odd(3, DNS_RD, DNS_TYPE_AXFR, DNS_CLASS_IN);
     assert_int_equal(story.transport.clients[2].ended, 1);
@@ -320,9 +320,9 @@ static void what_is_too_long_is_limited_like_any_other(void **state)
     options.ratelimit.queries_per_s = 1;
     options.ratelimit.burst = 1;
     begin_with(&options);
-    ask(1, "a.test");
-    struct asking asking = begin_asking(1);
-    forwarder_handle_too_long(&story.forwarder, &asking, story.query.bytes, story.query.size);
+    attempt(1, "a.test");
+    struct requester requester = begin_asking(1);
+    forwarder_handle_too_long(&story.forwarder, &requester, story.query.bytes, story.query.size);
     assert_int_equal(reply_rcode(1), DNS_RCODE_REFUSED);
     assert_int_equal(count(&story.counters->rate_limited[0][0]), 1);
     end();
@@ -332,9 +332,9 @@ static void what_is_in_flight_at_the_end_is_dropped(void **state)
 {
     (void)state;
     begin();
-    ask(0, "a.test");
-    ask(1, "a.test");
-    ask(2, "b.test");
+    attempt(0, "a.test");
+    attempt(1, "a.test");
+    attempt(2, "b.test");
     end(); /* sees that each was cancelled */
     assert_int_equal(fake_pool.count, 2);
 }

@@ -21,10 +21,10 @@ static void begin_bounded(const struct bounds *bounds)
 }
 
 /* The TTL at `place` of the client's last reply. */
-static uint32_t told(uint32_t client, unsigned place)
+static uint32_t told(uint32_t client, unsigned deps)
 {
     struct record record;
-    assert_true(reply_record(client, place, &record));
+    assert_true(reply_record(client, deps, &record));
     return record.ttl;
 }
 
@@ -33,7 +33,7 @@ static void assert_told(uint32_t at_first, uint32_t later_s)
 {
     assert_int_equal(told(0, 0), at_first);
     pass_ns(later_s * NS_PER_S);
-    ask(1, "a.test");
+    attempt(1, "a.test");
     assert_int_equal(replies(1), 1);
     assert_int_equal(told(1, 0), at_first - later_s);
     end();
@@ -46,12 +46,12 @@ static void a_ttl_under_the_least_is_raised_and_counts_down_from_there(void **st
     static const uint32_t ttls[] = {0, 1, 59, 60};
     for (size_t i = 0; i < sizeof ttls / sizeof *ttls; i++) {
         begin_bounded(&bounds);
-        ask(0, "a.test");
+        attempt(0, "a.test");
         fake_answer(0, ttls[i], 1);
         assert_told(60, 40);
     }
     begin_bounded(&bounds);
-    ask(0, "a.test");
+    attempt(0, "a.test");
     fake_answer(0, 61, 1);
     assert_told(61, 40);
 }
@@ -80,7 +80,7 @@ static void no_ttl_is_above_the_largest(void **state)
     (void)state;
     const struct bounds bounds = {0, 60000, usual.negative_ms};
     begin_bounded(&bounds);
-    ask(0, "a.test");
+    attempt(0, "a.test");
     struct packet *packet = fake_packet(0, DNS_RD);
     packet_a(packet, DNS_ANSWER, 604800);
     packet_a(packet, DNS_ANSWER, 61);
@@ -88,7 +88,7 @@ static void no_ttl_is_above_the_largest(void **state)
     assert_int_equal(told(0, 1), 60);
     assert_told(60, 45);
     begin_bounded(&bounds); /* kept for its own, smaller TTL; the other goes out no larger all the same */
-    ask(0, "a.test");
+    attempt(0, "a.test");
     packet = fake_packet(0, DNS_RD);
     packet_a(packet, DNS_ANSWER, 30);
     packet_a(packet, DNS_ANSWER, 604800);
@@ -102,7 +102,7 @@ static void the_largest_wins_over_the_least(void **state)
     (void)state;
     const struct bounds bounds = {60000, 10000, usual.negative_ms};
     begin_bounded(&bounds);
-    ask(0, "a.test");
+    attempt(0, "a.test");
     fake_answer(0, 300, 1);
     assert_told(10, 8);
 }
@@ -121,7 +121,7 @@ static void a_negative_answer_is_told_for_as_long_as_it_is_kept(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         for (unsigned rcode = 0; rcode <= DNS_RCODE_NXDOMAIN; rcode += DNS_RCODE_NXDOMAIN) {
             begin_bounded(&cases[i].bounds);
-            ask(0, "a.test");
+            attempt(0, "a.test");
             fake_answer_soa(0, rcode, cases[i].ttl, cases[i].minimum);
             assert_told(cases[i].told, 10);
         }
@@ -133,7 +133,7 @@ static void whole_seconds_are_told_and_never_more_than_are_left(void **state)
     (void)state;
     const struct bounds bounds = {2900, 2900, usual.negative_ms};
     begin_bounded(&bounds);
-    ask(0, "a.test");
+    attempt(0, "a.test");
     fake_answer(0, 300, 1);
     assert_told(2, 1);
 }
@@ -143,11 +143,11 @@ static void what_is_not_kept_is_told_as_it_came(void **state)
     (void)state;
     const struct bounds bounds = {60000, 120000, usual.negative_ms};
     begin_bounded(&bounds);
-    ask(0, "a.test");
+    attempt(0, "a.test");
     packet_a(fake_packet(0, DNS_RD | DNS_TC), DNS_ANSWER, 5);
     fake_answer_packet(0);
     assert_int_equal(told(0, 0), 5);
-    ask(0, "b.test");
+    attempt(0, "b.test");
     packet_a(fake_packet(1, DNS_RD), DNS_ANSWER, 0x80000000); /* no TTL at all */
     fake_answer_packet(1);
     assert_int_equal(told(0, 0), 0x80000000);

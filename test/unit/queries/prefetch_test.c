@@ -31,9 +31,9 @@ static void make_top(unsigned names, uint32_t ttl)
 {
     char text[16];
     for (unsigned i = 0; i < names; i++) {
-        ask(0, name_of(i, text));
+        attempt(0, name_of(i, text));
         fake_answer(fake_pool.count - 1, ttl, 1);
-        for (int again = 0; again < 3; again++) ask(0, text);
+        for (int again = 0; again < 3; again++) attempt(0, text);
     }
     assert_int_equal(fake_pool.count, names);
 }
@@ -81,7 +81,7 @@ static void a_top_name_is_fetched_anew_shortly_before_its_end(void **state)
     assert_int_equal(pass_answering(260 * NS_PER_S, TTL_S), 0);
     assert_int_equal(pass_answering(10 * NS_PER_S, TTL_S), 1);
     assert_int_equal(count(&story.counters->prefetch[LABEL_PREFETCH_REFRESHED][0]), 1);
-    ask(1, "n0.test");
+    attempt(1, "n0.test");
     assert_int_equal(reply_number(1), 2);
     end();
 }
@@ -93,7 +93,7 @@ static void it_goes_on_with_nobody_asking(void **state)
     make_top(1, 3);
     unsigned refreshes = pass_answering(60 * NS_PER_S, 3);
     assert_in_range(refreshes, 60 / 3, 60 * 10 / 17 + 1); /* each 1 to 1.3 s before the end of 3 s */
-    ask(1, "n0.test");
+    attempt(1, "n0.test");
     assert_int_equal(replies(1), 1); /* at whatever moment */
     end();
 }
@@ -104,7 +104,7 @@ static void a_name_asked_once_is_not(void **state)
     char text[16];
     begin_top(50);
     for (unsigned i = 0; i < 100; i++) {
-        ask(0, name_of(i, text));
+        attempt(0, name_of(i, text));
         fake_answer(i, 3, 1);
     }
     assert_int_equal(pass_answering(10 * NS_PER_S, 3), 0);
@@ -201,7 +201,7 @@ static void without_a_cache_nothing_is_refreshed(void **state)
     begin_with(&options);
     prefetch_init(&prefetch, &story.forwarder, 0, 1);
     for (unsigned i = 0; i < 5; i++) {
-        ask(0, "a.test");
+        attempt(0, "a.test");
         fake_answer(i, 3, 1);
     }
     assert_int_equal(pass_answering(10 * NS_PER_S, 3), 0);
@@ -218,7 +218,7 @@ static void one_that_clients_asked_for_costs_nothing(void **state)
     make_top(60, 3);
     for (int round = 0; round < 5; round++) {
         assert_int_equal(pass_answering(2 * NS_PER_S, 3), 60);
-        for (unsigned i = 0; i < 60; i++) ask(0, name_of(i, text));
+        for (unsigned i = 0; i < 60; i++) attempt(0, name_of(i, text));
     }
     assert_int_equal(over_share(), 0);
     end();

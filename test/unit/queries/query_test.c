@@ -68,9 +68,9 @@ static bool wait_with(struct query *query, uint32_t client, char letter, bool ed
                                       .class = DNS_CLASS_IN,
                                       .edns = edns};
     const struct address address = {.ip = {[10] = 0xff, [11] = 0xff, [15] = (uint8_t)client}};
-    const struct asking asking = {&story.transport.transport, {client, 1}, &address};
+    const struct requester requester = {&story.transport.transport, {client, 1}, &address};
     story.transport.clients[client].begun++;
-    return queries_wait(&story.queries, query, &asking, &question, NOW_NS);
+    return queries_wait(&story.queries, query, &requester, &question, NOW_NS);
 }
 
 /* The answer to `letter`, with an A record and as many octets of another as make the message so long. */

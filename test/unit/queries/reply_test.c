@@ -30,9 +30,9 @@ static int teardown(void **state)
     return 0;
 }
 
-static struct asking asking(void)
+static struct requester requester(void)
 {
-    return (struct asking){.transport = &story.transport.transport, .client = {1, 1}};
+    return (struct requester){.transport = &story.transport.transport, .client = {1, 1}};
 }
 
 static struct question question(bool edns)
@@ -79,7 +79,7 @@ static size_t begin_answer(unsigned rcode, uint8_t **ret_reply)
     packet_question(&story.packet, "a.test", DNS_TYPE_A);
     if (rcode == 0) packet_a(&story.packet, DNS_ANSWER, 300);
     assert_int_equal(answer_parse(story.packet.bytes, story.packet.size, &key, bytes, &answer), ANSWER_GOOD);
-    *ret_reply = story.transport.transport.begin_reply(&story.transport.transport, asking().client,
+    *ret_reply = story.transport.transport.begin_reply(&story.transport.transport, requester().client,
                                                        answer.size + EDNS_REPLY_MAX);
     memcpy(*ret_reply, answer.bytes, answer.size);
     free(bytes);
@@ -99,12 +99,12 @@ static void assert_ends_with_keepalive(void)
 static void an_answer_becomes_the_askers_reply(void **state)
 {
     (void)state;
-    const struct asking who = asking();
+    const struct requester who = requester();
     const struct question asked = question(true);
-    const struct asker asker = asker_of(&asked);
+    const struct reply_profile profile = reply_profile_of(&asked);
     uint8_t *reply;
     size_t size = begin_answer(0, &reply);
-    assert_true(reply_finish(story.counters, &who, reply, size, &asker, asked.name, as_is));
+    assert_true(reply_finish(story.counters, &who, reply, size, &profile, asked.name, as_is));
     assert_int_equal(client()->ended, 1);
     assert_int_equal(message_id(client()->reply), 77);
     assert_int_equal(message_flags(client()->reply), DNS_QR | DNS_RD | DNS_CD | DNS_RA);
@@ -116,15 +116,15 @@ static void an_answer_becomes_the_askers_reply(void **state)
 static void its_rcode_is_counted(void **state)
 {
     (void)state;
-    const struct asking who = asking();
+    const struct requester who = requester();
     const struct question asked = question(false);
-    const struct asker asker = asker_of(&asked);
+    const struct reply_profile profile = reply_profile_of(&asked);
     static const unsigned rcodes[] = {DNS_RCODE_NXDOMAIN, DNS_RCODE_SERVFAIL, DNS_RCODE_REFUSED};
     static const unsigned labels[] = {LABEL_RCODE_NXDOMAIN, LABEL_RCODE_SERVFAIL, LABEL_RCODE_REFUSED};
     for (unsigned i = 0; i < 3; i++) {
         uint8_t *reply;
         size_t size = begin_answer(rcodes[i], &reply);
-        assert_true(reply_finish(story.counters, &who, reply, size, &asker, asked.name, as_is));
+        assert_true(reply_finish(story.counters, &who, reply, size, &profile, asked.name, as_is));
         assert_int_equal(responses(labels[i]), 1);
     }
 }
@@ -132,14 +132,14 @@ static void its_rcode_is_counted(void **state)
 static void bytes_that_are_no_answers_end_nothing(void **state)
 {
     (void)state;
-    const struct asking who = asking();
+    const struct requester who = requester();
     const struct question asked = question(false);
-    const struct asker asker = asker_of(&asked);
+    const struct reply_profile profile = reply_profile_of(&asked);
     uint8_t *reply;
     size_t size = begin_answer(0, &reply);
     reply[size - 1] = 200; /* more TTLs than there is room for */
-    assert_false(reply_finish(story.counters, &who, reply, size, &asker, asked.name, as_is));
-    assert_false(reply_finish(story.counters, &who, reply, 0, &asker, asked.name, as_is));
+    assert_false(reply_finish(story.counters, &who, reply, size, &profile, asked.name, as_is));
+    assert_false(reply_finish(story.counters, &who, reply, 0, &profile, asked.name, as_is));
     assert_int_equal(client()->ended, 0);
     assert_int_equal(responses(LABEL_RCODE_NOERROR), 0);
 }
@@ -147,7 +147,7 @@ static void bytes_that_are_no_answers_end_nothing(void **state)
 static void any_is_answered(void **state)
 {
     (void)state;
-    const struct asking who = asking();
+    const struct requester who = requester();
     const struct question asked = question(true);
     reply_any(story.counters, &who, &asked);
     assert_int_equal(message_count(client()->reply, DNS_ANSWER), 1);
@@ -162,7 +162,7 @@ static void an_error_repeats_what_was_sound_of_the_question(void **state)
 {
     (void)state;
     static const struct answer_error error = {DNS_RCODE_REFUSED, DNS_EDE_PROHIBITED, "because", 0};
-    const struct asking who = asking();
+    const struct requester who = requester();
     struct question asked = question(true);
     assert_true(reply_error(story.counters, &who, &asked, &error));
     assert_int_equal(message_flags(client()->reply) & DNS_RCODE, DNS_RCODE_REFUSED);
@@ -182,7 +182,7 @@ static void the_longest_error_fits(void **state)
     (void)state;
     static const struct answer_error error = {DNS_RCODE_SERVFAIL, DNS_EDE_OTHER,
                                               "0123456789012345678901234567890123456789012345678901234567890123", 0};
-    const struct asking who = asking();
+    const struct requester who = requester();
     struct packet *packet = &story.packet;
     packet_header(packet, 0, 0);
     packet_long_name(packet, DNS_NAME_MAX);
@@ -198,7 +198,7 @@ static void an_error_of_our_own_is_counted_as_answered_here(void **state)
 {
     (void)state;
     static const struct answer_error error = {.rcode = DNS_RCODE_NOTIMP, .ede_code = DNS_EDE_NONE};
-    const struct asking who = asking();
+    const struct requester who = requester();
     const struct question asked = question(false);
     reply_local(story.counters, &who, &asked, &error);
     assert_int_equal(responses(LABEL_RCODE_NOTIMP), 1);
@@ -211,7 +211,7 @@ static void who_has_gone_is_dropped_whatever_he_was_to_get(void **state)
 {
     (void)state;
     static const struct answer_error error = {.rcode = DNS_RCODE_NOTIMP, .ede_code = DNS_EDE_NONE};
-    const struct asking who = asking();
+    const struct requester who = requester();
     const struct question asked = question(false);
     client()->gone = true;
     assert_false(reply_error(story.counters, &who, &asked, &error));
@@ -226,7 +226,7 @@ static void without_room_the_query_is_over_all_the_same(void **state)
 {
     (void)state;
     static const struct answer_error error = {.rcode = DNS_RCODE_NOTIMP, .ede_code = DNS_EDE_NONE};
-    const struct asking who = asking();
+    const struct requester who = requester();
     const struct question asked = question(false);
     story.transport.short_of_memory = true;
     assert_false(reply_error(story.counters, &who, &asked, &error));
@@ -238,7 +238,7 @@ static void without_room_the_query_is_over_all_the_same(void **state)
 static void a_drop_has_its_reason(void **state)
 {
     (void)state;
-    const struct asking who = asking();
+    const struct requester who = requester();
     reply_drop(story.counters, &who, LABEL_DROPPED_RATE);
     assert_int_equal(client()->ended, 1);
     assert_int_equal(client()->replies, 0);
@@ -249,7 +249,7 @@ static void a_drop_has_its_reason(void **state)
 static void what_was_no_query_closes_the_connection(void **state)
 {
     (void)state;
-    const struct asking who = asking();
+    const struct requester who = requester();
     reply_nothing_and_close(story.counters, &who);
     assert_int_equal(client()->ended, 1);
     assert_true(client()->aborted);

@@ -16,11 +16,11 @@ static void fixture_init(struct fixture *fixture, uint32_t sets)
     candidates_init(&fixture->candidates, fixture->cells, sets);
 }
 
-static uint32_t ask(struct fixture *fixture, uint64_t hash, unsigned times)
+static uint32_t query(struct fixture *fixture, uint64_t hash, unsigned times)
 {
-    uint32_t asks = 0;
-    while (times-- > 0) asks = candidates_ask(&fixture->candidates, hash);
-    return asks;
+    uint32_t queries = 0;
+    while (times-- > 0) queries = candidates_count(&fixture->candidates, hash);
+    return queries;
 }
 
 static void asks_are_counted(void **state)
@@ -28,9 +28,9 @@ static void asks_are_counted(void **state)
     (void)state;
     struct fixture fixture;
     fixture_init(&fixture, SETS_MAX);
-    for (uint32_t i = 1; i <= 1000; i++) assert_int_equal(ask(&fixture, 77, 1), i);
-    assert_int_equal(ask(&fixture, 78, 1), 1);
-    assert_int_equal(ask(&fixture, 77, 1), 1001);
+    for (uint32_t i = 1; i <= 1000; i++) assert_int_equal(query(&fixture, 77, 1), i);
+    assert_int_equal(query(&fixture, 78, 1), 1);
+    assert_int_equal(query(&fixture, 77, 1), 1001);
 }
 
 static void hash_zero_is_a_name_as_others(void **state)
@@ -38,7 +38,7 @@ static void hash_zero_is_a_name_as_others(void **state)
     (void)state;
     struct fixture fixture;
     fixture_init(&fixture, 1);
-    for (uint32_t i = 1; i <= 10; i++) assert_int_equal(ask(&fixture, 0, 1), i);
+    for (uint32_t i = 1; i <= 10; i++) assert_int_equal(query(&fixture, 0, 1), i);
 }
 
 /* What a sketch that adds up its collisions cannot promise. */
@@ -48,7 +48,7 @@ static void name_asked_once_counts_one_among_a_million(void **state)
     struct fixture fixture;
     struct random random = {1};
     fixture_init(&fixture, SETS_MAX);
-    for (unsigned i = 0; i < 1000000; i++) assert_int_equal(ask(&fixture, random_next(&random), 1), 1);
+    for (unsigned i = 0; i < 1000000; i++) assert_int_equal(query(&fixture, random_next(&random), 1), 1);
 }
 
 static void names_of_one_set_do_not_add_up(void **state)
@@ -56,8 +56,8 @@ static void names_of_one_set_do_not_add_up(void **state)
     (void)state;
     struct fixture fixture;
     fixture_init(&fixture, 1);
-    for (uint64_t i = 0; i < CANDIDATES_WAYS; i++) ask(&fixture, i, 10 + (unsigned)i);
-    for (uint64_t i = 0; i < CANDIDATES_WAYS; i++) assert_int_equal(ask(&fixture, i, 1), 11 + i);
+    for (uint64_t i = 0; i < CANDIDATES_WAYS; i++) query(&fixture, i, 10 + (unsigned)i);
+    for (uint64_t i = 0; i < CANDIDATES_WAYS; i++) assert_int_equal(query(&fixture, i, 1), 11 + i);
 }
 
 static void asked_once_gives_way_before_asked_twice(void **state)
@@ -65,11 +65,11 @@ static void asked_once_gives_way_before_asked_twice(void **state)
     (void)state;
     struct fixture fixture;
     fixture_init(&fixture, 1);
-    for (uint64_t i = 0; i < CANDIDATES_WAYS; i++) ask(&fixture, i, i == 3 ? 1 : 2);
-    ask(&fixture, 100, 1);
-    assert_int_equal(ask(&fixture, 100, 1), 2);
+    for (uint64_t i = 0; i < CANDIDATES_WAYS; i++) query(&fixture, i, i == 3 ? 1 : 2);
+    query(&fixture, 100, 1);
+    assert_int_equal(query(&fixture, 100, 1), 2);
     for (uint64_t i = 0; i < CANDIDATES_WAYS; i++)
-        if (i != 3) assert_int_equal(ask(&fixture, i, 1), 3);
+        if (i != 3) assert_int_equal(query(&fixture, i, 1), 3);
 }
 
 /* A set full of names once hot does not shut out one that is hot now. */
@@ -78,11 +78,11 @@ static void new_name_wears_down_the_lowest(void **state)
     (void)state;
     struct fixture fixture;
     fixture_init(&fixture, 1);
-    for (uint64_t i = 0; i < CANDIDATES_WAYS; i++) ask(&fixture, i, i == 5 ? 10 : 1000);
-    assert_int_equal(ask(&fixture, 100, 10), 1); /* 5 is down to 1, and then 100 has its place */
-    assert_int_equal(ask(&fixture, 100, 50), 51);
+    for (uint64_t i = 0; i < CANDIDATES_WAYS; i++) query(&fixture, i, i == 5 ? 10 : 1000);
+    assert_int_equal(query(&fixture, 100, 10), 1); /* 5 is down to 1, and then 100 has its place */
+    assert_int_equal(query(&fixture, 100, 50), 51);
     for (uint64_t i = 0; i < CANDIDATES_WAYS; i++)
-        if (i != 5) assert_int_equal(ask(&fixture, i, 1), 1001);
+        if (i != 5) assert_int_equal(query(&fixture, i, 1), 1001);
 }
 
 static void often_asked_is_counted_among_those_asked_once(void **state)
@@ -91,12 +91,12 @@ static void often_asked_is_counted_among_those_asked_once(void **state)
     struct fixture fixture;
     struct random random = {2};
     fixture_init(&fixture, SETS_MAX);
-    uint32_t asks = 0;
+    uint32_t queries = 0;
     for (unsigned i = 0; i < 100000; i++) {
-        ask(&fixture, random_next(&random), 1);
-        if (i % 1000 == 0) asks = ask(&fixture, 4711, 1);
+        query(&fixture, random_next(&random), 1);
+        if (i % 1000 == 0) queries = query(&fixture, 4711, 1);
     }
-    assert_in_range(asks, 80, 100);
+    assert_in_range(queries, 80, 100);
 }
 
 static void forgotten_begins_anew(void **state)
@@ -104,12 +104,12 @@ static void forgotten_begins_anew(void **state)
     (void)state;
     struct fixture fixture;
     fixture_init(&fixture, 1);
-    ask(&fixture, 1, 10);
-    ask(&fixture, 2, 10);
+    query(&fixture, 1, 10);
+    query(&fixture, 2, 10);
     candidates_forget(&fixture.candidates, 1);
     candidates_forget(&fixture.candidates, 3); /* not there */
-    assert_int_equal(ask(&fixture, 1, 1), 1);
-    assert_int_equal(ask(&fixture, 2, 1), 11);
+    assert_int_equal(query(&fixture, 1, 1), 1);
+    assert_int_equal(query(&fixture, 2, 1), 11);
 }
 
 static void halved_counts_sink_and_free_their_cell(void **state)
@@ -117,13 +117,13 @@ static void halved_counts_sink_and_free_their_cell(void **state)
     (void)state;
     struct fixture fixture;
     fixture_init(&fixture, 1);
-    ask(&fixture, 1, 41);
-    ask(&fixture, 2, 1);
+    query(&fixture, 1, 41);
+    query(&fixture, 2, 1);
     candidates_halve(&fixture.candidates, 1);
-    assert_int_equal(ask(&fixture, 1, 1), 21);
-    assert_int_equal(ask(&fixture, 2, 1), 1);
+    assert_int_equal(query(&fixture, 1, 1), 21);
+    assert_int_equal(query(&fixture, 2, 1), 1);
     candidates_halve(&fixture.candidates, 2);
-    assert_int_equal(ask(&fixture, 1, 1), 6);
+    assert_int_equal(query(&fixture, 1, 1), 6);
     candidates_halve(&fixture.candidates, 1000);
     for (unsigned i = 0; i < CANDIDATES_WAYS; i++) assert_int_equal(fixture.cells[i], 0);
 }
@@ -134,10 +134,10 @@ static void count_does_not_run_over_into_the_hash(void **state)
     struct fixture fixture;
     fixture_init(&fixture, 1);
     const uint64_t full = (UINT64_C(1) << 24) - 1;
-    ask(&fixture, 9, 1);
+    query(&fixture, 9, 1);
     fixture.cells[0] |= full;
-    assert_int_equal(ask(&fixture, 9, 1), full);
-    assert_int_equal(ask(&fixture, 9, 1), full);
+    assert_int_equal(query(&fixture, 9, 1), full);
+    assert_int_equal(query(&fixture, 9, 1), full);
 }
 
 int main(void)

@@ -127,7 +127,7 @@ static void *topnames_run(void *argument)
     for (unsigned step = 0; step < STEPS; step++) {
         uint64_t now_ns = START_NS + step * NS_PER_MS;
         unsigned name = (unsigned)(random_next(&runner->random) % (1 + random_next(&runner->random) % 3000));
-        topnames_ask(topnames, key_of(&key, "n", name), now_ns + NS_PER_S, now_ns);
+        topnames_count(topnames, key_of(&key, "n", name), now_ns + NS_PER_S, now_ns);
         if (step % 1000 == 0) topnames_list(topnames, names, 10);
         if (now_ns < next_ns) continue;
         size_t count = topnames_take_due(topnames, runner->number, THREADS, now_ns, due, 8, &next_ns);
@@ -149,7 +149,7 @@ static void topnames_stands_four_workers(void **state)
     run_all(topnames_run, topnames, &refreshes);
     struct topname names[400];
     assert_in_range(topnames_list(topnames, names, 400), 100, 300);
-    assert_true(names[0].asks > names[99].asks);
+    assert_true(names[0].queries > names[99].queries);
     assert_true(refreshes > 1000);
     topnames_free(topnames);
 }

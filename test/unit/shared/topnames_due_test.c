@@ -40,7 +40,7 @@ static void lifetime_under_a_second_is_not_refreshed(void **state)
     struct topnames *topnames = topnames_of(10);
     struct test_key key;
     ask_and_answer(topnames, "n", 1, NS_PER_S - 1);
-    topnames_ask(topnames, key_of(&key, "n", 1), START_NS + NS_PER_S, START_NS); /* it is known by now what it is */
+    topnames_count(topnames, key_of(&key, "n", 1), START_NS + NS_PER_S, START_NS); /* it is known by now what it is */
     for (unsigned i = 0; i < 20; i++) assert_int_equal(due_count(topnames, START_NS + i * NS_PER_S), 0);
     answer(topnames, "n", 1, 3 * NS_PER_S, START_NS + 20 * NS_PER_S);
     assert_int_equal(due_count(topnames, START_NS + 22 * NS_PER_S), 1);
@@ -84,7 +84,7 @@ static void due_tells_what_and_whether_somebody_asked(void **state)
     assert_false(due.asked);
 
     answer(topnames, "n", 1, 3 * NS_PER_S, START_NS + 2 * NS_PER_S);
-    ask(topnames, "n", 1, 1, START_NS + 3 * NS_PER_S);
+    query(topnames, "n", 1, 1, START_NS + 3 * NS_PER_S);
     assert_int_equal(take(topnames, START_NS + 4 * NS_PER_S, &due, NULL), 1);
     assert_true(due.asked);
     topnames_free(topnames);
@@ -97,14 +97,14 @@ static void due_by_the_answer_a_client_was_given(void **state)
     struct topnames *topnames = topnames_of(10);
     struct test_key key;
     answer(topnames, "n", 1, 100 * NS_PER_S, START_NS - 90 * NS_PER_S); /* not of the top then: ignored */
-    for (unsigned i = 0; i < 2; i++) topnames_ask(topnames, key_of(&key, "n", 1), START_NS + 10 * NS_PER_S, START_NS);
+    for (unsigned i = 0; i < 2; i++) topnames_count(topnames, key_of(&key, "n", 1), START_NS + 10 * NS_PER_S, START_NS);
     assert_int_equal(due_count(topnames, START_NS + 8700 * NS_PER_MS - 1), 0);
     assert_int_equal(due_count(topnames, START_NS + 9000 * NS_PER_MS), 1);
 
-    ask(topnames, "unknown", 1, 5, START_NS); /* nothing was said about its answer */
+    query(topnames, "unknown", 1, 5, START_NS); /* nothing was said about its answer */
     assert_int_equal(due_count(topnames, START_NS + 9500 * NS_PER_MS), 0);
 
-    for (unsigned i = 0; i < 2; i++) topnames_ask(topnames, key_of(&key, "over", 1), START_NS - 1, START_NS);
+    for (unsigned i = 0; i < 2; i++) topnames_count(topnames, key_of(&key, "over", 1), START_NS - 1, START_NS);
     assert_int_equal(due_count(topnames, START_NS), 1);
     topnames_free(topnames);
 }
@@ -191,7 +191,7 @@ static void top_name_never_runs_out(void **state)
     unsigned once = 0;
     unsigned refreshes = 0;
     due_count(topnames, now_ns);
-    ask(topnames, "top", 1, 50, now_ns);
+    query(topnames, "top", 1, 50, now_ns);
     answer(topnames, "top", 1, 3 * NS_PER_S, now_ns);
     while (now_ns < START_NS + HALF_LIFE) {
         struct topname_due due;
@@ -204,7 +204,7 @@ static void top_name_never_runs_out(void **state)
             refreshes++;
             if (next_ns > now_ns + 250 * NS_PER_MS) next_ns = now_ns + 250 * NS_PER_MS;
         }
-        for (unsigned i = 0; i < 40; i++) ask(topnames, "once", once++, 1, now_ns);
+        for (unsigned i = 0; i < 40; i++) query(topnames, "once", once++, 1, now_ns);
         now_ns = next_ns;
     }
     assert_true(once > 90000);

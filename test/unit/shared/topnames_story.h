@@ -20,11 +20,11 @@ static inline struct topnames *topnames_of(uint32_t top)
     return topnames;
 }
 
-static inline void ask(struct topnames *topnames, const char *name, unsigned number, unsigned times, uint64_t now_ns)
+static inline void query(struct topnames *topnames, const char *name, unsigned number, unsigned times, uint64_t now_ns)
 {
     struct test_key key;
     key_of(&key, name, number);
-    while (times-- > 0) topnames_ask(topnames, &key.hashed, 0, now_ns);
+    while (times-- > 0) topnames_count(topnames, &key.hashed, 0, now_ns);
 }
 
 static inline void answer(struct topnames *topnames, const char *name, unsigned number, uint64_t lifetime_ns,
@@ -37,7 +37,7 @@ static inline void answer(struct topnames *topnames, const char *name, unsigned 
 /* A name of the top with an answer that lives so long from START_NS on. */
 static inline void ask_and_answer(struct topnames *topnames, const char *name, unsigned number, uint64_t lifetime_ns)
 {
-    ask(topnames, name, number, 10, START_NS);
+    query(topnames, name, number, 10, START_NS);
     answer(topnames, name, number, lifetime_ns, START_NS);
 }
 
@@ -53,11 +53,11 @@ static inline uint32_t listed(struct topnames *topnames, const char *name, unsig
 {
     struct topname *names = calloc(MANY, sizeof *names);
     size_t count = topnames_list(topnames, names, MANY);
-    uint32_t asks = 0;
+    uint32_t queries = 0;
     for (size_t i = 0; i < count; i++)
-        if (is_key(names[i].bytes, names[i].size, name, number)) asks = names[i].asks;
+        if (is_key(names[i].bytes, names[i].size, name, number)) queries = names[i].queries;
     free(names);
-    return asks;
+    return queries;
 }
 
 static inline size_t listed_count(struct topnames *topnames)

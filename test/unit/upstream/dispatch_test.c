@@ -6,7 +6,7 @@
 static void answer_quickly(int times)
 {
     for (int i = 0; i < times; i++) {
-        struct exchange *exchange = ask(39);
+        struct exchange *exchange = attempt(39);
         story.loop.now_ns += NS_PER_MS;
         fake_answer(0, exchange, 0);
     }
@@ -16,13 +16,13 @@ static void answer_quickly(int times)
 static void begin_with_spare(void)
 {
     begin_settled(1);
-    struct exchange *slow = ask(0);
+    struct exchange *slow = attempt(0);
     pass_ms(30);
     fake_ready(1);
     tick();
     fake_answer(1, slow, 0);
     answer_quickly(40);
-    assert_int_equal(rtt_timeout_ns(&story.pool.remotes[0].rtt), RTT_TIMEOUT_MIN_NS);
+    assert_int_equal(rtt_timeout_ns(&story.pool.upstreams[0].rtt), RTT_TIMEOUT_MIN_NS);
     assert_int_equal(alive(), 2);
 }
 
@@ -30,7 +30,7 @@ static void what_stopped_one_session_stopped_those_not_heard_since(void **state)
 {
     (void)state;
     begin_with_spare();
-    for (int i = 0; i < 5; i++) ask(i);
+    for (int i = 0; i < 5; i++) attempt(i);
     pass_ms(55); /* hedged onto the spare one, and no word from either */
     assert_int_equal(world.opened, 3);
     fake_ready(2);
@@ -50,7 +50,7 @@ static void an_idle_session_not_heard_since_is_not_relied_on_either(void **state
     (void)state;
     begin_with_spare();
     story.pool.hedge_credit = story.pool.options.hedge_percent = 0;
-    for (int i = 0; i < 3; i++) ask(i);
+    for (int i = 0; i < 3; i++) attempt(i);
     pass_ms(55);
     assert_null(world.sessions[1]);
     assert_int_equal(world.opened, 3);
@@ -64,7 +64,7 @@ static void a_session_heard_since_stays_when_another_hangs(void **state)
 {
     (void)state;
     begin_with_spare();
-    for (int i = 0; i < 5; i++) ask(i);
+    for (int i = 0; i < 5; i++) attempt(i);
     pass_ms(30);
     fake_answer(1, &story.askers[0].exchange, 0);
     pass_ms(25);
@@ -79,7 +79,7 @@ static void begin_hung(void)
 {
     begin_settled(1);
     story.pool.hedge_credit = story.pool.options.hedge_percent = 0;
-    for (int i = 0; i < 3; i++) ask(i);
+    for (int i = 0; i < 3; i++) attempt(i);
     pass_ms(55);
     fake_ready(1);
     tick();
@@ -109,7 +109,7 @@ static void a_question_in_flight_on_a_hung_session_may_kill_no_more_than_three(v
     begin_hung();
     struct exchange *poison = &story.askers[0].exchange;
     for (int death = 1; death <= 3; death++) {
-        fake_end(number_of(poison->asks[1].session), LABEL_FAILURE_CLOSED);
+        fake_end(number_of(poison->attempts[1].session), LABEL_FAILURE_CLOSED);
         tick();
         for (unsigned i = 0; i < world.opened; i++)
             if (world.sessions[i] && world.sessions[i]->state < SESSION_READY) fake_ready(i);
@@ -138,9 +138,9 @@ static void however_slow_an_upstream_was_silence_leaves_time_for_two_more_asks(v
     for (int asked = 1; asked <= 3; asked += 2) {
         begin_settled(1);
         story.pool.hedge_credit = story.pool.options.hedge_percent = 0;
-        story.pool.remotes[0].rtt.smoothed_ns = NS_PER_S;
-        story.pool.remotes[0].rtt.doublings = 5; /* its sessions hung before */
-        for (int i = 0; i < asked; i++) ask(i);
+        story.pool.upstreams[0].rtt.smoothed_ns = NS_PER_S;
+        story.pool.upstreams[0].rtt.doublings = 5; /* its sessions hung before */
+        for (int i = 0; i < asked; i++) attempt(i);
         pass_ms(1490);
         assert_false(world.sessions[0]->doubted);
         pass_ms(20); /* a third of query_timeout */
@@ -156,10 +156,10 @@ static void after_a_death_another_upstream_is_asked_first_where_there_is_one(voi
     for (unsigned upstreams = 1; upstreams <= 2; upstreams++) {
         begin_settled(upstreams);
         for (unsigned i = 0; i < upstreams; i++) {
-            opening_begin(&story.pool, &story.pool.remotes[i], story.loop.now_ns);
+            opening_begin(&story.pool, &story.pool.upstreams[i], story.loop.now_ns);
             fake_ready(1 + i);
         }
-        struct exchange *exchange = ask(0);
+        struct exchange *exchange = attempt(0);
         assert_true(exchange_is_on(exchange, world.sessions[0]));
         fake_end(0, LABEL_FAILURE_CLOSED);
         assert_int_equal(exchange->deaths, 1);
@@ -173,7 +173,7 @@ static void a_session_that_drains_and_falls_silent_is_not_waited_for(void **stat
     (void)state;
     begin_settled(1);
     story.pool.hedge_credit = story.pool.options.hedge_percent = 0;
-    for (int i = 0; i < 3; i++) ask(i);
+    for (int i = 0; i < 3; i++) attempt(i);
     session_drain(world.sessions[0], LABEL_SESSION_END_AGE);
     pass_ms(55);
     fake_ready(1);
@@ -191,7 +191,7 @@ static void what_drains_may_still_answer(void **state)
 {
     (void)state;
     begin_settled(1);
-    ask(0);
+    attempt(0);
     session_drain(world.sessions[0], LABEL_SESSION_END_AGE);
     tick();
     assert_int_equal(world.opened, 1);

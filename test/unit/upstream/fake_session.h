@@ -43,25 +43,25 @@ struct tls_ticket {
     int unused;
 };
 
-struct session *session_open(struct session_host *host, struct remote *remote, struct tls_context *tls, bool resume,
+struct session *session_open(struct session_host *host, struct upstream *upstream, struct tls_context *tls, bool resume,
                              unsigned *ret_failure)
 {
     (void)tls;
     *ret_failure = LABEL_FAILURE_REFUSED;
     errno = ECONNREFUSED;
-    if (world.refuse[remote->index]) return NULL;
+    if (world.refuse[upstream->index]) return NULL;
     assert_true(world.opened < FAKE_SESSIONS_MAX);
     struct session *session = calloc(1, sizeof *session);
     session->host = host;
-    session->remote = remote;
-    session->full = !(resume && remote->ticket);
+    session->upstream = upstream;
+    session->full = !(resume && upstream->ticket);
     session->opened_ns = session->used_ns = host->loop->now_ns;
     session->tls = calloc(1, sizeof *session->tls);
     session->tls->resumed = !session->full;
     list_init(&session->dirty);
-    list_init(&session->asks);
+    list_init(&session->attempts);
     list_init(&session->overdue);
-    list_push(&remote->sessions, &session->of_remote);
+    list_push(&upstream->sessions, &session->of_upstream);
     world.resumed[world.opened] = !session->full;
     world.sessions[world.opened++] = session;
     return session;
@@ -72,47 +72,48 @@ void session_free(struct session *session)
     assert_int_equal(session->in_flight, 0);
     for (unsigned i = 0; i < world.opened; i++)
         if (world.sessions[i] == session) world.sessions[i] = NULL;
-    list_remove(&session->of_remote);
+    list_remove(&session->of_upstream);
     free(session->tls);
     free(session);
 }
 
-bool session_ask(struct session *session, struct ask *ask, const struct question_key *key, uint64_t now_ns)
+bool session_start_attempt(struct session *session, struct attempt *attempt, const struct question_key *key,
+                           uint64_t now_ns)
 {
     (void)key;
-    ask->session = session;
-    ask->sent_ns = now_ns;
+    attempt->session = session;
+    attempt->sent_ns = now_ns;
     session->used_ns = now_ns;
     session->in_flight++;
     session->counted++;
-    ask->counted = true;
+    attempt->counted = true;
     if (session->asked_in_silence++ == 0) session->silent_from_ns = now_ns;
-    list_push(&session->asks, &ask->by_age);
+    list_push(&session->attempts, &attempt->by_age);
     return true;
 }
 
-static void uncount(struct ask *ask)
+static void uncount(struct attempt *attempt)
 {
-    if (!ask->counted) return;
-    ask->counted = false;
-    ask->session->counted--;
-    if (ask->session->counted == 0) ask->session->suspicion = 0;
+    if (!attempt->counted) return;
+    attempt->counted = false;
+    attempt->session->counted--;
+    if (attempt->session->counted == 0) attempt->session->suspicion = 0;
 }
 
-void session_mark_overdue(struct ask *ask)
+void session_mark_overdue(struct attempt *attempt)
 {
-    list_remove(&ask->by_age);
-    list_push(&ask->session->overdue, &ask->by_age);
-    uncount(ask);
+    list_remove(&attempt->by_age);
+    list_push(&attempt->session->overdue, &attempt->by_age);
+    uncount(attempt);
 }
 
-void session_forget(struct ask *ask)
+void session_forget(struct attempt *attempt)
 {
-    struct session *session = ask->session;
+    struct session *session = attempt->session;
     if (!session) return;
-    list_remove(&ask->by_age);
-    uncount(ask);
-    ask->session = NULL;
+    list_remove(&attempt->by_age);
+    uncount(attempt);
+    attempt->session = NULL;
     session->in_flight--;
 }
 
@@ -195,14 +196,15 @@ static inline void fake_end(unsigned n, unsigned failure)
 static inline void fake_answer(unsigned n, struct exchange *exchange, uint16_t rcode)
 {
     struct session *session = world.sessions[n];
-    struct ask *ask = exchange->asks[0].session == session ? &exchange->asks[0] : &exchange->asks[1];
+    struct attempt *attempt =
+        exchange->attempts[0].session == session ? &exchange->attempts[0] : &exchange->attempts[1];
     const struct question_key *key = &exchange->key;
     size_t name_size = question_key_name_size(key);
     uint8_t message[512] = {0, 0, 0x81, (uint8_t)(0x80 | rcode), 0, 1, 0, rcode == 0, 0, 0, 0, 0};
     static const uint8_t record[] = {0xc0, 12, 0, 1, 0, 1, 0, 0, 1, 44, 0, 4, 192, 0, 2, 1};
     size_t size = DNS_HEADER_BYTES;
     assert_non_null(session);
-    assert_ptr_equal(ask->session, session);
+    assert_ptr_equal(attempt->session, session);
     memcpy(message + size, key->bytes, name_size);
     size += name_size;
     dns_put_u16(message + size, question_key_type(key));
@@ -214,7 +216,7 @@ static inline void fake_answer(unsigned n, struct exchange *exchange, uint16_t r
     }
     session->used_ns = session->heard_ns = session->host->loop->now_ns;
     session->asked_in_silence = 0;
-    session->host->on_response(session, ask, message, size);
+    session->host->on_response(session, attempt, message, size);
 }
 
 /* It answers with bytes that are no DNS message. */
@@ -222,10 +224,11 @@ static inline void fake_garbage(unsigned n, struct exchange *exchange)
 {
     static const uint8_t garbage[] = {0, 0, 0x81, 0x80, 0, 1, 0, 9, 0, 0, 0, 0, 0xff, 0xff};
     struct session *session = world.sessions[n];
-    struct ask *ask = exchange->asks[0].session == session ? &exchange->asks[0] : &exchange->asks[1];
+    struct attempt *attempt =
+        exchange->attempts[0].session == session ? &exchange->attempts[0] : &exchange->attempts[1];
     session->heard_ns = session->host->loop->now_ns;
     session->asked_in_silence = 0;
-    session->host->on_response(session, ask, garbage, sizeof garbage);
+    session->host->on_response(session, attempt, garbage, sizeof garbage);
 }
 
 #endif

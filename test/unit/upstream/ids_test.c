@@ -13,11 +13,11 @@ static void an_id_finds_its_ask_until_it_is_given_back(void **state)
 {
     (void)state;
     struct ids ids;
-    struct ask ask;
+    struct attempt attempt;
     uint16_t id;
     assert_true(ids_init(&ids, 4));
-    assert_true(ids_take(&ids, &ask, &id));
-    assert_ptr_equal(ids_find(&ids, id), &ask);
+    assert_true(ids_take(&ids, &attempt, &id));
+    assert_ptr_equal(ids_find(&ids, id), &attempt);
     assert_null(ids_find(&ids, (uint16_t)(id + 1)));
     assert_null(ids_find(&ids, (uint16_t)(id + 4))); /* the same place, another use of it */
     ids_give(&ids, id);
@@ -29,16 +29,16 @@ static void no_more_are_given_out_than_there_are_places(void **state)
 {
     (void)state;
     struct ids ids;
-    struct ask asks[5];
+    struct attempt attempts[5];
     uint16_t taken[5];
     assert_true(ids_init(&ids, 4));
-    for (int i = 0; i < 4; i++) assert_true(ids_take(&ids, &asks[i], &taken[i]));
-    assert_false(ids_take(&ids, &asks[4], &taken[4]));
+    for (int i = 0; i < 4; i++) assert_true(ids_take(&ids, &attempts[i], &taken[i]));
+    assert_false(ids_take(&ids, &attempts[4], &taken[4]));
     ids_give(&ids, taken[2]);
-    assert_true(ids_take(&ids, &asks[4], &taken[4]));
-    assert_ptr_equal(ids_find(&ids, taken[4]), &asks[4]);
+    assert_true(ids_take(&ids, &attempts[4], &taken[4]));
+    assert_ptr_equal(ids_find(&ids, taken[4]), &attempts[4]);
     for (int i = 0; i < 4; i++)
-        if (i != 2) assert_ptr_equal(ids_find(&ids, taken[i]), &asks[i]);
+        if (i != 2) assert_ptr_equal(ids_find(&ids, taken[i]), &attempts[i]);
     ids_done(&ids);
 }
 
@@ -46,8 +46,8 @@ static void a_late_response_does_not_find_the_places_next_owner(void **state)
 {
     (void)state;
     struct ids ids;
-    struct ask first;
-    struct ask second;
+    struct attempt first;
+    struct attempt second;
     uint16_t early;
     uint16_t late;
     assert_true(ids_init(&ids, 1));
@@ -65,17 +65,17 @@ static void every_id_in_flight_is_different_over_many_rounds(void **state)
     (void)state;
     enum { IN_FLIGHT = 700, ROUNDS = 200000 };
     struct ids ids;
-    static struct ask asks[IN_FLIGHT];
+    static struct attempt attempts[IN_FLIGHT];
     static uint16_t taken[IN_FLIGHT];
     assert_true(ids_init(&ids, 1000));
-    for (int i = 0; i < IN_FLIGHT; i++) assert_true(ids_take(&ids, &asks[i], &taken[i]));
+    for (int i = 0; i < IN_FLIGHT; i++) assert_true(ids_take(&ids, &attempts[i], &taken[i]));
     for (int round = 0; round < ROUNDS; round++) {
         int i = (int)((unsigned)round * 2654435761u % IN_FLIGHT);
-        assert_ptr_equal(ids_find(&ids, taken[i]), &asks[i]);
+        assert_ptr_equal(ids_find(&ids, taken[i]), &attempts[i]);
         ids_give(&ids, taken[i]);
-        assert_true(ids_take(&ids, &asks[i], &taken[i]));
+        assert_true(ids_take(&ids, &attempts[i], &taken[i]));
     }
-    for (int i = 0; i < IN_FLIGHT; i++) assert_ptr_equal(ids_find(&ids, taken[i]), &asks[i]);
+    for (int i = 0; i < IN_FLIGHT; i++) assert_ptr_equal(ids_find(&ids, taken[i]), &attempts[i]);
     ids_done(&ids);
 }
 

@@ -11,7 +11,7 @@ static void begin_with_one_session(void)
     options.max_sessions = 1;
     options.hedge_percent = 0;
     begin_with(&options);
-    ask(ASKERS - 1);
+    attempt(ASKERS - 1);
     tick();
     fake_ready(0);
     tick();
@@ -20,7 +20,7 @@ static void begin_with_one_session(void)
 
 static void ask_many(int first, int count)
 {
-    for (int i = 0; i < count; i++) ask(first + i);
+    for (int i = 0; i < count; i++) attempt(first + i);
 }
 
 static struct exchange *ask_modestly(int i)
@@ -60,7 +60,7 @@ static void a_session_with_a_single_place_takes_anybody(void **state)
     struct pool_options options = options_for(1);
     options.max_in_flight = 1;
     begin_with(&options);
-    ask(0);
+    attempt(0);
     tick();
     fake_ready(0);
     tick();
@@ -75,7 +75,7 @@ static void in_line_the_modest_come_first(void **state)
     ask_many(0, PLACES - KEPT);
     ask_modestly(10);
     ask_modestly(11);
-    ask(12);
+    attempt(12);
     ask_modestly(13);
     fake_answer(0, &story.askers[10].exchange, 0);
     tick();
@@ -101,10 +101,10 @@ static void who_is_favoured_leaves_the_line(void **state)
     begin_with_one_session();
     ask_many(0, 20);
     assert_false(is_asked(19));
-    pool_favour(&story.pool, &story.askers[19].exchange);
+    pool_promote(&story.pool, &story.askers[19].exchange);
     assert_true(is_asked(19));
-    pool_favour(&story.pool, &story.askers[19].exchange); /* again, and asked already: nothing */
-    pool_favour(&story.pool, &story.askers[0].exchange);
+    pool_promote(&story.pool, &story.askers[19].exchange); /* again, and asked already: nothing */
+    pool_promote(&story.pool, &story.askers[0].exchange);
     assert_int_equal(world.sessions[0]->in_flight, PLACES - KEPT + 1);
     end();
 }
@@ -116,7 +116,7 @@ static void who_is_favoured_while_all_places_are_taken_comes_first_in_line(void 
     ask_many(0, 20);
     ask_modestly(20);
     ask_modestly(21);
-    pool_favour(&story.pool, &story.askers[19].exchange);
+    pool_promote(&story.pool, &story.askers[19].exchange);
     assert_false(is_asked(19));
     fake_answer(0, &story.askers[20].exchange, 0);
     tick();

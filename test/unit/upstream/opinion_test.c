@@ -8,7 +8,7 @@ static struct exchange *ask_the_first_of_two_names(void)
     struct pool_options options = options_for(2);
     strcpy(options.upstreams[1].name, "other.example");
     begin_with(&options);
-    struct exchange *exchange = ask(0);
+    struct exchange *exchange = attempt(0);
     tick();
     fake_ready(0);
     tick();
@@ -44,7 +44,7 @@ static void siblings_of_one_name_are_not_asked_for_a_second_opinion(void **state
 {
     (void)state;
     begin(2);
-    struct exchange *exchange = ask(0);
+    struct exchange *exchange = attempt(0);
     tick();
     fake_ready(0);
     tick();

@@ -27,10 +27,10 @@ static struct story {
 
 static inline void on_done(struct exchange *exchange, enum exchange_result result, const struct answer *answer)
 {
-    struct asker_story *asker = container_of(exchange, struct asker_story, exchange);
-    asker->done++;
-    asker->result = result;
-    if (answer) asker->rcode = answer->rcode;
+    struct asker_story *profile = container_of(exchange, struct asker_story, exchange);
+    profile->done++;
+    profile->result = result;
+    if (answer) profile->rcode = answer->rcode;
 }
 
 static inline struct pool_options options_for(unsigned upstreams)
@@ -63,8 +63,8 @@ static inline void begin_with(const struct pool_options *options)
     story.loop.now_ns = 1000 * NS_PER_S;
     log_init(&story.log, &quiet, -1);
     story.counters = counters_new();
-    const struct pool_place place = {&story.loop, &story.buffers, story.scratch, story.counters, &story.log, 1, false};
-    assert_true(pool_init(&story.pool, options, &story.tls, &place));
+    const struct pool_deps deps = {&story.loop, &story.buffers, story.scratch, story.counters, &story.log, 1, false};
+    assert_true(pool_init(&story.pool, options, &story.tls, &deps));
 }
 
 static inline void begin(unsigned upstreams)
@@ -85,21 +85,21 @@ static inline void end(void)
     for (unsigned i = 0; i < world.opened; i++) assert_null(world.sessions[i]);
 }
 
-static inline struct exchange *ask_as(int i, bool modest)
+static inline struct exchange *ask_as(int i, bool light)
 {
-    struct asker_story *asker = &story.askers[i];
-    struct exchange *exchange = &asker->exchange;
+    struct asker_story *profile = &story.askers[i];
+    struct exchange *exchange = &profile->exchange;
     uint8_t name[] = {1, (uint8_t)('a' + i % 26), 1, (uint8_t)('a' + i / 26), 0, 0, 1, QUESTION_KEY_RD};
-    memset(asker, 0, sizeof *asker);
+    memset(profile, 0, sizeof *profile);
     memcpy(exchange->key.bytes, name, sizeof name);
     exchange->key.size = sizeof name;
     exchange->on_done = on_done;
-    exchange->modest = modest;
-    pool_ask(&story.pool, exchange, story.loop.now_ns);
+    exchange->light = light;
+    pool_submit(&story.pool, exchange, story.loop.now_ns);
     return exchange;
 }
 
-static inline struct exchange *ask(int i)
+static inline struct exchange *attempt(int i)
 {
     return ask_as(i, false);
 }
@@ -146,16 +146,16 @@ static inline void assert_answered(int i)
 static inline void begin_settled(unsigned upstreams)
 {
     begin(upstreams);
-    ask(39);
+    attempt(39);
     tick();
     fake_ready(0);
     tick();
     for (int i = 0; i < 30; i++) {
-        if (i > 0) ask(39);
+        if (i > 0) attempt(39);
         story.loop.now_ns += NS_PER_MS;
         fake_answer(0, &story.askers[39].exchange, 0);
     }
-    assert_int_equal(rtt_timeout_ns(&story.pool.remotes[0].rtt), RTT_TIMEOUT_MIN_NS);
+    assert_int_equal(rtt_timeout_ns(&story.pool.upstreams[0].rtt), RTT_TIMEOUT_MIN_NS);
 }
 
 #endif

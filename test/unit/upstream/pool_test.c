@@ -7,7 +7,7 @@ static void a_question_waits_for_a_session_and_is_answered_once(void **state)
 {
     (void)state;
     begin(1);
-    struct exchange *exchange = ask(0);
+    struct exchange *exchange = attempt(0);
     assert_false(exchange_is_live(exchange));
     tick();
     assert_int_equal(world.opened, 1);
@@ -23,7 +23,7 @@ static void many_questions_share_one_session(void **state)
 {
     (void)state;
     begin(1);
-    for (int i = 0; i < 20; i++) ask(i);
+    for (int i = 0; i < 20; i++) attempt(i);
     tick();
     fake_ready(0);
     tick();
@@ -40,7 +40,7 @@ static void a_full_session_makes_the_next_question_open_another(void **state)
     struct pool_options options = options_for(1);
     options.max_in_flight = 2;
     begin_with(&options);
-    for (int i = 0; i < 3; i++) ask(i);
+    for (int i = 0; i < 3; i++) attempt(i);
     tick();
     fake_ready(0);
     tick();
@@ -56,7 +56,7 @@ static void without_an_answer_the_question_ends_at_its_total_timeout(void **stat
 {
     (void)state;
     begin(1);
-    ask(0);
+    attempt(0);
     tick();
     fake_ready(0);
     pass_ms(4499);
@@ -72,7 +72,7 @@ static void without_a_session_it_ends_as_unreachable(void **state)
     (void)state;
     begin(2);
     world.refuse[0] = world.refuse[1] = true;
-    ask(0);
+    attempt(0);
     pass_ms(4501);
     assert_int_equal(story.askers[0].result, EXCHANGE_UNREACHABLE);
     assert_true(pool_is_down(&story.pool));
@@ -85,7 +85,7 @@ static void a_dead_sessions_questions_are_asked_elsewhere_at_once(void **state)
 {
     (void)state;
     begin_settled(1);
-    for (int i = 0; i < 5; i++) ask(i);
+    for (int i = 0; i < 5; i++) attempt(i);
     fake_end(0, LABEL_FAILURE_RESET);
     tick();
     assert_int_equal(world.opened, 2);
@@ -101,16 +101,16 @@ static void a_question_that_saw_a_death_is_kept_apart_from_fresh_ones(void **sta
 {
     (void)state;
     begin_settled(1);
-    struct exchange *suspect = ask(0);
+    struct exchange *suspect = attempt(0);
     fake_end(0, LABEL_FAILURE_CLOSED);
-    struct exchange *fresh = ask(1);
+    struct exchange *fresh = attempt(1);
     tick();
     assert_int_equal(world.opened, 3); /* one for each kind */
     fake_ready(1);
     fake_ready(2);
     tick();
     assert_true(exchange_is_live(suspect) && exchange_is_live(fresh));
-    assert_ptr_not_equal(suspect->asks[0].session, fresh->asks[0].session);
+    assert_ptr_not_equal(suspect->attempts[0].session, fresh->attempts[0].session);
     end();
 }
 
@@ -118,13 +118,13 @@ static void a_question_that_kills_sessions_is_given_up_after_three_and_alone_on_
 {
     (void)state;
     begin_settled(1);
-    struct exchange *poison = ask(0);
+    struct exchange *poison = attempt(0);
     for (int death = 1; death <= 3; death++) {
-        unsigned killed = number_of(poison->asks[0].session);
+        unsigned killed = number_of(poison->attempts[0].session);
         if (death == 3) assert_int_equal(world.sessions[killed]->in_flight, 1);
         fake_end(killed, LABEL_FAILURE_CLOSED);
         if (death == 3) break;
-        ask(10 + death); /* a fresh question comes by */
+        attempt(10 + death); /* a fresh question comes by */
         tick();
         for (unsigned i = 0; i < world.opened; i++)
             if (world.sessions[i] && world.sessions[i]->state < SESSION_READY) fake_ready(i);
@@ -133,7 +133,7 @@ static void a_question_that_kills_sessions_is_given_up_after_three_and_alone_on_
     assert_true(exchange_is_live(&story.askers[11].exchange) && exchange_is_live(&story.askers[12].exchange));
     assert_int_equal(story.askers[0].done, 1);
     assert_int_equal(story.askers[0].result, EXCHANGE_FAULTY);
-    assert_int_equal(story.pool.remotes[0].backoff.failures, 0); /* the upstream is not to blame */
+    assert_int_equal(story.pool.upstreams[0].backoff.failures, 0); /* the upstream is not to blame */
     end();
 }
 
@@ -142,11 +142,11 @@ static void a_silent_suspect_does_not_keep_its_session_to_itself(void **state)
     (void)state;
     begin_settled(1);
     story.pool.options.max_sessions = 1;
-    struct exchange *silent = ask(0);
-    session_forget(&silent->asks[0]);
+    struct exchange *silent = attempt(0);
+    session_forget(&silent->attempts[0]);
     silent->deaths = EXCHANGE_DEATHS_ALONE;
     dispatch_again(&story.pool, silent);
-    struct exchange *fresh = ask(1);
+    struct exchange *fresh = attempt(1);
     assert_true(exchange_is_on(silent, world.sessions[0]));
     assert_false(exchange_is_live(fresh)); /* it is alone there, */
     pass_ms(40);
@@ -159,7 +159,7 @@ static void suspects_are_asked_a_few_at_a_time(void **state)
 {
     (void)state;
     begin_settled(1);
-    for (int i = 0; i < 30; i++) ask(i);
+    for (int i = 0; i < 30; i++) attempt(i);
     fake_end(0, LABEL_FAILURE_RESET);
     tick();
     fake_ready(1);
@@ -177,8 +177,8 @@ static void answers_that_are_none_count_against_the_question_not_the_session(voi
 {
     (void)state;
     begin_settled(1);
-    struct exchange *other = ask(1);
-    struct exchange *bad = ask(0);
+    struct exchange *other = attempt(1);
+    struct exchange *bad = attempt(0);
     fake_garbage(0, bad);
     assert_non_null(world.sessions[0]);
     assert_true(exchange_is_on(other, world.sessions[0]));
@@ -194,8 +194,8 @@ static void an_idle_session_that_dies_costs_nobody_anything(void **state)
     begin_settled(1);
     story.loop.now_ns += 5 * NS_PER_S;
     fake_end(0, LABEL_FAILURE_CLOSED);
-    assert_int_equal(story.pool.remotes[0].backoff.failures, 0);
-    assert_int_equal(story.pool.remotes[0].idle_limit_ns, 5 * NS_PER_S + NS_PER_MS); /* and is learnt from */
+    assert_int_equal(story.pool.upstreams[0].backoff.failures, 0);
+    assert_int_equal(story.pool.upstreams[0].idle_limit_ns, 5 * NS_PER_S + NS_PER_MS); /* and is learnt from */
     end();
 }
 
@@ -205,7 +205,7 @@ static void an_overdue_question_is_hedged_and_the_first_answer_wins(void **state
 {
     (void)state;
     begin_settled(1);
-    struct exchange *slow = ask(0);
+    struct exchange *slow = attempt(0);
     pass_ms(30);
     assert_int_equal(world.opened, 2);
     fake_ready(1);
@@ -223,7 +223,7 @@ static void hedges_are_held_to_their_share(void **state)
     struct pool_options options = options_for(1);
     options.hedge_percent = 10;
     begin_with(&options);
-    for (int i = 0; i < 30; i++) ask(i);
+    for (int i = 0; i < 30; i++) attempt(i);
     tick();
     fake_ready(0);
     tick();
@@ -240,7 +240,7 @@ static void a_session_silent_to_three_is_hung_and_all_are_asked_elsewhere(void *
 {
     (void)state;
     begin_settled(1);
-    for (int i = 0; i < 5; i++) ask(i);
+    for (int i = 0; i < 5; i++) attempt(i);
     pass_ms(55);
     assert_true(world.sessions[0]->doubted);
     assert_int_equal(counter_read(&story.counters->upstream_failures[0][LABEL_FAILURE_HUNG]), 1);
@@ -257,12 +257,12 @@ static void a_question_hedged_onto_a_session_that_hangs_too_is_asked_a_third_tim
 {
     (void)state;
     begin_settled(1);
-    for (int i = 0; i < 3; i++) ask(i);
+    for (int i = 0; i < 3; i++) attempt(i);
     pass_ms(30); /* hedged: a second session is on its way */
     fake_ready(1);
     tick();
     assert_int_equal(world.sessions[1]->in_flight, 3);
-    for (int i = 3; i < 6; i++) ask(i); /* on the first still, or on the second */
+    for (int i = 3; i < 6; i++) attempt(i); /* on the first still, or on the second */
     pass_ms(1000);
     assert_true(world.sessions[0]->doubted && world.sessions[1]->doubted);
     assert_true(world.opened > 2);
@@ -279,7 +279,7 @@ static void one_slow_name_does_not_make_a_session_hung(void **state)
 {
     (void)state;
     begin_settled(1);
-    struct exchange *slow = ask(0);
+    struct exchange *slow = attempt(0);
     pass_ms(300);
     assert_false(world.sessions[0]->doubted);
     fake_answer(0, slow, 0);
@@ -291,9 +291,9 @@ static void names_that_are_never_answered_do_not_make_a_talking_session_hung(voi
 {
     (void)state;
     begin_settled(1);
-    for (int i = 0; i < 6; i++) ask(i); /* never answered */
+    for (int i = 0; i < 6; i++) attempt(i); /* never answered */
     for (int i = 0; i < 30; i++) {
-        struct exchange *exchange = ask(20);
+        struct exchange *exchange = attempt(20);
         pass_ms(10);
         fake_answer(0, exchange, 0);
     }
@@ -305,7 +305,7 @@ static void a_hung_session_goes_when_nothing_waits_on_it(void **state)
 {
     (void)state;
     begin_settled(1);
-    for (int i = 0; i < 3; i++) ask(i);
+    for (int i = 0; i < 3; i++) attempt(i);
     pass_ms(55);
     fake_ready(1);
     tick();
@@ -321,7 +321,7 @@ static void a_session_that_speaks_again_is_shown_again(void **state)
     (void)state;
     begin_settled(1);
     const _Atomic uint64_t *shown = &story.counters->upstream_sessions[0][0];
-    for (int i = 0; i < 3; i++) ask(i);
+    for (int i = 0; i < 3; i++) attempt(i);
     pass_ms(55);
     assert_int_equal(counter_read(shown), 0);
     fake_answer(0, &story.askers[0].exchange, 0);

@@ -7,12 +7,12 @@ static void a_slow_connection_is_not_waited_for_alone(void **state)
 {
     (void)state;
     begin(2);
-    ask(0);
+    attempt(0);
     tick();
     assert_int_equal(world.opened, 1);
     pass_ms(260);
     assert_int_equal(world.opened, 2);
-    assert_int_equal(world.sessions[1]->remote->index, 1);
+    assert_int_equal(world.sessions[1]->upstream->index, 1);
     fake_ready(1);
     tick();
     fake_answer(1, &story.askers[0].exchange, 0);
@@ -25,10 +25,10 @@ static void a_refusing_upstream_gives_way_to_the_next_at_once(void **state)
     (void)state;
     begin(2);
     world.refuse[0] = true;
-    ask(0);
+    attempt(0);
     tick();
     assert_int_equal(world.opened, 1);
-    assert_int_equal(world.sessions[0]->remote->index, 1);
+    assert_int_equal(world.sessions[0]->upstream->index, 1);
     end();
 }
 
@@ -39,11 +39,11 @@ static void a_preferred_upstream_gets_its_place_back(void **state)
     options.keep_warm = true;
     begin_with(&options);
     world.refuse[0] = true;
-    ask(0);
+    attempt(0);
     tick();
     fake_ready(0);
     tick();
-    assert_int_equal(world.sessions[0]->remote->index, 1);
+    assert_int_equal(world.sessions[0]->upstream->index, 1);
     fake_answer(0, &story.askers[0].exchange, 0);
     pass_ms(6000); /* tried meanwhile, in vain, and seldom */
     assert_in_range(counter_read(&story.counters->upstream_connects[0][0]), 2, 4);
@@ -52,8 +52,8 @@ static void a_preferred_upstream_gets_its_place_back(void **state)
     assert_int_equal(world.opened, 2);
     fake_ready(1);
     tick();
-    assert_true(exchange_is_on(ask(1), world.sessions[1]));
-    assert_int_equal(world.sessions[1]->remote->index, 0);
+    assert_true(exchange_is_on(attempt(1), world.sessions[1]));
+    assert_int_equal(world.sessions[1]->upstream->index, 0);
     end();
 }
 
@@ -65,13 +65,13 @@ static void while_all_are_gone_few_tries_are_made_and_the_return_is_seen_soon(vo
     begin_with(&options);
     for (int i = 0; i < 4; i++) world.refuse[i] = true;
     for (int second = 0; second < 60; second++) {
-        if (story.askers[0].done || second == 0) ask(0);
+        if (story.askers[0].done || second == 0) attempt(0);
         pass_ms(1000);
     }
     uint64_t tries = 0;
     for (int i = 0; i < 4; i++) tries += counter_read(&story.counters->upstream_connects[i][0]);
     assert_in_range(tries, 20, 120 + 20); /* two a second, and the first quick ones */
-    ask(1);
+    attempt(1);
     for (int i = 0; i < 4; i++) world.refuse[i] = false;
     pass_ms(2300);
     assert_true(world.opened >= 1);
@@ -82,7 +82,7 @@ static void connecting_has_a_timeout(void **state)
 {
     (void)state;
     begin(1);
-    ask(0);
+    attempt(0);
     tick();
     pass_ms(2001);
     assert_null(world.sessions[0]);
@@ -95,12 +95,12 @@ static void handshakes_at_once_are_bounded(void **state)
     (void)state;
     begin_settled(1);
     for (int i = 0; i < 10; i++) { /* ten questions that saw two deaths each: each wants to be alone */
-        struct exchange *exchange = ask(i);
-        session_forget(&exchange->asks[0]);
+        struct exchange *exchange = attempt(i);
+        session_forget(&exchange->attempts[0]);
         exchange->deaths = 2;
-        list_push(&story.pool.lines[LINE_CHOOSY], &exchange->waiting);
+        list_push(&story.pool.lines[LINE_CONSTRAINED], &exchange->waiting);
     }
-    ask(30);
+    attempt(30);
     tick();
     assert_true(world.opened - 1 <= 4);
     end();
@@ -110,11 +110,11 @@ static void handshakes_at_once_are_bounded(void **state)
 static void ask_for_four_sessions(void)
 {
     for (int i = 0; i < 4; i++) {
-        struct exchange *exchange = ask(i);
+        struct exchange *exchange = attempt(i);
         exchange->deaths = (uint8_t)(i < 2 ? i : EXCHANGE_DEATHS_ALONE);
         if (i == 0) continue;
         list_remove(&exchange->waiting);
-        list_push(&story.pool.lines[LINE_CHOOSY], &exchange->waiting);
+        list_push(&story.pool.lines[LINE_CONSTRAINED], &exchange->waiting);
     }
     tick();
 }
@@ -124,9 +124,9 @@ static void attempts_that_get_no_word_leave_room_for_the_next_upstream(void **st
     (void)state;
     begin(2);
     ask_for_four_sessions();
-    assert_int_equal(remote_connecting(&story.pool.remotes[0]), 4); /* max_handshakes */
+    assert_int_equal(upstream_connecting_sessions(&story.pool.upstreams[0]), 4); /* max_handshakes */
     pass_ms(260);
-    assert_int_equal(remote_connecting(&story.pool.remotes[1]), 4);
+    assert_int_equal(upstream_connecting_sessions(&story.pool.upstreams[1]), 4);
     fake_ready(4);
     tick();
     fake_answer(4, &story.askers[0].exchange, 0);
@@ -156,7 +156,7 @@ static void an_upstream_that_says_nothing_is_tried_again_every_second(void **sta
 {
     (void)state;
     begin(1);
-    ask(0);
+    attempt(0);
     tick();
     pass_ms(990);
     assert_int_equal(world.opened, 1);
@@ -177,7 +177,7 @@ static void in_a_long_silence_tries_stay_under_two_a_second_and_over_one_in_two(
         begin(upstreams);
         for (int second = 0; second < 60; second++) {
             for (int i = 0; i < 10; i++)
-                if (story.askers[i].done || second == 0) ask(i);
+                if (story.askers[i].done || second == 0) attempt(i);
             pass_ms(1000);
         }
         assert_in_range(world.opened, 30, 120);
@@ -204,7 +204,7 @@ static void with_recent_traffic_it_is_kept_warm_by_a_query_of_our_own(void **sta
     struct pool_options options = options_for(1);
     options.keep_warm = true;
     begin_with(&options);
-    ask(0);
+    attempt(0);
     tick();
     fake_ready(0);
     tick();
@@ -231,12 +231,12 @@ static void an_old_session_is_replaced_before_it_goes(void **state)
     pass_ms(3000);
     assert_int_equal(world.opened, 2);
     assert_int_equal(world.sessions[0]->state, SESSION_READY); /* still takes questions */
-    struct exchange *meanwhile = ask(0);
+    struct exchange *meanwhile = attempt(0);
     assert_true(exchange_is_on(meanwhile, world.sessions[0]));
     fake_ready(1);
     tick();
     assert_int_equal(world.sessions[0]->state, SESSION_DRAINING);
-    assert_true(exchange_is_on(ask(1), world.sessions[1]));
+    assert_true(exchange_is_on(attempt(1), world.sessions[1]));
     fake_answer(0, meanwhile, 0);
     assert_answered(0);
     tick();
@@ -249,7 +249,7 @@ static void a_full_handshake_comes_round_and_takes_over(void **state)
 {
     (void)state;
     begin_settled(1);
-    story.pool.remotes[0].revalidate_at_ns = story.loop.now_ns + NS_PER_S;
+    story.pool.upstreams[0].revalidate_at_ns = story.loop.now_ns + NS_PER_S;
     pass_ms(1001);
     assert_int_equal(world.opened, 2);
     assert_false(world.resumed[1]);
@@ -264,9 +264,9 @@ static void a_full_handshake_makes_no_idle_session_busy(void **state)
 {
     (void)state;
     begin_settled(1);
-    struct remote *remote = &story.pool.remotes[0];
+    struct upstream *upstream = &story.pool.upstreams[0];
     for (unsigned i = 1; i < 5 && alive() > 0; i++) {
-        remote->revalidate_at_ns = story.loop.now_ns + 2 * NS_PER_S;
+        upstream->revalidate_at_ns = story.loop.now_ns + 2 * NS_PER_S;
         pass_ms(2001);
         if (world.opened > i) fake_ready(i);
         tick();
@@ -279,16 +279,16 @@ static void a_wrong_certificate_takes_the_upstream_out_of_use_with_its_sessions(
 {
     (void)state;
     begin_settled(2);
-    struct exchange *in_flight = ask(0);
-    story.pool.remotes[0].revalidate_at_ns = story.loop.now_ns;
+    struct exchange *in_flight = attempt(0);
+    story.pool.upstreams[0].revalidate_at_ns = story.loop.now_ns;
     pass_ms(20);
     assert_int_equal(world.opened, 2);
     fake_end(1, LABEL_FAILURE_CERTIFICATE);
     assert_null(world.sessions[0]);
-    assert_true(story.pool.remotes[0].distrusted);
+    assert_true(story.pool.upstreams[0].distrusted);
     assert_int_equal(in_flight->deaths, 0); /* not its fault */
     tick();
-    assert_int_equal(world.sessions[2]->remote->index, 1);
+    assert_int_equal(world.sessions[2]->upstream->index, 1);
     fake_ready(2);
     tick();
     fake_answer(2, in_flight, 0);
@@ -300,14 +300,14 @@ static void trust_comes_back_with_a_right_certificate(void **state)
 {
     (void)state;
     begin_settled(1);
-    story.pool.remotes[0].revalidate_at_ns = story.loop.now_ns;
+    story.pool.upstreams[0].revalidate_at_ns = story.loop.now_ns;
     pass_ms(20);
     fake_end(1, LABEL_FAILURE_CERTIFICATE);
-    ask(0);
+    attempt(0);
     pass_ms(100);
     assert_false(world.resumed[world.opened - 1]);
     fake_ready(world.opened - 1);
-    assert_false(story.pool.remotes[0].distrusted);
+    assert_false(story.pool.upstreams[0].distrusted);
     end();
 }
 
@@ -316,7 +316,7 @@ static void a_refused_resumption_is_tried_again_in_full_without_waiting(void **s
     (void)state;
     begin_settled(1);
     fake_end(0, LABEL_FAILURE_RESET);
-    ask(0);
+    attempt(0);
     tick();
     assert_true(world.resumed[1]);
     world.sessions[1]->state = SESSION_HANDSHAKING;

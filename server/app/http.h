@@ -1,0 +1,14 @@
+/* http: connects the HTTP endpoint (metrics/endpoint.h) with the running server: where its figures come from, and what
+ * a purge does. Main thread. */
+#ifndef APP_HTTP_H
+#define APP_HTTP_H
+
+#include <stdbool.h>
+
+#include "app/server.h"
+
+/* Starts the endpoint, once the server is made and before its threads run; server_free ends it. True also where the
+ * configuration switches HTTP off. False: the reason was logged. */
+bool http_start(struct server *server);
+
+#endif

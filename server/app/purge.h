@@ -1,0 +1,13 @@
+/* purge: what the operator has forgotten on purpose. Any thread. */
+#ifndef APP_PURGE_H
+#define APP_PURGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* For endpoint_sources.flush; `context` is the struct server. Of a name go the answers of all types below PURGE_TYPES,
+ * whatever their flags. */
+enum { PURGE_TYPES = 512 };
+bool purge(void *context, const char *name, uint64_t *ret_removed);
+
+#endif

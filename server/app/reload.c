@@ -1,0 +1,142 @@
+#include "app/reload.h"
+
+#include <pthread.h>
+#include <stdio.h>
+
+#include "app/descriptors.h"
+#include "common/clock.h"
+
+_Static_assert((int)RELOAD_ERROR_BYTES >= (int)TLS_ERROR_MAX && (int)RELOAD_ERROR_BYTES >= (int)LISTENER_ERROR_BYTES,
+               "the parts write their errors to where ours is wanted");
+
+/* What may not be to be had. */
+struct reload {
+    struct tls_context *tls; /* NULL: the bundle is the one in use */
+    struct ca_bundle_mark bundle;
+    struct listeners listeners;
+    struct access_list *access;
+};
+
+/* ---- what only a restart changes ---- */
+
+static void log_needs_restart(const struct server *server, bool changed, const char *setting)
+{
+    if (changed) log_warning(server->log, "needs a restart", log_text("setting", setting));
+}
+
+/* Stays as it is, in what is shown, too. */
+static void keep_fixed(const struct server *server, struct config *config)
+{
+    const struct config *old = &server->config;
+    bool other_http = !address_equal(&config->endpoint.listen, &old->endpoint.listen) ||
+                      config->endpoint.status_page != old->endpoint.status_page;
+    log_needs_restart(server, config->workers != old->workers, "workers");
+    log_needs_restart(server, other_http, "http");
+    log_needs_restart(server, config->topnames.top != old->topnames.top, "prefetch.top");
+    log_needs_restart(server, config->ratelimit.max_clients != old->ratelimit.max_clients, "rate_limit.max_clients");
+    log_needs_restart(server, config->log.format != old->log.format, "log.format");
+    config->workers = old->workers;
+    config->endpoint = old->endpoint;
+    config->topnames.top = old->topnames.top;
+    config->ratelimit.max_clients = old->ratelimit.max_clients;
+    config->log.format = old->log.format;
+}
+
+/* ---- first: what may not be to be had ---- */
+
+static bool prepare_bundle(struct reload *reload, const struct server *server, const struct config *config,
+                           char ret_error[static RELOAD_ERROR_BYTES])
+{
+    struct ca_bundle_mark mark = ca_bundle_mark_of(tls_ca_path(&config->tls));
+    if (ca_bundle_mark_equal(&mark, &server->bundle)) return true;
+    return ca_bundle_load(&config->tls, &reload->tls, &reload->bundle, ret_error);
+}
+
+static void discard(struct reload *reload, const struct server *server)
+{
+    tls_context_free(reload->tls);
+    access_free(reload->access);
+    listeners_close_but(&reload->listeners, &server->listeners);
+}
+
+static bool prepare(struct reload *reload, const struct server *server, const struct config *config,
+                    char ret_error[static RELOAD_ERROR_BYTES])
+{
+    const struct acceptor_options *options = &config->acceptor;
+    if (!prepare_bundle(reload, server, config, ret_error)) return false;
+    if (!listeners_reopen(&server->listeners, &reload->listeners, options->listen, options->listen_count, server->log,
+                          ret_error))
+        return false;
+    snprintf(ret_error, RELOAD_ERROR_BYTES, "out of memory");
+    reload->access = access_new(config->access.allow, config->access.allow_count);
+    return reload->access && acceptor_reload(server->acceptor, &reload->listeners, config->connections.max_connections);
+}
+
+/* ---- then: nothing that fails ---- */
+
+static void tell_workers(const struct server *server, const struct config *config)
+{
+    struct worker_settings settings = server_worker_settings(server, config);
+    for (unsigned i = 0; i < server->worker_count; i++)
+        if (!worker_reload(server->workers[i], &settings))
+            log_error(server->log, "reload incomplete", log_text("why", "out of memory"), log_number("worker", i),
+                      log_text("do", "reload again"));
+}
+
+static void commit_bundle(const struct reload *reload, struct server *server, const struct config *config)
+{
+    if (!reload->tls) return;
+    tls_context_free(server->tls);
+    server->tls = reload->tls;
+    server->bundle = reload->bundle;
+    log_info(server->log, "CA bundle loaded", log_text("file", tls_ca_path(&config->tls)));
+}
+
+static void commit_config(struct server *server, const struct config *config)
+{
+    pthread_mutex_lock(&server->config_lock);
+    struct config former = server->config;
+    server->config = *config;
+    server->reloaded_s = clock_wall_s();
+    pthread_mutex_unlock(&server->config_lock);
+    config_free(&former);
+}
+
+static void commit(const struct reload *reload, struct server *server, const struct config *config)
+{
+    commit_bundle(reload, server, config);
+    access_free(server->access);
+    server->access = reload->access;
+    listeners_retire(&server->listeners, &reload->listeners);
+    server->listeners = reload->listeners;
+    cache_set_options(server->shared.cache, &config->cache);
+    ratelimit_set_options(server->shared.ratelimit, &config->ratelimit);
+    connections_set_options(server->connections, &config->connections);
+    log_set_level(server->log, config->log.level);
+    tell_workers(server, config);
+    commit_config(server, config);
+}
+
+/* ---- the two ---- */
+
+bool reload_apply(struct server *server, struct config *config, char ret_error[static RELOAD_ERROR_BYTES])
+{
+    struct reload reload = {.tls = NULL};
+    keep_fixed(server, config);
+    config->connections.max_connections = descriptors_connections_max(config, server->log);
+    if (!prepare(&reload, server, config, ret_error)) {
+        discard(&reload, server);
+        return false;
+    }
+    commit(&reload, server, config);
+    return true;
+}
+
+bool reload_apply_bundle(struct server *server, char ret_error[static RELOAD_ERROR_BYTES])
+{
+    struct reload reload = {.tls = NULL};
+    if (!prepare_bundle(&reload, server, &server->config, ret_error)) return false;
+    commit_bundle(&reload, server, &server->config);
+    tell_workers(server, &server->config);
+    return true;
+}

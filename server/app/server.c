@@ -1,0 +1,151 @@
+#include "app/server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/descriptors.h"
+#include "common/clock.h"
+
+/* ---- start ---- */
+
+struct worker_settings server_worker_settings(const struct server *server, const struct config *config)
+{
+    struct worker_settings settings = {config->client, config->forwarder, config->pool, server->tls, server->access};
+    settings.client.crowded_above = config->connections.max_connections / 5 * 4;
+    return settings;
+}
+
+static bool make_tables(struct server *server)
+{
+    const struct config *config = &server->config;
+    server->shared.hash_key = hash_key_draw();
+    server->shared.cache = cache_new(&config->cache);
+    server->shared.topnames = topnames_new(&config->topnames);
+    server->shared.ratelimit = ratelimit_new(&config->ratelimit, &server->shared.hash_key);
+    server->connections = connections_new(&config->connections, &server->shared.hash_key);
+    server->busiest = busiest_new();
+    server->access = access_new(config->access.allow, config->access.allow_count);
+    return server->access && server->shared.cache && server->shared.topnames && server->shared.ratelimit &&
+           server->connections && server->busiest;
+}
+
+static bool make_workers(struct server *server)
+{
+    const struct worker_deps deps = {
+        .log = server->log,
+        .shared = &server->shared,
+        .connections = server->connections,
+        .busiest = server->busiest,
+        .main_mailbox = &server->mailbox,
+        .workers = server->config.workers,
+    };
+    struct worker_settings settings = server_worker_settings(server, &server->config);
+    for (unsigned i = 0; i < server->config.workers; i++) {
+        char name[HEALTH_NAME_BYTES];
+        snprintf(name, sizeof name, "worker %u", i);
+        struct heartbeat *heartbeat = health_add(&server->health, name, clock_now_ns());
+        struct worker *worker = worker_new(&deps, &settings, i, heartbeat);
+        if (!worker) return false;
+        server->workers[i] = worker;
+        server->blocks[i] = worker_counters(worker);
+        server->worker_count++;
+    }
+    return true;
+}
+
+static bool make_acceptor(struct server *server)
+{
+    char error[LISTENER_ERROR_BYTES];
+    struct acceptor_deps deps = {
+        .log = server->log,
+        .connections = server->connections,
+        .target_count = server->worker_count,
+        .heartbeat = health_add(&server->health, "acceptor", clock_now_ns()),
+    };
+    for (unsigned i = 0; i < server->worker_count; i++) deps.targets[i] = worker_acceptor_target(server->workers[i]);
+    const struct acceptor_options *options = &server->config.acceptor;
+    if (!listeners_open(&server->listeners, options->listen, options->listen_count, server->log, error)) {
+        log_error(server->log, "start failed", log_text("why", error));
+        return false;
+    }
+    server->acceptor = acceptor_new(&deps, &server->listeners, server->config.connections.max_connections);
+    if (server->acceptor) {
+        server->blocks[server->worker_count] = acceptor_counters(server->acceptor);
+        return true;
+    }
+    listeners_close(&server->listeners);
+    return false;
+}
+
+static bool fail(const struct server *server, const char *why)
+{
+    log_error(server->log, "start failed", log_text("why", why));
+    return false;
+}
+
+bool server_start_threads(struct server *server)
+{
+    for (unsigned i = 0; i < server->worker_count; i++) {
+        if (!worker_start(server->workers[i])) return fail(server, "the system gives no more threads");
+        server->workers_running++;
+    }
+    server->accepting = acceptor_start(server->acceptor);
+    return server->accepting || fail(server, "the system gives no more threads");
+}
+
+bool server_make(struct server *server, struct config *config, struct log *log,
+                 void (*on_mail)(struct loop_source *source, uint32_t events))
+{
+    char error[TLS_ERROR_MAX];
+    *server = (struct server){.config = *config, .log = log, .mailbox.source.fd = -1, .reload_good = true};
+    *config = (struct config){0};
+    pthread_mutex_init(&server->config_lock, NULL);
+    server->started_s = server->reloaded_s = clock_wall_s();
+    if (!mailbox_init(&server->mailbox, on_mail)) return fail(server, "no descriptors");
+    server->config.connections.max_connections = descriptors_connections_max(&server->config, log);
+    if (!ca_bundle_load(&server->config.tls, &server->tls, &server->bundle, error)) {
+        log_error(log, "start failed", log_text("why", error),
+                  log_text("do", "install ca-certificates, or set tls.ca_file"));
+        return false;
+    }
+    health_init(&server->health, server->blocks, server->config.workers, clock_now_ns());
+    server->heartbeat = health_add(&server->health, "main", clock_now_ns());
+    if (!make_tables(server) || !make_workers(server)) return fail(server, "out of memory or descriptors");
+    return make_acceptor(server);
+}
+
+/* ---- end ---- */
+
+void server_stop_accepting(struct server *server)
+{
+    if (!server->accepting) return;
+    acceptor_stop(server->acceptor);
+    acceptor_join(server->acceptor);
+    server->accepting = false;
+}
+
+void server_join_workers(struct server *server)
+{
+    while (server->workers_running > 0) worker_join(server->workers[--server->workers_running]);
+}
+
+void server_free(struct server *server)
+{
+    server_stop_accepting(server);
+    for (unsigned i = 0; i < server->workers_running; i++) worker_stop(server->workers[i]);
+    server_join_workers(server);
+    endpoint_stop(server->endpoint);
+    for (unsigned i = 0; i < server->worker_count; i++) worker_free(server->workers[i]);
+    acceptor_free(server->acceptor);
+    access_free(server->access);
+    tls_context_free(server->tls);
+    busiest_free(server->busiest);
+    connections_free(server->connections);
+    ratelimit_free(server->shared.ratelimit);
+    topnames_free(server->shared.topnames);
+    cache_free(server->shared.cache);
+    if (server->mailbox.source.fd >= 0) mailbox_done(&server->mailbox);
+    config_free(&server->config);
+    pthread_mutex_destroy(&server->config_lock);
+}

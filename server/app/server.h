@@ -1,0 +1,63 @@
+/* server: all parts of the program, made in order and ended in reverse. Main thread only. */
+#ifndef APP_SERVER_H
+#define APP_SERVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "app/ca_bundle.h"
+#include "app/worker.h"
+#include "clients/acceptor.h"
+#include "common/log.h"
+#include "config/config.h"
+#include "metrics/endpoint.h"
+#include "metrics/health.h"
+#include "queries/forwarder.h"
+#include "shared/access.h"
+#include "shared/busiest.h"
+
+struct server {
+    pthread_mutex_t config_lock; /* for `config`, reloaded_s and reload_good: main writes, HTTP threads read */
+    struct config config;        /* in use; owned */
+    struct log *log;
+    struct mailbox mailbox; /* for the main thread */
+    struct shared_tables shared;
+    struct connections *connections;
+    struct busiest *busiest;
+    struct access_list *access;
+    struct tls_context *tls;
+    struct ca_bundle_mark bundle; /* of `tls` */
+    struct worker *workers[WORKERS_MAX];
+    unsigned worker_count; /* made */
+    unsigned workers_running;
+    struct acceptor *acceptor;
+    struct listeners listeners; /* a copy: the acceptor owns the sockets */
+    bool accepting;
+    struct counters *blocks[WORKERS_MAX + 1]; /* the workers', then the acceptor's */
+    struct health health;
+    struct heartbeat *heartbeat; /* the main thread's */
+    struct endpoint *endpoint;
+    int64_t started_s;
+    int64_t reloaded_s;
+    bool reload_good;
+};
+
+/* Takes the configuration and makes all parts; no thread runs yet. False: the reason was logged; call server_free all
+ * the same. */
+bool server_make(struct server *server, struct config *config, struct log *log,
+                 void (*on_mail)(struct loop_source *source, uint32_t events));
+
+/* Starts the workers' and the acceptor's threads, after server_make. False: as there. */
+bool server_start_threads(struct server *server);
+
+/* No more connections from now on. */
+void server_stop_accepting(struct server *server);
+
+/* Waits for threads that end; a worker ends once it was told to drain or stop. */
+void server_join_workers(struct server *server);
+void server_free(struct server *server);
+
+/* What a configuration means for a worker. TLS context and access list are not shared by this. */
+struct worker_settings server_worker_settings(const struct server *server, const struct config *config);
+
+#endif

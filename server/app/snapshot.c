@@ -1,0 +1,96 @@
+#include "app/snapshot.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/server.h"
+#include "dns/presentation.h"
+#include "dns/validator.h"
+
+static void read_cache(const struct server *server, struct figures *figures)
+{
+    struct cache_figures cache = cache_figures(server->shared.cache);
+    figures->cache_entries = (double)cache.entries;
+    figures->cache_bytes = (double)cache.bytes;
+    figures->cache_evictions = (double)cache.evictions;
+}
+
+static void read_busiest(const struct server *server, uint64_t now_ns, struct figures *figures)
+{
+    struct busiest_client pairs[BUSIEST_MAX];
+    struct ratelimit_client addresses[BUSIEST_MAX];
+    figures->busiest_port_count = (unsigned)busiest_list(server->busiest, now_ns, pairs, BUSIEST_MAX);
+    for (unsigned i = 0; i < figures->busiest_port_count; i++) {
+        struct figures_client *client = &figures->busiest_ports[i];
+        address_format_ip(&pairs[i].address, client->address);
+        client->port = pairs[i].address.port;
+        client->queries_per_s = pairs[i].queries_per_s;
+    }
+    figures->busiest_address_count =
+        (unsigned)ratelimit_busiest(server->shared.ratelimit, now_ns, addresses, BUSIEST_MAX);
+    for (unsigned i = 0; i < figures->busiest_address_count; i++) {
+        struct address address = {0};
+        memcpy(address.ip, addresses[i].ip, sizeof address.ip);
+        address_format_ip(&address, figures->busiest_addresses[i].address);
+        figures->busiest_addresses[i].queries_per_s = addresses[i].queries_per_s;
+    }
+}
+
+static void read_names(const struct server *server, struct figures *figures)
+{
+    struct topname *names = calloc(NAMES_MAX, sizeof *names);
+    if (!names) return;
+    size_t count = topnames_list(server->shared.topnames, names, NAMES_MAX);
+    for (size_t i = 0; i < count; i++) {
+        struct figures_name *shown = &figures->names[i];
+        struct question_key key = {.size = names[i].size};
+        if (key.size < 4 || key.size > sizeof key.bytes) continue;
+        memcpy(key.bytes, names[i].bytes, key.size);
+        char name[PRESENTATION_NAME_BYTES];
+        char type[PRESENTATION_TYPE_BYTES];
+        snprintf(shown->name, sizeof shown->name, "%s",
+                 presentation_name(key.bytes, question_key_name_size(&key), name));
+        snprintf(shown->type, sizeof shown->type, "%s", presentation_type(question_key_type(&key), type));
+        shown->asks = names[i].queries;
+        figures->name_count = (unsigned)i + 1;
+    }
+    free(names);
+}
+
+static void read_upstreams(const struct server *server, struct figures *figures)
+{
+    const struct pool_options *pool = &server->config.pool;
+    figures->upstream_count = pool->upstream_count;
+    for (unsigned i = 0; i < pool->upstream_count; i++) {
+        char address[ADDRESS_TEXT_BYTES];
+        snprintf(figures->upstreams[i], sizeof figures->upstreams[i], "%s#%s",
+                 address_format(&pool->upstreams[i].address, address), pool->upstreams[i].name);
+    }
+}
+
+/* What a reload may be changing meanwhile. */
+static void read_config(struct server *server, struct figures *figures)
+{
+    pthread_mutex_lock(&server->config_lock);
+    figures->reload_good = server->reload_good;
+    figures->reloaded_s = (double)server->reloaded_s;
+    figures->connections_max = server->config.connections.max_connections;
+    figures->cache_bytes_max = (double)server->config.cache.max_bytes;
+    read_upstreams(server, figures);
+    pthread_mutex_unlock(&server->config_lock);
+}
+
+void snapshot_read(void *context, uint64_t now_ns, bool with_names, struct figures *ret_figures)
+{
+    struct server *server = context;
+    read_config(server, ret_figures);
+    ret_figures->started_s = (double)server->started_s;
+    ret_figures->workers = server->worker_count;
+    ret_figures->build.version = PROJECT_VERSION;
+    ret_figures->build.wolfssl = tls_library_version();
+    ret_figures->build.ldns = validator_library_version();
+    read_cache(server, ret_figures);
+    read_busiest(server, now_ns, ret_figures);
+    if (with_names) read_names(server, ret_figures);
+}

@@ -1,0 +1,14 @@
+/* snapshot: what the server shows besides its counters, looked up when somebody asks. Called on an HTTP thread: reads
+ * atomics, and the shared tables through their functions. */
+#ifndef APP_SNAPSHOT_H
+#define APP_SNAPSHOT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "metrics/figures.h"
+
+/* For endpoint_sources.read_figures; `context` is the struct server. */
+void snapshot_read(void *context, uint64_t now_ns, bool with_names, struct figures *ret_figures);
+
+#endif

@@ -1,0 +1,266 @@
+#include "app/supervisor.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "app/http.h"
+#include "app/reload.h"
+#include "app/server.h"
+#include "common/clock.h"
+#include "common/loop.h"
+#include "common/service.h"
+
+#define LOOK_NS   NS_PER_S        /* at health and the watchdog */
+#define STOP_NS   (5 * NS_PER_S)  /* to join threads and free memory */
+#define BUNDLE_NS (10 * NS_PER_S) /* at the CA bundle's file */
+
+struct supervisor {
+    struct loop loop;
+    struct loop_source signals;
+    struct server server;
+    const struct command_line *command;
+    struct log *log;
+    uint64_t bundle_looked_ns;
+    struct ca_bundle_mark refused_bundle; /* the last one: said once, not every time */
+    uint64_t drain_deadline_ns;           /* CLOCK_NEVER: not draining */
+    unsigned workers_ended;
+    bool stopping;
+    bool was_ready;
+    bool said_hung;
+    uint64_t watchdog_ns; /* how often systemd wants to hear of us; 0 = not */
+};
+
+/* ---- reload ---- */
+
+/* A text of many lines, one event each. */
+static void log_lines(struct log *log, const char *event, char *text)
+{
+    char *rest = text;
+    for (char *line; (line = strsep(&rest, "\n"));)
+        if (*line) log_error(log, event, log_text("why", line));
+}
+
+/* False: every fault was logged. */
+static bool load(struct supervisor *supervisor, struct config *ret_config)
+{
+    char *faults = NULL;
+    size_t size = 0;
+    FILE *errors = open_memstream(&faults, &size);
+    bool good = errors && config_load(supervisor->command, ret_config, errors);
+    if (errors) fclose(errors);
+    if (!good && faults) log_lines(supervisor->log, "reload refused", faults);
+    free(faults);
+    return good;
+}
+
+static bool apply(struct supervisor *supervisor, struct config *config)
+{
+    char error[RELOAD_ERROR_BYTES];
+    if (reload_apply(&supervisor->server, config, error)) return true;
+    log_error(supervisor->log, "reload refused", log_text("why", error));
+    return false;
+}
+
+static void reload(struct supervisor *supervisor)
+{
+    struct config config;
+    service_reloading();
+    bool good = load(supervisor, &config);
+    if (good && !apply(supervisor, &config)) {
+        config_free(&config);
+        good = false;
+    }
+    pthread_mutex_lock(&supervisor->server.config_lock);
+    supervisor->server.reload_good = good;
+    pthread_mutex_unlock(&supervisor->server.config_lock);
+    log_write(supervisor->log, good ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING,
+              good ? "configuration reloaded" : "former configuration stays in use", NULL, 0);
+    const char *ready = supervisor->was_ready ? "Answering" : "Not ready";
+    char status[64];
+    snprintf(status, sizeof status, "%s; %s", ready, good ? "configuration reloaded" : "reload refused, see the log");
+    service_ready(status);
+}
+
+/* ---- end ---- */
+
+static void stop(struct supervisor *supervisor)
+{
+    struct server *server = &supervisor->server;
+    supervisor->stopping = true;
+    for (unsigned i = 0; i < server->worker_count; i++) worker_stop(server->workers[i]);
+}
+
+static void drain(struct supervisor *supervisor)
+{
+    struct server *server = &supervisor->server;
+    uint64_t now_ns = supervisor->loop.now_ns;
+    log_info(supervisor->log, "draining", log_number("connections", connections_count(server->connections)),
+             log_number("timeout_ms", server->config.drain_timeout_ns / NS_PER_MS));
+    service_stopping("Answering what is in flight", server->config.drain_timeout_ns + STOP_NS);
+    health_drain(&server->health, now_ns);
+    server_stop_accepting(server);
+    for (unsigned i = 0; i < server->worker_count; i++) worker_drain(server->workers[i]);
+    supervisor->drain_deadline_ns = now_ns + server->config.drain_timeout_ns;
+}
+
+static void on_signal(struct loop_source *source, uint32_t events)
+{
+    (void)events;
+    struct supervisor *supervisor = container_of(source, struct supervisor, signals);
+    struct signalfd_siginfo info;
+    while (read(source->fd, &info, sizeof info) == sizeof info) {
+        bool draining = supervisor->drain_deadline_ns != CLOCK_NEVER;
+        if (info.ssi_signo == SIGHUP && !draining)
+            reload(supervisor);
+        else if (info.ssi_signo != SIGHUP && draining)
+            stop(supervisor);
+        else if (info.ssi_signo != SIGHUP)
+            drain(supervisor);
+    }
+}
+
+static void on_mail(struct loop_source *source, uint32_t events)
+{
+    (void)events;
+    struct supervisor *supervisor = container_of(source, struct supervisor, server.mailbox.source);
+    struct list mails;
+    struct list *node;
+    list_init(&mails);
+    mailbox_drain(&supervisor->server.mailbox, &mails);
+    while ((node = list_take(&mails))) {
+        supervisor->workers_ended++;
+        free(container_of(node, struct mail, node));
+    }
+}
+
+/* ---- while it runs ---- */
+
+/* Systemd hears of us while every thread lives; of one that does not, at once. */
+static void watch(struct supervisor *supervisor, bool live)
+{
+    if (live)
+        service_alive();
+    else if (!supervisor->said_hung)
+        log_error(supervisor->log, "a thread hangs", log_text("do", "the watchdog restarts the service; see /healthz"));
+    if (!live) service_hung();
+    supervisor->said_hung = !live;
+}
+
+static void look_at_health(struct supervisor *supervisor, uint64_t now_ns)
+{
+    struct health *health = &supervisor->server.health;
+    struct readiness readiness = health_look(health, now_ns);
+    bool ready = readiness.state == READINESS_READY;
+    heartbeat_beat(supervisor->server.heartbeat, now_ns);
+    if (supervisor->watchdog_ns != 0) watch(supervisor, health_is_live(health, now_ns));
+    if (ready == supervisor->was_ready || readiness.state == READINESS_DRAINING) return;
+    supervisor->was_ready = ready;
+    service_status(ready ? "Answering" : readiness_reason(readiness.state));
+    if (ready)
+        log_write(supervisor->log, LOG_LEVEL_INFO, "ready", NULL, 0);
+    else
+        log_warning(supervisor->log, "not ready", log_text("why", readiness_reason(readiness.state)));
+}
+
+static void look_at_bundle(struct supervisor *supervisor, uint64_t now_ns)
+{
+    struct server *server = &supervisor->server;
+    if (now_ns - supervisor->bundle_looked_ns < BUNDLE_NS) return;
+    supervisor->bundle_looked_ns = now_ns;
+    struct ca_bundle_mark mark = ca_bundle_mark_of(tls_ca_path(&server->config.tls));
+    if (mark.inode == 0 || ca_bundle_mark_equal(&mark, &server->bundle))
+        return; /* gone: being replaced, or wait for it */
+    char error[RELOAD_ERROR_BYTES];
+    if (ca_bundle_mark_equal(&mark, &supervisor->refused_bundle) || reload_apply_bundle(server, error)) return;
+    supervisor->refused_bundle = mark;
+    log_error(supervisor->log, "CA bundle refused", log_text("why", error),
+              log_text("do", "the former one stays in use"));
+}
+
+static void announce(struct supervisor *supervisor)
+{
+    const struct server *server = &supervisor->server;
+    const struct config *config = &server->config;
+    for (unsigned i = 0; i < server->listeners.count; i++) {
+        char text[ADDRESS_TEXT_BYTES];
+        log_info(supervisor->log, "listening",
+                 log_text("address", address_format(&server->listeners.addresses[i], text)));
+    }
+    log_info(supervisor->log, "started", log_text("version", PROJECT_VERSION), log_number("workers", config->workers),
+             log_number("upstreams", config->pool.upstream_count), log_text("ca_file", tls_ca_path(&config->tls)),
+             log_number("cache_bytes", config->cache.max_bytes),
+             log_number("max_connections", config->connections.max_connections),
+             log_number("http_port", config->endpoint.listen.port));
+    service_ready("Started; the upstream path is not proved yet");
+}
+
+static bool is_over(const struct supervisor *supervisor)
+{
+    return supervisor->stopping || supervisor->workers_ended == supervisor->server.worker_count;
+}
+
+static void run(struct supervisor *supervisor)
+{
+    while (!is_over(supervisor)) {
+        uint64_t deadline_ns = supervisor->loop.now_ns + LOOK_NS;
+        if (supervisor->drain_deadline_ns < deadline_ns) deadline_ns = supervisor->drain_deadline_ns;
+        loop_turn(&supervisor->loop, deadline_ns);
+        uint64_t now_ns = supervisor->loop.now_ns;
+        look_at_health(supervisor, now_ns);
+        if (supervisor->drain_deadline_ns == CLOCK_NEVER) look_at_bundle(supervisor, now_ns);
+        if (now_ns >= supervisor->drain_deadline_ns) stop(supervisor);
+    }
+}
+
+static sigset_t signals_waited_for(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    return set;
+}
+
+void supervisor_block_signals(void)
+{
+    sigset_t set = signals_waited_for();
+    sigaddset(&set, SIGPIPE); /* a broken connection is an error code, never a signal */
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+static bool start(struct supervisor *supervisor, struct config *config)
+{
+    sigset_t set = signals_waited_for();
+    struct server *server = &supervisor->server;
+    if (!server_make(server, config, supervisor->log, on_mail) || !http_start(server) || !server_start_threads(server))
+        return false;
+    supervisor->signals = (struct loop_source){signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC), on_signal};
+    supervisor->watchdog_ns = service_watchdog_ns();
+    return supervisor->signals.fd >= 0 && loop_init(&supervisor->loop) &&
+           loop_add(&supervisor->loop, &supervisor->signals, EPOLLIN) &&
+           loop_add(&supervisor->loop, &supervisor->server.mailbox.source, EPOLLIN);
+}
+
+int supervisor_run(const struct command_line *command, struct config *config, struct log *log)
+{
+    struct supervisor *supervisor = aligned_alloc(_Alignof(struct supervisor), sizeof *supervisor);
+    if (!supervisor) return 1;
+    *supervisor = (struct supervisor){
+        .command = command, .log = log, .drain_deadline_ns = CLOCK_NEVER, .signals.fd = -1, .loop.epoll_fd = -1};
+    bool started = start(supervisor, config);
+    if (started) {
+        announce(supervisor);
+        run(supervisor);
+        log_info(log, "stopped", log_number("connections", connections_count(supervisor->server.connections)));
+    }
+    server_free(&supervisor->server);
+    loop_done(&supervisor->loop);
+    if (supervisor->signals.fd >= 0) close(supervisor->signals.fd);
+    free(supervisor);
+    return started ? 0 : 1;
+}

@@ -1,0 +1,353 @@
+#include "app/worker.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "clients/tcp_client.h"
+#include "common/clock.h"
+#include "common/random.h"
+
+/* A thread that lives beats at least that often, also where nothing happens. */
+#define BEAT_NS (2 * NS_PER_S)
+
+enum mail_kind { MAIL_RELOAD, MAIL_DRAIN, MAIL_STOP, MAIL_SHED };
+
+struct worker_mail {
+    struct mail mail;
+    struct worker_settings settings; /* of MAIL_RELOAD */
+};
+
+struct worker {
+    pthread_t thread;
+    struct worker_deps deps;
+    unsigned index;
+    struct loop loop;
+    struct mailbox mailbox;
+    struct buffers buffers;
+    struct tcp_clients clients;
+    struct forwarder forwarder;
+    struct pool *pool;
+    struct pool *former; /* of other upstreams, before a reload; until its questions are answered */
+    struct prefetch prefetch;
+    struct counters *counters;
+    struct counters *former_counters; /* the former pool counts here: its upstreams have no label any more */
+    struct heartbeat *heartbeat;
+    atomic_uint load; /* clients: the acceptor adds, the worker takes off */
+    bool draining;
+    bool stopping;
+    uint8_t *scratch; /* borrowed by whoever reads, a client or a session */
+};
+
+/* ---- queries ---- */
+
+static struct requester requester_of(struct tcp_clients *clients, struct tcp_client *client)
+{
+    return (struct requester){&clients->transport, tcp_client_handle(client), &client->address};
+}
+
+/* Who may not ask gets one REFUSED, and that is all: nothing more is read. */
+static void refuse(struct worker *worker, struct tcp_client *client, const struct requester *requester,
+                   const uint8_t *message, size_t size)
+{
+    client->ended = true;
+    forwarder_handle_prohibited(&worker->forwarder, requester, message, size);
+}
+
+static void on_message(struct tcp_clients *clients, struct tcp_client *client, const uint8_t *message, size_t size)
+{
+    struct worker *worker = container_of(clients, struct worker, clients);
+    const struct requester requester = requester_of(clients, client);
+    if (!client->refused) {
+        forwarder_handle(&worker->forwarder, &requester, message, size);
+        return;
+    }
+    refuse(worker, client, &requester, message, size);
+}
+
+static void on_too_long(struct tcp_clients *clients, struct tcp_client *client, const uint8_t *front, size_t size)
+{
+    struct worker *worker = container_of(clients, struct worker, clients);
+    const struct requester requester = requester_of(clients, client);
+    if (client->refused)
+        refuse(worker, client, &requester, front, size);
+    else
+        forwarder_handle_too_long(&worker->forwarder, &requester, front, size);
+}
+
+/* ---- settings ---- */
+
+static struct pool *make_pool(struct worker *worker, const struct worker_settings *settings)
+{
+    const struct pool_deps deps = {
+        .loop = &worker->loop,
+        .buffers = &worker->buffers,
+        .scratch = worker->scratch,
+        .counters = worker->counters,
+        .log = worker->deps.log,
+        .seed = clock_now_ns() + worker->index,
+        .is_prober = worker->index == 0,
+    };
+    struct pool *pool = calloc(1, sizeof *pool);
+    if (!pool) return NULL;
+    if (pool_init(pool, &settings->pool, settings->tls, &deps)) return pool;
+    free(pool);
+    return NULL;
+}
+
+static void free_pool(struct pool *pool)
+{
+    if (!pool) return;
+    pool_done(pool);
+    free(pool);
+}
+
+/* Other upstreams: a new pool takes the questions from now on, the former one answers what it has. A still older one is
+ * given up. */
+static void replace_pool(struct worker *worker, const struct worker_settings *settings)
+{
+    struct pool *pool = make_pool(worker, settings);
+    if (!pool) {
+        log_error(worker->deps.log, "reload incomplete", log_text("why", "no memory for new upstreams"),
+                  log_number("worker", worker->index));
+        return;
+    }
+    if (worker->former) pool_abandon(worker->former);
+    free_pool(worker->former);
+    worker->pool->counters = worker->former_counters;
+    counters_forget_upstreams(worker->counters);
+    pool_drain(worker->pool, LABEL_SESSION_END_RELOAD);
+    worker->former = worker->pool;
+    worker->pool = pool;
+    worker->forwarder.pool = pool;
+}
+
+static void apply(struct worker *worker, const struct worker_settings *settings)
+{
+    tcp_clients_set_options(&worker->clients, &settings->client);
+    tcp_clients_set_access(&worker->clients, settings->access);
+    worker->forwarder.options = settings->forwarder;
+    if (!pool_set_options(worker->pool, &settings->pool))
+        replace_pool(worker, settings);
+    else if (worker->pool->tls != settings->tls)
+        pool_set_tls(worker->pool, settings->tls);
+}
+
+/* ---- mail ---- */
+
+static void open_mail(struct worker *worker, struct worker_mail *mail)
+{
+    switch ((enum mail_kind)mail->mail.kind) {
+    case MAIL_RELOAD:
+        apply(worker, &mail->settings);
+        tls_context_free(mail->settings.tls);
+        access_free(mail->settings.access);
+        break;
+    case MAIL_DRAIN: worker->draining = true; break;
+    case MAIL_STOP: worker->stopping = true; break;
+    case MAIL_SHED: tcp_clients_shed(&worker->clients); break;
+    }
+}
+
+static void on_mail(struct loop_source *source, uint32_t events)
+{
+    (void)events;
+    struct worker *worker = container_of(source, struct worker, mailbox.source);
+    struct list mails;
+    struct list *node;
+    list_init(&mails);
+    mailbox_drain(&worker->mailbox, &mails);
+    while ((node = list_take(&mails))) {
+        struct worker_mail *mail = container_of(node, struct worker_mail, mail.node);
+        open_mail(worker, mail);
+        free(mail);
+    }
+}
+
+static bool post(struct worker *worker, enum mail_kind kind, const struct worker_settings *settings)
+{
+    struct worker_mail *mail = calloc(1, sizeof *mail);
+    if (!mail) return false;
+    mail->mail.kind = kind;
+    if (settings) {
+        mail->settings = *settings;
+        mail->settings.tls = tls_context_share(settings->tls);
+        mail->settings.access = access_share(settings->access);
+    }
+    mailbox_post(&worker->mailbox, &mail->mail);
+    return true;
+}
+
+bool worker_reload(struct worker *worker, const struct worker_settings *settings)
+{
+    return post(worker, MAIL_RELOAD, settings);
+}
+
+void worker_drain(struct worker *worker)
+{
+    post(worker, MAIL_DRAIN, NULL);
+}
+
+void worker_stop(struct worker *worker)
+{
+    post(worker, MAIL_STOP, NULL);
+}
+
+void worker_shed(struct worker *worker)
+{
+    post(worker, MAIL_SHED, NULL);
+}
+
+/* ---- the thread ---- */
+
+/* It was told to drain: one more turn, in which what had come by then is read. */
+static bool is_last_look(const struct worker *worker)
+{
+    return worker->draining && !worker->clients.draining;
+}
+
+static uint64_t next_deadline_ns(const struct worker *worker)
+{
+    uint64_t deadline_ns = worker->loop.now_ns + BEAT_NS;
+    if (is_last_look(worker)) return 0;
+    deadline_ns = clock_earlier(deadline_ns, tcp_clients_deadline_ns(&worker->clients));
+    deadline_ns = clock_earlier(deadline_ns, forwarder_deadline_ns(&worker->forwarder));
+    deadline_ns = clock_earlier(deadline_ns, prefetch_deadline_ns(&worker->prefetch));
+    deadline_ns = clock_earlier(deadline_ns, pool_deadline_ns(worker->pool));
+    return worker->former ? clock_earlier(deadline_ns, pool_deadline_ns(worker->former)) : deadline_ns;
+}
+
+static void tick_former(struct worker *worker, uint64_t now_ns)
+{
+    if (!worker->former) return;
+    pool_tick(worker->former, now_ns);
+    pool_flush(worker->former);
+    if (!pool_is_idle(worker->former)) return;
+    free_pool(worker->former);
+    worker->former = NULL;
+}
+
+static void turn(struct worker *worker)
+{
+    bool last_look = is_last_look(worker);
+    loop_turn(&worker->loop, next_deadline_ns(worker));
+    uint64_t now_ns = worker->loop.now_ns;
+    heartbeat_beat(worker->heartbeat, now_ns);
+    if (last_look) tcp_clients_drain(&worker->clients);
+    pool_tick(worker->pool, now_ns);
+    tick_former(worker, now_ns);
+    prefetch_tick(&worker->prefetch, now_ns);
+    forwarder_tick(&worker->forwarder, now_ns);
+    tcp_clients_tick(&worker->clients, now_ns);
+    pool_flush(worker->pool); /* last: whatever was asked in this turn leaves together */
+}
+
+static bool is_over(const struct worker *worker)
+{
+    bool empty = atomic_load_explicit(&worker->load, memory_order_relaxed) == 0;
+    return worker->stopping || (worker->draining && empty);
+}
+
+static void *run(void *context)
+{
+    struct worker *worker = context;
+    char name[16] = "worker ";
+    name[7] = (char)('0' + worker->index / 10 % 10);
+    name[8] = (char)('0' + worker->index % 10);
+    pthread_setname_np(pthread_self(), name);
+    while (!is_over(worker)) turn(worker);
+    heartbeat_stop(worker->heartbeat);
+    tls_trim();
+    struct mail *ended = calloc(1, sizeof *ended);
+    if (ended) {
+        ended->kind = WORKER_ENDED;
+        mailbox_post(worker->deps.main_mailbox, ended);
+    }
+    return NULL;
+}
+
+bool worker_start(struct worker *worker)
+{
+    return pthread_create(&worker->thread, NULL, run, worker) == 0;
+}
+
+void worker_join(struct worker *worker)
+{
+    pthread_join(worker->thread, NULL);
+}
+
+/* ---- life ---- */
+
+static bool init_parts(struct worker *worker, const struct worker_settings *settings)
+{
+    const struct tcp_clients_deps deps = {
+        .loop = &worker->loop,
+        .buffers = &worker->buffers,
+        .counters = worker->counters,
+        .connections = worker->deps.connections,
+        .busiest = worker->deps.busiest,
+        .load = &worker->load,
+        .scratch = worker->scratch,
+    };
+    if (!tcp_clients_init(&worker->clients, &settings->client, &deps)) return false;
+    tcp_clients_set_access(&worker->clients, settings->access);
+    worker->clients.on_message = on_message;
+    worker->clients.on_too_long = on_too_long;
+    worker->pool = make_pool(worker, settings);
+    if (!worker->pool) return false;
+    if (!forwarder_init(&worker->forwarder, &settings->forwarder, worker->deps.shared, worker->pool, worker->counters,
+                        &worker->loop))
+        return false;
+    prefetch_init(&worker->prefetch, &worker->forwarder, worker->index, worker->deps.workers);
+    return true;
+}
+
+struct worker *worker_new(const struct worker_deps *deps, const struct worker_settings *settings, unsigned index,
+                          struct heartbeat *heartbeat)
+{
+    _Static_assert((int)CLIENT_SCRATCH_BYTES <= (int)SESSION_SCRATCH_BYTES, "one scratch serves both");
+    struct worker *worker = calloc(1, sizeof *worker);
+    if (!worker) return NULL;
+    worker->deps = *deps;
+    worker->index = index;
+    worker->heartbeat = heartbeat;
+    worker->loop.epoll_fd = -1;
+    buffers_init(&worker->buffers);
+    if (!mailbox_init(&worker->mailbox, on_mail) || !loop_init(&worker->loop)) goto fail;
+    worker->counters = counters_new();
+    worker->former_counters = counters_new();
+    worker->scratch = malloc(SESSION_SCRATCH_BYTES);
+    if (!worker->counters || !worker->former_counters || !worker->scratch || !init_parts(worker, settings)) goto fail;
+    if (!loop_add(&worker->loop, &worker->mailbox.source, EPOLLIN)) goto fail;
+    return worker;
+fail:
+    worker_free(worker);
+    return NULL;
+}
+
+void worker_free(struct worker *worker)
+{
+    if (!worker) return;
+    if (worker->loop.epoll_fd >= 0)
+        loop_turn(&worker->loop, 0); /* clients handed over last are adopted, to be closed */
+    forwarder_done(&worker->forwarder);
+    tcp_clients_done(&worker->clients);
+    free_pool(worker->pool);
+    free_pool(worker->former);
+    mailbox_done(&worker->mailbox);
+    loop_done(&worker->loop);
+    buffers_done(&worker->buffers);
+    counters_free(worker->counters);
+    counters_free(worker->former_counters);
+    free(worker->scratch);
+    free(worker);
+}
+
+struct acceptor_target worker_acceptor_target(struct worker *worker)
+{
+    return (struct acceptor_target){&worker->clients, &worker->load, worker_shed, worker};
+}
+
+struct counters *worker_counters(struct worker *worker)
+{
+    return worker->counters;
+}

@@ -1,0 +1,383 @@
+#include "clients/acceptor.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clients/tcp_client.h"
+#include "common/clock.h"
+#include "common/loop.h"
+#include "common/mailbox.h"
+
+enum {
+    BURST = 64,        /* connections taken of one listener before the next has its turn */
+    SHED_PATIENCE = 10 /* pauses, a tenth of a second: the busiest worker has had its turns */
+};
+
+#define BEAT_NS  (2 * NS_PER_S)
+#define LEAVE_NS (1500 * NS_PER_MS) /* an address given up: as long as the kernel holds back who has not asked yet */
+#define PAUSE_NS (10 * NS_PER_MS)   /* where there is no room: long enough not to spin, short enough not to be felt */
+
+enum { LISTENING_MAX = 2 * LISTENERS_MAX }; /* as many may leave as come */
+
+enum mail_kind { MAIL_RELOAD, MAIL_STOP };
+
+struct acceptor_mail {
+    struct mail mail;
+    struct listeners listeners; /* of MAIL_RELOAD: the set from now on */
+    uint32_t max_connections;
+};
+
+struct listening_socket {
+    struct loop_source source;
+    struct acceptor *acceptor;
+    uint64_t closes_ns; /* CLOCK_NEVER: it stays */
+    bool waiting;       /* connections may wait: it is to be looked at */
+};
+
+struct acceptor {
+    pthread_t thread;
+    struct acceptor_deps deps;
+    struct loop loop;
+    struct mailbox mailbox;
+    struct listening_socket listening[LISTENING_MAX]; /* those without a descriptor (-1) are free */
+    bool inherited;                                   /* the doors are systemd's, and go on without us */
+    uint32_t max_connections;
+    struct counters *counters;
+    struct log_repeat trouble;
+    uint64_t resume_ns; /* while pausing; 0 = not */
+    struct placement placement;
+    unsigned sheds_in_vain; /* since a connection was taken */
+    bool stopping;
+};
+
+/* ---- taking connections ---- */
+
+static const struct acceptor_target *choose(struct acceptor *acceptor)
+{
+    unsigned loads[WORKERS_MAX];
+    for (unsigned i = 0; i < acceptor->deps.target_count; i++)
+        loads[i] = atomic_load_explicit(acceptor->deps.targets[i].load, memory_order_relaxed);
+    uint32_t open = connections_count(acceptor->deps.connections);
+    unsigned chosen =
+        placement_choose(&acceptor->placement, loads, acceptor->deps.target_count, open, acceptor->loop.now_ns);
+    return &acceptor->deps.targets[chosen];
+}
+
+static void reject(struct acceptor *acceptor, int fd, unsigned reason)
+{
+    counter_add(&acceptor->counters->client_rejected[reason][0], 1);
+    close(fd);
+}
+
+static void hand_over(struct acceptor *acceptor, int fd, const struct address *address)
+{
+    const struct acceptor_target *target = choose(acceptor);
+    atomic_fetch_add_explicit(target->load, 1, memory_order_relaxed);
+    if (tcp_client_start(target->clients, fd, address)) return;
+    atomic_fetch_sub_explicit(target->load, 1, memory_order_relaxed);
+    connections_release(acceptor->deps.connections, address);
+    counter_add(&acceptor->counters->client_rejected[LABEL_REJECTED_DESCRIPTORS][0], 1);
+}
+
+static void judge(struct acceptor *acceptor, int fd, const struct address *address)
+{
+    switch (connections_admit(acceptor->deps.connections, address, acceptor->loop.now_ns)) {
+    case CONNECTIONS_ADMITTED: hand_over(acceptor, fd, address); break;
+    case CONNECTIONS_FULL: reject(acceptor, fd, LABEL_REJECTED_FULL); break;
+    case CONNECTIONS_ADDRESS: reject(acceptor, fd, LABEL_REJECTED_ADDRESS); break;
+    case CONNECTIONS_RATE: reject(acceptor, fd, LABEL_REJECTED_RATE); break;
+    }
+}
+
+static void pause_for(struct acceptor *acceptor, const char *why)
+{
+    uint64_t held_back;
+    acceptor->resume_ns = acceptor->loop.now_ns + PAUSE_NS;
+    if (log_repeat_due(&acceptor->trouble, acceptor->loop.now_ns, &held_back))
+        log_warning(acceptor->deps.log, "accepting pauses", log_text("why", why), log_number("repeated", held_back));
+}
+
+static const struct acceptor_target *most_loaded(const struct acceptor *acceptor)
+{
+    const struct acceptor_target *most = &acceptor->deps.targets[0];
+    for (unsigned i = 1; i < acceptor->deps.target_count; i++)
+        if (*acceptor->deps.targets[i].load > *most->load) most = &acceptor->deps.targets[i];
+    return most;
+}
+
+/* Those who have been idle longest give way, where most are: newcomers go to one worker in a run, and another's clients
+ * need not go for them. Where that helps nobody for a while, those of one worker after the other. */
+static void make_room(struct acceptor *acceptor, const char *why)
+{
+    unsigned vain = acceptor->sheds_in_vain++;
+    bool patient = vain < SHED_PATIENCE;
+    const struct acceptor_target *target =
+        patient ? most_loaded(acceptor) : &acceptor->deps.targets[vain % acceptor->deps.target_count];
+    target->shed(target->worker);
+    pause_for(acceptor, why);
+}
+
+static bool is_somebody_there(const struct listening_socket *listener)
+{
+    struct pollfd poll_fd = {.fd = listener->source.fd, .events = POLLIN};
+    return poll(&poll_fd, 1, 0) > 0;
+}
+
+/* No room for more, and somebody wants in. */
+static bool is_full(struct acceptor *acceptor, struct listening_socket *listener)
+{
+    if (connections_count(acceptor->deps.connections) < acceptor->max_connections) return false;
+    if (is_somebody_there(listener))
+        make_room(acceptor, "clients.max_connections is reached");
+    else
+        listener->waiting = false;
+    return true;
+}
+
+/* Takes one connection; false where none waits or accepting must pause. */
+static bool accept_one(struct acceptor *acceptor, struct listening_socket *listener)
+{
+    struct sockaddr_storage storage;
+    socklen_t size = sizeof storage;
+    if (is_full(acceptor, listener)) return false;
+    int fd = accept4(listener->source.fd, (struct sockaddr *)&storage, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+        acceptor->sheds_in_vain = 0;
+        struct address address = address_from_socket(&storage);
+        judge(acceptor, fd, &address);
+        return true;
+    }
+    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        counter_add(&acceptor->counters->client_rejected[LABEL_REJECTED_DESCRIPTORS][0], 1);
+        make_room(acceptor, strerror(errno));
+    } else if (errno == EAGAIN) {
+        listener->waiting = false;
+    }
+    return false; /* a connection that ended before it was accepted: the next turn looks again */
+}
+
+static void on_connection(struct loop_source *source, uint32_t events)
+{
+    (void)events;
+    container_of(source, struct listening_socket, source)->waiting = true;
+}
+
+static void accept_waiting(struct acceptor *acceptor)
+{
+    if (acceptor->resume_ns > acceptor->loop.now_ns) return;
+    acceptor->resume_ns = 0;
+    for (unsigned i = 0; i < LISTENING_MAX; i++) {
+        struct listening_socket *listener = &acceptor->listening[i];
+        for (int n = 0; n < BURST && listener->waiting && acceptor->resume_ns == 0; n++)
+            if (!accept_one(acceptor, listener)) break;
+    }
+}
+
+/* ---- doors ---- */
+
+static bool is_open(const struct listening_socket *listener)
+{
+    return listener->source.fd >= 0;
+}
+
+/* Whoever stands there is let in first. */
+static void close_listener(struct acceptor *acceptor, struct listening_socket *listener)
+{
+    while (accept_one(acceptor, listener)) continue;
+    loop_remove(&acceptor->loop, &listener->source);
+    close(listener->source.fd);
+    listener->source.fd = -1;
+    listener->waiting = false;
+}
+
+static struct listening_socket *find_listener(struct acceptor *acceptor, int fd)
+{
+    for (unsigned i = 0; i < LISTENING_MAX; i++)
+        if (acceptor->listening[i].source.fd == fd) return &acceptor->listening[i];
+    return NULL;
+}
+
+/* A free one, or that of the one who leaves next. */
+static struct listening_socket *free_listener(struct acceptor *acceptor)
+{
+    struct listening_socket *free = find_listener(acceptor, -1);
+    if (free) return free;
+    struct listening_socket *first = &acceptor->listening[0];
+    for (unsigned i = 1; i < LISTENING_MAX; i++)
+        if (acceptor->listening[i].closes_ns < first->closes_ns) first = &acceptor->listening[i];
+    close_listener(acceptor, first);
+    return first;
+}
+
+static bool open_listener(struct acceptor *acceptor, int fd)
+{
+    struct listening_socket *listener = free_listener(acceptor);
+    *listener = (struct listening_socket){
+        .source = {fd, on_connection}, .acceptor = acceptor, .closes_ns = CLOCK_NEVER, .waiting = true};
+    return loop_add(&acceptor->loop, &listener->source, EPOLLIN);
+}
+
+static bool open_listeners(struct acceptor *acceptor, const struct listeners *listeners)
+{
+    bool good = true;
+    for (unsigned i = 0; i < listeners->count; i++)
+        if (!find_listener(acceptor, listeners->fds[i])) good = open_listener(acceptor, listeners->fds[i]) && good;
+    return good;
+}
+
+/* Those that are given up stay open a while, for whoever has come to them already. */
+static void leave_listeners(struct acceptor *acceptor, const struct listeners *kept)
+{
+    for (unsigned i = 0; i < LISTENING_MAX; i++) {
+        struct listening_socket *listener = &acceptor->listening[i];
+        if (is_open(listener) && listener->closes_ns == CLOCK_NEVER && !listeners_have(kept, listener->source.fd))
+            listener->closes_ns = acceptor->loop.now_ns + LEAVE_NS;
+    }
+}
+
+static void close_left(struct acceptor *acceptor, uint64_t now_ns)
+{
+    for (unsigned i = 0; i < LISTENING_MAX; i++) {
+        struct listening_socket *listener = &acceptor->listening[i];
+        if (is_open(listener) && listener->closes_ns <= now_ns) close_listener(acceptor, listener);
+    }
+}
+
+/* ---- mail ---- */
+
+static void apply(struct acceptor *acceptor, const struct acceptor_mail *mail)
+{
+    acceptor->max_connections = mail->max_connections;
+    leave_listeners(acceptor, &mail->listeners);
+    if (!open_listeners(acceptor, &mail->listeners))
+        log_error(acceptor->deps.log, "listener lost", log_text("why", strerror(errno)),
+                  log_text("do", "restart the service"));
+}
+
+static void on_mail(struct loop_source *source, uint32_t events)
+{
+    (void)events;
+    struct acceptor *acceptor = container_of(source, struct acceptor, mailbox.source);
+    struct list mails;
+    struct list *node;
+    list_init(&mails);
+    mailbox_drain(&acceptor->mailbox, &mails);
+    while ((node = list_take(&mails))) {
+        struct acceptor_mail *mail = container_of(node, struct acceptor_mail, mail.node);
+        if (mail->mail.kind == MAIL_RELOAD)
+            apply(acceptor, mail);
+        else
+            acceptor->stopping = true;
+        free(mail);
+    }
+}
+
+void acceptor_stop(struct acceptor *acceptor)
+{
+    struct acceptor_mail *mail = calloc(1, sizeof *mail);
+    if (!mail) return;
+    mail->mail.kind = MAIL_STOP;
+    mailbox_post(&acceptor->mailbox, &mail->mail);
+}
+
+bool acceptor_reload(struct acceptor *acceptor, const struct listeners *listeners, uint32_t max_connections)
+{
+    struct acceptor_mail *mail = calloc(1, sizeof *mail);
+    if (!mail) return false;
+    *mail =
+        (struct acceptor_mail){.mail.kind = MAIL_RELOAD, .listeners = *listeners, .max_connections = max_connections};
+    mailbox_post(&acceptor->mailbox, &mail->mail);
+    return true;
+}
+
+/* ---- the thread ---- */
+
+static uint64_t next_deadline_ns(const struct acceptor *acceptor)
+{
+    uint64_t deadline_ns = acceptor->loop.now_ns + BEAT_NS;
+    if (acceptor->resume_ns != 0) return clock_earlier(acceptor->resume_ns, deadline_ns);
+    for (unsigned i = 0; i < LISTENING_MAX; i++) {
+        const struct listening_socket *listener = &acceptor->listening[i];
+        if (listener->waiting) return 0;
+        if (is_open(listener)) deadline_ns = clock_earlier(listener->closes_ns, deadline_ns);
+    }
+    return deadline_ns;
+}
+
+/* A connection does not take the processor away from a worker that is answering: those that come meanwhile are taken
+ * together. Where a processor is free this changes nothing; where the system forbids it, nothing is lost but that. */
+static void give_precedence(void)
+{
+    pthread_setschedparam(pthread_self(), SCHED_BATCH, &(struct sched_param){0});
+}
+
+static void *run(void *context)
+{
+    struct acceptor *acceptor = context;
+    pthread_setname_np(pthread_self(), "acceptor");
+    give_precedence();
+    while (!acceptor->stopping) {
+        loop_turn(&acceptor->loop, next_deadline_ns(acceptor));
+        heartbeat_beat(acceptor->deps.heartbeat, acceptor->loop.now_ns);
+        accept_waiting(acceptor);
+        close_left(acceptor, acceptor->loop.now_ns);
+    }
+    if (!acceptor->inherited) close_left(acceptor, CLOCK_NEVER);
+    heartbeat_stop(acceptor->deps.heartbeat);
+    return NULL;
+}
+
+bool acceptor_start(struct acceptor *acceptor)
+{
+    return pthread_create(&acceptor->thread, NULL, run, acceptor) == 0;
+}
+
+void acceptor_join(struct acceptor *acceptor)
+{
+    pthread_join(acceptor->thread, NULL);
+}
+
+/* ---- life ---- */
+
+struct acceptor *acceptor_new(const struct acceptor_deps *deps, const struct listeners *listeners,
+                              uint32_t max_connections)
+{
+    struct acceptor *acceptor = calloc(1, sizeof *acceptor);
+    if (!acceptor) return NULL;
+    acceptor->deps = *deps;
+    acceptor->max_connections = max_connections;
+    acceptor->loop.epoll_fd = -1;
+    acceptor->inherited = listeners->inherited;
+    for (unsigned i = 0; i < LISTENING_MAX; i++) acceptor->listening[i].source.fd = -1;
+    acceptor->counters = counters_new();
+    if (!mailbox_init(&acceptor->mailbox, on_mail) || !loop_init(&acceptor->loop) || !acceptor->counters) goto fail;
+    if (!loop_add(&acceptor->loop, &acceptor->mailbox.source, EPOLLIN)) goto fail;
+    if (!open_listeners(acceptor, listeners)) goto fail;
+    return acceptor;
+fail:
+    for (unsigned i = 0; i < LISTENING_MAX; i++) acceptor->listening[i].source.fd = -1; /* the caller's still */
+    acceptor_free(acceptor);
+    return NULL;
+}
+
+void acceptor_free(struct acceptor *acceptor)
+{
+    if (!acceptor) return;
+    for (unsigned i = 0; i < LISTENING_MAX; i++)
+        if (is_open(&acceptor->listening[i])) close(acceptor->listening[i].source.fd);
+    mailbox_done(&acceptor->mailbox);
+    loop_done(&acceptor->loop);
+    counters_free(acceptor->counters);
+    free(acceptor);
+}
+
+struct counters *acceptor_counters(struct acceptor *acceptor)
+{
+    return acceptor->counters;
+}

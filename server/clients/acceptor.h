@@ -1,0 +1,67 @@
+/* acceptor: the thread that takes connections and gives each to a worker (placement.h).
+ *
+ * It never reads a byte of a client. Who is over a limit is closed at once and counted; who may not ask at all is the
+ * worker's business. Where descriptors are out or max_connections is reached it pauses instead of spinning, and
+ * has the workers close their idlest clients. A socket that is given up (a reload, a stop) is emptied before it is
+ * closed; systemd's are left as they are at a stop, for the next program. Made, started and freed by the main thread.
+ */
+#ifndef CLIENTS_ACCEPTOR_H
+#define CLIENTS_ACCEPTOR_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "clients/listener.h"
+#include "clients/placement.h"
+#include "clients/tcp_clients.h"
+#include "common/address.h"
+#include "common/log.h"
+#include "metrics/counters.h"
+#include "metrics/health.h"
+#include "shared/connections.h"
+
+struct worker;
+
+struct acceptor_options {
+    struct address listen[LISTENERS_MAX];
+    unsigned listen_count;
+};
+
+/* A worker as the acceptor knows it: where connections go. */
+struct acceptor_target {
+    struct tcp_clients *clients;         /* only tcp_client_start may be called on it from the acceptor's thread */
+    atomic_uint *load;                   /* the worker's connections: the acceptor adds, the worker subtracts */
+    void (*shed)(struct worker *worker); /* asks the worker to close some connections; any thread */
+    struct worker *worker;
+};
+
+/* What the acceptor uses of the program; all of it outlives the acceptor. */
+struct acceptor_deps {
+    const struct log *log;
+    struct connections *connections;
+    struct acceptor_target targets[WORKERS_MAX];
+    unsigned target_count; /* 1..WORKERS_MAX */
+    struct heartbeat *heartbeat;
+};
+
+struct acceptor;
+
+/* NULL where memory or descriptors are short. Takes the listeners. */
+struct acceptor *acceptor_new(const struct acceptor_deps *deps, const struct listeners *listeners,
+                              uint32_t max_connections);
+void acceptor_free(struct acceptor *acceptor); /* closes the listeners */
+
+bool acceptor_start(struct acceptor *acceptor);
+
+/* Any thread: ends it; then join. */
+void acceptor_stop(struct acceptor *acceptor);
+void acceptor_join(struct acceptor *acceptor);
+
+/* Any thread: from now on with these listeners, which it takes. Sockets that stay are the same
+ * descriptors; others it goes on accepting from for a second and a half, then closes. False where memory is short:
+ * nothing was taken. */
+bool acceptor_reload(struct acceptor *acceptor, const struct listeners *listeners, uint32_t max_connections);
+
+struct counters *acceptor_counters(struct acceptor *acceptor);
+
+#endif

@@ -1,0 +1,191 @@
+#include "clients/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/service.h"
+
+enum {
+    BACKLOG = 4096,          /* connections the kernel holds for us; it cuts this to net.core.somaxconn */
+    SEND_BYTES = 128 * 1024, /* the kernel would hold megabytes for a client that does not read */
+    DEFER_SECONDS = 1,       /* a connection is accepted when its first query is there, or after that time */
+};
+
+/* Options every accepted socket inherits, and the one that lets a query come with its connection. */
+static void set_options(int fd)
+{
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){SEND_BYTES}, sizeof(int));
+    setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &(int){DEFER_SECONDS}, sizeof(int));
+}
+
+static void set_shared(int fd, bool shared)
+{
+    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){shared}, sizeof(int));
+}
+
+/* A listening socket, or -1 with errno. */
+static int open_one(const struct address *address, bool shared)
+{
+    struct sockaddr_storage storage;
+    socklen_t size = address_to_socket(address, &storage);
+    int fd = socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+    set_shared(fd, shared);
+    if (storage.ss_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){1}, sizeof(int));
+    set_options(fd);
+    if (bind(fd, (struct sockaddr *)&storage, size) == 0 && listen(fd, BACKLOG) == 0) return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+static void add(struct listeners *listeners, int fd, const struct address *address)
+{
+    listeners->fds[listeners->count] = fd;
+    listeners->addresses[listeners->count] = *address;
+    listeners->count++;
+}
+
+static bool add_opened(struct listeners *listeners, const struct address *address, bool shared,
+                       char ret_error[static LISTENER_ERROR_BYTES])
+{
+    int fd = open_one(address, shared);
+    if (fd < 0) {
+        char text[ADDRESS_TEXT_BYTES];
+        int error = errno;
+        const char *hint = errno == EACCES ? " (ports below 1024 need CAP_NET_BIND_SERVICE)" : "";
+        snprintf(ret_error, LISTENER_ERROR_BYTES, "cannot listen on %s: %s%s", address_format(address, text),
+                 strerror(error), hint);
+        errno = error;
+        return false;
+    }
+    add(listeners, fd, address);
+    return true;
+}
+
+/* Takes over one socket of systemd's. */
+static bool add_inherited(struct listeners *listeners, int fd, char ret_error[static LISTENER_ERROR_BYTES])
+{
+    struct sockaddr_storage storage;
+    socklen_t size = sizeof storage;
+    if (!service_is_listener(fd) || getsockname(fd, (struct sockaddr *)&storage, &size) != 0) {
+        snprintf(ret_error, LISTENER_ERROR_BYTES, "the socket passed as descriptor %d is not a listening TCP socket",
+                 fd);
+        return false;
+    }
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    set_options(fd);
+    struct address address = address_from_socket(&storage);
+    add(listeners, fd, &address);
+    return true;
+}
+
+/* No IPv6 here: not a reason to leave the other addresses unanswered. */
+static bool is_dispensable(const struct address *address, unsigned count)
+{
+    return !address_is_ipv4(address) && count > 1 && (errno == EADDRNOTAVAIL || errno == EAFNOSUPPORT);
+}
+
+static int find_address(const struct listeners *listeners, const struct address *address)
+{
+    for (unsigned i = 0; i < listeners->count; i++)
+        if (address_equal(&listeners->addresses[i], address)) return listeners->fds[i];
+    return -1;
+}
+
+/* All of them, but for those that can be done without: the sockets of `current` (NULL: there are none), or new ones. */
+static bool add_all(struct listeners *listeners, const struct listeners *current, const struct address *addresses,
+                    unsigned count, const struct log *log, char ret_error[static LISTENER_ERROR_BYTES])
+{
+    for (unsigned i = 0; i < count; i++) {
+        int fd = current ? find_address(current, &addresses[i]) : -1;
+        if (fd >= 0)
+            add(listeners, fd, &addresses[i]);
+        else if (add_opened(listeners, &addresses[i], current, ret_error))
+            continue;
+        else if (is_dispensable(&addresses[i], count))
+            log_warning(log, "address left out", log_text("why", ret_error));
+        else
+            return false;
+    }
+    return listeners->count > 0;
+}
+
+bool listeners_open(struct listeners *ret_listeners, const struct address *addresses, unsigned count,
+                    const struct log *log, char ret_error[static LISTENER_ERROR_BYTES])
+{
+    struct listeners listeners = {.count = 0};
+    int first;
+    unsigned passed = service_sockets(&first);
+    bool good = true;
+    listeners.inherited = passed > 0;
+    for (unsigned i = 0; good && i < passed && i < LISTENERS_MAX; i++)
+        good = add_inherited(&listeners, first + (int)i, ret_error);
+    if (good && !listeners.inherited) good = add_all(&listeners, NULL, addresses, count, log, ret_error);
+    if (good)
+        *ret_listeners = listeners;
+    else
+        listeners_close(&listeners);
+    return good;
+}
+
+static void share(const struct listeners *listeners, bool shared)
+{
+    for (unsigned i = 0; i < listeners->count; i++) set_shared(listeners->fds[i], shared);
+}
+
+bool listeners_reopen(const struct listeners *current, struct listeners *ret_listeners, const struct address *addresses,
+                      unsigned count, const struct log *log, char ret_error[static LISTENER_ERROR_BYTES])
+{
+    struct listeners next = {.inherited = current->inherited};
+    if (current->inherited) {
+        *ret_listeners = *current;
+        return true;
+    }
+    share(current, true);
+    bool good = add_all(&next, current, addresses, count, log, ret_error);
+    share(current, false);
+    share(&next, false);
+    if (good)
+        *ret_listeners = next;
+    else
+        listeners_close_but(&next, current);
+    return good;
+}
+
+void listeners_retire(const struct listeners *listeners, const struct listeners *kept)
+{
+    for (unsigned i = 0; i < listeners->count; i++) {
+        if (listeners_have(kept, listeners->fds[i])) continue;
+        set_shared(listeners->fds[i], true);
+        setsockopt(listeners->fds[i], IPPROTO_TCP, TCP_DEFER_ACCEPT, &(int){0}, sizeof(int));
+    }
+}
+
+bool listeners_have(const struct listeners *listeners, int fd)
+{
+    for (unsigned i = 0; i < listeners->count; i++)
+        if (listeners->fds[i] == fd) return true;
+    return false;
+}
+
+void listeners_close(struct listeners *listeners)
+{
+    const struct listeners none = {.count = 0};
+    listeners_close_but(listeners, &none);
+}
+
+void listeners_close_but(struct listeners *listeners, const struct listeners *kept)
+{
+    for (unsigned i = 0; i < listeners->count; i++)
+        if (!listeners_have(kept, listeners->fds[i])) close(listeners->fds[i]);
+    listeners->count = 0;
+}

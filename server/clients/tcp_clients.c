@@ -1,0 +1,209 @@
+#include "clients/tcp_clients.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "clients/tcp_client.h"
+#include "common/clock.h"
+#include "dns/frame.h"
+
+enum {
+    CLIENT_SLOTS_MAX = 1 << 20, /* the largest max_connections; the table of connections holds the real bound */
+    CROWDED_DIVISOR = 4,        /* of the idle time-out, near the limit of connections */
+    SHED_SHARE = 16,            /* one in so many clients is closed at once to make room, and one at least */
+};
+
+/* ---- replies ---- */
+
+static struct tcp_client *find(struct transport *transport, struct slot_handle handle)
+{
+    struct tcp_clients *clients = container_of(transport, struct tcp_clients, transport);
+    struct client_slot *deps = slots_find(&clients->slots, handle);
+    return deps ? deps->client : NULL;
+}
+
+/* Where a reply to the client is written: to the outbox while its own messages are being handled, else to its buffer.
+ */
+static struct buffer *reply_buffer(struct tcp_client *client)
+{
+    struct tcp_clients *clients = client->clients;
+    if (client == clients->current) return &clients->outbox;
+    if (!client->unsent) client->unsent = buffers_borrow(clients->buffers);
+    return client->unsent;
+}
+
+/* More replies are made for a client only while it takes them: what waits stays below max_unsent and one reply. */
+static bool has_room(struct tcp_client *client)
+{
+    uint32_t max = client->clients->options.max_unsent_bytes;
+    if (client->aborted) return false;
+    if (!client->unsent || buffer_size(client->unsent) <= max) return true;
+    tcp_client_flush(client);
+    if (!client->unsent || buffer_size(client->unsent) <= max) return true;
+    tcp_client_fail(client, LABEL_CLOSED_SLOW);
+    tcp_client_mark_dirty(client);
+    return false;
+}
+
+static uint8_t *begin_reply(struct transport *transport, struct slot_handle handle, size_t capacity)
+{
+    struct tcp_client *client = find(transport, handle);
+    if (!client || (client != client->clients->current && !has_room(client))) return NULL;
+    struct buffer *buffer = reply_buffer(client);
+    uint8_t *room = buffer ? buffer_room(buffer, FRAME_LENGTH_BYTES + capacity) : NULL;
+    return room ? room + FRAME_LENGTH_BYTES : NULL;
+}
+
+static void end_reply(struct transport *transport, struct slot_handle handle, size_t size)
+{
+    struct tcp_client *client = find(transport, handle);
+    if (!client) return;
+    client->in_flight--;
+    if (client != client->clients->current) tcp_client_mark_dirty(client);
+    if (size == 0) return;
+    struct buffer *buffer = reply_buffer(client);
+    frame_put_length(buffer->bytes + buffer->end, size);
+    buffer_use_room(buffer, FRAME_LENGTH_BYTES + size);
+    if (client == client->clients->current) client->clients->made += FRAME_LENGTH_BYTES + size;
+}
+
+static void abort_client(struct transport *transport, struct slot_handle handle)
+{
+    struct tcp_client *client = find(transport, handle);
+    if (!client) return;
+    tcp_client_fail(client, LABEL_CLOSED_PROTOCOL);
+    tcp_client_mark_dirty(client);
+}
+
+/* ---- life ---- */
+
+bool tcp_clients_init(struct tcp_clients *clients, const struct tcp_client_options *options,
+                      const struct tcp_clients_deps *deps)
+{
+    *clients = (struct tcp_clients){
+        .transport = {.begin_reply = begin_reply, .end_reply = end_reply, .abort = abort_client},
+        .loop = deps->loop,
+        .buffers = deps->buffers,
+        .counters = deps->counters,
+        .connections = deps->connections,
+        .busiest = deps->busiest,
+        .load = deps->load,
+        .scratch = deps->scratch,
+    };
+    list_init(&clients->all);
+    list_init(&clients->dirty);
+    timeouts_init(&clients->first, 0);
+    timeouts_init(&clients->read, 0);
+    timeouts_init(&clients->idle, 0);
+    timeouts_init(&clients->write, 0);
+    timeouts_init(&clients->rates, RATE_NS);
+    tcp_clients_set_options(clients, options);
+    return slots_init(&clients->slots, sizeof(struct client_slot), CLIENT_SLOTS_MAX);
+}
+
+void tcp_clients_set_options(struct tcp_clients *clients, const struct tcp_client_options *options)
+{
+    uint64_t keepalive = options->idle_timeout_ns / (100 * NS_PER_MS);
+    clients->options = *options;
+    clients->first.duration_ns = options->first_timeout_ns;
+    clients->read.duration_ns = options->read_timeout_ns;
+    clients->write.duration_ns = options->read_timeout_ns;
+    clients->idle.duration_ns = options->idle_timeout_ns;
+    clients->transport.keepalive_100ms = keepalive > UINT16_MAX ? UINT16_MAX : (uint16_t)keepalive;
+}
+
+void tcp_clients_set_access(struct tcp_clients *clients, struct access_list *access)
+{
+    struct access_list *former = clients->access;
+    clients->access = access_share(access);
+    access_free(former);
+    list_for_each (node, &clients->all) tcp_client_judge(container_of(node, struct tcp_client, all));
+}
+
+void tcp_clients_done(struct tcp_clients *clients)
+{
+    struct list *node;
+    if (!clients->slots.chunks) return;
+    while ((node = list_first(&clients->all)))
+        tcp_client_close(container_of(node, struct tcp_client, all), LABEL_CLOSED_DRAIN);
+    slots_done(&clients->slots);
+    access_free(clients->access);
+    free(clients->outbox.bytes);
+    clients->outbox = (struct buffer){0};
+}
+
+static void expire_input(struct timeouts *timeouts, unsigned cause, uint64_t now_ns)
+{
+    struct timeout *timeout;
+    while ((timeout = timeouts_take_expired(timeouts, now_ns)))
+        tcp_client_close(container_of(timeout, struct tcp_client, input), cause);
+}
+
+static void expire_output(struct tcp_clients *clients, uint64_t now_ns)
+{
+    struct timeout *timeout;
+    while ((timeout = timeouts_take_expired(&clients->write, now_ns)))
+        tcp_client_close(container_of(timeout, struct tcp_client, output), LABEL_CLOSED_SLOW);
+}
+
+static void report_rates(struct tcp_clients *clients, uint64_t now_ns)
+{
+    struct timeout *timeout;
+    while ((timeout = timeouts_take_expired(&clients->rates, now_ns)))
+        tcp_client_report_rate(container_of(timeout, struct tcp_client, rate), now_ns);
+}
+
+void tcp_clients_tick(struct tcp_clients *clients, uint64_t now_ns)
+{
+    struct list turn;
+    struct list *node;
+    list_init(&turn);
+    list_append(&turn, &clients->dirty); /* who gets dirty meanwhile has its turn next time */
+    while ((node = list_take(&turn))) tcp_client_turn(container_of(node, struct tcp_client, dirty));
+    bool crowded = connections_count(clients->connections) > clients->options.crowded_above;
+    clients->idle.duration_ns = clients->options.idle_timeout_ns / (crowded ? CROWDED_DIVISOR : 1);
+    expire_input(&clients->first, LABEL_CLOSED_IDLE, now_ns);
+    expire_input(&clients->read, LABEL_CLOSED_READ, now_ns);
+    expire_input(&clients->idle, LABEL_CLOSED_IDLE, now_ns);
+    expire_output(clients, now_ns);
+    report_rates(clients, now_ns);
+}
+
+uint64_t tcp_clients_deadline_ns(const struct tcp_clients *clients)
+{
+    if (!list_is_empty(&clients->dirty)) return 0;
+    uint64_t rates_ns = timeouts_deadline_ns(&clients->rates);
+    uint64_t input_ns = clock_earlier(timeouts_deadline_ns(&clients->first), timeouts_deadline_ns(&clients->read));
+    return clock_earlier(clock_earlier(rates_ns, input_ns),
+                         clock_earlier(timeouts_deadline_ns(&clients->idle), timeouts_deadline_ns(&clients->write)));
+}
+
+/* Closes up to `max` of those whose time of that kind has run longest; returns how many that were. */
+static unsigned shed(struct tcp_clients *clients, struct timeouts *timeouts, unsigned max)
+{
+    unsigned closed = 0;
+    struct list *node;
+    while (closed < max && (node = list_first(&timeouts->members))) {
+        struct timeout *timeout = container_of(node, struct timeout, node);
+        bool is_output = timeouts == &clients->write;
+        struct tcp_client *client = is_output ? container_of(timeout, struct tcp_client, output)
+                                              : container_of(timeout, struct tcp_client, input);
+        tcp_client_close(client, LABEL_CLOSED_PRESSURE);
+        closed++;
+    }
+    return closed;
+}
+
+void tcp_clients_shed(struct tcp_clients *clients)
+{
+    unsigned left = 1 + clients->slots.taken / SHED_SHARE;
+    left -= shed(clients, &clients->first, left);
+    left -= shed(clients, &clients->idle, left);
+    shed(clients, &clients->write, left);
+}
+
+void tcp_clients_drain(struct tcp_clients *clients)
+{
+    clients->draining = true;
+    list_for_each (node, &clients->all) tcp_client_mark_dirty(container_of(node, struct tcp_client, all));
+}

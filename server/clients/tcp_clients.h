@@ -1,0 +1,45 @@
+/* clients: all TCP clients of one worker: the transport replies go through, their time-outs, and who has a turn. One
+ * thread. */
+#ifndef CLIENTS_TCP_CLIENTS_H
+#define CLIENTS_TCP_CLIENTS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "clients/tcp_client.h"
+
+/* What clients use of their worker; all outlive them. */
+struct tcp_clients_deps {
+    struct loop *loop;
+    struct buffers *buffers;
+    struct counters *counters;
+    struct connections *connections;
+    struct busiest *busiest;
+    atomic_uint *load;
+    uint8_t *scratch;
+};
+
+bool tcp_clients_init(struct tcp_clients *clients, const struct tcp_client_options *options,
+                      const struct tcp_clients_deps *deps);
+void tcp_clients_done(struct tcp_clients *clients); /* closes them all */
+void tcp_clients_set_options(struct tcp_clients *clients, const struct tcp_client_options *options);
+
+/* Who may ask from now on; takes a share. Who is there already and may not any more gets REFUSED for its next query.
+ * Not before it was called is a client handed over. */
+void tcp_clients_set_access(struct tcp_clients *clients, struct access_list *access);
+
+/* Closes whose time is over, writes what waits, goes on reading who was held back. At the end of every turn. */
+void tcp_clients_tick(struct tcp_clients *clients, uint64_t now_ns);
+
+/* When to call clients_tick next, at the latest. */
+uint64_t tcp_clients_deadline_ns(const struct tcp_clients *clients);
+
+/* Reads no more queries and closes each client when its last reply is written. */
+void tcp_clients_drain(struct tcp_clients *clients);
+
+/* Closes clients, a bounded number of them, since there is no room for new ones: those who never sent a byte, then the
+ * idlest, then those who have taken nothing of their replies for longest. */
+void tcp_clients_shed(struct tcp_clients *clients);
+
+#endif

@@ -1,0 +1,44 @@
+/* options: the configuration in force: the option structs that the other components declare, together. Plain data;
+ * whoever copies a `struct config` moves the ownership of its lists with it. */
+#ifndef CONFIG_OPTIONS_H
+#define CONFIG_OPTIONS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "clients/acceptor.h"
+#include "clients/tcp_clients.h"
+#include "common/log.h"
+#include "metrics/endpoint.h"
+#include "queries/forwarder.h"
+#include "shared/cache.h"
+#include "shared/connections.h"
+#include "shared/ratelimit.h"
+#include "shared/topnames.h"
+#include "upstream/pool.h"
+#include "upstream/tls.h"
+
+/* Prefixes of access.allow, in the order of the file; none: nobody is allowed. */
+struct access_options {
+    struct prefix *allow; /* owned by the config */
+    size_t allow_count;
+};
+
+struct config {
+    unsigned workers; /* 1..WORKERS_MAX: `auto` is worked out */
+    struct acceptor_options acceptor;
+    struct connections_options connections;
+    struct tcp_client_options client;
+    struct access_options access;
+    struct ratelimit_options ratelimit;
+    struct forwarder_options forwarder;
+    struct cache_options cache;
+    struct topnames_options topnames;
+    struct pool_options pool;
+    struct tls_options tls;
+    struct endpoint_options endpoint; /* listen.port 0: no HTTP */
+    struct log_options log;
+    uint64_t drain_timeout_ns;
+};
+
+#endif
