@@ -18,6 +18,7 @@
 #include <wolfssl/wolfcrypt/ecc.h>
 #include <wolfssl/wolfcrypt/error-crypt.h>
 
+#include "upstream/tls_ciphers.h"
 #include "upstream/tls_failure.h"
 
 #define SYSTEM_BUNDLE "/etc/ssl/certs/ca-certificates.crt"
@@ -45,19 +46,6 @@ struct tls {
 struct tls_ticket {
     WOLFSSL_SESSION *session;
 };
-
-/* Without AES instructions ChaCha20-Poly1305 is three times as fast; Debian's library has none compiled in. */
-#ifdef WOLFSSL_AESNI
-#define CIPHERS_13 "TLS13-AES128-GCM-SHA256:TLS13-CHACHA20-POLY1305-SHA256:TLS13-AES256-GCM-SHA384"
-#define CIPHERS_12                                                                                                     \
-    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:"                         \
-    "ECDHE-RSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
-#else
-#define CIPHERS_13 "TLS13-CHACHA20-POLY1305-SHA256:TLS13-AES128-GCM-SHA256:TLS13-AES256-GCM-SHA384"
-#define CIPHERS_12                                                                                                     \
-    "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-GCM-SHA256:"                         \
-    "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
-#endif
 
 /* The library wants bytes: from what was read ahead, else from the socket. */
 static int on_receive(WOLFSSL *ssl, char *out, int size, void *context)
@@ -118,6 +106,13 @@ static bool load_bundle(WOLFSSL_CTX *ctx, const char *path, char ret_error[stati
     return false;
 }
 
+static bool offer_ciphers(WOLFSSL_CTX *ctx)
+{
+    struct tls_cipher_costs costs;
+    const char *ciphers = tls_ciphers_order(tls_ciphers_measure(&costs) ? &costs : NULL);
+    return wolfSSL_CTX_set_cipher_list(ctx, ciphers) == WOLFSSL_SUCCESS;
+}
+
 struct tls_context *tls_context_new(const struct tls_options *options, char ret_error[static TLS_ERROR_MAX])
 {
     snprintf(ret_error, TLS_ERROR_MAX, "out of memory");
@@ -133,7 +128,7 @@ struct tls_context *tls_context_new(const struct tls_options *options, char ret_
     wolfSSL_CTX_UseSessionTicket(context->ctx);
     wolfSSL_CTX_SetIORecv(context->ctx, on_receive);
     wolfSSL_CTX_SetIOSend(context->ctx, on_send);
-    if (wolfSSL_CTX_set_cipher_list(context->ctx, CIPHERS_13 ":" CIPHERS_12) != WOLFSSL_SUCCESS) goto fail;
+    if (!offer_ciphers(context->ctx)) goto fail;
     if (!load_bundle(context->ctx, tls_ca_path(options), ret_error)) goto fail;
     return context;
 fail:

@@ -1,8 +1,8 @@
-/* tls: one TLS connection as a client, over a non-blocking socket; the only file that knows wolfSSL.
+/* tls: one TLS connection as a client, over a non-blocking socket; only tls*.c know wolfSSL.
  *
  * The peer is authenticated by chain and by DNS name (RFC 8310, strict): there is no way to switch that off. TLS 1.3,
- * or 1.2 where the peer has no more; ALPN "dot" (RFC 7858); ChaCha20-Poly1305 first where the library lacks AES
- * instructions. The socket belongs to the caller. A context may be shared by threads once made; a connection and its
+ * or 1.2 where the peer has no more; ALPN "dot" (RFC 7858); the cheaper cipher first (tls_ciphers.h).
+ * The socket belongs to the caller. A context may be shared by threads once made; a connection and its
  * ticket belong to one thread. */
 #ifndef UPSTREAM_TLS_H
 #define UPSTREAM_TLS_H

@@ -1,0 +1,27 @@
+/* tls_ciphers: the order in which cipher suites are offered to upstreams, by what they cost here.
+ *
+ * A TLS library with AES instructions encrypts with AES-GCM at a tenth of ChaCha20-Poly1305's cost; without them, or on
+ * a processor that has none, it is ChaCha20 that costs a third. The library may be replaced without compiling the
+ * program again, and the image may move to another processor, so both are measured when a context is made.
+ * Pure functions but for the measurement; any thread. */
+#ifndef UPSTREAM_TLS_CIPHERS_H
+#define UPSTREAM_TLS_CIPHERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What it takes to encrypt and authenticate the same number of bytes. */
+struct tls_cipher_costs {
+    uint64_t aes_gcm_ns;
+    uint64_t chacha20_ns;
+};
+
+/* Measures both with the TLS library that is loaded; takes less than 10 ms, typically 1 ms. False, and `ret_costs` as
+ * it was, where the library offers no way to call one of them by itself. */
+bool tls_ciphers_measure(struct tls_cipher_costs *ret_costs);
+
+/* The cipher suites for wolfSSL_CTX_set_cipher_list, TLS 1.3 and 1.2, the cheaper AEAD first. `costs`: NULL if they
+ * could not be measured, then ChaCha20 is first, whose cost depends least on the processor. A constant string. */
+const char *tls_ciphers_order(const struct tls_cipher_costs *costs);
+
+#endif
