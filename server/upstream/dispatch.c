@@ -1,6 +1,5 @@
 #include "upstream/dispatch.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -266,25 +265,4 @@ uint64_t dispatch_deadline_ns(const struct session *session)
         if (hung_ns < deadline_ns) deadline_ns = hung_ns;
     }
     return deadline_ns;
-}
-
-/* ---- another opinion ---- */
-
-bool dispatch_second_opinion(struct pool *pool, struct exchange *exchange, const struct upstream *upstream,
-                             const struct answer *answer)
-{
-    if (answer->rcode != DNS_RCODE_SERVFAIL && answer->rcode != DNS_RCODE_REFUSED) return false;
-    if (exchange->refused_by || exchange_is_live(exchange)) return false;
-    bool other_name = false;
-    for (unsigned i = 0; i < pool->upstream_count; i++)
-        other_name |= strcmp(pool->upstreams[i].options.name, upstream->options.name) != 0;
-    if (!other_name) return false;
-    exchange->held = malloc(answer->size);
-    if (!exchange->held) return false;
-    memcpy(exchange->held, answer->bytes, answer->size);
-    exchange->held_bytes = answer->size;
-    exchange->refused_by = upstream;
-    counter_add(&pool->counters->upstream_retries[upstream->index][LABEL_RETRY_RCODE], 1);
-    dispatch(pool, exchange);
-    return true;
 }

@@ -9,7 +9,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct answer;
 struct attempt;
 struct exchange;
 struct pool;
@@ -36,9 +35,5 @@ void dispatch_overdue(struct pool *pool, struct session *session, uint64_t now_n
 
 /* When dispatch_overdue is next to be called. */
 uint64_t dispatch_deadline_ns(const struct session *session);
-
-/* An answer of SERVFAIL or REFUSED: true where an upstream of another name is asked instead, and the answer is held. */
-bool dispatch_second_opinion(struct pool *pool, struct exchange *exchange, const struct upstream *upstream,
-                             const struct answer *answer);
 
 #endif

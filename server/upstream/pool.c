@@ -5,6 +5,7 @@
 
 #include "common/clock.h"
 #include "upstream/dispatch.h"
+#include "upstream/opinion.h"
 #include "upstream/upkeep.h"
 
 /* Hedges that may be saved up: a short burst of slow answers, not a storm. */
@@ -39,26 +40,33 @@ static void count_answer(struct pool *pool, struct session *session, const struc
     if (session->answers++ == 0) first_answer(session);
 }
 
+static void on_invalid(struct pool *pool, struct exchange *exchange, unsigned index, enum answer_verdict verdict)
+{
+    unsigned reason = verdict == ANSWER_MISMATCH ? LABEL_FAILURE_MISMATCH : LABEL_FAILURE_MALFORMED;
+    counter_add(&pool->counters->upstream_failures[index][reason], 1);
+    counter_add(&pool->counters->upstream_retries[index][LABEL_RETRY_MALFORMED], 1);
+    exchange->deaths++;
+    dispatch_again(pool, exchange);
+}
+
 static void on_response(struct session *session, struct attempt *attempt, const uint8_t *message, size_t size)
 {
     struct pool *pool = pool_of(session);
     struct exchange *exchange = attempt->exchange;
+    struct upstream *upstream = session->upstream;
     struct answer answer;
     enum answer_verdict verdict = answer_parse(message, size, &exchange->key, pool->answer, &answer);
     pool->retry_waiting = true;
-    if (verdict != ANSWER_GOOD) {
-        unsigned reason = verdict == ANSWER_MISMATCH ? LABEL_FAILURE_MISMATCH : LABEL_FAILURE_MALFORMED;
-        counter_add(&pool->counters->upstream_failures[session->upstream->index][reason], 1);
-        counter_add(&pool->counters->upstream_retries[session->upstream->index][LABEL_RETRY_MALFORMED], 1);
-        session_forget(attempt);
-        exchange->deaths++;
-        dispatch_again(pool, exchange);
-        return;
-    }
-    count_answer(pool, session, attempt, &answer);
+    if (verdict == ANSWER_GOOD) count_answer(pool, session, attempt, &answer);
     session_forget(attempt);
-    if (dispatch_second_opinion(pool, exchange, session->upstream, &answer)) return;
-    pool_finish(pool, exchange, EXCHANGE_ANSWERED, &answer);
+    switch (opinion_judge(pool, exchange, upstream, verdict, &answer)) {
+    case OPINION_FINAL: pool_finish(pool, exchange, EXCHANGE_ANSWERED, &answer); break;
+    case OPINION_INVALID: on_invalid(pool, exchange, upstream->index, verdict); break;
+    case OPINION_ANOTHER:
+        counter_add(&pool->counters->upstream_retries[upstream->index][LABEL_RETRY_RCODE], 1);
+        dispatch(pool, exchange);
+        break;
+    }
 }
 
 static void on_stray(struct session *session)
@@ -173,24 +181,22 @@ void pool_cancel(struct exchange *exchange)
     for (int i = 0; i < EXCHANGE_ATTEMPTS_MAX; i++) session_forget(&exchange->attempts[i]);
     timeout_stop(&exchange->deadline);
     list_remove(&exchange->waiting);
-    free(exchange->held);
-    exchange->held = NULL;
+    opinion_drop(exchange);
 }
 
 void pool_finish(struct pool *pool, struct exchange *exchange, enum exchange_result result, const struct answer *answer)
 {
     struct answer held;
-    uint8_t *bytes = exchange->held;
-    if (result != EXCHANGE_ANSWERED && bytes && answer_unpack(bytes, exchange->held_bytes, &held)) {
+    if (result != EXCHANGE_ANSWERED && opinion_take_held(exchange, &held)) {
         result = EXCHANGE_ANSWERED;
-        held.kind = held.rcode == DNS_RCODE_SERVFAIL ? ANSWER_FAILURE : ANSWER_TRANSIENT;
         answer = &held;
     }
+    uint8_t *held_bytes = exchange->held; /* outlives the exchange, which its owner may free or submit again */
     exchange->held = NULL;
     pool_cancel(exchange);
     pool->retry_waiting = true;
     exchange->on_done(exchange, result, answer);
-    free(bytes);
+    free(held_bytes);
 }
 
 static void expire(struct pool *pool, uint64_t now_ns)

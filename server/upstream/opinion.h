@@ -1,0 +1,35 @@
+/* opinion: what a response means for its question: the final answer, or a failure of the upstream that is worth another
+ * upstream's answer.
+ *
+ * SERVFAIL and REFUSED are such failures where an upstream of another name is configured: its answer is held, the other
+ * is asked, and the held answer stands where nobody has a better one. This file decides; the pool acts. One thread. */
+#ifndef UPSTREAM_OPINION_H
+#define UPSTREAM_OPINION_H
+
+#include <stdbool.h>
+
+#include "dns/answer.h"
+
+struct exchange;
+struct pool;
+struct upstream;
+
+enum opinion {
+    OPINION_FINAL,   /* the answer is the exchange's result */
+    OPINION_ANOTHER, /* another upstream is to be asked; the answer was held (opinion_take_held) */
+    OPINION_INVALID, /* not an answer to this question: the attempt has failed */
+};
+
+/* Judges a response of `upstream`. `verdict` is answer_parse's; `answer` is only read where it is ANSWER_GOOD. The
+ * attempt that brought the response must be forgotten already. */
+enum opinion opinion_judge(const struct pool *pool, struct exchange *exchange, const struct upstream *upstream,
+                           enum answer_verdict verdict, const struct answer *answer);
+
+/* True where an answer was held: ret_answer is then the result of an exchange that found no better one. It stays valid
+ * until opinion_drop. */
+bool opinion_take_held(const struct exchange *exchange, struct answer *ret_answer);
+
+/* Frees what is held; harmless where nothing is. */
+void opinion_drop(struct exchange *exchange);
+
+#endif
