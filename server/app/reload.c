@@ -2,14 +2,16 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "app/descriptors.h"
 #include "common/clock.h"
+#include "config/settings.h"
 
 _Static_assert((int)RELOAD_ERROR_BYTES >= (int)TLS_ERROR_MAX && (int)RELOAD_ERROR_BYTES >= (int)LISTENER_ERROR_BYTES,
                "the parts write their errors to where ours is wanted");
 
-/* What may not be to be had. */
+/* What a reload acquires before it changes anything; each acquisition can fail. */
 struct reload {
     struct tls_context *tls; /* NULL: the bundle is the one in use */
     struct ca_bundle_mark bundle;
@@ -17,32 +19,35 @@ struct reload {
     struct access_list *access;
 };
 
-/* ---- what only a restart changes ---- */
+/* ---- settings that a reload does not change ---- */
 
-static void log_needs_restart(const struct server *server, bool changed, const char *setting)
+/* Why a reload keeps the former value of the setting; NULL where it takes the new one. */
+static const char *reason_to_keep(const struct server *server, const struct setting *setting)
 {
-    if (changed) log_warning(server->log, "needs a restart", log_text("setting", setting));
+    if (setting->applies == SETTING_RESTART) return "it is read at the start only";
+    if (server->listeners.inherited && strcmp(setting->key, "listen") == 0)
+        return "systemd passes the sockets (ListenStream= of the socket unit)";
+    return NULL;
 }
 
-/* Stays as it is, in what is shown, too. */
-static void keep_fixed(const struct server *server, struct config *config)
+/* Gives every changed setting that this reload does not apply its former value, so that what is shown is what is in
+ * force, and logs its key. False: memory is short. */
+static bool keep_former_values(const struct server *server, struct config *config)
 {
-    const struct config *old = &server->config;
-    bool other_http = !address_equal(&config->endpoint.listen, &old->endpoint.listen) ||
-                      config->endpoint.status_page != old->endpoint.status_page;
-    log_needs_restart(server, config->workers != old->workers, "workers");
-    log_needs_restart(server, other_http, "http");
-    log_needs_restart(server, config->topnames.top != old->topnames.top, "prefetch.top");
-    log_needs_restart(server, config->ratelimit.max_clients != old->ratelimit.max_clients, "rate_limit.max_clients");
-    log_needs_restart(server, config->log.format != old->log.format, "log.format");
-    config->workers = old->workers;
-    config->endpoint = old->endpoint;
-    config->topnames.top = old->topnames.top;
-    config->ratelimit.max_clients = old->ratelimit.max_clients;
-    config->log.format = old->log.format;
+    struct settings settings = settings_of_config();
+    for (size_t i = 0; i < settings.count; i++) {
+        const struct setting *setting = &settings.rows[i];
+        const char *why = reason_to_keep(server, setting);
+        if (!why || setting_equal(setting, config, &server->config)) continue;
+        bool needs_restart = setting->applies == SETTING_RESTART;
+        log_warning(server->log, needs_restart ? "needs a restart" : "setting ignored",
+                    log_text("setting", setting->key), log_text("why", why));
+        if (!setting_copy(setting, config, &server->config)) return false;
+    }
+    return true;
 }
 
-/* ---- first: what may not be to be had ---- */
+/* ---- prepare: each step may fail and changes nothing ---- */
 
 static bool prepare_bundle(struct reload *reload, const struct server *server, const struct config *config,
                            char ret_error[static RELOAD_ERROR_BYTES])
@@ -72,7 +77,7 @@ static bool prepare(struct reload *reload, const struct server *server, const st
     return reload->access && acceptor_reload(server->acceptor, &reload->listeners, config->connections.max_connections);
 }
 
-/* ---- then: nothing that fails ---- */
+/* ---- commit: no step fails ---- */
 
 static void tell_workers(const struct server *server, const struct config *config)
 {
@@ -117,12 +122,13 @@ static void commit(const struct reload *reload, struct server *server, const str
     commit_config(server, config);
 }
 
-/* ---- the two ---- */
-
 bool reload_apply(struct server *server, struct config *config, char ret_error[static RELOAD_ERROR_BYTES])
 {
     struct reload reload = {.tls = NULL};
-    keep_fixed(server, config);
+    if (!keep_former_values(server, config)) {
+        snprintf(ret_error, RELOAD_ERROR_BYTES, "out of memory");
+        return false;
+    }
     config->connections.max_connections = descriptors_connections_max(config, server->log);
     if (!prepare(&reload, server, config, ret_error)) {
         discard(&reload, server);

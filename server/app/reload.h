@@ -1,6 +1,6 @@
-/* renewal: a running server gets another configuration or another CA bundle, in two steps. What may not be to be had
- * (the bundle, sockets, memory) is made first; only when all of it is there is anything changed, so a reload that is
- * refused leaves everything as it was. Main thread. */
+/* reload: gives a running server another configuration or another CA bundle, in two steps. Everything that can fail
+ * (the bundle, sockets, memory) is prepared first; only then is anything changed, so a reload that is refused leaves
+ * everything as it was. Which settings a reload applies is said by the table (config/settings.c). Main thread. */
 #ifndef APP_RELOAD_H
 #define APP_RELOAD_H
 
@@ -12,11 +12,12 @@
 
 enum { RELOAD_ERROR_BYTES = 256 };
 
-/* Takes the configuration. Settings that want a restart stay as they are, also in what is shown, and are logged. False:
- * `ret_error` says why; nothing was changed, and the configuration is the caller's still, to be freed. */
+/* Takes the configuration. A changed setting that needs a restart keeps its former value, also in what is shown, and is
+ * logged by its key; so is `listen` where systemd passes the sockets. False: `ret_error` says why; nothing was changed,
+ * and the configuration is still the caller's. */
 bool reload_apply(struct server *server, struct config *config, char ret_error[static RELOAD_ERROR_BYTES]);
 
-/* The bundle alone, as its file is now. False: it is bad, `ret_error` says why, and the former one stays in use. */
+/* Loads the CA bundle again from its file. False: `ret_error` says why, and the former bundle stays in use. */
 bool reload_apply_bundle(struct server *server, char ret_error[static RELOAD_ERROR_BYTES]);
 
 #endif

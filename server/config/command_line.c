@@ -147,7 +147,7 @@ static void apply_texts(const struct target *target, enum flag_id id, const char
     const struct source_location location = {.flag = flags[id].name};
     if (count == 0) return;
     setting_clear(setting, target->config);
-    target->locations[setting - settings.list] = location;
+    target->locations[setting - settings.rows] = location;
     for (unsigned i = 0; i < count; i++) {
         char why[SETTING_WHY_BYTES];
         if (!setting_set(setting, target->config, texts[i], why)) faults_add(target->faults, &location, "%s", why);

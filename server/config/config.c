@@ -19,16 +19,16 @@ static void set_defaults(struct draft *draft)
 {
     struct settings settings = settings_of_config();
     for (size_t i = 0; i < settings.count; i++)
-        if (!setting_set_default(&settings.list[i], &draft->config)) faults_add(&draft->faults, NULL, "out of memory");
+        if (!setting_set_default(&settings.rows[i], &draft->config)) faults_add(&draft->faults, NULL, "out of memory");
 }
 
 /* Where to point for a fault of two settings together: at the one that was given. */
 static struct source_location location_of_either(const struct draft *draft, const char *key, const char *other)
 {
     struct settings settings = settings_of_config();
-    struct source_location location = draft->locations[settings_find(settings, key) - settings.list];
+    struct source_location location = draft->locations[settings_find(settings, key) - settings.rows];
     bool is_given = location.flag || location.line > 0;
-    return is_given ? location : draft->locations[settings_find(settings, other) - settings.list];
+    return is_given ? location : draft->locations[settings_find(settings, other) - settings.rows];
 }
 
 static void check_lifetimes(struct draft *draft)
@@ -124,6 +124,6 @@ bool config_load(const struct command_line *command, struct config *ret_config, 
 
 void config_free(struct config *config)
 {
-    free(config->access.allow);
-    config->access = (struct access_options){.allow = NULL};
+    struct settings settings = settings_of_config();
+    for (size_t i = 0; i < settings.count; i++) setting_clear(&settings.rows[i], config);
 }

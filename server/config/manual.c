@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "config/print.h"
 #include "config/settings.h"
 #include "config/value.h"
 
@@ -24,6 +25,8 @@ static const struct section sections[] = {
     {"log", "What the program says, on standard error."},
 };
 enum { SECTIONS = sizeof sections / sizeof *sections };
+
+#define TABLE_HEAD "| setting | default | allowed | changes by | what it is |\n|---|---|---|---|---|\n"
 
 static bool is_in(const struct setting *setting, const char *section, char ret_name[static SETTING_NAME_BYTES])
 {
@@ -49,37 +52,39 @@ static void write_default(const struct setting *setting, FILE *out)
         fprintf(out, is_quoted ? "\"%s\"" : "%s", setting->usual);
 }
 
-/* The default of `upstreams` as YAML, a line each, `indent` before it. */
-static void write_upstreams(const struct setting *setting, const char *indent, FILE *out)
+static bool has_default_entries(const struct setting *setting)
 {
-    char entry[SETTING_ENTRY_BYTES], ip[ADDRESS_TEXT_BYTES];
-    struct upstream_options upstream;
-    const char *usual = setting->usual;
-    while (setting_next_entry(&usual, entry) && value_parse_upstream(entry, &upstream) == VALUE_OK)
-        fprintf(out, "%s- {address: \"%s\", port: %u, name: %s}\n", indent, address_format_ip(&upstream.address, ip),
-                upstream.address.port, upstream.name);
+    return setting->usual && setting->usual[0] != '\0';
+}
+
+/* The default of a list of mappings as YAML, a line each, `indent` before it. */
+static void write_default_mappings(const struct setting *setting, const char *indent, FILE *out)
+{
+    struct config config = {.workers = 0};
+    if (setting_set_default(setting, &config)) print_mappings(setting, &config, indent, out);
+    setting_clear(setting, &config);
 }
 
 static void write_row(const struct setting *setting, const char *name, FILE *out)
 {
     char allowed[SETTING_ALLOWED_BYTES];
     fprintf(out, "| `%s` | ", name);
-    if (setting->kind == SETTING_UPSTREAMS)
-        fputs("Cloudflare's four, below | mappings, below", out);
+    if (setting_is_list_of_mappings(setting))
+        fprintf(out, "%s | mappings, below", has_default_entries(setting) ? "below" : "`[]`");
     else {
         fputs(setting->usual ? "`" : "must be given", out);
         if (setting->usual) write_default(setting, out);
         fprintf(out, "%s | %s", setting->usual ? "`" : "", setting_allowed_range(setting, allowed));
     }
-    fprintf(out, " | %s |\n", setting->help);
+    fprintf(out, " | %s | %s |\n", setting->applies == SETTING_LIVE ? "reload" : "restart", setting->help);
 }
 
 static void write_table(struct settings settings, const char *section, FILE *out)
 {
     char name[SETTING_NAME_BYTES];
-    fputs("| setting | default | allowed | what it is |\n|---|---|---|---|\n", out);
+    fputs(TABLE_HEAD, out);
     for (size_t i = 0; i < settings.count; i++)
-        if (is_in(&settings.list[i], section, name)) write_row(&settings.list[i], name, out);
+        if (is_in(&settings.rows[i], section, name)) write_row(&settings.rows[i], name, out);
 }
 
 static void write_preface(FILE *out)
@@ -102,18 +107,35 @@ static void write_preface(FILE *out)
           "  `64MiB`, `1GiB`.\n"
           "- Whole numbers are decimal digits without a sign or leading zeros. Booleans are `true` and `false`.\n"
           "- Addresses with colons or brackets stand in quotes: `\"[::1]:8853\"`, `\"fc00::/7\"`.\n"
-          "- The file is UTF-8, one document, at most 1 MiB, without anchors, aliases and tags.\n",
+          "- The file is UTF-8, one document, at most 1 MiB, without anchors, aliases and tags. It sets at least one "
+          "setting.\n"
+          "- `reload` in the column \"changes by\": a changed value counts from the next reload (SIGHUP) on, also for "
+          "clients that are connected.\n"
+          "  `restart`: a reload logs `needs a restart` with the setting's name and keeps the former value.\n"
+          "- `--print-config` prints the configuration in force (file, flags and defaults together) as such a file.\n",
           out);
 }
 
-static void write_upstreams_section(FILE *out)
+/* A section for each list of mappings: what an entry may hold, and the default. */
+static void write_mappings_sections(struct settings settings, FILE *out)
 {
-    struct settings settings = settings_of_config();
-    fputs("\n## upstreams\n\nA list of mappings, in order of preference.\n\n", out);
-    write_table(settings_of_upstream(), "upstreams", out);
-    fputs("\n```yaml\nupstreams:\n", out);
-    write_upstreams(settings_find(settings, "upstreams"), "  ", out);
-    fputs("```\n", out);
+    for (size_t i = 0; i < settings.count; i++) {
+        const struct setting *setting = &settings.rows[i];
+        if (!setting_is_list_of_mappings(setting)) continue;
+        fprintf(out, "\n## %s\n\n%s A list of mappings, as `%s`.\n\n", setting->key, setting->help,
+                setting->list->example);
+        fputs(TABLE_HEAD, out);
+        for (size_t j = 0; j < setting->list->entry.count; j++) {
+            const struct setting *field = &setting->list->entry.rows[j];
+            write_row(field, strrchr(field->key, '.') + 1, out);
+        }
+        if (has_default_entries(setting)) {
+            fprintf(out, "\n```yaml\n%s:\n", setting->key);
+            write_default_mappings(setting, "  ", out);
+            fputs("```\n", out);
+        }
+        write_mappings_sections(setting->list->entry, out);
+    }
 }
 
 /* The sum that the bounds above make. test/support/cost.py holds the program to it. */
@@ -166,7 +188,7 @@ void manual_write_markdown(FILE *out)
     for (size_t i = 0; i < SECTIONS; i++) {
         fprintf(out, "\n## %s\n\n%s\n\n", sections[i].name[0] ? sections[i].name : "General", sections[i].help);
         write_table(settings_of_config(), sections[i].name, out);
-        if (sections[i].name[0] == '\0') write_upstreams_section(out);
+        if (sections[i].name[0] == '\0') write_mappings_sections(settings_of_config(), out);
     }
     write_costs(out);
 }
@@ -175,9 +197,12 @@ static void write_example_setting(const struct setting *setting, const char *nam
 {
     char allowed[SETTING_ALLOWED_BYTES];
     fprintf(out, "%s## %s\n", indent, setting->help);
-    if (setting->kind == SETTING_UPSTREAMS) {
-        fprintf(out, "# %s:\n", name);
-        write_upstreams(setting, "#   ", out);
+    if (setting_is_list_of_mappings(setting)) {
+        if (!has_default_entries(setting))
+            fprintf(out, "%s# %s: [%s]\n", indent, name, setting->list->example);
+        else
+            fprintf(out, "# %s:\n", name);
+        write_default_mappings(setting, "#   ", out);
         return;
     }
     fprintf(out, "%s## Allowed: %s\n%s# %s: ", indent, setting_allowed_range(setting, allowed), indent, name);
@@ -194,7 +219,7 @@ void manual_write_example(FILE *out)
         const char *section = sections[i].name;
         if (section[0]) fprintf(out, "\n## %s\n%s:\n", sections[i].help, section);
         for (size_t j = 0; j < settings.count; j++)
-            if (is_in(&settings.list[j], section, name))
-                write_example_setting(&settings.list[j], name, section[0] ? "  " : "", out);
+            if (is_in(&settings.rows[j], section, name))
+                write_example_setting(&settings.rows[j], name, section[0] ? "  " : "", out);
     }
 }

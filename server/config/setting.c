@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/check.h"
 #include "config/faults.h"
-#include "config/value.h"
 
 /* Workers beyond this many gain a proxy nothing that its sessions, one set a worker, do not cost. */
 enum { AUTO_WORKERS_MAX = 8 };
@@ -99,52 +99,6 @@ static enum value_status set_address(const struct setting *setting, void *fields
     return VALUE_OK;
 }
 
-static enum value_status add_listen(struct config *config, const char *text)
-{
-    struct acceptor_options *acceptor = &config->acceptor;
-    struct address address;
-    if (!address_parse(text, 0, &address)) return VALUE_MALFORMED;
-    for (unsigned i = 0; i < acceptor->listen_count; i++)
-        if (address_equal(&acceptor->listen[i], &address)) return VALUE_TWICE;
-    if (acceptor->listen_count == LISTENERS_MAX) return VALUE_TOO_MANY;
-    acceptor->listen[acceptor->listen_count++] = address;
-    return VALUE_OK;
-}
-
-static enum value_status add_prefix(const struct setting *setting, struct config *config, const char *text)
-{
-    struct access_options *access = &config->access;
-    struct prefix prefix;
-    if (!prefix_parse(text, &prefix)) return VALUE_MALFORMED;
-    if (access->allow_count == setting->max) return VALUE_TOO_MANY;
-    bool is_power_of_two = (access->allow_count & (access->allow_count - 1)) == 0;
-    if (is_power_of_two) { /* or 0: the memory is used up, make it twice as much */
-        size_t room = access->allow_count > 0 ? access->allow_count * 2 : 1;
-        struct prefix *allow = reallocarray(access->allow, room, sizeof *allow);
-        if (!allow) return VALUE_NO_MEMORY;
-        access->allow = allow;
-    }
-    access->allow[access->allow_count++] = prefix;
-    return VALUE_OK;
-}
-
-static enum value_status add_upstream(struct config *config, const struct upstream_options *upstream)
-{
-    struct pool_options *pool = &config->pool;
-    for (unsigned i = 0; i < pool->upstream_count; i++)
-        if (address_equal(&pool->upstreams[i].address, &upstream->address)) return VALUE_TWICE;
-    if (pool->upstream_count == UPSTREAMS_MAX) return VALUE_TOO_MANY;
-    pool->upstreams[pool->upstream_count++] = *upstream;
-    return VALUE_OK;
-}
-
-static enum value_status parse_and_add_upstream(struct config *config, const char *text)
-{
-    struct upstream_options upstream;
-    enum value_status status = value_parse_upstream(text, &upstream);
-    return status == VALUE_OK ? add_upstream(config, &upstream) : status;
-}
-
 static enum value_status set(const struct setting *setting, void *fields, const char *text)
 {
     switch (setting->kind) {
@@ -158,18 +112,16 @@ static enum value_status set(const struct setting *setting, void *fields, const 
     case SETTING_ADDRESS: return set_address(setting, fields, text);
     case SETTING_IP: return value_parse_ip(text, field_of(setting, fields));
     case SETTING_NAME: return value_parse_name(text, field_of(setting, fields));
-    case SETTING_LISTEN: return add_listen(fields, text);
-    case SETTING_PREFIXES: return add_prefix(setting, fields, text);
-    case SETTING_UPSTREAMS: return parse_and_add_upstream(fields, text);
+    case SETTING_LIST: return setting->list->add_text(field_of(setting, fields), setting->max, text);
     }
     return VALUE_MALFORMED;
 }
 
-static const char *format_bound(const struct setting *setting, uint64_t bound, char text[static VALUE_TEXT_BYTES])
+const char *setting_format_amount(const struct setting *setting, uint64_t amount, char text[static VALUE_TEXT_BYTES])
 {
-    if (setting->kind == SETTING_DURATION) return value_format_duration(bound, text);
-    if (setting->kind == SETTING_SIZE) return value_format_size(bound, text);
-    snprintf(text, VALUE_TEXT_BYTES, "%" PRIu64, bound);
+    if (setting->kind == SETTING_DURATION) return value_format_duration(amount, text);
+    if (setting->kind == SETTING_SIZE) return value_format_size(amount, text);
+    snprintf(text, VALUE_TEXT_BYTES, "%" PRIu64, amount);
     return text;
 }
 
@@ -182,8 +134,8 @@ static bool has_range(const struct setting *setting)
 static const char *format_range(const struct setting *setting, char *text, size_t size)
 {
     char min[VALUE_TEXT_BYTES], max[VALUE_TEXT_BYTES];
-    format_bound(setting, setting->min, min);
-    format_bound(setting, setting->max, max);
+    setting_format_amount(setting, setting->min, min);
+    setting_format_amount(setting, setting->max, max);
     int used = snprintf(text, size, "%s..%s", min, max);
     if (setting->words) snprintf(text + used, size - used, ", or 0 (%s)", setting->words);
     if (setting->kind == SETTING_WORKERS) snprintf(text + used, size - used, ", or auto");
@@ -201,9 +153,9 @@ static const char *format_words(const struct setting *setting, char text[static 
     return text;
 }
 
-static const char *grammar_of(enum setting_kind kind)
+static const char *grammar_of(const struct setting *setting)
 {
-    switch (kind) {
+    switch (setting->kind) {
     case SETTING_NUMBER:
     case SETTING_WORKERS: return "a whole number ";
     case SETTING_DURATION: return "a duration (with ms, s, m, h or d) ";
@@ -213,9 +165,7 @@ static const char *grammar_of(enum setting_kind kind)
     case SETTING_ADDRESS: return "IP:PORT or [IP6]:PORT, or empty (off)";
     case SETTING_IP: return "the IP address of a host, without a port";
     case SETTING_NAME: return "a DNS host name (an IP address is none)";
-    case SETTING_LISTEN: return "IP:PORT or [IP6]:PORT";
-    case SETTING_PREFIXES: return "IP/BITS with no bit set behind the prefix, as 10.0.0.0/8 or \"fc00::/7\"";
-    case SETTING_UPSTREAMS: return "IP#NAME, IP:PORT#NAME or [IP6]:PORT#NAME, as 1.1.1.1:853#cloudflare-dns.com";
+    case SETTING_LIST: return setting->list->grammar;
     case SETTING_CHOICE: break;
     }
     return "";
@@ -224,7 +174,7 @@ static const char *grammar_of(enum setting_kind kind)
 const char *setting_allowed(const struct setting *setting, char text[static SETTING_ALLOWED_BYTES])
 {
     if (setting->kind == SETTING_CHOICE) return format_words(setting, text);
-    int used = snprintf(text, SETTING_ALLOWED_BYTES, "%s", grammar_of(setting->kind));
+    int used = snprintf(text, SETTING_ALLOWED_BYTES, "%s", grammar_of(setting));
     if (has_range(setting)) format_range(setting, text + used, SETTING_ALLOWED_BYTES - used);
     return text;
 }
@@ -264,11 +214,13 @@ bool setting_set(const struct setting *setting, void *fields, const char *text, 
     return explain(setting, set(setting, fields, text), text, ret_why);
 }
 
-bool setting_add_upstream(const struct setting *setting, struct config *config, const struct upstream_options *upstream,
-                          char ret_why[static SETTING_WHY_BYTES])
+bool setting_add_mapping(const struct setting *setting, void *fields, const void *entry,
+                         char ret_why[static SETTING_WHY_BYTES])
 {
-    char text[ADDRESS_TEXT_BYTES];
-    return explain(setting, add_upstream(config, upstream), address_format(&upstream->address, text), ret_why);
+    char text[SETTING_ENTRY_BYTES];
+    enum value_status status = setting->list->add_mapping(field_of(setting, fields), setting->max, entry);
+    setting->list->format(entry, text);
+    return explain(setting, status, text, ret_why);
 }
 
 bool setting_next_entry(const char **usual, char ret_entry[static SETTING_ENTRY_BYTES])
@@ -293,15 +245,78 @@ bool setting_set_default(const struct setting *setting, void *fields)
 
 bool setting_is_list(const struct setting *setting)
 {
-    return setting->kind >= SETTING_LISTEN;
+    return setting->kind == SETTING_LIST;
 }
 
-void setting_clear(const struct setting *setting, struct config *config)
+bool setting_is_list_of_mappings(const struct setting *setting)
 {
-    if (setting->kind == SETTING_LISTEN) config->acceptor.listen_count = 0;
-    if (setting->kind == SETTING_UPSTREAMS) config->pool.upstream_count = 0;
-    if (setting->kind == SETTING_PREFIXES) {
-        free(config->access.allow);
-        config->access = (struct access_options){.allow = NULL};
+    return setting_is_list(setting) && setting->list->entry.count > 0;
+}
+
+void setting_clear(const struct setting *setting, void *fields)
+{
+    if (setting_is_list(setting)) setting->list->clear(field_of(setting, fields));
+}
+
+/* ---- values that are set ---- */
+
+uint64_t setting_load(const struct setting *setting, const void *fields)
+{
+    uint8_t one;
+    uint16_t two;
+    uint32_t four;
+    uint64_t value;
+    const char *field = (const char *)fields + setting->offset;
+    switch (setting->width) {
+    case sizeof one: return memcpy(&one, field, sizeof one), one;
+    case sizeof two: return memcpy(&two, field, sizeof two), two;
+    case sizeof four: return memcpy(&four, field, sizeof four), four;
+    default: return memcpy(&value, field, sizeof value), value;
     }
+}
+
+static bool lists_equal(const struct setting_list *list, const void *a, const void *b)
+{
+    char text[SETTING_ENTRY_BYTES], other[SETTING_ENTRY_BYTES];
+    size_t count = list->count(a);
+    if (count != list->count(b)) return false;
+    for (size_t i = 0; i < count; i++) {
+        const void *entry = list->entry_at(a, i), *other_entry = list->entry_at(b, i);
+        list->format(entry, text);
+        list->format(other_entry, other);
+        if (strcmp(text, other) != 0) return false;
+        for (size_t j = 0; j < list->entry.count; j++)
+            if (!setting_equal(&list->entry.rows[j], entry, other_entry)) return false;
+    }
+    return true;
+}
+
+bool setting_equal(const struct setting *setting, const void *fields, const void *other)
+{
+    const char *field = (const char *)fields + setting->offset;
+    const char *other_field = (const char *)other + setting->offset;
+    if (setting_is_list(setting)) return lists_equal(setting->list, field, other_field);
+    if (setting->kind == SETTING_PATH || setting->kind == SETTING_NAME) return strcmp(field, other_field) == 0;
+    if (setting->kind == SETTING_ADDRESS || setting->kind == SETTING_IP)
+        return address_equal((const struct address *)(const void *)field,
+                             (const struct address *)(const void *)other_field);
+    return setting_load(setting, fields) == setting_load(setting, other);
+}
+
+bool setting_copy(const struct setting *setting, void *fields, const void *other)
+{
+    const struct setting_list *list = setting->list;
+    const void *from = (const char *)other + setting->offset;
+    if (!list) {
+        memcpy(field_of(setting, fields), from, setting->width);
+        return true;
+    }
+    CHECK(!setting_is_list_of_mappings(setting));
+    setting_clear(setting, fields);
+    for (size_t i = 0; i < list->count(from); i++) {
+        char text[SETTING_ENTRY_BYTES];
+        list->format(list->entry_at(from, i), text);
+        if (set(setting, fields, text) != VALUE_OK) return false;
+    }
+    return true;
 }

@@ -1,15 +1,18 @@
-/* setting: one setting: how a text becomes its value, its default, what is allowed. What stands in the table:
- * settings.h. Main thread only. */
+/* setting: one row of the table of settings: how a text becomes a value, its default, what is allowed, when a change
+ * counts, and how a value is written and compared. The rows themselves are in settings.c, the lists in lists.c. Main
+ * thread only. */
 #ifndef CONFIG_SETTING_H
 #define CONFIG_SETTING_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "config/options.h"
+#include "config/value.h"
 
-/* Amounts (what has a range) first, lists last. */
+/* Kinds that have a range come first (setting_has_range). */
 enum setting_kind {
     SETTING_NUMBER,
     SETTING_WORKERS, /* a number or "auto" */
@@ -21,44 +24,96 @@ enum setting_kind {
     SETTING_ADDRESS, /* with a port; port 0 stands for the empty text */
     SETTING_IP,
     SETTING_NAME,
-    SETTING_LISTEN,   /* a list of addresses with ports */
-    SETTING_PREFIXES, /* a list of prefixes */
-    SETTING_UPSTREAMS /* a list of mappings, see settings_of_upstream */
+    SETTING_LIST /* of texts or of mappings, see struct setting_list */
+};
+
+/* When a changed value counts. */
+enum setting_applies {
+    SETTING_LIVE,   /* from the next reload on */
+    SETTING_RESTART /* from the next start on; a reload logs the setting's key and keeps the former value */
+};
+
+struct setting;
+struct setting_list;
+
+struct settings {
+    const struct setting *rows;
+    size_t count;
 };
 
 struct setting {
     const char *key; /* "workers", "upstream.padding" */
     enum setting_kind kind;
-    uint16_t offset; /* of the field in its struct */
-    uint16_t width;  /* bytes of the field */
+    enum setting_applies applies;
+    uint32_t offset; /* of the field in its struct; of a list: of the struct that `list` works on */
+    uint32_t width;  /* bytes of the field */
     uint64_t min;    /* of the value, in nanoseconds, bytes, or as it is; of a list: its entries */
     uint64_t max;
     const char *words; /* what 0 means where it is allowed beside min..max, else NULL; of a choice: the words, a space
                           between them */
     const char *usual; /* the default as a text; of a list: its entries, a space between them; NULL: it must be given */
     const char *help;
+    const struct setting_list *list; /* of SETTING_LIST, else NULL */
 };
 
-/* Reads `text` into the setting's field of `fields`, a struct config or struct upstream_options; a list gets one more
- * entry. False: untouched, and `ret_why` says what is wrong and what is allowed. */
-enum { SETTING_WHY_BYTES = 320 };
+/* The longest text of a list's entry, its NUL included. */
+enum { SETTING_ENTRY_BYTES = 1024 };
+
+/* How a list keeps its entries. `list` is always the struct at the setting's offset. An entry is a text, or a mapping
+ * whose settings `entry` names; the fields of these are in a struct of `entry_bytes`. The first functions are needed by
+ * every list, the last one by lists of mappings alone. Lists may stand in entries of other lists. */
+struct setting_list {
+    const char *grammar;   /* what an entry is, in words, as "IP:PORT or [IP6]:PORT" */
+    const char *example;   /* of a mapping, as "{zone: corp.example}" */
+    struct settings entry; /* none: the entries are texts */
+    size_t entry_bytes;    /* at most SETTING_ENTRY_STRUCT_BYTES */
+
+    /* Parses a text and adds it. `max` is the setting's. */
+    enum value_status (*add_text)(void *list, uint64_t max, const char *text);
+    size_t (*count)(const void *list);
+    const void *(*entry_at)(const void *list, size_t index);
+    /* The entry as a text that add_text takes; two entries are equal where their texts are. */
+    void (*format)(const void *entry, char text[static SETTING_ENTRY_BYTES]);
+    /* Empties the list and frees what it owns. */
+    void (*clear)(void *list);
+    /* Adds a mapping whose settings were all read. On VALUE_OK the list owns what the entry owned. */
+    enum value_status (*add_mapping)(void *list, uint64_t max, const void *entry);
+};
+
+enum { SETTING_ENTRY_STRUCT_BYTES = 16384 };
+
+/* Reads `text` into the setting's field of `fields`, a struct config or the struct of a list's entry; a list gets one
+ * more entry. False: untouched, and `ret_why` says what is wrong and what is allowed. */
+enum { SETTING_WHY_BYTES = 384 };
 bool setting_set(const struct setting *setting, void *fields, const char *text, char ret_why[static SETTING_WHY_BYTES]);
 
-/* One more entry of the list `upstreams`; false as setting_set. */
-bool setting_add_upstream(const struct setting *setting, struct config *config, const struct upstream_options *upstream,
-                          char ret_why[static SETTING_WHY_BYTES]);
+/* One more entry of a list of mappings; false as setting_set. */
+bool setting_add_mapping(const struct setting *setting, void *fields, const void *entry,
+                         char ret_why[static SETTING_WHY_BYTES]);
 
 /* Sets the default; false only where memory is short. */
 bool setting_set_default(const struct setting *setting, void *fields);
 
 /* The next entry of a list's default, and `*usual`, at first the setting's, moves behind it; false at the end. */
-enum { SETTING_ENTRY_BYTES = 72 };
 bool setting_next_entry(const char **usual, char ret_entry[static SETTING_ENTRY_BYTES]);
 
 /* Empties a list; nothing for other kinds. */
-void setting_clear(const struct setting *setting, struct config *config);
+void setting_clear(const struct setting *setting, void *fields);
 
 bool setting_is_list(const struct setting *setting);
+bool setting_is_list_of_mappings(const struct setting *setting);
+
+/* Whether both structs hold the same value; lists: the same entries in the same order. */
+bool setting_equal(const struct setting *setting, const void *fields, const void *other);
+
+/* Sets the field in `fields` to the value that `other` holds. Not for lists of mappings. False: memory is short. */
+bool setting_copy(const struct setting *setting, void *fields, const void *other);
+
+/* The value of a field of 1, 2, 4 or 8 bytes: numbers, durations, sizes, booleans, choices. */
+uint64_t setting_load(const struct setting *setting, const void *fields);
+
+/* An amount in the unit of its kind, as the parser takes it; returns `text`. */
+const char *setting_format_amount(const struct setting *setting, uint64_t amount, char text[static VALUE_TEXT_BYTES]);
 
 /* What is allowed, in words: "a duration (with ms, s, m, h or d) 100ms..1m"; of an amount the range alone: "100ms..1m".
  * Both return `text`. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "config/lists.h"
 
 #define MS     NS_PER_MS
 #define SECOND NS_PER_S
@@ -14,130 +15,130 @@
 #define MIB    (UINT64_C(1) << 20)
 #define TIB    (UINT64_C(1) << 40)
 
-#define FIELD(member)          offsetof(struct config, member), sizeof(((struct config *)0)->member)
-#define UPSTREAM_FIELD(member) offsetof(struct upstream_options, member), sizeof(((struct upstream_options *)0)->member)
-#define LIST                   0, 0 /* a list is no single field: its kind says where it is */
+#define FIELD(member) offsetof(struct config, member), sizeof(((struct config *)0)->member)
+#define LIVE          SETTING_LIVE
+#define RESTART       SETTING_RESTART
 
 #define CLOUDFLARE   "#cloudflare-dns.com "
 #define PRIVATE_IPV4 "127.0.0.0/8 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 169.254.0.0/16"
 
 /* clang-format off: a table is read by its lines */
 static const struct setting of_config[] = {
-    {"listen", SETTING_LISTEN, LIST, 1, LISTENERS_MAX, NULL, "127.0.0.1:8853 [::1]:8853",
-     "Where clients are answered, over TCP."},
-    {"workers", SETTING_WORKERS, FIELD(workers), 1, WORKERS_MAX, NULL, "auto",
-     "Worker threads. `auto`: the processors this process may run on, at most 8."},
-    {"upstreams", SETTING_UPSTREAMS, LIST, 1, UPSTREAMS_MAX, NULL,
+    {"listen", SETTING_LIST, LIVE, FIELD(acceptor), 1, LISTENERS_MAX, NULL, "127.0.0.1:8853 [::1]:8853",
+     "Where clients are answered, over TCP.", &list_of_listen},
+    {"workers", SETTING_WORKERS, RESTART, FIELD(workers), 1, WORKERS_MAX, NULL, "auto",
+     "Worker threads. `auto`: the processors this process may run on, at most 8.", NULL},
+    {"upstreams", SETTING_LIST, LIVE, FIELD(pool), 1, UPSTREAMS_MAX, NULL,
      "1.1.1.1:853" CLOUDFLARE "1.0.0.1:853" CLOUDFLARE "[2606:4700:4700::1111]:853" CLOUDFLARE
      "[2606:4700:4700::1001]:853" CLOUDFLARE,
-     "DNS-over-TLS servers, in order of preference."},
-    {"drain_timeout", SETTING_DURATION, FIELD(drain_timeout_ns), 0, 10 * MINUTE, NULL, "5s",
-     "How long a stop waits for the questions in flight."},
+     "DNS-over-TLS servers, in order of preference.", &list_of_upstreams},
+    {"drain_timeout", SETTING_DURATION, LIVE, FIELD(drain_timeout_ns), 0, 10 * MINUTE, NULL, "5s",
+     "How long a stop waits for the questions in flight.", NULL},
 
-    {"upstream.query_timeout", SETTING_DURATION, FIELD(pool.query_timeout_ns), 100 * MS, MINUTE, NULL, "4.5s",
-     "Total for a question, all attempts together. Stubs give up after 5 s."},
-    {"upstream.connect_timeout", SETTING_DURATION, FIELD(pool.connect_timeout_ns), 10 * MS, MINUTE, NULL, "2s",
-     "For TCP and TLS handshake together."},
-    {"upstream.idle_timeout", SETTING_DURATION, FIELD(pool.idle_timeout_ns), 100 * MS, HOUR, NULL, "8s",
-     "An idle session is acted on before the upstream closes it; Cloudflare does after about 10 s."},
-    {"upstream.max_age", SETTING_DURATION, FIELD(pool.max_age_ns), SECOND, 30 * DAY, "never", "1h",
-     "A session is replaced at about this age."},
-    {"upstream.keep_warm", SETTING_BOOLEAN, FIELD(pool.keep_warm), 0, 1, NULL, "true",
-     "A worker with recent traffic always has a live session."},
-    {"upstream.probe_interval", SETTING_DURATION, FIELD(pool.probe_ns), 100 * MS, HOUR, NULL, "4s",
-     "Where no client's question proves the path to an upstream, one of our own does, this often."},
-    {"upstream.max_in_flight", SETTING_NUMBER, FIELD(pool.max_in_flight), 1, 32768, NULL, "1000",
-     "Questions in flight on a session; the last quarter is for clients with few on their way."},
-    {"upstream.max_sessions", SETTING_NUMBER, FIELD(pool.max_sessions), 1, 64, NULL, "4",
-     "Sessions of a worker to one upstream."},
-    {"upstream.max_handshakes", SETTING_NUMBER, FIELD(pool.max_handshakes), 1, 64, NULL, "4",
-     "Handshakes of a worker at once, not counting those that got no word for a quarter of a second."},
-    {"upstream.padding", SETTING_NUMBER, FIELD(pool.padding), 1, 512, "off", "128",
-     "Questions are padded to a multiple of so many bytes (RFC 8467)."},
-    {"upstream.hedge", SETTING_NUMBER, FIELD(pool.hedge_percent), 0, 100, NULL, "5",
-     "Percent of questions that may be asked a second time elsewhere because the first answer is slow."},
+    {"upstream.query_timeout", SETTING_DURATION, LIVE, FIELD(pool.query_timeout_ns), 100 * MS, MINUTE, NULL, "4.5s",
+     "Total for a question, all attempts together. Stubs give up after 5 s.", NULL},
+    {"upstream.connect_timeout", SETTING_DURATION, LIVE, FIELD(pool.connect_timeout_ns), 10 * MS, MINUTE, NULL, "2s",
+     "For TCP and TLS handshake together.", NULL},
+    {"upstream.idle_timeout", SETTING_DURATION, LIVE, FIELD(pool.idle_timeout_ns), 100 * MS, HOUR, NULL, "8s",
+     "An idle session is acted on before the upstream closes it; Cloudflare does after about 10 s.", NULL},
+    {"upstream.max_age", SETTING_DURATION, LIVE, FIELD(pool.max_age_ns), SECOND, 30 * DAY, "never", "1h",
+     "A session is replaced at about this age.", NULL},
+    {"upstream.keep_warm", SETTING_BOOLEAN, LIVE, FIELD(pool.keep_warm), 0, 1, NULL, "true",
+     "A worker with recent traffic always has a live session.", NULL},
+    {"upstream.probe_interval", SETTING_DURATION, LIVE, FIELD(pool.probe_ns), 100 * MS, HOUR, NULL, "4s",
+     "Where no client's question proves the path to an upstream, one of our own does, this often.", NULL},
+    {"upstream.max_in_flight", SETTING_NUMBER, LIVE, FIELD(pool.max_in_flight), 1, 32768, NULL, "1000",
+     "Questions in flight on a session; the last quarter is for clients with few on their way.", NULL},
+    {"upstream.max_sessions", SETTING_NUMBER, LIVE, FIELD(pool.max_sessions), 1, 64, NULL, "4",
+     "Sessions of a worker to one upstream.", NULL},
+    {"upstream.max_handshakes", SETTING_NUMBER, LIVE, FIELD(pool.max_handshakes), 1, 64, NULL, "4",
+     "Handshakes of a worker at once, not counting those that got no word for a quarter of a second.", NULL},
+    {"upstream.padding", SETTING_NUMBER, LIVE, FIELD(pool.padding), 1, 512, "off", "128",
+     "Questions are padded to a multiple of so many bytes (RFC 8467).", NULL},
+    {"upstream.hedge", SETTING_NUMBER, LIVE, FIELD(pool.hedge_percent), 0, 100, NULL, "5",
+     "Percent of questions that may be asked a second time elsewhere because the first answer is slow.", NULL},
 
-    {"tls.ca_file", SETTING_PATH, FIELD(tls.ca_file), 0, TLS_PATH_MAX - 1, NULL, "",
-     "Certificates trusted, PEM. Empty: the system's bundle."},
-    {"tls.revalidate_interval", SETTING_DURATION, FIELD(pool.revalidate_ns), SECOND, 30 * DAY, NULL, "1h",
-     "A full handshake, with the certificate checked anew, at least this often."},
+    {"tls.ca_file", SETTING_PATH, LIVE, FIELD(tls.ca_file), 0, TLS_PATH_MAX - 1, NULL, "",
+     "Certificates trusted, PEM. Empty: the system's bundle.", NULL},
+    {"tls.revalidate_interval", SETTING_DURATION, LIVE, FIELD(pool.revalidate_ns), SECOND, 30 * DAY, NULL, "1h",
+     "A full handshake, with the certificate checked anew, at least this often.", NULL},
 
-    {"cache.max_size", SETTING_SIZE, FIELD(cache.max_bytes), 4 * KIB, TIB, "off", "64MiB", "Memory for answers."},
-    {"cache.min_ttl", SETTING_DURATION, FIELD(forwarder.cache_min_ns), 0, DAY, NULL, "0s",
-     "An answer is kept at least so long, whatever its TTLs say; clients are told no smaller ones."},
-    {"cache.max_ttl", SETTING_DURATION, FIELD(forwarder.cache_max_ns), 0, 30 * DAY, NULL, "1d",
-     "An answer is kept at most so long; clients are told no larger TTLs."},
-    {"cache.negative_max_ttl", SETTING_DURATION, FIELD(forwarder.cache_negative_ns), 0, DAY, NULL, "1h",
+    {"cache.max_size", SETTING_SIZE, LIVE, FIELD(cache.max_bytes), 4 * KIB, TIB, "off", "64MiB", "Memory for answers.",
+     NULL},
+    {"cache.min_ttl", SETTING_DURATION, LIVE, FIELD(forwarder.cache_min_ns), 0, DAY, NULL, "0s",
+     "An answer is kept at least so long, whatever its TTLs say; clients are told no smaller ones.", NULL},
+    {"cache.max_ttl", SETTING_DURATION, LIVE, FIELD(forwarder.cache_max_ns), 0, 30 * DAY, NULL, "1d",
+     "An answer is kept at most so long; clients are told no larger TTLs.", NULL},
+    {"cache.negative_max_ttl", SETTING_DURATION, LIVE, FIELD(forwarder.cache_negative_ns), 0, DAY, NULL, "1h",
      "A negative answer (no such name, no such data) is kept at most so long, nor longer than its SOA record says; "
-     "clients are told no larger TTLs."},
-    {"cache.serve_stale", SETTING_DURATION, FIELD(cache.stale_ns), SECOND, 30 * DAY, "off", "1d",
-     "How long behind its end an answer may still be given where no upstream answers (RFC 8767)."},
+     "clients are told no larger TTLs.",
+     NULL},
+    {"cache.serve_stale", SETTING_DURATION, LIVE, FIELD(cache.stale_ns), SECOND, 30 * DAY, "off", "1d",
+     "How long behind its end an answer may still be given where no upstream answers (RFC 8767).", NULL},
 
-    {"prefetch.top", SETTING_NUMBER, FIELD(topnames.top), 1, 100000, "off", "1000",
-     "The names asked most are kept resolved; how many."},
-    {"prefetch.share", SETTING_NUMBER, FIELD(forwarder.prefetch_percent), 0, 100, NULL, "10",
-     "Percent of upstream queries that refreshes nobody waits for may make."},
-    {"prefetch.half_life", SETTING_DURATION, FIELD(topnames.half_life_ns), SECOND, 7 * DAY, NULL, "10m",
-     "How fast a name that is no longer asked sinks in the ranking."},
+    {"prefetch.top", SETTING_NUMBER, RESTART, FIELD(topnames.top), 1, 100000, "off", "1000",
+     "The names asked most are kept resolved; how many.", NULL},
+    {"prefetch.share", SETTING_NUMBER, LIVE, FIELD(forwarder.prefetch_percent), 0, 100, NULL, "10",
+     "Percent of upstream queries that refreshes nobody waits for may make.", NULL},
+    {"prefetch.half_life", SETTING_DURATION, LIVE, FIELD(topnames.half_life_ns), SECOND, 7 * DAY, NULL, "10m",
+     "How fast a name that is no longer asked sinks in the ranking.", NULL},
 
-    {"access.allow", SETTING_PREFIXES, LIST, 0, 65536, NULL, PRIVATE_IPV4 " ::1/128 fc00::/7 fe80::/10",
-     "Clients that may ask; others get REFUSED. `[]`: nobody."},
+    {"access.allow", SETTING_LIST, LIVE, FIELD(access), 0, 65536, NULL, PRIVATE_IPV4 " ::1/128 fc00::/7 fe80::/10",
+     "Clients that may ask; others get REFUSED. `[]`: nobody.", &list_of_prefixes},
 
-    {"rate_limit.queries_per_second", SETTING_NUMBER, FIELD(ratelimit.queries_per_s), 1, 1000000, "no limit", "1000",
-     "Questions a second that a client may go on asking."},
-    {"rate_limit.burst", SETTING_NUMBER, FIELD(ratelimit.burst), 0, 1000000, NULL, "2000",
-     "Questions that a client may ask at once after a pause."},
-    {"rate_limit.ipv4_prefix", SETTING_NUMBER, FIELD(ratelimit.ipv4_prefix), 0, 32, NULL, "32",
-     "Clients that share so many first bits of their IPv4 address share a limit."},
-    {"rate_limit.ipv6_prefix", SETTING_NUMBER, FIELD(ratelimit.ipv6_prefix), 0, 128, NULL, "64", "The same for IPv6."},
-    {"rate_limit.max_clients", SETTING_NUMBER, FIELD(ratelimit.max_clients), 1, 1048576, NULL, "65536",
-     "Clients kept in mind at once, 64 bytes each; above it the one idle longest is forgotten."},
-    {"rate_limit.action", SETTING_CHOICE, FIELD(forwarder.rate_limit_drops), 0, 1, "refuse drop", "refuse",
-     "What a question over the limit gets: REFUSED, or no answer."},
+    {"rate_limit.queries_per_second", SETTING_NUMBER, LIVE, FIELD(ratelimit.queries_per_s), 1, 1000000, "no limit",
+     "1000", "Questions a second that a client may go on asking.", NULL},
+    {"rate_limit.burst", SETTING_NUMBER, LIVE, FIELD(ratelimit.burst), 0, 1000000, NULL, "2000",
+     "Questions that a client may ask at once after a pause.", NULL},
+    {"rate_limit.ipv4_prefix", SETTING_NUMBER, LIVE, FIELD(ratelimit.ipv4_prefix), 0, 32, NULL, "32",
+     "Clients that share so many first bits of their IPv4 address share a limit.", NULL},
+    {"rate_limit.ipv6_prefix", SETTING_NUMBER, LIVE, FIELD(ratelimit.ipv6_prefix), 0, 128, NULL, "64",
+     "The same for IPv6.", NULL},
+    {"rate_limit.max_clients", SETTING_NUMBER, RESTART, FIELD(ratelimit.max_clients), 1, 1048576, NULL, "65536",
+     "Clients kept in mind at once, 64 bytes each; above it the one idle longest is forgotten.", NULL},
+    {"rate_limit.action", SETTING_CHOICE, LIVE, FIELD(forwarder.rate_limit_drops), 0, 1, "refuse drop", "refuse",
+     "What a question over the limit gets: REFUSED, or no answer.", NULL},
 
-    {"clients.max_connections", SETTING_NUMBER, FIELD(connections.max_connections), 1, 1000000, NULL, "10000",
-     "Connections of all clients together."},
-    {"clients.max_per_address", SETTING_NUMBER, FIELD(connections.max_per_address), 1, 1000000, NULL, "256",
-     "Connections of one address."},
-    {"clients.new_per_second", SETTING_NUMBER, FIELD(connections.new_per_s), 1, 1000000, "no limit", "0",
+    {"clients.max_connections", SETTING_NUMBER, LIVE, FIELD(connections.max_connections), 1, 1000000, NULL, "10000",
+     "Connections of all clients together.", NULL},
+    {"clients.max_per_address", SETTING_NUMBER, LIVE, FIELD(connections.max_per_address), 1, 1000000, NULL, "256",
+     "Connections of one address.", NULL},
+    {"clients.new_per_second", SETTING_NUMBER, LIVE, FIELD(connections.new_per_s), 1, 1000000, "no limit", "0",
      "New connections of one address a second. No limit by default: resolvers behind one address may make a connection "
-     "for each question."},
-    {"clients.idle_timeout", SETTING_DURATION, FIELD(client.idle_timeout_ns), 100 * MS, HOUR, NULL, "30s",
-     "A connection with no question in flight is closed after it."},
-    {"clients.read_timeout", SETTING_DURATION, FIELD(client.read_timeout_ns), 100 * MS, 5 * MINUTE, NULL, "5s",
-     "For the rest of a message once begun, and for a client to take some of what waits for it."},
-    {"clients.first_timeout", SETTING_DURATION, FIELD(client.first_timeout_ns), 100 * MS, 5 * MINUTE, NULL, "10s",
-     "From connecting to the first byte."},
-    {"clients.max_in_flight", SETTING_NUMBER, FIELD(client.max_in_flight), 1, 65535, NULL, "100",
-     "Questions of one connection in flight; above it nothing more is read from it."},
-    {"clients.max_query_size", SETTING_SIZE, FIELD(client.max_query_bytes), 512, 65535, NULL, "4KiB",
-     "A longer message gets FORMERR."},
-    {"clients.max_unsent", SETTING_SIZE, FIELD(client.max_unsent_bytes), 128 * KIB, 64 * MIB, NULL, "256KiB",
-     "Answers a client does not read; above it its connection is closed."},
-    {"clients.max_queries_in_flight", SETTING_NUMBER, FIELD(forwarder.max_queries), 1, 1000000, NULL, "8192",
-     "Questions of all clients of one worker in flight, the last quarter for clients with few; above it SERVFAIL."},
+     "for each question.",
+     NULL},
+    {"clients.idle_timeout", SETTING_DURATION, LIVE, FIELD(client.idle_timeout_ns), 100 * MS, HOUR, NULL, "30s",
+     "A connection with no question in flight is closed after it.", NULL},
+    {"clients.read_timeout", SETTING_DURATION, LIVE, FIELD(client.read_timeout_ns), 100 * MS, 5 * MINUTE, NULL, "5s",
+     "For the rest of a message once begun, and for a client to take some of what waits for it.", NULL},
+    {"clients.first_timeout", SETTING_DURATION, LIVE, FIELD(client.first_timeout_ns), 100 * MS, 5 * MINUTE, NULL, "10s",
+     "From connecting to the first byte.", NULL},
+    {"clients.max_in_flight", SETTING_NUMBER, LIVE, FIELD(client.max_in_flight), 1, 65535, NULL, "100",
+     "Questions of one connection in flight; above it nothing more is read from it.", NULL},
+    {"clients.max_query_size", SETTING_SIZE, LIVE, FIELD(client.max_query_bytes), 512, 65535, NULL, "4KiB",
+     "A longer message gets FORMERR.", NULL},
+    {"clients.max_unsent", SETTING_SIZE, LIVE, FIELD(client.max_unsent_bytes), 128 * KIB, 64 * MIB, NULL, "256KiB",
+     "Answers a client does not read; above it its connection is closed.", NULL},
+    {"clients.max_queries_in_flight", SETTING_NUMBER, LIVE, FIELD(forwarder.max_queries), 1, 1000000, NULL, "8192",
+     "Questions of all clients of one worker in flight, the last quarter for clients with few; above it SERVFAIL.",
+     NULL},
 
-    {"http.listen", SETTING_ADDRESS, FIELD(endpoint.listen), 0, 0, "off", "127.0.0.1:5000", "Where HTTP is answered."},
-    {"http.status_page", SETTING_BOOLEAN, FIELD(endpoint.status_page), 0, 1, NULL, "true",
-     "Whether the status page is shown."},
-    {"http.show_names", SETTING_BOOLEAN, FIELD(endpoint.show_names), 0, 1, NULL, "false",
-     "Whether it shows names and clients where `http.listen` is not a loopback address, too."},
+    {"http.listen", SETTING_ADDRESS, RESTART, FIELD(endpoint.listen), 0, 0, "off", "127.0.0.1:5000",
+     "Where HTTP is answered.", NULL},
+    {"http.status_page", SETTING_BOOLEAN, LIVE, FIELD(endpoint.status_page), 0, 1, NULL, "true",
+     "Whether the status page is shown.", NULL},
+    {"http.show_names", SETTING_BOOLEAN, LIVE, FIELD(endpoint.show_names), 0, 1, NULL, "false",
+     "Whether it shows names and clients where `http.listen` is not a loopback address, too.", NULL},
 
-    {"log.level", SETTING_CHOICE, FIELD(log.level), 0, 3, "error warning info debug", "info",
-     "Events of this level and graver are written."},
-    {"log.format", SETTING_CHOICE, FIELD(log.format), 0, 1, "text json", "text",
-     "`key=value`, or a JSON object a line."},
-};
-
-static const struct setting of_upstream[] = {
-    {"upstreams.address", SETTING_IP, UPSTREAM_FIELD(address), 0, 0, NULL, NULL, "Its IP address, without the port."},
-    {"upstreams.port", SETTING_NUMBER, UPSTREAM_FIELD(address.port), 1, UINT16_MAX, NULL, "853", "Its TCP port."},
-    {"upstreams.name", SETTING_NAME, UPSTREAM_FIELD(name), 0, 0, NULL, NULL, "The DNS name its certificate must bear."},
+    {"log.level", SETTING_CHOICE, LIVE, FIELD(log.level), 0, 3, "error warning info debug", "info",
+     "Events of this level and graver are written.", NULL},
+    {"log.format", SETTING_CHOICE, RESTART, FIELD(log.format), 0, 1, "text json", "text",
+     "`key=value`, or a JSON object a line.", NULL},
 };
 /* clang-format on */
 
-enum { OF_CONFIG = sizeof of_config / sizeof *of_config, OF_UPSTREAM = sizeof of_upstream / sizeof *of_upstream };
-_Static_assert((size_t)OF_CONFIG <= SETTINGS_MAX, "who keeps something for each setting has room for it");
+enum { OF_CONFIG = sizeof of_config / sizeof *of_config };
+_Static_assert((size_t)OF_CONFIG <= SETTINGS_MAX, "arrays with an element for each setting are large enough");
 _Static_assert(LOG_LEVEL_ERROR == 0 && LOG_LEVEL_DEBUG == 3 && LOG_FORMAT_TEXT == 0,
                "the order of the words of log.level and log.format");
 
@@ -146,15 +147,10 @@ struct settings settings_of_config(void)
     return (struct settings){of_config, OF_CONFIG};
 }
 
-struct settings settings_of_upstream(void)
-{
-    return (struct settings){of_upstream, OF_UPSTREAM};
-}
-
 const struct setting *settings_find(struct settings settings, const char *key)
 {
     for (size_t i = 0; i < settings.count; i++)
-        if (strcmp(settings.list[i].key, key) == 0) return &settings.list[i];
+        if (strcmp(settings.rows[i].key, key) == 0) return &settings.rows[i];
     return NULL;
 }
 
@@ -201,7 +197,7 @@ bool settings_nearest(struct settings settings, const char *section, const char 
     if (strlen(name) >= SETTING_NAME_BYTES) return false; /* near to none, and dear to compare */
     for (size_t i = 0; i < settings.count; i++) {
         char candidate[SETTING_NAME_BYTES];
-        if (!setting_name_in(&settings.list[i], section, candidate)) continue;
+        if (!setting_name_in(&settings.rows[i], section, candidate)) continue;
         size_t edits = edits_between(name, candidate);
         if (edits >= best) continue;
         best = edits;

@@ -1,8 +1,9 @@
-/* settings: the table of all settings: key, kind, place, bounds, default, help. It makes the parser, the defaults, the
- * faults' texts and docs/CONFIG.md.
+/* settings: the table of all settings: key, kind, when a change counts, field, bounds, default, help. The parser, the
+ * defaults, the texts of faults, reload, --print-config and docs/CONFIG.md all come from it.
  *
- * To add a setting: a line in the table in settings.c, a field in the options of the part that reads it, and
- * docs/CONFIG.md written anew. Main thread only. */
+ * To add a setting: a row in settings.c (a list also needs its functions in lists.c), a field in the options of the
+ * part that reads it, and scripts/write-docs. A LIVE row needs a line in reload.c or in the part that reload.c tells,
+ * and a case in test/integration/test_settings_reload.py. Main thread only. */
 #ifndef CONFIG_SETTINGS_H
 #define CONFIG_SETTINGS_H
 
@@ -11,18 +12,10 @@
 
 #include "config/setting.h"
 
-struct settings {
-    const struct setting *list;
-    size_t count;
-};
-
-enum { SETTINGS_MAX = 64 };
+enum { SETTINGS_MAX = 128 };
 
 /* Fields of struct config, in the order of docs/CONFIG.md, sections together; at most SETTINGS_MAX. */
 struct settings settings_of_config(void);
-
-/* Fields of struct upstream_options: what an entry of `upstreams` consists of. */
-struct settings settings_of_upstream(void);
 
 /* NULL where there is none. */
 const struct setting *settings_find(struct settings settings, const char *key);

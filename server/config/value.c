@@ -188,8 +188,13 @@ static const char *format_amount(uint64_t amount, const struct unit units[static
 
 const char *value_format_duration(uint64_t ns, char text[static VALUE_TEXT_BYTES])
 {
+    uint64_t below_ms = ns % NS_PER_MS;
     if (ns == 0) return memcpy(text, "0s", sizeof "0s");
-    return format_amount(ns, durations, text);
+    if (below_ms == 0) return format_amount(ns, durations, text);
+    int size = snprintf(text, VALUE_TEXT_BYTES, "%" PRIu64 ".%06" PRIu64, ns / NS_PER_MS, below_ms);
+    while (text[size - 1] == '0') size--;
+    memcpy(text + size, "ms", sizeof "ms");
+    return text;
 }
 
 const char *value_format_size(uint64_t bytes, char text[static VALUE_TEXT_BYTES])

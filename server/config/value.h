@@ -46,8 +46,8 @@ enum value_status value_parse_ip(const char *text, struct address *ret_address);
 /* "IP#NAME", "IP:PORT#NAME", "[IP6]:PORT#NAME"; port 853 (RFC 7858) where none is given. */
 enum value_status value_parse_upstream(const char *text, struct upstream_options *ret_upstream);
 
-/* In the largest unit that needs no fraction: "90s", "1h", "64MiB", "0s", "0"; below a millisecond is cut. Return
- * `text`. */
+/* In the largest unit that needs no fraction: "90s", "1h", "64MiB", "0s", "0"; a part of a millisecond as "1.5ms". What
+ * is written is parsed as the same value. Return `text`. */
 enum { VALUE_TEXT_BYTES = 32 };
 const char *value_format_duration(uint64_t ns, char text[static VALUE_TEXT_BYTES]);
 const char *value_format_size(uint64_t bytes, char text[static VALUE_TEXT_BYTES]);

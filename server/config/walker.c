@@ -5,11 +5,10 @@
 
 #include "config/document.h"
 
-enum { KEY_BYTES = 2 * SETTING_NAME_BYTES + 2 };
+enum { KEY_BYTES = 3 * SETTING_NAME_BYTES + 3 };
 
 struct walker {
     yaml_document_t *document;
-    struct config *config;
     struct faults *faults;
 };
 
@@ -54,7 +53,7 @@ static bool is_complete(const struct walker *walker, const struct scope *scope, 
 {
     bool is_complete = true;
     for (size_t i = 0; i < scope->settings.count; i++) {
-        const struct setting *setting = &scope->settings.list[i];
+        const struct setting *setting = &scope->settings.rows[i];
         if (setting->usual || scope->locations[i].line > 0) continue;
         struct source_location location = document_location(node);
         faults_add(walker->faults, &location, "'%s': is missing", setting->key);
@@ -63,39 +62,41 @@ static bool is_complete(const struct walker *walker, const struct scope *scope, 
     return is_complete;
 }
 
-/* An entry of `upstreams`. */
-static void read_upstream(const struct walker *walker, const struct setting *setting, const yaml_node_t *node)
+/* An entry of a list of mappings, which is read into a struct of its own and then added to the list. */
+static void read_entry(const struct walker *walker, const struct setting *setting, void *fields,
+                       const yaml_node_t *node)
 {
-    struct upstream_options upstream = {.name = ""};
+    _Alignas(max_align_t) char entry[SETTING_ENTRY_STRUCT_BYTES] = {0};
     struct source_location locations[SETTINGS_MAX] = {{.line = 0}};
-    const struct scope scope = {settings_of_upstream(), setting->key, &upstream, locations};
+    const struct scope scope = {setting->list->entry, setting->key, entry, locations};
     unsigned faults_before = walker->faults->count;
-    if (!is_kind(walker, node, setting->key, YAML_MAPPING_NODE,
-                 "a mapping, as {address: 1.1.1.1, port: 853, name: cloudflare-dns.com}"))
-        return;
-    for (size_t i = 0; i < scope.settings.count; i++) setting_set_default(&scope.settings.list[i], &upstream);
+    char wanted[SETTING_WHY_BYTES], why[SETTING_WHY_BYTES];
+    snprintf(wanted, sizeof wanted, "a mapping, as %s", setting->list->example);
+    if (!is_kind(walker, node, setting->key, YAML_MAPPING_NODE, wanted)) return;
+    for (size_t i = 0; i < scope.settings.count; i++) setting_set_default(&scope.settings.rows[i], entry);
     read_mapping(walker, &scope, node);
-    if (!is_complete(walker, &scope, node) || walker->faults->count > faults_before) return;
-    struct source_location location = document_location(node);
-    char why[SETTING_WHY_BYTES];
-    if (!setting_add_upstream(setting, walker->config, &upstream, why))
+    if (is_complete(walker, &scope, node) && walker->faults->count == faults_before) {
+        struct source_location location = document_location(node);
+        if (setting_add_mapping(setting, fields, entry, why)) return;
         faults_add(walker->faults, &location, "'%s': %s", setting->key, why);
+    }
+    for (size_t i = 0; i < scope.settings.count; i++) setting_clear(&scope.settings.rows[i], entry);
 }
 
-static void read_list(const struct walker *walker, const struct setting *setting, const yaml_node_t *node)
+static void read_list(const struct walker *walker, const struct setting *setting, void *fields, const yaml_node_t *node)
 {
     if (!is_kind(walker, node, setting->key, YAML_SEQUENCE_NODE, "a list")) return;
-    setting_clear(setting, walker->config);
+    setting_clear(setting, fields);
     const yaml_node_item_t *item = node->data.sequence.items.start;
     if (item == node->data.sequence.items.top && setting->min > 0) {
         struct source_location location = document_location(node);
         faults_add(walker->faults, &location, "'%s': is empty; at least one entry is wanted", setting->key);
     }
     for (; item < node->data.sequence.items.top && !faults_are_full(walker->faults); item++) {
-        if (setting->kind == SETTING_UPSTREAMS)
-            read_upstream(walker, setting, node_of(walker, *item));
+        if (setting_is_list_of_mappings(setting))
+            read_entry(walker, setting, fields, node_of(walker, *item));
         else
-            read_scalar(walker, setting, walker->config, node_of(walker, *item));
+            read_scalar(walker, setting, fields, node_of(walker, *item));
     }
 }
 
@@ -105,7 +106,7 @@ static const char *list_names(const struct scope *scope, char *text, size_t size
     char last[SETTING_NAME_BYTES] = "", name[SETTING_NAME_BYTES];
     size_t used = 0;
     for (size_t i = 0; i < scope->settings.count && used < size; i++) {
-        if (!setting_name_in(&scope->settings.list[i], scope->section, name) || strcmp(name, last) == 0) continue;
+        if (!setting_name_in(&scope->settings.rows[i], scope->section, name) || strcmp(name, last) == 0) continue;
         used += (size_t)snprintf(text + used, size - used, "%s%s", used > 0 ? ", " : "", name);
         memcpy(last, name, sizeof last);
     }
@@ -131,7 +132,7 @@ static bool is_section(const struct scope *scope, const char *name)
     char first[SETTING_NAME_BYTES];
     if (scope->section[0] || name[0] == '\0') return false;
     for (size_t i = 0; i < scope->settings.count; i++)
-        if (setting_name_in(&scope->settings.list[i], name, first)) return true;
+        if (setting_name_in(&scope->settings.rows[i], name, first)) return true;
     return false;
 }
 
@@ -151,9 +152,9 @@ static void read_value(const struct walker *walker, const struct scope *scope, c
     char full[KEY_BYTES];
     snprintf(full, sizeof full, "%s%s%s", scope->section, scope->section[0] ? "." : "", name);
     const struct setting *setting = strchr(name, '.') ? NULL : settings_find(scope->settings, full);
-    if (setting) scope->locations[setting - scope->settings.list] = document_location(value);
+    if (setting) scope->locations[setting - scope->settings.rows] = document_location(value);
     if (setting && setting_is_list(setting))
-        read_list(walker, setting, value);
+        read_list(walker, setting, scope->fields, value);
     else if (setting)
         read_scalar(walker, setting, scope->fields, value);
     else if (is_section(scope, name))
@@ -203,7 +204,7 @@ void walker_read(const char *text, size_t size, struct config *config,
 {
     yaml_document_t document;
     if (!document_load(text, size, faults, &document)) return;
-    const struct walker walker = {.document = &document, .config = config, .faults = faults};
+    const struct walker walker = {.document = &document, .faults = faults};
     const struct scope top = {settings_of_config(), "", config, locations};
     const yaml_node_t *root = yaml_document_get_root_node(&document);
     struct source_location location = root ? document_location(root) : (struct source_location){.line = 0};

@@ -232,9 +232,9 @@ static void what_is_applied_has_its_flag_as_its_place(void **state)
     assert_int_equal(faults.count, 0);
     assert_int_equal(config.workers, 7);
     assert_int_equal(config.acceptor.listen_count, 1); /* in place of what was there */
-    assert_string_equal(locations[settings_find(settings, "workers") - settings.list].flag, "workers");
-    assert_string_equal(locations[settings_find(settings, "listen") - settings.list].flag, "listen");
-    assert_null(locations[settings_find(settings, "log.level") - settings.list].flag);
+    assert_string_equal(locations[settings_find(settings, "workers") - settings.rows].flag, "workers");
+    assert_string_equal(locations[settings_find(settings, "listen") - settings.rows].flag, "listen");
+    assert_null(locations[settings_find(settings, "log.level") - settings.rows].flag);
 }
 
 static void the_help_names_every_flag_and_fits_a_terminal(void **state)

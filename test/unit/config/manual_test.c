@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "config/lists.h"
 #include "config/manual.h"
 #include "config/settings.h"
 
@@ -59,20 +60,20 @@ static void the_manual_lists_every_setting_once(void **state)
 {
     (void)state;
     char *text = written_by(manual_write_markdown);
-    struct settings all[] = {settings_of_config(), settings_of_upstream()};
+    struct settings all[] = {settings_of_config(), list_of_upstreams.entry};
     assert_int_equal(count_of("\n| `", text), all[0].count + all[1].count);
     for (size_t i = 0; i < all[0].count; i++) {
         char row[128], name[SETTING_NAME_BYTES];
-        const char *dot = strchr(all[0].list[i].key, '.');
-        snprintf(name, sizeof name, "%s", dot ? dot + 1 : all[0].list[i].key);
+        const char *dot = strchr(all[0].rows[i].key, '.');
+        snprintf(name, sizeof name, "%s", dot ? dot + 1 : all[0].rows[i].key);
         snprintf(row, sizeof row, "| `%s` | ", name);
-        if (!strstr(text, row)) fail_msg("%s is not listed", all[0].list[i].key);
-        if (!strstr(text, all[0].list[i].help)) fail_msg("%s is not explained", all[0].list[i].key);
+        if (!strstr(text, row)) fail_msg("%s is not listed", all[0].rows[i].key);
+        if (!strstr(text, all[0].rows[i].help)) fail_msg("%s is not explained", all[0].rows[i].key);
     }
     free(text);
 }
 
-static void every_row_has_four_columns(void **state)
+static void every_row_has_five_columns(void **state)
 {
     (void)state;
     char *text = written_by(manual_write_markdown);
@@ -80,7 +81,7 @@ static void every_row_has_four_columns(void **state)
         if (line[0] != '|') continue;
         size_t bars = 0;
         for (const char *c = line; *c != '\n'; c++) bars += *c == '|';
-        assert_int_equal(bars, 5);
+        assert_int_equal(bars, 6);
     }
     free(text);
 }
@@ -125,7 +126,7 @@ static void assert_is_default(const char *text)
     }
     struct settings settings = settings_of_config();
     for (size_t i = 0; i < settings.count; i++) {
-        const struct setting *setting = &settings.list[i];
+        const struct setting *setting = &settings.rows[i];
         const char *a = (const char *)&outcome.config + setting->offset,
                    *b = (const char *)&defaults.config + setting->offset;
         bool is_text = setting->kind == SETTING_PATH;
@@ -170,9 +171,9 @@ static void the_example_names_every_setting(void **state)
     struct settings settings = settings_of_config();
     for (size_t i = 0; i < settings.count; i++) {
         char line[128];
-        const char *dot = strchr(settings.list[i].key, '.');
-        snprintf(line, sizeof line, "\n%s# %s:", dot ? "  " : "", dot ? dot + 1 : settings.list[i].key);
-        if (!strstr(text, line)) fail_msg("%s is not in the example", settings.list[i].key);
+        const char *dot = strchr(settings.rows[i].key, '.');
+        snprintf(line, sizeof line, "\n%s# %s:", dot ? "  " : "", dot ? dot + 1 : settings.rows[i].key);
+        if (!strstr(text, line)) fail_msg("%s is not in the example", settings.rows[i].key);
     }
     free(text);
 }
@@ -182,7 +183,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(config_md_is_written_from_the_table),
         cmocka_unit_test(the_manual_lists_every_setting_once),
-        cmocka_unit_test(every_row_has_four_columns),
+        cmocka_unit_test(every_row_has_five_columns),
         cmocka_unit_test(the_fault_shown_in_the_manual_is_a_real_one),
         cmocka_unit_test(the_example_as_it_is_changes_nothing),
         cmocka_unit_test(the_example_with_all_its_settings_changes_nothing),

@@ -9,12 +9,13 @@
 
 #include <cmocka.h>
 
+#include "config/lists.h"
 #include "config/settings.h"
 
 static const struct setting *setting_of(const char *key)
 {
     const struct setting *setting = settings_find(settings_of_config(), key);
-    if (!setting) setting = settings_find(settings_of_upstream(), key);
+    if (!setting) setting = settings_find(list_of_upstreams.entry, key);
     if (!setting) fail_msg("no setting '%s'", key);
     return setting;
 }
@@ -39,10 +40,10 @@ static void keys_are_unique_and_short_enough(void **state)
     struct settings settings = settings_of_config();
     assert_in_range(settings.count, 1, SETTINGS_MAX);
     for (size_t i = 0; i < settings.count; i++) {
-        const char *dot = strchr(settings.list[i].key, '.');
-        assert_true(strlen(dot ? dot + 1 : settings.list[i].key) < SETTING_NAME_BYTES);
-        assert_true(!dot || (size_t)(dot - settings.list[i].key) < SETTING_NAME_BYTES);
-        assert_ptr_equal(settings_find(settings, settings.list[i].key), &settings.list[i]);
+        const char *dot = strchr(settings.rows[i].key, '.');
+        assert_true(strlen(dot ? dot + 1 : settings.rows[i].key) < SETTING_NAME_BYTES);
+        assert_true(!dot || (size_t)(dot - settings.rows[i].key) < SETTING_NAME_BYTES);
+        assert_ptr_equal(settings_find(settings, settings.rows[i].key), &settings.rows[i]);
     }
 }
 
@@ -52,11 +53,11 @@ static void sections_stand_together(void **state)
     struct settings settings = settings_of_config();
     for (size_t i = 2; i < settings.count; i++) {
         char section[SETTING_NAME_BYTES], before[SETTING_NAME_BYTES], earlier[SETTING_NAME_BYTES];
-        setting_name_in(&settings.list[i], "", section);
-        setting_name_in(&settings.list[i - 1], "", before);
+        setting_name_in(&settings.rows[i], "", section);
+        setting_name_in(&settings.rows[i - 1], "", before);
         if (strcmp(section, before) == 0) continue;
         for (size_t j = 0; j < i - 1; j++) {
-            setting_name_in(&settings.list[j], "", earlier);
+            setting_name_in(&settings.rows[j], "", earlier);
             assert_string_not_equal(section, earlier);
         }
     }
@@ -68,7 +69,7 @@ static void a_setting_writes_its_own_field_only(void **state)
     (void)state;
     struct settings settings = settings_of_config();
     for (size_t i = 0; i < settings.count; i++) {
-        const struct setting *setting = &settings.list[i];
+        const struct setting *setting = &settings.rows[i];
         if (setting_is_list(setting)) continue;
         struct config config;
         unsigned char *bytes = (unsigned char *)&config;
@@ -87,7 +88,7 @@ static void no_two_settings_share_a_field(void **state)
     struct settings settings = settings_of_config();
     for (size_t i = 0; i < settings.count; i++)
         for (size_t j = 0; j < i; j++) {
-            const struct setting *a = &settings.list[i], *b = &settings.list[j];
+            const struct setting *a = &settings.rows[i], *b = &settings.rows[j];
             if (setting_is_list(a) || setting_is_list(b)) continue;
             assert_true(a->offset + a->width <= b->offset || b->offset + b->width <= a->offset);
         }
@@ -107,7 +108,7 @@ static void bounds_are_inclusive_and_kept(void **state)
     (void)state;
     struct settings settings = settings_of_config();
     for (size_t i = 0; i < settings.count; i++) {
-        const struct setting *setting = &settings.list[i];
+        const struct setting *setting = &settings.rows[i];
         if (setting->kind > SETTING_SIZE) continue;
         bool is_duration = setting->kind == SETTING_DURATION;
         uint64_t scale = is_duration ? 1000000 : 1; /* durations in milliseconds */
@@ -126,7 +127,7 @@ static void fields_are_wide_enough_for_their_bounds(void **state)
     (void)state;
     struct settings settings = settings_of_config();
     for (size_t i = 0; i < settings.count; i++) {
-        const struct setting *setting = &settings.list[i];
+        const struct setting *setting = &settings.rows[i];
         if (setting->kind > SETTING_SIZE || setting->width >= sizeof setting->max) continue;
         assert_true(setting->max < UINT64_C(1) << (8 * setting->width));
     }
@@ -182,7 +183,7 @@ static void a_refusal_of_a_huge_text_fits(void **state)
     for (size_t i = 0; i < settings.count; i++) {
         struct config config = {.workers = 0};
         char why[SETTING_WHY_BYTES] = "";
-        assert_false(setting_set(&settings.list[i], &config, text, why));
+        assert_false(setting_set(&settings.rows[i], &config, text, why));
         assert_in_range(strlen(why), 1, SETTING_WHY_BYTES - 1);
     }
 }
@@ -236,8 +237,8 @@ static void upstreams_are_told_apart_by_address(void **state)
     assert_false(setting_set(setting_of("upstreams"), &config, "127.0.0.1:2000#a.b", why));
     assert_string_equal(why, "more than 16 entries");
     const struct upstream_options *first = &config.pool.upstreams[0];
-    assert_false(setting_add_upstream(setting_of("upstreams"), &config, first, why));
-    assert_string_equal(why, "127.0.0.1:1000 is in the list already");
+    assert_false(setting_add_mapping(setting_of("upstreams"), &config, first, why));
+    assert_string_equal(why, "127.0.0.1:1000#a.b is in the list already");
 }
 
 static void prefixes_are_kept_in_order_and_bounded(void **state)
@@ -277,8 +278,8 @@ static void what_must_be_given_has_no_default(void **state)
 {
     (void)state;
     struct upstream_options upstream = {.name = "untouched"};
-    struct settings settings = settings_of_upstream();
-    for (size_t i = 0; i < settings.count; i++) assert_true(setting_set_default(&settings.list[i], &upstream));
+    struct settings settings = list_of_upstreams.entry;
+    for (size_t i = 0; i < settings.count; i++) assert_true(setting_set_default(&settings.rows[i], &upstream));
     assert_string_equal(upstream.name, "untouched");
     assert_int_equal(upstream.address.port, 853);
 }

@@ -315,6 +315,8 @@ static void amounts_are_written_in_the_largest_unit_that_fits(void **state)
     assert_string_equal(value_format_duration(0, text), "0s");
     assert_string_equal(value_format_duration(100 * NS_PER_MS, text), "100ms");
     assert_string_equal(value_format_duration(4500 * NS_PER_MS, text), "4500ms");
+    assert_string_equal(value_format_duration(1500 * NS_PER_US, text), "1.5ms");
+    assert_string_equal(value_format_duration(NS_PER_S + 1, text), "1000.000001ms");
     assert_string_equal(value_format_duration(90 * NS_PER_S, text), "90s");
     assert_string_equal(value_format_duration(60 * NS_PER_S, text), "1m");
     assert_string_equal(value_format_duration(30 * 86400 * NS_PER_S, text), "30d");

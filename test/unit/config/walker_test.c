@@ -223,7 +223,7 @@ static void entries_given_twice_are_refused(void **state)
     assert_refused("listen: [127.0.0.1:53, \"[::ffff:127.0.0.1]:53\"]\n",
                    "dns.yaml:1:24: 'listen': [::ffff:127.0.0.1]:53 is in the list already\n");
     assert_refused("upstreams:\n- {address: 1.1.1.1, name: a.b}\n- {address: 1.1.1.1, port: 853, name: a.c}\n",
-                   "dns.yaml:3:3: 'upstreams': 1.1.1.1:853 is in the list already\n");
+                   "dns.yaml:3:3: 'upstreams': 1.1.1.1:853#a.c is in the list already\n");
     struct outcome outcome =
         assert_accepted("upstreams:\n- {address: 1.1.1.1, name: a.b}\n- {address: 1.1.1.1, port: 854, name: a.b}\n");
     assert_int_equal(outcome.config.pool.upstream_count, 2);

@@ -1,0 +1,12 @@
+/* lists: how the list settings keep their entries (struct setting_list). A new list of texts or mappings is added here
+ * and named in its row of settings.c. Main thread only. */
+#ifndef CONFIG_LISTS_H
+#define CONFIG_LISTS_H
+
+#include "config/setting.h"
+
+extern const struct setting_list list_of_listen;    /* on struct acceptor_options */
+extern const struct setting_list list_of_prefixes;  /* on struct access_options */
+extern const struct setting_list list_of_upstreams; /* on struct pool_options */
+
+#endif
