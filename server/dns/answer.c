@@ -87,6 +87,13 @@ enum answer_verdict answer_parse(const uint8_t *message, size_t size, const stru
     return ANSWER_GOOD;
 }
 
+size_t answer_seal(uint8_t *bytes, size_t message_size)
+{
+    _Static_assert((int)ANSWER_TRAILER_BYTES == (int)TRAILER_FIXED_BYTES, "a trailer without TTLs is its fixed part");
+    const struct response response = {.edns.ede_code = DNS_EDE_NONE};
+    return put_trailer(bytes, message_size, bytes, &response, message_flags(bytes) & DNS_RCODE);
+}
+
 /* The parts of an answer's bytes. */
 struct parts {
     size_t message_size;

@@ -35,6 +35,11 @@ enum { ANSWER_BYTES_MAX = DNS_MESSAGE_MAX + 2 * (DNS_MESSAGE_MAX / 11) + 6 };
 enum answer_verdict answer_parse(const uint8_t *message, size_t size, const struct question_key *key, uint8_t *out,
                                  struct answer *ret_answer);
 
+/* Makes an answer of a message of the proxy's own, without OPT, at `bytes`: appends a trailer of ANSWER_TRAILER_BYTES
+ * that names no TTL, so the TTLs stay as they are. Returns the size of both. */
+enum { ANSWER_TRAILER_BYTES = 6 };
+size_t answer_seal(uint8_t *bytes, size_t message_size);
+
 /* Reads the bytes of an answer that was kept (kind and ttl_s are not kept). False where they are not an answer's. */
 bool answer_unpack(const uint8_t *bytes, size_t size, struct answer *ret_answer);
 

@@ -44,8 +44,11 @@ enum {
     DNS_TYPE_NS = 2,
     DNS_TYPE_CNAME = 5,
     DNS_TYPE_SOA = 6,
+    DNS_TYPE_PTR = 12,
     DNS_TYPE_HINFO = 13,
+    DNS_TYPE_AAAA = 28,
     DNS_TYPE_OPT = 41,
+    DNS_TYPE_DS = 43,
     DNS_TYPE_META = 128, /* from here to 255: not types of data, but of questions and transactions (RFC 6895, 3.1) */
     DNS_TYPE_TSIG = 250,
     DNS_TYPE_IXFR = 251,
