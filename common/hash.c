@@ -36,14 +36,20 @@ static inline void sip_round(struct sip *s)
     s->v2 = rotate(s->v2, 32);
 }
 
-static inline void sip_word(struct sip *s, uint64_t word)
+static inline void sip_rounds(struct sip *s, int count)
+{
+    for (int i = 0; i < count; i++) sip_round(s);
+}
+
+static inline void sip_word(struct sip *s, uint64_t word, int rounds)
 {
     s->v3 ^= word;
-    sip_round(s);
+    sip_rounds(s, rounds);
     s->v0 ^= word;
 }
 
-uint64_t hash_bytes(const struct hash_key *key, const void *bytes, size_t size)
+/* SipHash-c-d; inlined, so that both numbers of rounds are constants. */
+static inline uint64_t sip_hash(const struct hash_key *key, const void *bytes, size_t size, int c, int d)
 {
     struct sip s = {
         key->k0 ^ UINT64_C(0x736f6d6570736575),
@@ -56,12 +62,25 @@ uint64_t hash_bytes(const struct hash_key *key, const void *bytes, size_t size)
     uint64_t word;
     for (; at < end; at += 8) {
         memcpy(&word, at, 8); /* little-endian, as the reference */
-        sip_word(&s, word);
+        sip_word(&s, word, c);
     }
     word = (uint64_t)size << 56;
     for (size_t i = 0; i < size % 8; i++) word |= (uint64_t)at[i] << (8 * i);
-    sip_word(&s, word);
+    sip_word(&s, word, c);
     s.v2 ^= 0xff;
-    for (int i = 0; i < 3; i++) sip_round(&s);
+    sip_rounds(&s, d);
     return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+}
+
+uint64_t hash_bytes(const struct hash_key *key, const void *bytes, size_t size)
+{
+    return sip_hash(key, bytes, size, 1, 3);
+}
+
+uint64_t hash_bytes_strong(const uint8_t key[static HASH_KEY_BYTES], const void *bytes, size_t size)
+{
+    struct hash_key words;
+    _Static_assert(sizeof words == HASH_KEY_BYTES, "the key's two words, little-endian");
+    memcpy(&words, key, sizeof words);
+    return sip_hash(&words, bytes, size, 2, 4);
 }

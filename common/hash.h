@@ -25,4 +25,9 @@ struct hashed_key {
 
 uint64_t hash_bytes(const struct hash_key *key, const void *bytes, size_t size);
 
+/* SipHash-2-4, a message authentication code for what others are shown and give back (RFC 9018, 4.4). Its eight octets
+ * on the wire are the value in little-endian order. */
+enum { HASH_KEY_BYTES = 16 };
+uint64_t hash_bytes_strong(const uint8_t key[static HASH_KEY_BYTES], const void *bytes, size_t size);
+
 #endif

@@ -222,8 +222,30 @@ def paths():
     return {title: bytes([settings]) + steps for title, (settings, steps) in stories.items()}
 
 
+def cookies():
+    """Time, a bit of the client (1: 192.0.2.1), an option; or a file of secrets."""
+    def at(text, seconds=0x5CF79F11, ipv4=1):
+        return struct.pack("!IB", seconds, ipv4) + bytes.fromhex(text)
+
+    ours = "2464c4abcf10c957010000005cf79f111f8130c3eee29480"
+    return {
+        "client": at(ours[:16]),
+        "short": at(ours[:14]),
+        "between": at(ours[:30]),
+        "wrong-address": at(ours),
+        "other-version": at(ours[:16] + "02" + ours[18:]),
+        "other-length": at(ours + "0000"),
+        "ipv6": at(ours, ipv4=0),
+        "late": at(ours, 0x5CF79F11 + 3601),
+        "early": at(ours, 0x5CF79F11 - 301),
+        "file": b"# a comment\n\n00112233445566778899aabbccddeeff\r\n00112233445566778899AABBCCDDEEFF\n",
+        "file-three": b"00112233445566778899aabbccddeeff\n" * 3,
+        "file-short": b"0011\n",
+    }
+
+
 def main():
-    targets = {"frame": frames(), "query": queries(), "answer": answers(), "cached": cached(), "path": paths()}
+    targets = {"frame": frames(), "query": queries(), "answer": answers(), "cached": cached(), "path": paths(), "cookie": cookies()}
     for target, inputs in targets.items():
         folder = HERE / target
         folder.mkdir(parents=True, exist_ok=True)

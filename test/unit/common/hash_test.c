@@ -28,6 +28,25 @@ static void it_is_siphash_1_3(void **state)
         assert_true(hash_bytes(&key, bytes, vectors[i].size) == vectors[i].hash);
 }
 
+static void the_strong_one_is_siphash_2_4(void **state)
+{
+    (void)state;
+    /* The published vectors, of the octets 0, 1, 2 ... */
+    static const struct {
+        size_t size;
+        uint64_t hash;
+    } vectors[] = {
+        {0, UINT64_C(0x726fdb47dd0e0e31)}, {1, UINT64_C(0x74f839c593dc67fd)},  {7, UINT64_C(0xab0200f58b01d137)},
+        {8, UINT64_C(0x93f5f5799a932462)}, {15, UINT64_C(0xa129ca6149be45e5)}, {63, UINT64_C(0x958a324ceb064572)},
+    };
+    uint8_t key_bytes[HASH_KEY_BYTES];
+    uint8_t bytes[64];
+    for (size_t i = 0; i < sizeof key_bytes; i++) key_bytes[i] = (uint8_t)i;
+    for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (uint8_t)i;
+    for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++)
+        assert_true(hash_bytes_strong(key_bytes, bytes, vectors[i].size) == vectors[i].hash);
+}
+
 static void it_does_not_matter_where_the_bytes_lie(void **state)
 {
     (void)state;
@@ -60,6 +79,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_is_siphash_1_3),
+        cmocka_unit_test(the_strong_one_is_siphash_2_4),
         cmocka_unit_test(it_does_not_matter_where_the_bytes_lie),
         cmocka_unit_test(another_key_gives_another_hash),
         cmocka_unit_test(keys_are_drawn_anew),
