@@ -1,14 +1,11 @@
-/* endpoint: the HTTP side of the program: /metrics, /healthz, /readyz and the status page. The only file that knows
- * civetweb.
+/* endpoint: what is served over HTTP: /metrics, /healthz, /readyz, the status page and its data, and POST /cache/purge,
+ * which is accepted at a loopback listener only. Files do not exist.
  *
- * http_front stands before civetweb and minds the connections (http_front.h, http_connections.h have its thread and
- * bounds): civetweb sees whole requests only, on a port of IPv4 loopback that the kernel chooses. It brings its
- * threads, one that accepts and two that answer; they read counters and take snapshots through the sources below and
- * never touch the data path. GET and HEAD only, but for POST /cache/flush, which is taken at a loopback listener alone;
- * there are no files to be had.
+ * Names and clients are shown, on the page and in /metrics, only where the listener is a loopback address and the Host
+ * is an address or "localhost" (against DNS rebinding), or where `show_names` is set.
  *
- * Threads inherit the signal mask, so the caller blocks signals first. civetweb ignores SIGPIPE for the whole process.
- */
+ * HTTP itself is http_server's. Answers are made on its threads: they read counters and take snapshots through the
+ * sources below and never touch the data path. */
 #ifndef METRICS_ENDPOINT_H
 #define METRICS_ENDPOINT_H
 
@@ -25,7 +22,7 @@
 struct endpoint_options {
     struct address listen; /* port 0: any free one; [::] takes IPv4, too */
     bool status_page;
-    bool show_names; /* names and clients on the page although the listener is not loopback */
+    bool show_names; /* names and clients although the listener is not loopback */
 };
 
 /* Where the figures come from. All of it outlives the endpoint. */
@@ -36,11 +33,12 @@ struct endpoint_sources {
     const struct log *log;
     void *context;
     /* Fills the server's figures (all but those of process_read, `ready`, and build.civetweb); `ret_figures` is zeroed.
-     * Called on an HTTP thread, on two at once at the most. The top names only where `with_names`. */
+     * Called on an HTTP thread, on two at once at the most. The top names only where `with_names`; clients
+     * are left out by the endpoint. */
     void (*read_figures)(void *context, uint64_t now_ns, bool with_names, struct figures *ret_figures);
-    /* Forgets what is cached for a name (in presentation format), or, where NULL, everything. False: that is no name.
+    /* Removes what is cached for a name (in presentation format), or, where NULL, everything. False: that is no name.
      * On an HTTP thread. */
-    bool (*flush)(void *context, const char *name, uint64_t *ret_removed);
+    bool (*purge)(void *context, const char *name, uint64_t *ret_removed);
 };
 
 struct endpoint;

@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "metrics/catalogue.h"
+#include "metrics/http_accept.h"
 
 struct exposition {
     FILE *out;
@@ -27,10 +28,15 @@ const char *exposition_content_type(enum exposition_format format)
                                             : "text/plain; version=0.0.4; charset=utf-8";
 }
 
-/* Whoever names OpenMetrics at all wants it: Prometheus lists it first, others do not know the word. */
+/* OpenMetrics only where it is wanted more than plain text, or equally and by its name: a browser, which accepts
+ * anything, is to show text. Where neither is accepted, text is better than nothing. */
 enum exposition_format exposition_format_of(const char *accept)
 {
-    return accept && strstr(accept, "application/openmetrics-text") ? EXPOSITION_OPENMETRICS : EXPOSITION_TEXT;
+    int openmetrics = http_accept_weight(accept, "application/openmetrics-text");
+    int text = http_accept_weight(accept, "text/plain");
+    bool is_named = accept && strcasestr(accept, "application/openmetrics-text");
+    bool is_wanted = openmetrics > 0 && (openmetrics > text || (openmetrics == text && is_named));
+    return is_wanted ? EXPOSITION_OPENMETRICS : EXPOSITION_TEXT;
 }
 
 /* Both formats escape these three the same way in label values; help texts are ours and hold none of them. */

@@ -1,14 +1,13 @@
 #include "metrics/http_connections.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "metrics/request.h"
-#include "metrics/response.h"
+#include "metrics/http_request.h"
+#include "metrics/http_response.h"
 
 enum {
     READ_BYTES = 16 * 1024,           /* taken off the server at once */
@@ -70,19 +69,18 @@ static bool connection_close(struct http_connection *connection)
     return false;
 }
 
-/* An answer of our own, the last one. */
+/* A response of our own, the last one of the connection. */
 static bool refuse(struct http_connection *connection, int status)
 {
-    char body[64];
-    char head[RESPONSE_HEAD_BYTES];
+    char head[HTTP_RESPONSE_HEAD_BYTES];
+    struct http_response response = {.close = true};
+    http_response_set_status(&response, status);
+    size_t size = http_response_write_head(&response, clock_wall_s(), head);
     close_server(connection);
     drop_response(connection);
     connection->response = buffers_borrow(&connection->table->buffers);
-    int size = snprintf(body, sizeof body, "%d %s\n", status, response_status_text(status));
-    const struct response response = {status, "text/plain; charset=utf-8", body, (size_t)size, true};
-    size_t head_size = response_write_head(&response, clock_wall_s(), head);
-    if (!connection->response || !buffer_add(connection->response, head, head_size) ||
-        !buffer_add(connection->response, body, response.size))
+    if (!connection->response || size == 0 || !buffer_add(connection->response, head, size) ||
+        !buffer_add(connection->response, response.body, response.size))
         return connection_close(connection);
     connection->last = true;
     enter(connection, HTTP_RESPONDING);
@@ -102,13 +100,19 @@ static bool wait_step(struct http_connection *connection)
     return false;
 }
 
+/* After a request that is refused, where the next one begins is unknown: the connection ends. */
+static bool take_request(struct http_connection *connection)
+{
+    int status = http_request_parse(connection->head, connection->request_bytes, &connection->request);
+    if (status != 0) return refuse(connection, status);
+    enter(connection, HTTP_WAITING);
+    return false;
+}
+
 static bool read_head(struct http_connection *connection)
 {
-    connection->request_bytes = request_head_size(connection->head, connection->head_bytes);
-    if (connection->request_bytes > 0) {
-        enter(connection, HTTP_WAITING);
-        return false;
-    }
+    connection->request_bytes = http_request_head_size(connection->head, connection->head_bytes);
+    if (connection->request_bytes > 0) return take_request(connection);
     if (connection->head_bytes == HTTP_HEAD_BYTES) return refuse(connection, 431);
     ssize_t got = read(connection->client.fd, connection->head + connection->head_bytes,
                        HTTP_HEAD_BYTES - connection->head_bytes);
@@ -119,12 +123,14 @@ static bool read_head(struct http_connection *connection)
     return true;
 }
 
+/* The request waits where the response will be. */
 static bool send_request(struct http_connection *connection)
 {
-    ssize_t sent = send(connection->server.fd, connection->head + connection->forwarded_bytes,
-                        connection->request_bytes - connection->forwarded_bytes, MSG_NOSIGNAL);
+    const struct buffer *request = connection->response;
+    ssize_t sent = send(connection->server.fd, buffer_data(request), buffer_size(request), MSG_NOSIGNAL);
     if (sent < 0) return would_block() ? false : refuse(connection, 503);
-    connection->forwarded_bytes += (size_t)sent;
+    buffer_drop(connection->response, (size_t)sent);
+    connection->is_sent = buffer_size(request) == 0;
     return true;
 }
 
@@ -149,7 +155,8 @@ static bool response_complete(struct http_connection *connection)
 {
     close_server(connection);
     if (buffer_size(connection->response) == 0) return connection_close(connection);
-    connection->last = response_is_last(buffer_data(connection->response), buffer_size(connection->response));
+    connection->last = connection->request.is_last ||
+                       http_response_is_last(buffer_data(connection->response), buffer_size(connection->response));
     connection->head_bytes -= connection->request_bytes;
     memmove(connection->head, connection->head + connection->request_bytes, connection->head_bytes);
     enter(connection, HTTP_RESPONDING);
@@ -159,7 +166,7 @@ static bool response_complete(struct http_connection *connection)
 /* The server ends its answer by closing. */
 static bool exchange(struct http_connection *connection)
 {
-    if (connection->forwarded_bytes < connection->request_bytes) return send_request(connection);
+    if (!connection->is_sent) return send_request(connection);
     uint8_t *room = buffer_room(connection->response, READ_BYTES);
     if (!room || connection->response->capacity > HTTP_RESPONSE_BYTES_MAX) return refuse(connection, 503);
     bound_responses(connection->table);
@@ -298,9 +305,10 @@ static void forward_begin(struct http_connection *connection)
     connection->server.fd = connect_to(&connections->server);
     connections->forwarded += connection->server.fd >= 0;
     connection->response = buffers_borrow(&connections->buffers);
-    connection->forwarded_bytes = 0;
+    connection->is_sent = false;
     enter(connection, HTTP_FORWARDED);
     if (connection->server.fd < 0 || !connection->response ||
+        !http_request_write(&connection->request, connection->response) ||
         !loop_add(connections->loop, &connection->server, EPOLLIN | EPOLLOUT))
         refuse(connection, 503);
     connection_turn(connection);

@@ -3,12 +3,13 @@
  *     IDLE ──first byte──> HEAD ──blank line──> WAITING ──its turn──> FORWARDED ──whole response──> RESPONDING
  * ──read──> IDLE └──last──> CLOSING
  *
- * A request is forwarded to the server when its head is complete, on a connection of its own. The response is read as
- * fast as the server sends it and kept here until the client has read it. So no client can occupy a thread of the
- * server: neither by silence, nor by sending byte by byte, nor by reading slowly or not at all, nor between two
- * requests. Bodies of requests are not forwarded: the response to a request with a body ends the connection, and what
- * the client still sends is discarded (CLOSING), so that a reset does not overtake the response. One request of a
- * client is handled at a time; requests sent ahead wait in its buffer and in the kernel.
+ * A request is forwarded to the server when its head is complete and valid (http_request.h; else it is refused with 400
+ * or the like and the connection ends), on a connection of its own, and in the words of http_request_write. The
+ * response is read as fast as the server sends it and kept here until the client has read it. So no client can occupy a
+ * thread of the server: neither by silence, nor by sending byte by byte, nor by reading slowly or not at all, nor
+ * between two requests. Bodies of requests are not forwarded: the response to a request with a body ends the
+ * connection, and what the client still sends is discarded (CLOSING), so that a reset does not overtake the response.
+ * One request of a client is handled at a time; requests sent ahead wait in its buffer and in the kernel.
  *
  * Bounds: HTTP_CONNECTIONS_MAX clients, one descriptor each; HTTP_FORWARDED_MAX requests at the server, one descriptor
  * here and one there; a head of HTTP_HEAD_BYTES (beyond it 431); a response of HTTP_RESPONSE_BYTES_MAX (beyond it 503);
@@ -32,11 +33,12 @@
 #include "common/buffer.h"
 #include "common/loop.h"
 #include "common/timeouts.h"
+#include "metrics/http_request.h"
 
 enum {
-    HTTP_CONNECTIONS_MAX = 64, /* scrapers, probes and people are a dozen; server/server.c reserves descriptors */
-    HTTP_FORWARDED_MAX = 4,    /* each of the server's two threads has a next request */
-    HTTP_HEAD_BYTES = 4096,    /* browsers send 1 KiB */
+    HTTP_CONNECTIONS_MAX = 64,   /* scrapers, probes and people are a dozen; server/server.c reserves descriptors */
+    HTTP_FORWARDED_MAX = 4,      /* each of the server's two threads has a next request */
+    HTTP_HEAD_BYTES = 16 * 1024, /* browsers send 1 KiB, and cookies of other services of the same host */
     HTTP_RESPONSE_BYTES_MAX = 1024 * 1024,      /* the largest, metrics of many upstreams, is a quarter of it */
     HTTP_RESPONSES_BYTES_MAX = 4 * 1024 * 1024, /* docs/CONFIG.md has it in its sum */
 };
@@ -59,14 +61,15 @@ struct http_connection {
     enum http_state state;
     struct timeout age; /* in the list of its state */
     struct loop_source client;
-    struct loop_source server; /* while FORWARDED, else fd -1 */
-    struct buffer *response;   /* while FORWARDED or RESPONDING, else NULL */
-    bool last;                 /* the response ends the connection */
-    size_t request_bytes;      /* size of the complete head at the front of `head` */
-    size_t forwarded_bytes;    /* sent to the server so far */
-    size_t discarded_bytes;    /* received and ignored while CLOSING */
-    size_t head_bytes;         /* received: this request and what was sent ahead */
-    uint8_t *head;             /* its part of connections->heads */
+    struct loop_source server;   /* while FORWARDED, else fd -1 */
+    struct buffer *response;     /* while FORWARDED (the request first) or RESPONDING, else NULL */
+    bool last;                   /* the response ends the connection */
+    size_t request_bytes;        /* size of the complete head at the front of `head` */
+    struct http_request request; /* from WAITING on; refers to `head` until it is forwarded */
+    bool is_sent;                /* the server has the whole request */
+    size_t discarded_bytes;      /* received and ignored while CLOSING */
+    size_t head_bytes;           /* received: this request and what was sent ahead */
+    uint8_t *head;               /* its part of connections->heads */
 };
 
 struct http_connections {

@@ -13,7 +13,7 @@ bool http_start(struct server *server)
         .log = server->log,
         .context = server,
         .read_figures = snapshot_read,
-        .flush = purge,
+        .purge = purge,
     };
     if (server->config.endpoint.listen.port == 0) return true; /* switched off */
     server->endpoint = endpoint_start(&server->config.endpoint, &sources, error);

@@ -244,8 +244,34 @@ def cookies():
     }
 
 
+def http():
+    """The first byte says where the bytes behind it are cut into two sends."""
+    line, host, hidden = b"GET /healthz HTTP/1.1\r\n", b"Host: localhost\r\n", b"\r\nGET /nothing HTTP/1.1\r\nHost: a\r\n\r\n"
+    fields = {
+        "plain": b"", "length": b"Content-Length: 39\r\n", "zero": b"Content-Length: 0\r\n",
+        "hexadecimal": b"Content-Length: 0x27\r\n", "list": b"Content-Length: 0, 39\r\n", "signed": b"Content-Length: +39\r\n",
+        "repeated": b"Content-Length: 0\r\nContent-Length: 39\r\n", "folded": b"Content-Length:\r\n 39\r\n",
+        "overlong": b"Content-Length: 18446744073709551655\r\n", "blank-before-colon": b"Content-Length : 39\r\n",
+        "chunked": b"Transfer-Encoding: chunked\r\n", "both": b"Transfer-Encoding: chunked\r\nContent-Length: 39\r\n",
+        "bare-cr": b"X: y\rContent-Length: 39\r\n", "bare-lf": b"X: y\nContent-Length: 39\r\n", "nul": b"X: \0\r\n",
+        "close": b"Connection: close\r\n", "expect": b"Expect: 100-continue\r\nContent-Length: 39\r\n",
+        "accept": b"Accept: application/openmetrics-text;q=0.5, */*;q=0.1\r\nAccept-Encoding: gzip;q=0.8, *;q=0\r\n",
+    }
+    requests = {title: line + host + field + hidden for title, field in fields.items()}
+    requests.update({
+        "absolute": b"GET http://localhost:5000/status.json HTTP/1.1\r\n" + host + b"\r\n",
+        "asterisk": b"OPTIONS * HTTP/1.1\r\n" + host + b"\r\n", "authority": b"CONNECT a:1 HTTP/1.1\r\n" + host + b"\r\n",
+        "purge": b"POST /cache/purge?name=a%2eb HTTP/1.1\r\n" + host + b"\r\n", "old": b"GET / HTTP/1.0\r\n\r\n",
+        "older": b"GET /\r\n\r\n", "newer": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "lf-only": b"GET / HTTP/1.1\nHost: a\n\n",
+        "head": b"HEAD /page.css HTTP/1.1\r\n" + host + hidden, "empty-lines": b"\r\n\r\n" + line + host + b"\r\n",
+        "compressed": b"GET /page.js HTTP/1.1\r\n" + host + b"Accept-Encoding: gzip\r\n\r\n", "tls": frames()["tls"],
+        "long": line + host + b"Cookie: " + b"c" * 16000 + hidden, "too-long": line + host + b"Cookie: " + b"c" * 17000 + hidden,
+    })
+    return {title: b"\x40" + content for title, content in requests.items()}
+
+
 def main():
-    targets = {"frame": frames(), "query": queries(), "answer": answers(), "cached": cached(), "path": paths(), "cookie": cookies()}
+    targets = {"frame": frames(), "query": queries(), "answer": answers(), "cached": cached(), "path": paths(), "cookie": cookies(), "http": http()}
     for target, inputs in targets.items():
         folder = HERE / target
         folder.mkdir(parents=True, exist_ok=True)

@@ -132,6 +132,28 @@ static void names_are_not_shown_to_a_name_that_means_loopback(void **state)
     }
 }
 
+/* The series of clients follow the same rules as the page. */
+static void client_series_are_written_where_the_page_may_show_clients(void **state)
+{
+    struct world *world = *state;
+    start(world);
+    assert_non_null(strstr(ask(world, "GET", "/metrics", ""), "{client=\"192.0.2.7\""));
+    int fd = dial(world);
+    say(fd, "GET /metrics HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n");
+    expect_status(hear(world, fd), 200);
+    assert_null(strstr(world->answer, "192.0.2.7"));
+    endpoint_stop(world->endpoint);
+    address_parse("0.0.0.0:1", 0, &world->options.listen);
+    world->options.listen.port = 0;
+    start(world);
+    assert_null(strstr(ask(world, "GET", "/metrics", ""), "192.0.2.7"));
+    assert_null(strstr(ask(world, "GET", "/status.json", ""), "192.0.2.7"));
+    endpoint_stop(world->endpoint);
+    world->options.show_names = true;
+    start(world);
+    assert_non_null(strstr(ask(world, "GET", "/metrics", ""), "{client=\"192.0.2.7\""));
+}
+
 static void ipv6_is_listened_on_too(void **state)
 {
     struct world *world = *state;
@@ -211,6 +233,7 @@ int main(void)
         TEST(without_a_status_page_there_is_none),
         TEST(names_are_shown_at_loopback_only),
         TEST(names_are_not_shown_to_a_name_that_means_loopback),
+        TEST(client_series_are_written_where_the_page_may_show_clients),
         TEST(ipv6_is_listened_on_too),
         TEST(a_port_in_use_is_told),
         TEST(an_address_of_another_machine_is_told),

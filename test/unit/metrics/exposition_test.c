@@ -347,11 +347,15 @@ static void help_texts_need_no_escape(void **state)
 static void the_accept_header_chooses(void **state)
 {
     (void)state;
+    static const char *const text[] = {"*/*", "text/plain;version=0.0.4", "application/json",
+                                       "application/openmetrics-text;q=0, */*",
+                                       "application/openmetrics-text;q=0.1, text/plain"};
+    static const char *const openmetrics[] = {"text/plain;q=0.5, application/*",
+                                              "text/plain, application/openmetrics-text",
+                                              "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"};
     assert_int_equal(exposition_format_of(NULL), EXPOSITION_TEXT);
-    assert_int_equal(exposition_format_of("*/*"), EXPOSITION_TEXT);
-    assert_int_equal(exposition_format_of("text/plain;version=0.0.4"), EXPOSITION_TEXT);
-    assert_int_equal(exposition_format_of("application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"),
-                     EXPOSITION_OPENMETRICS);
+    for (size_t i = 0; i < 5; i++) assert_int_equal(exposition_format_of(text[i]), EXPOSITION_TEXT);
+    for (size_t i = 0; i < 3; i++) assert_int_equal(exposition_format_of(openmetrics[i]), EXPOSITION_OPENMETRICS);
     assert_string_equal(exposition_content_type(EXPOSITION_TEXT), "text/plain; version=0.0.4; charset=utf-8");
     assert_string_equal(exposition_content_type(EXPOSITION_OPENMETRICS),
                         "application/openmetrics-text; version=1.0.0; charset=utf-8");

@@ -77,19 +77,19 @@ static void a_few_are_asked_at_once_and_the_rest_in_order(void **state)
     char request[64];
     unsigned first = world->client_count;
     for (unsigned i = 0; i < 2 * HTTP_FORWARDED_MAX; i++) {
-        snprintf(request, sizeof request, "GET /%u HTTP/1.1\r\n\r\n", i);
+        snprintf(request, sizeof request, "GET /%u HTTP/1.1\r\nHost: x\r\n\r\n", i);
         say(world, come(world), request);
     }
     assert_int_equal(count_in(world, HTTP_FORWARDED), HTTP_FORWARDED_MAX);
     assert_int_equal(count_in(world, HTTP_WAITING), HTTP_FORWARDED_MAX);
     for (unsigned i = 0; i < HTTP_FORWARDED_MAX; i++) {
-        snprintf(request, sizeof request, "GET /%u HTTP/1.1\r\n\r\n", i);
+        snprintf(request, sizeof request, "GET /%u HTTP/1.1\r\nHost: x\r\n\r\n", i);
         fds[i] = serve(world, request);
     }
     for (unsigned i = 0; i < HTTP_FORWARDED_MAX; i++) {
         reply(world, fds[i], ANSWER, strlen(ANSWER));
         expect(world, first + i, ANSWER);
-        snprintf(request, sizeof request, "GET /%u HTTP/1.1\r\n\r\n", HTTP_FORWARDED_MAX + i);
+        snprintf(request, sizeof request, "GET /%u HTTP/1.1\r\nHost: x\r\n\r\n", HTTP_FORWARDED_MAX + i);
         fds[i] = serve(world, request);
     }
     for (unsigned i = 0; i < HTTP_FORWARDED_MAX; i++) {

@@ -1,4 +1,6 @@
 /* http_connections: the path of a request over a connection. */
+#include <stdio.h>
+
 #include "http_world.h"
 
 static void a_whole_request_is_asked_and_answered(void **state)
@@ -40,16 +42,16 @@ static void requests_sent_ahead_are_asked_one_by_one(void **state)
 {
     struct world *world = *state;
     unsigned client = come(world);
-    say(world, client, "GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\nGET /3 HTTP");
-    int first = serve(world, "GET /1 HTTP/1.1\r\n\r\n");
+    say(world, client, "GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\nGET /3 HTTP");
+    int first = serve(world, "GET /1 HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_int_equal(world->connections.forwarded, 1);
     assert_false(is_readable(world->server));
     reply(world, first, ANSWER, strlen(ANSWER));
-    reply(world, serve(world, "GET /2 HTTP/1.1\r\n\r\n"), ANSWER, strlen(ANSWER));
+    reply(world, serve(world, "GET /2 HTTP/1.1\r\nHost: x\r\n\r\n"), ANSWER, strlen(ANSWER));
     expect(world, client, ANSWER ANSWER);
     assert_int_equal(count_in(world, HTTP_HEAD), 1);
-    say(world, client, "/1.1\r\n\r\n");
-    reply(world, serve(world, "GET /3 HTTP/1.1\r\n\r\n"), LAST, strlen(LAST));
+    say(world, client, "/1.1\r\nHost: x\r\n\r\n");
+    reply(world, serve(world, "GET /3 HTTP/1.1\r\nHost: x\r\n\r\n"), LAST, strlen(LAST));
     expect(world, client, LAST);
     expect_end(world, client);
 }
@@ -97,20 +99,90 @@ static void who_has_ended_its_side_is_answered(void **state)
     assert_int_equal(count_in(world, HTTP_FREE), HTTP_CONNECTIONS_MAX);
 }
 
-static void a_head_of_4096_bytes_is_taken_and_no_longer_one(void **state)
+/* A request whose head is `size` bytes long, by a field that is not forwarded. */
+static void fill_head(char *head, size_t size)
+{
+    static const char begin[] = "GET /a HTTP/1.1\r\nHost: x\r\nCookie: ";
+    memset(head, 'c', size);
+    memcpy(head, begin, sizeof begin - 1);
+    memcpy(head + size - 4, "\r\n\r\n", 5);
+}
+
+static void a_head_of_16_kib_is_forwarded_and_a_longer_one_refused(void **state)
 {
     struct world *world = *state;
-    char head[HTTP_HEAD_BYTES + 1];
-    memset(head, 'a', sizeof head);
-    strcpy(head + HTTP_HEAD_BYTES - 4, "\r\n\r\n");
+    char head[HTTP_HEAD_BYTES + 2];
+    fill_head(head, HTTP_HEAD_BYTES);
     unsigned client = come(world);
     say(world, client, head);
-    reply(world, serve(world, head), ANSWER, strlen(ANSWER));
+    reply(world, serve(world, REQUEST), ANSWER, strlen(ANSWER));
     expect(world, client, ANSWER);
-    head[HTTP_HEAD_BYTES - 4] = 'a';
+    fill_head(head, HTTP_HEAD_BYTES + 1);
     say(world, client, head);
     assert_false(is_asked(world));
     expect_refusal(world, client, "431 ");
+}
+
+/* The longest head that can be forwarded is forwarded whole. */
+static void a_long_target_and_long_lists_are_forwarded(void **state)
+{
+    struct world *world = *state;
+    enum { TARGET = HTTP_TARGET_BYTES_MAX, LIST = 7000 };
+    char *request = calloc(1, HTTP_HEAD_BYTES);
+    char *target = calloc(1, TARGET + 1);
+    char *list = calloc(1, LIST + 1);
+    memset(target, 't', TARGET);
+    target[0] = '/';
+    memset(list, ',', LIST);
+    int size = snprintf(request, HTTP_HEAD_BYTES, "GET %s HTTP/1.1\r\nHost: x\r\nAccept: %s\r\n\r\n", target, list);
+    assert_true(size > 0 && size < HTTP_HEAD_BYTES);
+    unsigned client = come(world);
+    say(world, client, request);
+    reply(world, serve(world, request), ANSWER, strlen(ANSWER));
+    expect(world, client, ANSWER);
+    free(list);
+    free(target);
+    free(request);
+}
+
+/* What is forwarded is written anew, so the server behind cannot read it differently. */
+static void only_what_was_understood_is_forwarded(void **state)
+{
+    struct world *world = *state;
+    unsigned client = come(world);
+    say(world, client,
+        "GET http://y:80/a?b HTTP/1.0\r\nhOST: x\r\nX: y\r\nContent-Length:  3 \r\naccept:a\r\nACCEPT: b\r\n\r\n");
+    reply(world, serve(world, "GET /a?b HTTP/1.1\r\nHost: y:80\r\nAccept: a, b\r\nConnection: close\r\n\r\n"), ANSWER,
+          strlen(ANSWER));
+    expect(world, client, ANSWER);
+    expect_end(world, client);
+}
+
+/* Even where the server's response does not say so. */
+static void after_a_request_with_a_body_the_connection_ends(void **state)
+{
+    struct world *world = *state;
+    static const char *const framings[] = {"Content-Length: 27", "Transfer-Encoding: chunked"};
+    for (size_t i = 0; i < 2; i++) {
+        char request[128];
+        unsigned client = come(world);
+        snprintf(request, sizeof request, "GET /a HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n" REQUEST, framings[i]);
+        say(world, client, request);
+        reply(world, serve(world, "GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), ANSWER, strlen(ANSWER));
+        expect(world, client, ANSWER);
+        expect_end(world, client);
+        assert_false(is_asked(world));
+    }
+}
+
+static void a_malformed_request_is_refused_and_what_follows_ignored(void **state)
+{
+    struct world *world = *state;
+    unsigned client = come(world);
+    say(world, client, "GET /a HTTP/1.1\r\nHost: x\r\nContent-Length: 0x1b\r\n\r\n" REQUEST);
+    expect_refusal(world, client, "400 ");
+    assert_false(is_asked(world));
+    assert_int_equal(count_in(world, HTTP_FREE), HTTP_CONNECTIONS_MAX);
 }
 
 static void whoever_says_nothing_is_closed_in_the_end(void **state)
@@ -264,7 +336,11 @@ int main(void)
         TEST(more_sent_ahead_than_a_head_may_have_is_fine),
         TEST(an_answer_that_ends_the_connection_does),
         TEST(who_has_ended_its_side_is_answered),
-        TEST(a_head_of_4096_bytes_is_taken_and_no_longer_one),
+        TEST(a_head_of_16_kib_is_forwarded_and_a_longer_one_refused),
+        TEST(a_long_target_and_long_lists_are_forwarded),
+        TEST(only_what_was_understood_is_forwarded),
+        TEST(after_a_request_with_a_body_the_connection_ends),
+        TEST(a_malformed_request_is_refused_and_what_follows_ignored),
         TEST(whoever_says_nothing_is_closed_in_the_end),
         TEST(a_head_that_does_not_end_is_given_up),
         TEST(a_large_answer_waits_for_its_reader),

@@ -130,7 +130,7 @@ static inline void await(struct world *world, int fd)
 /* As the server: takes the next connection and reads all of `request`. */
 static inline int serve(struct world *world, const char *request)
 {
-    char bytes[8192];
+    char bytes[HTTP_HEAD_BYTES + HTTP_WRITTEN_EXTRA];
     await(world, world->server);
     int fd = set_patience(accept4(world->server, NULL, NULL, SOCK_CLOEXEC));
     assert_true(fd >= 0);
