@@ -271,7 +271,8 @@ def http():
 
 
 def main():
-    targets = {"frame": frames(), "query": queries(), "answer": answers(), "cached": cached(), "path": paths(), "cookie": cookies(), "http": http()}
+    targets = {"frame": frames(), "query": queries(), "answer": answers(), "cached": cached(), "path": paths(),
+               "cookie": cookies(), "http": http()}
     for target, inputs in targets.items():
         folder = HERE / target
         folder.mkdir(parents=True, exist_ok=True)
