@@ -6,6 +6,7 @@
 #include "app/supervisor.h"
 #include "config/config.h"
 #include "config/manual.h"
+#include "config/print.h"
 #include "dns/validator.h"
 #include "metrics/document.h"
 #include "metrics/probe.h"
@@ -72,6 +73,11 @@ int main(int argc, char **argv)
     if (!config_load(&command, &config, stderr)) return EXIT_FAILED;
     if (command.check_config) {
         printf("configuration is good\n");
+        config_free(&config);
+        return EXIT_STOPPED;
+    }
+    if (command.print_config) {
+        print_config(&config, stdout);
         config_free(&config);
         return EXIT_STOPPED;
     }

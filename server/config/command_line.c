@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "config/faults.h"
+#include "config/hints.h"
 #include "config/settings.h"
 #include "config/value.h"
 
@@ -16,6 +17,7 @@ enum flag_id {
     FLAG_WORKERS,
     FLAG_LOG_LEVEL,
     FLAG_CHECK_CONFIG,
+    FLAG_PRINT_CONFIG,
     FLAG_HEALTH_CHECK,
     FLAG_PRINT_CONFIG_DOC,
     FLAG_VERSION,
@@ -46,6 +48,9 @@ static const struct flag flags[FLAGS] = {
     [FLAG_LOG_LEVEL] = {"log-level", required_argument, "--log-level LEVEL", "error, warning, info or debug"},
     [FLAG_CHECK_CONFIG] = {"check-config", no_argument, "--check-config",
                            "name every fault of the configuration, then exit: 0, or 1"},
+    [FLAG_PRINT_CONFIG] = {"print-config", no_argument, "--print-config",
+                           "print the configuration in force (file, flags and defaults\n"
+                           "together) as a file, then exit: 0, or 1"},
     [FLAG_HEALTH_CHECK] = {"health-check", optional_argument, "--health-check[=ADDR]",
                            "ask a running instance (at ADDR, or where the configuration\n"
                            "has its HTTP) whether it is ready, then exit: 0, or 1"},
@@ -120,6 +125,7 @@ static const char *keep_flag(struct command_line *command, enum flag_id id, cons
     case FLAG_WORKERS: command->workers = text; break;
     case FLAG_LOG_LEVEL: command->log_level = text; break;
     case FLAG_CHECK_CONFIG: command->check_config = true; break;
+    case FLAG_PRINT_CONFIG: command->print_config = true; break;
     case FLAG_HEALTH_CHECK:
         command->health_check = true;
         command->health_check_address = text;
@@ -191,15 +197,30 @@ static int next_flag(int argc, char **argv)
     return getopt_long(argc, argv, "+:hV", options, NULL); /* stops at what is no flag; leaves errors to us */
 }
 
-static void read_flag(struct command_line *command, int id, char **argv, struct faults *faults)
+/* Refuses what is no flag, and names the flag that it is near to. */
+static void refuse_argument(struct faults *faults, const char *what, const char *argument)
 {
     char quoted[FAULT_QUOTE_BYTES];
+    char word[2 * HINT_WORD_BYTES];
+    const char *name = argument + strspn(argument, "-");
+    snprintf(word, sizeof word, "%.*s", (int)strcspn(name, "="), name);
+    struct hint hint = hint_begin(word);
+    for (size_t i = 0; i < FLAGS; i++) hint_offer(&hint, flags[i].name);
+    fault_quote(argument, quoted);
+    bool is_exact = strncmp(argument, "--", 2) == 0 && hint.edits == 0; /* a flag behind "--", which ends the flags */
+    if (hint.found[0] && !is_exact)
+        faults_add(faults, NULL, "%s %s; did you mean --%s?", what, quoted, hint.found);
+    else
+        faults_add(faults, NULL, "%s %s", what, quoted);
+}
+
+/* `argument` is the element of argv that getopt looked at. */
+static void read_flag(struct command_line *command, int id, const char *argument, struct faults *faults)
+{
     if (id == 'h') id = LONG_FLAGS + FLAG_HELP;
     if (id == 'V') id = LONG_FLAGS + FLAG_VERSION;
-    if (id == '?' && optopt > 0 && optopt < LONG_FLAGS) {
-        faults_add(faults, NULL, "unknown flag -%s", fault_quote((char[]){(char)optopt, '\0'}, quoted));
-    } else if (id == '?' && optopt == 0) {
-        faults_add(faults, NULL, "unknown flag %s", fault_quote(argv[optind - 1], quoted));
+    if (id == '?' && optopt < LONG_FLAGS) {
+        refuse_argument(faults, "unknown flag", argument);
     } else {
         struct source_location location = {.flag = flags[(id == '?' || id == ':' ? optopt : id) - LONG_FLAGS].name};
         const char *wrong = id == '?'   ? "takes no value"
@@ -209,14 +230,24 @@ static void read_flag(struct command_line *command, int id, char **argv, struct 
     }
 }
 
+/* Of a long flag that was given with one hyphen getopt makes letters; it is refused once. */
+static void read_flags(int argc, char **argv, struct command_line *command, struct faults *faults)
+{
+    int refused = 0; /* the last element of argv that was refused */
+    optind = 0;      /* start anew (glibc), whoever used getopt before */
+    for (int id, index = 1; (id = next_flag(argc, argv)) != -1; index = optind) {
+        if (index == refused) continue;
+        read_flag(command, id, argv[index], faults);
+        if (id == '?') refused = index;
+    }
+}
+
 bool command_line_parse(int argc, char **argv, struct command_line *ret_command, FILE *errors)
 {
     struct command_line command = {.config_file = NULL};
     struct faults faults = {.file = "dns-tls-proxy", .out = errors};
-    char quoted[FAULT_QUOTE_BYTES];
-    optind = 0; /* start anew (glibc), whoever used getopt before */
-    for (int id; (id = next_flag(argc, argv)) != -1;) read_flag(&command, id, argv, &faults);
-    if (optind < argc) faults_add(&faults, NULL, "unexpected argument %s", fault_quote(argv[optind], quoted));
+    read_flags(argc, argv, &command, &faults);
+    if (optind < argc) refuse_argument(&faults, "unexpected argument", argv[optind]);
     check_values(&command, &faults);
     if (faults.count > 0) {
         fputs("Try 'dns-tls-proxy --help'.\n", errors);

@@ -28,6 +28,7 @@ struct command_line {
     const char *workers;
     const char *log_level;
     bool check_config;
+    bool print_config;
     bool health_check;
     const char *health_check_address; /* or NULL: the configured one */
     enum config_doc print_config_doc;
@@ -35,13 +36,13 @@ struct command_line {
     bool help;
 };
 
-/* False: usage; what is wrong was written to `errors`, named with its flag. Values are looked at too; a flag given
- * twice counts the last time, those of lists all times. */
+/* False: usage; every fault was written to `errors` with its flag. Values are checked, too. Of a flag given twice the
+ * last value counts; of the flags of lists every value does. */
 bool command_line_parse(int argc, char **argv, struct command_line *ret_command, FILE *errors);
 void command_line_help(FILE *out);
 
-/* Sets what the flags say, lists in place of those they find, and its place in `places` (as walker_read). What is wrong
- * becomes a fault: a value, or two flags that do not go together in one list. */
+/* Sets what the flags say; a list replaces the one that `config` has. `locations` as walker_read. A wrong value becomes
+ * a fault. */
 void command_line_apply(const struct command_line *command, struct config *config, struct source_location *locations,
                         struct faults *faults);
 

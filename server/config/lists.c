@@ -31,7 +31,7 @@ static const void *listen_at(const void *list, size_t index)
 
 static void listen_format(const void *entry, char text[static SETTING_ENTRY_BYTES])
 {
-    address_format(entry, text);
+    value_format_address(entry, true, text);
 }
 
 static void listen_clear(void *list)
@@ -41,6 +41,7 @@ static void listen_clear(void *list)
 
 const struct setting_list list_of_listen = {
     .grammar = "IP:PORT or [IP6]:PORT",
+    .is_of_addresses = true,
     .add_text = listen_add,
     .count = listen_count,
     .entry_at = listen_at,
@@ -151,8 +152,9 @@ static const void *upstream_at(const void *list, size_t index)
 static void upstream_format(const void *entry, char text[static SETTING_ENTRY_BYTES])
 {
     const struct upstream_options *upstream = entry;
-    char address[ADDRESS_TEXT_BYTES];
-    snprintf(text, SETTING_ENTRY_BYTES, "%s#%s", address_format(&upstream->address, address), upstream->name);
+    char address[VALUE_ADDRESS_BYTES];
+    snprintf(text, SETTING_ENTRY_BYTES, "%s#%s", value_format_address(&upstream->address, true, address),
+             upstream->name);
 }
 
 static void upstream_clear(void *list)

@@ -71,8 +71,8 @@ static void write_value(const struct setting *setting, const void *fields, FILE 
             write_quoted(field, out);
         break;
     case SETTING_PATH: write_quoted(field, out); break;
-    case SETTING_ADDRESS: write_quoted(address->port == 0 ? "" : address_format(address, text), out); break;
-    case SETTING_IP: write_quoted(address_format_ip(address, text), out); break;
+    case SETTING_ADDRESS: write_quoted(address->port == 0 ? "" : value_format_address(address, true, text), out); break;
+    case SETTING_IP: write_quoted(value_format_address(address, false, text), out); break;
     case SETTING_LIST: write_list(setting->list, field, out); break;
     }
 }

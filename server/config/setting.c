@@ -9,6 +9,7 @@
 
 #include "common/check.h"
 #include "config/faults.h"
+#include "config/hints.h"
 
 /* Workers beyond this many gain a proxy nothing that its sessions, one set a worker, do not cost. */
 enum { AUTO_WORKERS_MAX = 8 };
@@ -184,16 +185,26 @@ const char *setting_allowed_range(const struct setting *setting, char text[stati
     return has_range(setting) ? format_range(setting, text, SETTING_ALLOWED_BYTES) : setting_allowed(setting, text);
 }
 
+/* How to write what the operator may have meant, or "". */
+static const char *hint_of(const struct setting *setting, const char *text, char hint[static HINT_BYTES])
+{
+    enum { HTTP_PORT = 5000, DNS_PORT = 53 };
+    if (setting->kind == SETTING_ADDRESS) return hint_for_address(text, HTTP_PORT, hint);
+    if (setting->list && setting->list->is_of_addresses) return hint_for_address(text, DNS_PORT, hint);
+    return setting->kind == SETTING_IP ? hint_for_ip(text, hint) : "";
+}
+
 /* True where the status is good; else says in words what it is. */
 static bool explain(const struct setting *setting, enum value_status status, const char *text,
                     char ret_why[static SETTING_WHY_BYTES])
 {
-    char value[FAULT_QUOTE_BYTES], allowed[SETTING_ALLOWED_BYTES], range[SETTING_ALLOWED_BYTES];
+    char value[FAULT_QUOTE_BYTES], allowed[SETTING_ALLOWED_BYTES], range[SETTING_ALLOWED_BYTES], hint[HINT_BYTES];
     fault_quote(text, value);
     switch (status) {
     case VALUE_OK: return true;
     case VALUE_MALFORMED:
-        snprintf(ret_why, SETTING_WHY_BYTES, "%s is not %s", value, setting_allowed(setting, allowed));
+        snprintf(ret_why, SETTING_WHY_BYTES, "%s is not %s%s", value, setting_allowed(setting, allowed),
+                 hint_of(setting, text, hint));
         break;
     case VALUE_OUT_OF_RANGE:
         snprintf(ret_why, SETTING_WHY_BYTES, "%s is out of range %s", value,

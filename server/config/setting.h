@@ -64,6 +64,7 @@ enum { SETTING_ENTRY_BYTES = 1024 };
  * every list, the last one by lists of mappings alone. Lists may stand in entries of other lists. */
 struct setting_list {
     const char *grammar;   /* what an entry is, in words, as "IP:PORT or [IP6]:PORT" */
+    bool is_of_addresses;  /* IP:PORT; for hints */
     const char *example;   /* of a mapping, as "{zone: corp.example}" */
     struct settings entry; /* none: the entries are texts */
     size_t entry_bytes;    /* at most SETTING_ENTRY_STRUCT_BYTES */

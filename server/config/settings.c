@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "config/hints.h"
 #include "config/lists.h"
 
 #define MS     NS_PER_MS
@@ -166,43 +167,16 @@ bool setting_name_in(const struct setting *setting, const char *section, char re
     return true;
 }
 
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-/* How many letters must be added, dropped or changed to make one word of the other (Levenshtein 1966). */
-static size_t edits_between(const char *a, const char *b)
-{
-    size_t row[SETTING_NAME_BYTES];
-    size_t columns = strlen(b);
-    for (size_t j = 0; j <= columns; j++) row[j] = j;
-    for (size_t i = 1; a[i - 1]; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= columns; j++) {
-            size_t changed = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            row[j] = least(changed, least(row[j], row[j - 1]) + 1);
-        }
-    }
-    return row[columns];
-}
-
 bool settings_nearest(struct settings settings, const char *section, const char *name,
                       char ret_name[static SETTING_NAME_BYTES])
 {
-    size_t best = least(3, strlen(name) / 3 + 1); /* two slips of the finger; fewer in a short word */
-    bool found = false;
-    if (strlen(name) >= SETTING_NAME_BYTES) return false; /* near to none, and dear to compare */
+    _Static_assert((int)SETTING_NAME_BYTES == (int)HINT_WORD_BYTES, "every name can be a hint");
+    struct hint hint = hint_begin(name);
     for (size_t i = 0; i < settings.count; i++) {
         char candidate[SETTING_NAME_BYTES];
-        if (!setting_name_in(&settings.rows[i], section, candidate)) continue;
-        size_t edits = edits_between(name, candidate);
-        if (edits >= best) continue;
-        best = edits;
-        found = true;
-        memcpy(ret_name, candidate, sizeof candidate);
+        if (setting_name_in(&settings.rows[i], section, candidate)) hint_offer(&hint, candidate);
     }
-    return found;
+    if (hint.found[0] == '\0') return false;
+    memcpy(ret_name, hint.found, sizeof hint.found);
+    return true;
 }

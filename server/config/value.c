@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -201,4 +202,15 @@ const char *value_format_size(uint64_t bytes, char text[static VALUE_TEXT_BYTES]
 {
     if (bytes == 0) return memcpy(text, "0", sizeof "0");
     return format_amount(bytes, sizes, text);
+}
+
+const char *value_format_address(const struct address *address, bool with_port, char text[static VALUE_ADDRESS_BYTES])
+{
+    char ip[ADDRESS_TEXT_BYTES], interface[IF_NAMESIZE] = "", port[sizeof ":65535"] = "";
+    bool has_scope = address->scope != 0 && if_indextoname(address->scope, interface);
+    bool has_brackets = with_port && !address_is_ipv4(address);
+    if (with_port) snprintf(port, sizeof port, ":%u", address->port);
+    snprintf(text, VALUE_ADDRESS_BYTES, "%s%s%s%s%s%s", has_brackets ? "[" : "", address_format_ip(address, ip),
+             has_scope ? "%" : "", interface, has_brackets ? "]" : "", port);
+    return text;
 }

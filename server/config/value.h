@@ -52,4 +52,9 @@ enum { VALUE_TEXT_BYTES = 32 };
 const char *value_format_duration(uint64_t ns, char text[static VALUE_TEXT_BYTES]);
 const char *value_format_size(uint64_t bytes, char text[static VALUE_TEXT_BYTES]);
 
+/* An address as the parsers above take it, with the name of its interface where it has a scope, and with or without its
+ * port. Returns `text`. */
+enum { VALUE_ADDRESS_BYTES = 96 };
+const char *value_format_address(const struct address *address, bool with_port, char text[static VALUE_ADDRESS_BYTES]);
+
 #endif

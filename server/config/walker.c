@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "config/document.h"
+#include "config/hints.h"
 
 enum { KEY_BYTES = 3 * SETTING_NAME_BYTES + 3 };
 
@@ -62,6 +63,17 @@ static bool is_complete(const struct walker *walker, const struct scope *scope, 
     return is_complete;
 }
 
+/* An entry in the form that a flag takes (IP#NAME): the fault shows the form that a file takes. False: it is another
+ * text. */
+static bool refuse_flag_form(const struct walker *walker, const struct setting *setting, const yaml_node_t *node)
+{
+    char hint[HINT_BYTES];
+    struct source_location location = document_location(node);
+    if (hint_for_ip(document_text(node), hint)[0] == '\0') return false;
+    faults_add(walker->faults, &location, "'%s': must be a mapping, not a single value%s", setting->key, hint);
+    return true;
+}
+
 /* An entry of a list of mappings, which is read into a struct of its own and then added to the list. */
 static void read_entry(const struct walker *walker, const struct setting *setting, void *fields,
                        const yaml_node_t *node)
@@ -72,6 +84,7 @@ static void read_entry(const struct walker *walker, const struct setting *settin
     unsigned faults_before = walker->faults->count;
     char wanted[SETTING_WHY_BYTES], why[SETTING_WHY_BYTES];
     snprintf(wanted, sizeof wanted, "a mapping, as %s", setting->list->example);
+    if (node->type == YAML_SCALAR_NODE && refuse_flag_form(walker, setting, node)) return;
     if (!is_kind(walker, node, setting->key, YAML_MAPPING_NODE, wanted)) return;
     for (size_t i = 0; i < scope.settings.count; i++) setting_set_default(&scope.settings.rows[i], entry);
     read_mapping(walker, &scope, node);
@@ -141,8 +154,13 @@ static void read_section(const struct walker *walker, const struct scope *top, c
                          const yaml_node_t *node)
 {
     const struct scope scope = {top->settings, name, top->fields, top->locations};
+    char wanted[SETTING_WHY_BYTES] = "a mapping of settings", list[SETTING_NAME_BYTES + 1];
     if (document_is_null(node)) return;
-    if (is_kind(walker, node, name, YAML_MAPPING_NODE, "a mapping of settings")) read_mapping(walker, &scope, node);
+    /* `upstream` holds settings, `upstreams` is a list. */
+    snprintf(list, sizeof list, "%ss", name);
+    if (settings_find(top->settings, list))
+        snprintf(wanted, sizeof wanted, "a mapping of settings (did you mean '%s'?)", list);
+    if (is_kind(walker, node, name, YAML_MAPPING_NODE, wanted)) read_mapping(walker, &scope, node);
 }
 
 static void read_value(const struct walker *walker, const struct scope *scope, const yaml_node_t *key,
@@ -208,9 +226,15 @@ void walker_read(const char *text, size_t size, struct config *config,
     const struct scope top = {settings_of_config(), "", config, locations};
     const yaml_node_t *root = yaml_document_get_root_node(&document);
     struct source_location location = root ? document_location(root) : (struct source_location){.line = 0};
-    if (root && root->type == YAML_MAPPING_NODE)
+    bool is_mapping = root && root->type == YAML_MAPPING_NODE;
+    /* A file that was cut off must not move the service to the defaults. */
+    if (!root || document_is_null(root) ||
+        (is_mapping && root->data.mapping.pairs.top == root->data.mapping.pairs.start))
+        faults_add(faults, &(struct source_location){.line = 1, .column = 1},
+                   "nothing is set: the file is empty or has only comments");
+    else if (is_mapping)
         read_mapping(&walker, &top, root);
-    else if (root && !document_is_null(root))
+    else
         faults_add(faults, &location, "must be a mapping of settings, not %s", document_kind(root));
     yaml_document_delete(&document);
 }

@@ -10,7 +10,8 @@
 #include "config/settings.h"
 
 /* Reads `size` bytes at `text` into `config`, which holds the defaults; a list that is given replaces its default.
- * `places`, one for each of settings_of_config, in its order, gets the places of what is given. */
+ * `locations`, one for each of settings_of_config, in its order, gets the locations of what is given. A text without
+ * any setting (empty, comments alone) is a fault. */
 void walker_read(const char *text, size_t size, struct config *config,
                  struct source_location locations[static SETTINGS_MAX], struct faults *faults);
 

@@ -131,10 +131,11 @@ static void a_wrong_value_is_named_with_its_flag(void **state)
     (void)state;
     assert_usage(parse("--workers", "65"), "dns-tls-proxy: --workers: 65 is out of range 1..64, or auto\n");
     assert_usage(parse("--workers", "0x4"), "dns-tls-proxy: --workers: 0x4 is not a whole number 1..64, or auto\n");
-    assert_usage(parse("--listen", "127.0.0.1"), "dns-tls-proxy: --listen: 127.0.0.1 is not IP:PORT or [IP6]:PORT\n");
+    assert_usage(parse("--listen", "127.0.0.1"), "dns-tls-proxy: --listen: 127.0.0.1 is not IP:PORT or [IP6]:PORT; the "
+                                                 "port is missing: write \"127.0.0.1:53\"\n");
     assert_usage(parse("--listen="), "dns-tls-proxy: --listen: \"\" is not IP:PORT or [IP6]:PORT\n");
-    assert_usage(parse("--http", "localhost:80"),
-                 "dns-tls-proxy: --http: localhost:80 is not IP:PORT or [IP6]:PORT, or empty (off)\n");
+    assert_usage(parse("--http", "localhost:80"), "dns-tls-proxy: --http: localhost:80 is not IP:PORT or [IP6]:PORT, "
+                                                  "or empty (off); write \"127.0.0.1:80\" or \"[::1]:80\"\n");
     assert_usage(parse("--log-level", "loud"),
                  "dns-tls-proxy: --log-level: loud is not one of error, warning, info, debug\n");
     assert_usage(parse("--ca-file", "a\nb"), "dns-tls-proxy: --ca-file: \"a\\x0ab\" is not a path of a file\n");
@@ -184,7 +185,20 @@ static void arguments_that_are_no_flags_are_refused(void **state)
     assert_usage(parse(""), "dns-tls-proxy: unexpected argument \"\"\n");
     assert_usage(parse("-"), "dns-tls-proxy: unexpected argument -\n");
     assert_usage(parse("--bo\x1b[2Jgus"), "dns-tls-proxy: unknown flag \"--bo\\x1b[2Jgus\"\n");
-    assert_usage(parse("-\n"), "dns-tls-proxy: unknown flag -\"\\x0a\"\n");
+    assert_usage(parse("-\n"), "dns-tls-proxy: unknown flag \"-\\x0a\"\n");
+}
+
+static void a_mistyped_flag_gets_the_one_it_was_meant_to_be(void **state)
+{
+    (void)state;
+    assert_usage(parse("--check-confg"), "dns-tls-proxy: unknown flag --check-confg; did you mean --check-config?\n");
+    assert_usage(parse("--lisen=127.0.0.1:53"),
+                 "dns-tls-proxy: unknown flag \"--lisen=127.0.0.1:53\"; did you mean --listen?\n");
+    assert_usage(parse("-listen", "127.0.0.1:53"), "dns-tls-proxy: unknown flag -listen; did you mean --listen?\n"
+                                                   "dns-tls-proxy: unexpected argument 127.0.0.1:53\n");
+    assert_usage(parse("check-config"),
+                 "dns-tls-proxy: unexpected argument check-config; did you mean --check-config?\n");
+    assert_usage(parse("-x", "-xy"), "dns-tls-proxy: unknown flag -x\ndns-tls-proxy: unknown flag -xy\n");
 }
 
 static void lists_are_bounded_and_without_doubles(void **state)
@@ -277,6 +291,7 @@ int main(void)
         cmocka_unit_test(an_upstream_wants_its_name),
         cmocka_unit_test(every_wrong_flag_is_named_in_one_go),
         cmocka_unit_test(arguments_that_are_no_flags_are_refused),
+        cmocka_unit_test(a_mistyped_flag_gets_the_one_it_was_meant_to_be),
         cmocka_unit_test(lists_are_bounded_and_without_doubles),
         cmocka_unit_test(a_refused_command_line_leaves_the_output_alone),
         cmocka_unit_test(what_is_applied_has_its_flag_as_its_place),

@@ -204,6 +204,7 @@ static void a_file_is_at_most_a_mebibyte(void **state)
     char *text = malloc(CONFIG_FILE_BYTES + 1);
     assert_non_null(text);
     memset(text, '#', CONFIG_FILE_BYTES + 1);
+    memcpy(text, "workers: 1\n", strlen("workers: 1\n"));
     write_file(fixture, text, CONFIG_FILE_BYTES);
     struct outcome outcome = outcome_of_flags(&(struct command_line){.config_file = fixture->file});
     assert_true(outcome.is_good);

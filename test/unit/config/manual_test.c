@@ -118,7 +118,7 @@ static void uncomment(char *text)
 static void assert_is_default(const char *text)
 {
     struct outcome outcome = assert_accepted(text);
-    struct outcome defaults = assert_accepted("");
+    struct outcome defaults = outcome_of_flags(&(struct command_line){.config_file = NULL});
     assert_int_equal(outcome.config.access.allow_count, defaults.config.access.allow_count);
     for (size_t i = 0; i < defaults.config.access.allow_count; i++) {
         assert_memory_equal(outcome.config.access.allow[i].ip, defaults.config.access.allow[i].ip, 16);

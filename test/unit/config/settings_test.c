@@ -163,10 +163,15 @@ static void a_refusal_says_what_is_wrong_and_what_is_allowed(void **state)
     assert_refused("upstream.keep_warm", "maybe", "maybe is not true or false");
     assert_refused("clients.max_query_size", "64KiB", "64KiB is out of range 512..65535");
     assert_refused("log.level", "warn", "warn is not one of error, warning, info, debug");
-    assert_refused("http.listen", "5000", "5000 is not IP:PORT or [IP6]:PORT, or empty (off)");
+    assert_refused(
+        "http.listen", "5000",
+        "5000 is not IP:PORT or [IP6]:PORT, or empty (off); write \"0.0.0.0:5000\" for all IPv4 addresses or "
+        "\"[::]:5000\" for all of IPv6");
     assert_refused("listen", "", "\"\" is not IP:PORT or [IP6]:PORT");
-    assert_refused("listen", "127.0.0.1", "127.0.0.1 is not IP:PORT or [IP6]:PORT");
-    assert_refused("listen", "localhost:53", "localhost:53 is not IP:PORT or [IP6]:PORT");
+    assert_refused("listen", "127.0.0.1",
+                   "127.0.0.1 is not IP:PORT or [IP6]:PORT; the port is missing: write \"127.0.0.1:53\"");
+    assert_refused("listen", "localhost:53",
+                   "localhost:53 is not IP:PORT or [IP6]:PORT; write \"127.0.0.1:53\" or \"[::1]:53\"");
     assert_refused("access.allow", "10.0.0.1/8",
                    "10.0.0.1/8 is not IP/BITS with no bit set behind the prefix, as 10.0.0.0/8 or \"fc00::/7\"");
     assert_refused("upstreams", "1.1.1.1",

@@ -6,17 +6,14 @@
     "listen, workers, upstreams, drain_timeout, upstream, tls, cache, prefetch, access, rate_limit, clients, http, "   \
     "log"
 
-static void an_empty_file_is_all_defaults(void **state)
+/* A file that was cut off must not move a service to the defaults. */
+static void a_file_that_sets_nothing_is_refused(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"",    "\n",     "# nothing\n", "---\n",       "---\n...\n",
+    static const char *const texts[] = {"",    "\n",     "# nothing\n", "---\n",       "---\n...\n", "---\n# nothing\n",
                                         "~\n", "null\n", "{}\n",        "\xef\xbb\xbf"};
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        struct outcome outcome = assert_accepted(texts[i]);
-        assert_int_equal(outcome.config.acceptor.listen_count, 2);
-        assert_int_equal(outcome.config.pool.upstream_count, 4);
-        outcome_done(&outcome);
-    }
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        assert_refused(texts[i], "dns.yaml:1:1: nothing is set: the file is empty or has only comments\n");
 }
 
 static void sections_with_all_lines_commented_out_are_fine(void **state)
@@ -121,8 +118,14 @@ static void the_wrong_kind_of_value_is_named(void **state)
     assert_refused("upstreams:\n  address: 1.1.1.1\n", "dns.yaml:2:3: 'upstreams': must be a list, not a mapping\n");
     assert_refused(
         "upstreams: [\"1.1.1.1:853#a.b\"]\n",
+        "dns.yaml:1:13: 'upstreams': must be a mapping, not a single value; write {address: \"1.1.1.1\", port: 853, "
+        "name: a.b}\n");
+    assert_refused(
+        "upstreams: [1]\n",
         "dns.yaml:1:13: 'upstreams': must be a mapping, as {address: 1.1.1.1, port: 853, name: cloudflare-dns.com}, "
         "not a single value\n");
+    assert_refused("upstream:\n  - {address: 1.1.1.1, name: a.b}\n",
+                   "dns.yaml:2:3: 'upstream': must be a mapping of settings (did you mean 'upstreams'?), not a list\n");
 }
 
 static void a_setting_without_a_value_is_no_default(void **state)
@@ -243,7 +246,8 @@ static void an_upstream_is_checked_in_every_part(void **state)
 {
     (void)state;
     assert_refused("upstreams:\n  - address: 1.1.1.1:853\n    port: 70000\n    name: 1.1.1.1\n",
-                   "dns.yaml:2:14: 'upstreams.address': 1.1.1.1:853 is not the IP address of a host, without a port\n"
+                   "dns.yaml:2:14: 'upstreams.address': 1.1.1.1:853 is not the IP address of a host, without a port; "
+                   "write {address: \"1.1.1.1\", port: 853, ...}\n"
                    "dns.yaml:3:11: 'upstreams.port': 70000 is out of range 1..65535\n"
                    "dns.yaml:4:11: 'upstreams.name': 1.1.1.1 is not a DNS host name (an IP address is none)\n");
     assert_refused("upstreams:\n  - {address: 1.1.1.1, name: a.b, port: 0}\n",
@@ -338,7 +342,7 @@ static void a_flood_of_keys_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_empty_file_is_all_defaults),
+        cmocka_unit_test(a_file_that_sets_nothing_is_refused),
         cmocka_unit_test(sections_with_all_lines_commented_out_are_fine),
         cmocka_unit_test(a_file_that_is_no_mapping_is_refused),
         cmocka_unit_test(an_unknown_key_is_named_with_its_section),

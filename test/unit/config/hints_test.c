@@ -1,0 +1,94 @@
+/* What an operator may have meant is named; nothing is named where two edits make anything of anything. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "config/hints.h"
+
+static const char *nearest_of(const char *word, struct hint *hint)
+{
+    static const char *const known[] = {"listen", "workers", "max_size", "max_ttl", "http"};
+    *hint = hint_begin(word);
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) hint_offer(hint, known[i]);
+    return hint->found;
+}
+
+static void the_nearest_word_is_found(void **state)
+{
+    (void)state;
+    struct hint hint;
+    assert_string_equal(nearest_of("lisen", &hint), "listen");
+    assert_string_equal(nearest_of("listeen", &hint), "listen");
+    assert_string_equal(nearest_of("wrokers", &hint), "workers");
+    assert_string_equal(nearest_of("maxsize", &hint), "max_size");
+    assert_string_equal(nearest_of("htp", &hint), "http");
+    assert_string_equal(nearest_of("listen", &hint), "listen");
+    assert_int_equal(hint.edits, 0);
+}
+
+static void a_word_that_is_near_to_none_finds_none(void **state)
+{
+    (void)state;
+    struct hint hint;
+    assert_string_equal(nearest_of("", &hint), "");
+    assert_string_equal(nearest_of("x", &hint), "");
+    assert_string_equal(nearest_of("hp", &hint), "");
+    assert_string_equal(nearest_of("upstream", &hint), "");
+    assert_string_equal(nearest_of("listen-listen-listen-listen-listen", &hint), "");
+}
+
+static void assert_address_hint(const char *wrong, const char *expected)
+{
+    char text[HINT_BYTES];
+    assert_string_equal(hint_for_address(wrong, 53, text), expected);
+}
+
+static void the_correct_form_of_an_address_is_shown(void **state)
+{
+    (void)state;
+    static const char all_of_53[] = "; write \"0.0.0.0:53\" for all IPv4 addresses or \"[::]:53\" for all of IPv6";
+    assert_address_hint(":53", all_of_53);
+    assert_address_hint("*:53", all_of_53);
+    assert_address_hint("*#53", all_of_53);
+    assert_address_hint("53", all_of_53);
+    assert_address_hint("0.0.0.0", "; the port is missing: write \"0.0.0.0:53\"");
+    assert_address_hint("::", "; the port is missing: write \"[::]:53\"");
+    assert_address_hint("fe80::1", "; the port is missing: write \"[fe80::1]:53\"");
+    assert_address_hint("[::1]", "; the port is missing: write \"[::1]:53\"");
+    assert_address_hint("localhost", "; write \"127.0.0.1:53\" or \"[::1]:53\"");
+    assert_address_hint("localhost:8853", "; write \"127.0.0.1:8853\" or \"[::1]:8853\"");
+}
+
+static void no_form_is_shown_for_what_is_no_address(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"", ":", "*", ":0", ":70000", "*:*", "eth0", "127.0.0.1:0", "1.2.3:53"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) assert_address_hint(texts[i], "");
+}
+
+static void an_upstream_is_taken_apart(void **state)
+{
+    (void)state;
+    char text[HINT_BYTES];
+    assert_string_equal(hint_for_ip("1.1.1.1#one.example", text),
+                        "; write {address: \"1.1.1.1\", port: 853, name: one.example}");
+    assert_string_equal(hint_for_ip("[2001:db8::1]:8853#one.example", text),
+                        "; write {address: \"2001:db8::1\", port: 8853, name: one.example}");
+    assert_string_equal(hint_for_ip("1.1.1.1:8853", text), "; write {address: \"1.1.1.1\", port: 8853, ...}");
+    assert_string_equal(hint_for_ip("one.example", text), "");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_nearest_word_is_found),
+        cmocka_unit_test(a_word_that_is_near_to_none_finds_none),
+        cmocka_unit_test(the_correct_form_of_an_address_is_shown),
+        cmocka_unit_test(no_form_is_shown_for_what_is_no_address),
+        cmocka_unit_test(an_upstream_is_taken_apart),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
