@@ -3,15 +3,29 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/check.h"
+
 /* Objects made at once: few enough that an idle program stays small. */
 enum { CHUNK = 64 };
 
 bool slots_init(struct slots *slots, size_t object_bytes, uint32_t max)
 {
     size_t aligned = (object_bytes + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
-    *slots = (struct slots){.object_bytes = aligned, .max = max};
-    slots->chunks = calloc((size_t)max / CHUNK + 1, sizeof *slots->chunks);
-    return slots->chunks;
+    *slots = (struct slots){.object_bytes = aligned};
+    return slots_set_max(slots, max);
+}
+
+bool slots_set_max(struct slots *slots, uint32_t max)
+{
+    uint32_t length = max / CHUNK + 1;
+    if (length > slots->length) {
+        uint8_t **chunks = reallocarray(slots->chunks, length, sizeof *chunks);
+        if (!chunks) return false;
+        slots->chunks = chunks;
+        slots->length = length;
+    }
+    slots->max = max;
+    return true;
 }
 
 void slots_done(struct slots *slots)
@@ -30,7 +44,7 @@ static struct slot *object_at(const struct slots *slots, uint32_t index)
 static struct slot *make(struct slots *slots)
 {
     uint32_t index = slots->made;
-    if (index == slots->max) return NULL;
+    CHECK(index / CHUNK < slots->length);
     if (index % CHUNK == 0) {
         slots->chunks[index / CHUNK] = calloc(CHUNK, slots->object_bytes);
         if (!slots->chunks[index / CHUNK]) return NULL;
@@ -44,11 +58,13 @@ static struct slot *make(struct slots *slots)
 void *slots_take(struct slots *slots)
 {
     struct slot *slot = slots->free;
+    if (slots->taken >= slots->max) return NULL;
     if (slot)
         slots->free = slot->next_free;
     else
         slot = make(slots);
     if (!slot) return NULL;
+    CHECK(slot->generation % 2 == 0);
     slot->generation++;
     slots->taken++;
     return slot;
@@ -57,6 +73,7 @@ void *slots_take(struct slots *slots)
 void slots_give(struct slots *slots, void *object)
 {
     struct slot *slot = object;
+    CHECK(slot->generation % 2 == 1 && slots->taken > 0);
     memset(slot + 1, 0, slots->object_bytes - sizeof *slot);
     slot->generation++;
     slot->next_free = slots->free;

@@ -24,15 +24,20 @@ struct slot_handle {
 
 struct slots {
     size_t object_bytes;
-    uint32_t max;   /* objects at the most */
-    uint32_t made;  /* objects that have memory */
-    uint32_t taken; /* objects in use */
+    uint32_t max;    /* objects taken at the most */
+    uint32_t made;   /* objects that have memory */
+    uint32_t taken;  /* objects in use */
+    uint32_t length; /* of `chunks` */
     struct slot *free;
     uint8_t **chunks;
 };
 
 /* False where memory is short. `object_bytes` includes the struct slot at its head. */
 bool slots_init(struct slots *slots, size_t object_bytes, uint32_t max);
+
+/* Changes the bound. Objects that are taken stay, also where there are more than the new bound; memory that was made is
+ * kept. False: memory is short, and nothing was changed. */
+bool slots_set_max(struct slots *slots, uint32_t max);
 
 /* Frees the memory of all objects, taken or not. */
 void slots_done(struct slots *slots);

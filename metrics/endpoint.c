@@ -1,5 +1,6 @@
 #include "metrics/endpoint.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,9 @@
 
 struct endpoint {
     struct http_server *server;
-    struct endpoint_options options;
+    struct address listen;
+    atomic_bool status_page; /* a reload writes both, HTTP threads read */
+    atomic_bool show_names;
     struct endpoint_sources sources;
     double process_started_s;
 };
@@ -74,8 +77,8 @@ static bool is_host_literal(const char *host)
 /* Whether names and clients, which are private, may be shown: on the page and in /metrics alike. */
 static bool may_show_names(const struct endpoint *endpoint, const struct http_received *received)
 {
-    if (endpoint->options.show_names) return true;
-    return address_is_loopback(&endpoint->options.listen) && is_host_literal(received->host);
+    if (endpoint->show_names) return true;
+    return address_is_loopback(&endpoint->listen) && is_host_literal(received->host);
 }
 
 static bool answer_metrics(struct endpoint *endpoint, const struct http_received *received, FILE *out,
@@ -132,8 +135,8 @@ static bool answer_status(struct endpoint *endpoint, const struct http_received 
 /* Only a client on this machine may change something, and no page of another site in a browser there. */
 static bool may_purge(const struct endpoint *endpoint, const struct http_received *received)
 {
-    return endpoint->sources.purge && address_is_loopback(&endpoint->options.listen) &&
-           is_host_literal(received->host) && !received->origin;
+    return endpoint->sources.purge && address_is_loopback(&endpoint->listen) && is_host_literal(received->host) &&
+           !received->origin;
 }
 
 /* POST /cache/purge, or /cache/purge?name=NAME; /cache/flush is its old name. */
@@ -166,7 +169,7 @@ static const struct route *route_find(const struct endpoint *endpoint, const cha
 {
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
         if (strcmp(routes[i].path, path) == 0)
-            return endpoint->options.status_page || !routes[i].is_of_page ? &routes[i] : NULL;
+            return endpoint->status_page || !routes[i].is_of_page ? &routes[i] : NULL;
     return NULL;
 }
 
@@ -202,7 +205,7 @@ static void answer(void *context, const struct http_received *received, struct h
 {
     struct endpoint *endpoint = context;
     const struct route *route = route_find(endpoint, received->path);
-    const struct page_file *file = endpoint->options.status_page ? page_find(received->path) : NULL;
+    const struct page_file *file = endpoint->status_page ? page_find(received->path) : NULL;
     const char *allow = allow_of(route, file, received->path);
     bool is_options = strcmp(received->method, "OPTIONS") == 0;
     if (!allow) {
@@ -219,6 +222,12 @@ static void answer(void *context, const struct http_received *received, struct h
     }
 }
 
+void endpoint_set_options(struct endpoint *endpoint, const struct endpoint_options *options)
+{
+    endpoint->status_page = options->status_page;
+    endpoint->show_names = options->show_names;
+}
+
 struct endpoint *endpoint_start(const struct endpoint_options *options, const struct endpoint_sources *sources,
                                 char error[static ENDPOINT_ERROR_BYTES])
 {
@@ -227,7 +236,8 @@ struct endpoint *endpoint_start(const struct endpoint_options *options, const st
         snprintf(error, ENDPOINT_ERROR_BYTES, "no memory");
         return NULL;
     }
-    endpoint->options = *options;
+    endpoint->listen = options->listen;
+    endpoint_set_options(endpoint, options);
     endpoint->sources = *sources;
     endpoint->process_started_s = process_started_s();
     const struct http_server_options server = {options->listen, sources->log, endpoint, answer};

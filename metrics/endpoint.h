@@ -48,6 +48,9 @@ enum { ENDPOINT_ERROR_BYTES = 256 };
 struct endpoint *endpoint_start(const struct endpoint_options *options, const struct endpoint_sources *sources,
                                 char error[static ENDPOINT_ERROR_BYTES]);
 
+/* What may be shown, from the next request on (reload). `listen` stays as it is. Any thread. */
+void endpoint_set_options(struct endpoint *endpoint, const struct endpoint_options *options);
+
 /* Ends its threads; a request being answered is cut off. NULL is fine. */
 void endpoint_stop(struct endpoint *endpoint);
 

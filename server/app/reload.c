@@ -115,8 +115,10 @@ static void commit(const struct reload *reload, struct server *server, const str
     listeners_retire(&server->listeners, &reload->listeners);
     server->listeners = reload->listeners;
     cache_set_options(server->shared.cache, &config->cache);
+    topnames_set_options(server->shared.topnames, &config->topnames);
     ratelimit_set_options(server->shared.ratelimit, &config->ratelimit);
     connections_set_options(server->connections, &config->connections);
+    if (server->endpoint) endpoint_set_options(server->endpoint, &config->endpoint);
     log_set_level(server->log, config->log.level);
     tell_workers(server, config);
     commit_config(server, config);

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <stdalign.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,7 +55,7 @@ struct topnames {
     struct stripe *stripes;
     unsigned stripe_count; /* a power of two */
     unsigned stripe_shift;
-    uint64_t half_life_ns;
+    _Atomic uint64_t half_life_ns; /* written by a reload */
     uint8_t *memory;
     size_t memory_bytes;
 };
@@ -101,7 +102,7 @@ struct topnames *topnames_new(const struct topnames_options *options)
 {
     struct topnames *topnames = calloc(1, sizeof *topnames);
     if (!topnames) return NULL;
-    topnames->half_life_ns = options->half_life_ns;
+    atomic_init(&topnames->half_life_ns, options->half_life_ns);
     topnames->stripe_count = 1;
     for (topnames->stripe_shift = 32; topnames->stripe_count < STRIPES_MAX; topnames->stripe_shift--) {
         if (options->top / topnames->stripe_count / 2 < STRIPE_NAMES_MIN) break;
@@ -122,6 +123,11 @@ fail:
     free(topnames->stripes);
     free(topnames);
     return NULL;
+}
+
+void topnames_set_options(struct topnames *topnames, const struct topnames_options *options)
+{
+    atomic_store_explicit(&topnames->half_life_ns, options->half_life_ns, memory_order_relaxed);
 }
 
 void topnames_free(struct topnames *topnames)
@@ -264,7 +270,7 @@ void topnames_count(struct topnames *topnames, const struct hashed_key *key, uin
     struct stripe *stripe = stripe_of(topnames, key);
     if (key->size > TOPNAMES_KEY_MAX || stripe->size == 0) return;
     pthread_mutex_lock(&stripe->lock);
-    age(stripe, topnames->half_life_ns, now_ns);
+    age(stripe, atomic_load_explicit(&topnames->half_life_ns, memory_order_relaxed), now_ns);
     uint32_t link = count_attempt(stripe, key);
     if (link) {
         struct name *name = &stripe->names[link - 1];
@@ -322,7 +328,7 @@ size_t topnames_take_due(struct topnames *topnames, unsigned worker, unsigned wo
     for (unsigned i = worker; i < topnames->stripe_count; i += workers) {
         struct stripe *stripe = &topnames->stripes[i];
         pthread_mutex_lock(&stripe->lock);
-        age(stripe, topnames->half_life_ns, now_ns);
+        age(stripe, atomic_load_explicit(&topnames->half_life_ns, memory_order_relaxed), now_ns);
         count += take_due(stripe, now_ns, ret_due + count, max - count);
         if (stripe->next_due_ns < next_ns) next_ns = stripe->next_due_ns;
         if (stripe->used > 0) empty = false;

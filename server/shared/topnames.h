@@ -30,6 +30,9 @@ struct topnames;
 struct topnames *topnames_new(const struct topnames_options *options);
 void topnames_free(struct topnames *topnames);
 
+/* A new half-life (reload), from the next ask on. `top` stays as it is. */
+void topnames_set_options(struct topnames *topnames, const struct topnames_options *options);
+
 /* Counts one ask. `expires_ns` is when the answer given ends (0: not known): looked at where the name's lifetime is not
  * known yet. */
 void topnames_count(struct topnames *topnames, const struct hashed_key *key, uint64_t expires_ns, uint64_t now_ns);

@@ -116,6 +116,34 @@ static void memory_grows_as_it_is_needed(void **state)
     assert_int_equal(slots.made, 1);
 }
 
+static void a_larger_bound_lets_more_be_taken_and_keeps_what_is_taken(void **state)
+{
+    (void)state;
+    struct object *first = slots_take(&slots);
+    struct slot_handle handle = slot_handle(first);
+    for (int i = 1; i < MAX; i++) assert_non_null(slots_take(&slots));
+    assert_null(slots_take(&slots));
+    assert_true(slots_set_max(&slots, 10 * MAX));
+    for (int i = MAX; i < 10 * MAX; i++) assert_non_null(slots_take(&slots));
+    assert_null(slots_take(&slots));
+    assert_ptr_equal(slots_find(&slots, handle), first);
+}
+
+static void a_smaller_bound_gives_nothing_until_enough_came_back(void **state)
+{
+    (void)state;
+    struct object *taken[MAX];
+    for (int i = 0; i < MAX; i++) taken[i] = slots_take(&slots);
+    assert_true(slots_set_max(&slots, 2));
+    for (int i = 0; i < MAX - 2; i++) {
+        slots_give(&slots, taken[i]);
+        assert_null(slots_take(&slots));
+    }
+    slots_give(&slots, taken[MAX - 2]);
+    assert_non_null(slots_take(&slots));
+    assert_null(slots_take(&slots));
+}
+
 static void a_bound_of_nothing_gives_nothing(void **state)
 {
     (void)state;
@@ -136,6 +164,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_object_comes_back_zeroed, setup, teardown),
         cmocka_unit_test_setup_teardown(there_are_as_many_as_the_bound_says_and_each_is_its_own, setup, teardown),
         cmocka_unit_test_setup_teardown(memory_grows_as_it_is_needed, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_larger_bound_lets_more_be_taken_and_keeps_what_is_taken, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_smaller_bound_gives_nothing_until_enough_came_back, setup, teardown),
         cmocka_unit_test(a_bound_of_nothing_gives_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,6 +83,24 @@ static void without_a_status_page_there_is_none(void **state)
     expect_status(ask(world, "GET", "/metrics", ""), 200);
 }
 
+static void what_is_shown_follows_new_options(void **state)
+{
+    struct world *world = *state;
+    address_parse("0.0.0.0:1", 0, &world->options.listen);
+    world->options.listen.port = 0;
+    start(world);
+    assert_null(strstr(ask(world, "GET", "/status.json", ""), "secret.example"));
+    world->options.show_names = true;
+    endpoint_set_options(world->endpoint, &world->options);
+    assert_non_null(strstr(ask(world, "GET", "/status.json", ""), "secret.example"));
+    world->options.status_page = false;
+    endpoint_set_options(world->endpoint, &world->options);
+    expect_status(ask(world, "GET", "/status.json", ""), 404);
+    world->options.status_page = true;
+    endpoint_set_options(world->endpoint, &world->options);
+    expect_status(ask(world, "GET", "/", ""), 200);
+}
+
 static void names_are_shown_at_loopback_only(void **state)
 {
     struct world *world = *state;
@@ -231,6 +249,7 @@ int main(void)
         TEST(readiness_follows_upstream_and_drain),
         TEST(the_page_comes_with_its_files_and_policy),
         TEST(without_a_status_page_there_is_none),
+        TEST(what_is_shown_follows_new_options),
         TEST(names_are_shown_at_loopback_only),
         TEST(names_are_not_shown_to_a_name_that_means_loopback),
         TEST(client_series_are_written_where_the_page_may_show_clients),

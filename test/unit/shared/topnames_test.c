@@ -284,6 +284,18 @@ static void endless_half_life_keeps_all(void **state)
 }
 
 /* The clocks of two workers differ by a turn. */
+static void a_new_half_life_counts_from_the_next_ask_on(void **state)
+{
+    (void)state;
+    struct topnames *topnames = topnames_of(MANY);
+    uint64_t now_ns = 10 * HALF_LIFE;
+    query(topnames, "n", 1, 64, now_ns);
+    topnames_set_options(topnames, &(struct topnames_options){.top = MANY, .half_life_ns = HALF_LIFE / 60});
+    query(topnames, "n", 1, 1, now_ns + HALF_LIFE / 60 * 3);
+    assert_in_range(listed(topnames, "n", 1), 8, 10);
+    topnames_free(topnames);
+}
+
 static void time_that_goes_back_is_harmless(void **state)
 {
     (void)state;
@@ -344,6 +356,7 @@ int main(void)
         cmocka_unit_test(name_that_fell_out_is_not_due),
         cmocka_unit_test(names_keep_their_time_when_others_go),
         cmocka_unit_test(endless_half_life_keeps_all),
+        cmocka_unit_test(a_new_half_life_counts_from_the_next_ask_on),
         cmocka_unit_test(time_that_goes_back_is_harmless),
         cmocka_unit_test(table_holds_together_in_the_bustle),
     };
