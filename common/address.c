@@ -14,7 +14,7 @@ static void set_ipv4(uint8_t ip[static 16], const void *four)
     memcpy(ip + sizeof mapped, four, 4);
 }
 
-/* A copy to take apart; false where it does not fit. */
+/* Copies a text that will be changed; false if it does not fit. */
 static bool copy_text(const char *text, char *out, size_t room)
 {
     size_t size = strlen(text) + 1;
@@ -23,7 +23,7 @@ static bool copy_text(const char *text, char *out, size_t room)
     return true;
 }
 
-/* Digits only, all of them, no more than `max`. */
+/* True if the text consists of at most five digits and its value is at most `max`. */
 static bool parse_number(const char *text, unsigned long max, unsigned long *ret)
 {
     char *end;
@@ -67,7 +67,7 @@ bool address_parse(const char *text, uint16_t default_port, struct address *ret_
         ip = copy + 1;
         if (!strchr(ip, ':')) return false;
     } else if (colon && strchr(copy, ':') != colon) {
-        colon = NULL; /* a bare IPv6 address */
+        colon = NULL; /* an IPv6 address without brackets */
     }
     if (colon) {
         unsigned long port;

@@ -1,6 +1,6 @@
-/* address: an IP address with a port, and an address prefix. IPv4 is kept as IPv4-mapped IPv6 (RFC 4291, 2.5.5.2), so
- * there is one form to compare, hash and mask, and a client that arrives mapped on a dual-stack socket is the same
- * client. Pure; any thread. */
+/* address: an IP address with a port, and an address prefix. IPv4 addresses are stored as IPv4-mapped IPv6 addresses
+ * (RFC 4291, 2.5.5.2): there is one form to compare, hash and mask, and a client is the same on a dual-stack socket.
+ * Pure functions; any thread. */
 #ifndef COMMON_ADDRESS_H
 #define COMMON_ADDRESS_H
 
@@ -20,7 +20,7 @@ struct prefix {
     uint8_t bits;   /* 0..128; an IPv4 /n is 96 + n */
 };
 
-/* The longest text of either function below, its NUL included. */
+/* Size of the longest text of the format functions, with its NUL. */
 enum { ADDRESS_TEXT_BYTES = 64 };
 
 /* "IP:PORT", "[IP6]:PORT", or, where `default_port` is not 0, "IP" or "IP6" alone. No names, no service names. False:

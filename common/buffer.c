@@ -4,9 +4,9 @@
 #include <string.h>
 
 enum {
-    FIRST_BYTES = 2048,         /* holds a dozen usual replies */
-    KEEP_BYTES = 64 * 1024 * 2, /* a larger one is a rare answer's: not worth keeping */
-    SPARE_MAX = 64              /* more than a turn usually borrows at once */
+    FIRST_BYTES = 2048,         /* holds about a dozen usual replies */
+    KEEP_BYTES = 64 * 1024 * 2, /* larger ones are needed rarely and are not kept */
+    SPARE_MAX = 64              /* more than a turn usually borrows */
 };
 
 static void buffer_free(struct buffer *buffer)
@@ -81,6 +81,7 @@ bool buffer_add(struct buffer *buffer, const void *bytes, size_t size)
 
 void buffer_drop(struct buffer *buffer, size_t size)
 {
+    CHECK(size <= buffer_size(buffer));
     buffer->start += size;
     if (buffer->start == buffer->end) buffer->start = buffer->end = 0;
 }

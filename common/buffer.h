@@ -1,8 +1,8 @@
-/* buffer: bytes that wait: taken at the front, added at the end; and a stock of such buffers to borrow from.
+/* buffer: a queue of bytes, filled at the end and emptied at the front, and a store of spare buffers to borrow from.
  *
- * Most of the time nobody needs one: what is read is handled at once and what is written goes out at once. A buffer is
- * borrowed for a partial message or an unsent rest and given back as soon as it is empty, so that an idle connection
- * owns none. */
+ * Usually no buffer is needed, because input is handled when it is read and output is sent when it is made. A buffer is
+ * borrowed for a partial message or an unsent rest, and given back when it is empty, so an idle connection owns none.
+ * One thread for each store. */
 #ifndef COMMON_BUFFER_H
 #define COMMON_BUFFER_H
 
@@ -10,26 +10,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/check.h"
+
 struct buffer {
     uint8_t *bytes;
-    size_t start;    /* of what waits */
-    size_t end;      /* behind what waits */
+    size_t start;    /* offset of the first waiting byte */
+    size_t end;      /* offset behind the last waiting byte */
     size_t capacity; /* memory at `bytes` */
     struct buffer *next;
 };
 
 struct buffers {
-    struct buffer *spare; /* given back, waiting to be borrowed */
+    struct buffer *spare; /* list of buffers that were given back */
     unsigned spare_count;
 };
 
 void buffers_init(struct buffers *buffers);
 void buffers_done(struct buffers *buffers);
 
-/* An empty buffer, or NULL without memory. */
+/* Returns an empty buffer, or NULL without memory. */
 struct buffer *buffers_borrow(struct buffers *buffers);
 
-/* NULL is fine. A buffer that grew large is freed rather than kept. */
+/* Gives a buffer back; NULL is allowed. A buffer that grew large is freed. */
 void buffers_give(struct buffers *buffers, struct buffer *buffer);
 
 static inline size_t buffer_size(const struct buffer *buffer)
@@ -42,20 +44,21 @@ static inline const uint8_t *buffer_data(const struct buffer *buffer)
     return buffer->bytes + buffer->start;
 }
 
-/* Room for `size` more bytes behind what waits, or NULL without memory. What waits may move. Follow with
- * buffer_use_room. */
+/* Returns room for `size` more bytes behind the waiting bytes, or NULL without memory. The waiting bytes may move. To
+ * be followed by buffer_use_room. */
 uint8_t *buffer_room(struct buffer *buffer, size_t size);
 
-/* Counts `size` bytes, written to the room, as waiting. */
+/* Adds `size` bytes, which the caller wrote to the room, to the waiting bytes. */
 static inline void buffer_use_room(struct buffer *buffer, size_t size)
 {
+    CHECK(size <= buffer->capacity - buffer->end);
     buffer->end += size;
 }
 
-/* Room and copy in one; false without memory. */
+/* Copies bytes to the end; false without memory. */
 bool buffer_add(struct buffer *buffer, const void *bytes, size_t size);
 
-/* Drops `size` bytes from the front. */
+/* Removes `size` bytes from the front; at most buffer_size. */
 void buffer_drop(struct buffer *buffer, size_t size);
 
 #endif

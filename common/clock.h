@@ -1,8 +1,8 @@
-/* clock: what time it is.
+/* clock: the time.
  *
- * All time inside the program is nanoseconds of CLOCK_BOOTTIME (it never jumps, and it goes on while the machine is
- * suspended, so a TTL or an idle limit that ran out during the suspend is seen as run out). An event loop reads it once
- * a turn and passes it down; functions take `now_ns` instead of asking. */
+ * All times inside the program are nanoseconds of CLOCK_BOOTTIME. It never jumps, and it counts while the machine is
+ * suspended, so a TTL that expired during the suspend is seen as expired. An event loop reads the clock once a turn and
+ * passes the time down as `now_ns`; other functions do not read it. */
 #ifndef COMMON_CLOCK_H
 #define COMMON_CLOCK_H
 
@@ -12,10 +12,10 @@
 #define NS_PER_MS UINT64_C(1000000)
 #define NS_PER_S  UINT64_C(1000000000)
 
-/* A deadline that never comes. */
+/* A deadline that never passes. */
 #define CLOCK_NEVER UINT64_MAX
 
-/* Of two deadlines the one that comes first. */
+/* The earlier of two deadlines. */
 static inline uint64_t clock_earlier(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
@@ -27,7 +27,7 @@ uint64_t clock_now_ns(void);
 /* Seconds since 1970-01-01 UTC; for certificates and people only. Any thread. */
 int64_t clock_wall_s(void);
 
-/* Microseconds of CLOCK_MONOTONIC, which systemd wants to hear. Any thread. */
+/* Microseconds of CLOCK_MONOTONIC, for systemd's notifications. Any thread. */
 uint64_t clock_monotonic_us(void);
 
 #endif

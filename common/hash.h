@@ -1,5 +1,5 @@
-/* hash: SipHash-1-3, a keyed hash: who does not know the key cannot aim at a bucket of a table (Aumasson, Bernstein
- * 2012).
+/* hash: SipHash-1-3, a keyed hash (Aumasson, Bernstein 2012): without the key nobody can choose inputs that share a
+ * bucket of a table.
  *
  * One key is drawn at start and shared by all tables. Pure; any thread. */
 #ifndef COMMON_HASH_H
@@ -16,7 +16,7 @@ struct hash_key {
 /* A key from the kernel's random source. */
 struct hash_key hash_key_draw(void);
 
-/* The key of a table's entry: bytes with their hash, computed once and used for every table. A view. */
+/* The key of a table entry: bytes and their hash, computed once and used for all tables. Does not own the bytes. */
 struct hashed_key {
     const uint8_t *bytes;
     uint16_t size;

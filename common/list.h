@@ -1,5 +1,6 @@
-/* list: an intrusive, circular, doubly linked list. The head is a node of its own; a node that is in no list points to
- * itself, so that removing twice is harmless. Not locked: a list belongs to one thread, or to whoever holds its lock.
+/* list: an intrusive, circular, doubly linked list. The head is a node of its own. A node that is in no list points to
+ * itself, so removing it twice does no harm. Lists have no lock: a list belongs to one thread, or is guarded by a lock
+ * that its owner names.
  */
 #ifndef COMMON_LIST_H
 #define COMMON_LIST_H
@@ -48,7 +49,7 @@ static inline struct list *list_first(const struct list *head)
     return list_is_empty(head) ? NULL : head->next;
 }
 
-/* Takes the oldest node out, or NULL. */
+/* Removes and returns the oldest node, or NULL. */
 static inline struct list *list_take(struct list *head)
 {
     struct list *node = list_first(head);
@@ -56,7 +57,7 @@ static inline struct list *list_take(struct list *head)
     return node;
 }
 
-/* Moves every node of `from` behind those of `to`; `from` is empty afterwards. */
+/* Moves all nodes of `from` to the end of `to`, in order; `from` is empty afterwards. */
 static inline void list_append(struct list *to, struct list *from)
 {
     if (list_is_empty(from)) return;
@@ -69,7 +70,7 @@ static inline void list_append(struct list *to, struct list *from)
 
 #define list_for_each(node, head) for (struct list *node = (head)->next; node != (head); node = node->next)
 
-/* The same where the body may remove `node`. */
+/* The same; the body may remove `node`. */
 #define list_for_each_safe(node, head)                                                                                 \
     for (struct list *node = (head)->next, *node##_next = node->next; node != (head);                                  \
          node = node##_next, node##_next = node->next)

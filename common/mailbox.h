@@ -1,7 +1,6 @@
-/* mailbox: how one thread asks another for something: a queue behind a mutex, and an eventfd that wakes the reader's
- * loop.
+/* mailbox: messages from one thread to another: a queue with a mutex, and an eventfd that wakes the reader's loop.
  *
- * For control only (reload, drain, stop, a new certificate bundle); no query ever passes through one. */
+ * For control messages only (reload, drain, stop, a new CA bundle); no query passes through a mailbox. */
 #ifndef COMMON_MAILBOX_H
 #define COMMON_MAILBOX_H
 
@@ -11,7 +10,7 @@
 #include "common/list.h"
 #include "common/loop.h"
 
-/* The first member of every message. The sender allocates it; once posted it is the reader's, who frees it. */
+/* The first member of every message. The sender allocates it; once posted it belongs to the reader, who frees it. */
 struct mail {
     struct list node;
     int kind; /* the reader's enum */
@@ -20,19 +19,19 @@ struct mail {
 struct mailbox {
     struct loop_source source; /* readable when mail waits */
     pthread_mutex_t lock;
-    struct list waiting; /* of struct mail; by `lock` */
+    struct list waiting; /* of struct mail; guarded by `lock` */
 };
 
 /* `on_event` runs on the reader's thread; it calls mailbox_drain. False, with errno. */
 bool mailbox_init(struct mailbox *mailbox, void (*on_event)(struct loop_source *, uint32_t));
 
-/* Mail that was never read is freed with free(). */
+/* Frees mail that was never read with free(). */
 void mailbox_done(struct mailbox *mailbox);
 
 /* Any thread. */
 void mailbox_post(struct mailbox *mailbox, struct mail *mail);
 
-/* The reader: moves all that waits into `ret_mail` (an initialised list). */
+/* The reader's thread: moves all waiting mail to `ret_mail`, an initialised list. */
 void mailbox_drain(struct mailbox *mailbox, struct list *ret_mail);
 
 #endif

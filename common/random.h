@@ -1,11 +1,11 @@
-/* random: jitter for times and choices; never for secrets. SplitMix64; one state a thread. */
+/* random: pseudo-random numbers (SplitMix64) for jitter and choices, never for secrets. One state for each thread. */
 #ifndef COMMON_RANDOM_H
 #define COMMON_RANDOM_H
 
 #include <stdint.h>
 
 struct random {
-    uint64_t state; /* any start is fine */
+    uint64_t state; /* any initial value is valid */
 };
 
 static inline uint64_t random_next(struct random *random)
@@ -16,7 +16,7 @@ static inline uint64_t random_next(struct random *random)
     return z ^ (z >> 31);
 }
 
-/* `value` less up to `percent` of it. */
+/* `value` reduced by a random part of at most `percent` of it. */
 static inline uint64_t random_jitter(struct random *random, uint64_t value, unsigned percent)
 {
     uint64_t range = value / 100 * percent;

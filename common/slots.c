@@ -5,7 +5,7 @@
 
 #include "common/check.h"
 
-/* Objects made at once: few enough that an idle program stays small. */
+/* Objects allocated together: few, so that an idle program stays small. */
 enum { CHUNK = 64 };
 
 bool slots_init(struct slots *slots, size_t object_bytes, uint32_t max)

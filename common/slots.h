@@ -1,8 +1,8 @@
 /* slots: objects of one size from a bounded pool, and handles that outlive them.
  *
- * A handle is an index and a generation. Giving a slot back raises its generation, so that a handle kept by somebody
- * else no longer resolves: a reply that comes late finds nobody, never the wrong one (invariant 2). Memory grows in
- * chunks up to the bound and never moves. One thread. */
+ * A handle is an index and a generation. Giving a slot back raises its generation, so handles to the former object no
+ * longer resolve: a late reply finds no client instead of the wrong one (invariant 2). Memory grows in chunks up to
+ * `max` objects and never moves. One thread. */
 #ifndef COMMON_SLOTS_H
 #define COMMON_SLOTS_H
 
@@ -32,7 +32,7 @@ struct slots {
     uint8_t **chunks;
 };
 
-/* False where memory is short. `object_bytes` includes the struct slot at its head. */
+/* False if memory is short. `object_bytes` includes the struct slot at its head. */
 bool slots_init(struct slots *slots, size_t object_bytes, uint32_t max);
 
 /* Changes the bound. Objects that are taken stay, also where there are more than the new bound; memory that was made is
@@ -42,11 +42,11 @@ bool slots_set_max(struct slots *slots, uint32_t max);
 /* Frees the memory of all objects, taken or not. */
 void slots_done(struct slots *slots);
 
-/* A zeroed object (but for its struct slot), or NULL at the bound or without memory. */
+/* Returns an object whose bytes behind the struct slot are zero, or NULL at the bound or without memory. */
 void *slots_take(struct slots *slots);
 void slots_give(struct slots *slots, void *object);
 
-/* The object of a handle, or NULL where it was given back since. */
+/* The object of a handle, or NULL if it was given back in the meantime. */
 void *slots_find(const struct slots *slots, struct slot_handle handle);
 
 static inline struct slot_handle slot_handle(const void *object)

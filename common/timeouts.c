@@ -1,5 +1,6 @@
 #include "common/timeouts.h"
 
+#include "common/check.h"
 #include "common/clock.h"
 
 void timeouts_init(struct timeouts *timeouts, uint64_t duration_ns)
@@ -17,6 +18,8 @@ void timeout_init(struct timeout *timeout)
 void timeouts_start(struct timeouts *timeouts, struct timeout *timeout, uint64_t now_ns)
 {
     list_remove(&timeout->node);
+    CHECK(list_is_empty(&timeouts->members) ||
+          container_of(timeouts->members.previous, struct timeout, node)->started_ns <= now_ns);
     timeout->started_ns = now_ns;
     list_push(&timeouts->members, &timeout->node);
 }

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* In network order, memcmp compares addresses as the numbers they are. */
+#include "common/check.h"
+
+/* In network byte order memcmp compares addresses numerically. */
 struct range {
     uint8_t first[16];
     uint8_t last[16];
@@ -13,7 +15,7 @@ struct range {
 struct access_list {
     atomic_uint owners;
     size_t count;
-    struct range ranges[]; /* sorted; between two of them there is at least one address */
+    struct range ranges[]; /* sorted; at least one address lies between two of them */
 };
 
 static struct range range_of(const struct prefix *prefix)
@@ -22,7 +24,8 @@ static struct range range_of(const struct prefix *prefix)
     struct range range;
     memcpy(range.first, clean.ip, sizeof range.first);
     for (unsigned i = 0; i < sizeof range.last; i++) {
-        unsigned fixed = prefix->bits > 8 * i ? prefix->bits - 8 * i : 0; /* bits of this octet and those behind it */
+        unsigned fixed =
+            prefix->bits > 8 * i ? prefix->bits - 8 * i : 0; /* fixed bits in this octet and the following ones */
         unsigned open = fixed < 8 ? 0xffu >> fixed : 0;
         range.last[i] = (uint8_t)(clean.ip[i] | open);
     }
@@ -34,7 +37,7 @@ static int by_first(const void *a, const void *b)
     return memcmp(((const struct range *)a)->first, ((const struct range *)b)->first, 16);
 }
 
-/* The address behind `ip`; behind the very last there is none, and false. */
+/* The address after `ip`; false after the last one. */
 static bool next_address(const uint8_t ip[static 16], uint8_t ret_next[static 16])
 {
     memcpy(ret_next, ip, 16);
@@ -43,7 +46,7 @@ static bool next_address(const uint8_t ip[static 16], uint8_t ret_next[static 16
     return false;
 }
 
-/* `next`, which does not begin before `range`, becomes part of it if there is no gap between them. */
+/* Merges `next`, which does not begin before `range`, into it if there is no gap; false if there is one. */
 static bool range_merge(struct range *range, const struct range *next)
 {
     uint8_t behind[16];
@@ -74,14 +77,16 @@ struct access_list *access_share(struct access_list *access)
 
 void access_free(struct access_list *access)
 {
-    if (access && atomic_fetch_sub(&access->owners, 1) == 1) free(access);
+    if (!access) return;
+    unsigned owners = atomic_fetch_sub(&access->owners, 1);
+    CHECK(owners > 0);
+    if (owners == 1) free(access);
 }
 
 bool access_is_allowed(const struct access_list *access, const struct address *client)
 {
     size_t low = 0;
-    size_t high =
-        access->count; /* the ranges before `low` begin at or before the client, those from `high` on behind it */
+    size_t high = access->count; /* ranges before `low` begin at or before the client, those from `high` on after it */
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (memcmp(access->ranges[middle].first, client->ip, 16) <= 0)

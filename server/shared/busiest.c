@@ -6,12 +6,12 @@
 
 struct report {
     struct busiest_client client;
-    uint64_t reported_ns; /* 0 = none */
+    uint64_t reported_ns; /* 0 = unused */
 };
 
 struct busiest {
     pthread_mutex_t lock;
-    struct report reports[BUSIEST_KEPT]; /* by `lock` */
+    struct report reports[BUSIEST_KEPT]; /* guarded by `lock` */
 };
 
 struct busiest *busiest_new(void)
@@ -33,26 +33,26 @@ static bool is_recent(const struct report *report, uint64_t now_ns)
     return report->reported_ns != 0 && now_ns < report->reported_ns + BUSIEST_RECENT_NS;
 }
 
-/* The client's own place, else one that is not in use, else the least busy one's. */
-static struct report *place_for(struct busiest *busiest, const struct address *client, uint64_t now_ns)
+/* The report of this client, else one that is unused or old, else that of the least busy client. */
+static struct report *report_for(struct busiest *busiest, const struct address *client, uint64_t now_ns)
 {
-    struct report *place = &busiest->reports[0];
+    struct report *chosen = &busiest->reports[0];
     for (int i = 0; i < BUSIEST_KEPT; i++) {
         struct report *report = &busiest->reports[i];
         if (report->reported_ns != 0 && address_equal(&report->client.address, client)) return report;
-        if (!is_recent(place, now_ns)) continue;
-        if (!is_recent(report, now_ns) || report->client.queries_per_s < place->client.queries_per_s) place = report;
+        if (!is_recent(chosen, now_ns)) continue;
+        if (!is_recent(report, now_ns) || report->client.queries_per_s < chosen->client.queries_per_s) chosen = report;
     }
-    return place;
+    return chosen;
 }
 
 void busiest_report(struct busiest *busiest, const struct address *client, double queries_per_s, uint64_t now_ns)
 {
     pthread_mutex_lock(&busiest->lock);
-    struct report *place = place_for(busiest, client, now_ns);
-    bool own = address_equal(&place->client.address, client);
-    if (own || !is_recent(place, now_ns) || place->client.queries_per_s < queries_per_s)
-        *place = (struct report){{*client, queries_per_s}, now_ns};
+    struct report *chosen = report_for(busiest, client, now_ns);
+    bool own = address_equal(&chosen->client.address, client);
+    if (own || !is_recent(chosen, now_ns) || chosen->client.queries_per_s < queries_per_s)
+        *chosen = (struct report){{*client, queries_per_s}, now_ns};
     pthread_mutex_unlock(&busiest->lock);
 }
 

@@ -1,8 +1,8 @@
-/* busiest: the connections (IP and port) with most queries a second, for the metrics and an alert.
+/* busiest: the connections (IP and port) with the most queries per second, for the metrics and an alert.
  *
- * A worker reports a connection's rate when its second is over, so the figures are exact, a few seconds old at the
- * most, and cost the way of a query an addition. Memory is fixed: BUSIEST_KEPT connections; a new one takes the place
- * of the oldest report or of the least busy. One mutex, a leaf. Any thread. */
+ * A worker reports the rate of a connection once a second. The figures are exact, at most a few seconds old, and cost
+ * one addition for each query. Memory is fixed: BUSIEST_KEPT connections; a new one replaces an old report or the least
+ * busy connection. One mutex, a leaf. Any thread. */
 #ifndef SHARED_BUSIEST_H
 #define SHARED_BUSIEST_H
 
@@ -20,7 +20,7 @@ void busiest_free(struct busiest *busiest);
 
 void busiest_report(struct busiest *busiest, const struct address *client, double queries_per_s, uint64_t now_ns);
 
-/* The busiest first, of those reported in the last BUSIEST_RECENT_NS. */
+/* Lists the connections that were reported in the last BUSIEST_RECENT_NS, the busiest first; returns their number. */
 #define BUSIEST_RECENT_NS UINT64_C(3000000000)
 struct busiest_client {
     struct address address;

@@ -10,16 +10,16 @@
 #include "shared/sieve.h"
 
 enum {
-    STRIPES_MAX = 64,                      /* several for each worker, so that two seldom meet */
+    STRIPES_MAX = 64,                      /* several for each worker, so that two rarely use the same one */
     SHARE_MIN_BYTES = 256 * 1024,          /* three of the largest answers */
-    RESERVED_MIN_BYTES = 64 * 1024 * 1024, /* a cache made small may be reloaded to the usual size */
-    ENTRY_LEAST_BYTES = 128,               /* a bucket is reserved for each entry of this size; smaller ones share */
-    TRIM_STEP = 64 /* entries taken out under a lock in one go where the bound was lowered: some 20 us */
+    RESERVED_MIN_BYTES = 64 * 1024 * 1024, /* a reload may enlarge a small cache to the usual size */
+    ENTRY_LEAST_BYTES = 128,               /* one bucket is reserved for each entry of this size */
+    TRIM_STEP = 64 /* entries removed while a lock is held after the bound was lowered: about 20 us */
 };
 
-/* A cache line of its own for each lock; what a miss needs of the sieve is in the same one. */
+/* Each lock has its own cache line; the members of the sieve that a miss reads are in the same line. */
 struct stripe {
-    alignas(64) pthread_mutex_t lock; /* of the rest */
+    alignas(64) pthread_mutex_t lock; /* guards all other members */
     uint64_t stale_ns;
     struct sieve sieve;
 };
@@ -27,7 +27,7 @@ struct stripe {
 struct cache {
     struct stripe *stripes;
     unsigned stripe_count;  /* a power of two */
-    unsigned stripe_shift;  /* the stripe is what the upper half of the hash has above it */
+    unsigned stripe_shift;  /* the bits of the hash's upper half above this position select the stripe */
     struct entry **buckets; /* of all stripes */
     size_t buckets_bytes;
 };
@@ -137,7 +137,7 @@ static enum cache_state entry_state(const struct entry *entry, uint64_t stale_ns
     return now_ns - entry->end_ns < stale_ns ? CACHE_STALE : CACHE_ABSENT;
 }
 
-/* Of a fresh entry. */
+/* Whether the caller should refresh this fresh entry; true once. */
 static bool entry_tell_refresh(struct entry *entry, uint64_t now_ns)
 {
     uint64_t lifetime_ns = entry->end_ns - entry->put_ns;
@@ -152,7 +152,8 @@ static void entry_read(struct entry *entry, enum cache_state state, uint64_t now
                        struct cache_found *ret_found)
 {
     if (!entry->visited)
-        entry->visited = true; /* written once only: a hot entry's line is then shared by all processors */
+        entry->visited =
+            true; /* written once only, so that all processors can share the cache line of a frequently used entry */
     ret_found->size = entry->value_size;
     ret_found->age_ns = now_ns > entry->put_ns ? now_ns - entry->put_ns : 0;
     ret_found->left_ns = state == CACHE_FRESH ? entry->end_ns - now_ns : 0;

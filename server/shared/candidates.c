@@ -16,7 +16,7 @@ static uint64_t *set_of(const struct candidates *candidates, uint64_t hash)
     return candidates->cells + (hash >> PRINT_BITS & (candidates->sets - 1)) * CANDIDATES_WAYS;
 }
 
-/* The part of the hash that `set_of` does not look at, where a cell has it. */
+/* The part of the hash that `set_of` does not use, at its position in a cell. */
 static uint64_t print_of(uint64_t hash)
 {
     return hash << COUNT_BITS;
@@ -27,7 +27,7 @@ static bool is_of(uint64_t cell, uint64_t print)
     return cell & COUNT_MASK && (cell & ~COUNT_MASK) == print;
 }
 
-/* The name's own cell, or the one with the lowest count. */
+/* The cell of the name, or the cell with the lowest count. */
 static uint64_t *find(struct candidates *candidates, uint64_t hash)
 {
     uint64_t *set = set_of(candidates, hash);

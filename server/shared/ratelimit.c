@@ -6,19 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/check.h"
 #include "shared/reserve.h"
 #include "shared/tokens.h"
 
 enum {
     STRIPES_MAX = 64,
-    STRIPE_CLIENTS_MIN = 64 /* fewer, and chance decides too much about whose stripe is full */
+    STRIPE_CLIENTS_MIN = 64 /* with fewer, the distribution over the stripes would be too uneven */
 };
 
-/* A cache line. Links are numbers of buckets of the stripe, 0 is none. */
+/* One cache line. Links are numbers of buckets in the stripe; 0 is none. */
 struct bucket {
     alignas(64) uint8_t ip[16];
     struct tokens tokens;
-    uint32_t window; /* the number of the one that `asked` counts */
+    uint32_t window; /* number of the window that `asked` counts */
     uint32_t asked;
     uint32_t asked_before; /* in the window before that */
     uint32_t hash;
@@ -26,12 +27,12 @@ struct bucket {
     uint32_t newer;
     uint32_t older;
 };
-_Static_assert(sizeof(struct bucket) == 64, "as ratelimit.h promises");
+_Static_assert(sizeof(struct bucket) == 64, "ratelimit.h states this size");
 
-/* Bucket 0 is no client's: it is the head of the ring of those in use, from the newest (its `older`) to the one idle
- * longest (its `newer`). */
+/* Bucket 0 belongs to no client: it is the head of the ring of used buckets, from the newest (its `older`) to the one
+ * that was idle longest (its `newer`). */
 struct stripe {
-    alignas(64) pthread_mutex_t lock; /* of the rest, and of what is pointed to */
+    alignas(64) pthread_mutex_t lock; /* guards all other members and the memory they point to */
     struct bucket *buckets;
     uint32_t *chains;
     uint32_t chain_mask;
@@ -45,7 +46,8 @@ struct ratelimit {
     struct stripe *stripes;
     unsigned stripe_count; /* a power of two */
     struct hash_key hash_key;
-    _Atomic uint32_t prefixes; /* IPv4's bits, counted in IPv6, above IPv6's: read before any lock is taken */
+    _Atomic uint32_t
+        prefixes; /* bits of IPv4, counted as IPv6, shifted left by 8, and bits of IPv6: read before a lock is taken */
     void *memory;
     size_t memory_bytes;
 };
@@ -59,7 +61,7 @@ static uint32_t power_of_two(uint32_t least)
     return power;
 }
 
-/* Lays buckets and chains of all stripes into the memory. */
+/* Divides the memory into the buckets and chains of all stripes. */
 static void lay_out(struct ratelimit *ratelimit, uint32_t size, uint32_t chains)
 {
     struct bucket *buckets = ratelimit->memory;
@@ -125,6 +127,7 @@ void ratelimit_set_options(struct ratelimit *ratelimit, const struct ratelimit_o
 
 static void ring_remove(struct stripe *stripe, uint32_t number)
 {
+    CHECK(number != 0 && number <= stripe->used);
     struct bucket *bucket = &stripe->buckets[number];
     stripe->buckets[bucket->newer].older = bucket->older;
     stripe->buckets[bucket->older].newer = bucket->newer;
@@ -158,7 +161,7 @@ static uint32_t find(const struct stripe *stripe, const uint8_t ip[static 16], u
     return number;
 }
 
-/* A bucket for a client who has none: one never used, or that of whoever is idle longest. Not in the ring yet. */
+/* A bucket for a client that has none: an unused one, or the one that was idle longest. It is not in the ring yet. */
 static uint32_t make(struct stripe *stripe, const uint8_t ip[static 16], uint32_t hash, uint64_t now_ns)
 {
     uint32_t number = stripe->buckets[0].newer;
@@ -236,7 +239,7 @@ static uint32_t asked_in(const struct bucket *bucket, uint32_t window)
     return bucket->window == window + 1 ? bucket->asked_before : 0;
 }
 
-/* Puts a client where it belongs among the `count` busiest so far; returns how many there are now. */
+/* Inserts a client into the list of the `count` busiest so far, by rate; returns the new count. */
 static size_t rank(struct ratelimit_client *clients, size_t count, size_t max, const struct bucket *bucket, double rate)
 {
     size_t at = count < max ? count : max - 1;
@@ -254,7 +257,8 @@ static size_t rank_stripe(const struct stripe *stripe, uint32_t window, struct r
     for (uint32_t number = stripe->buckets[0].older; number; number = stripe->buckets[number].older) {
         const struct bucket *bucket = &stripe->buckets[number];
         if (bucket->window + 1 < window)
-            break; /* so are all behind it: they were idle longer (one window more, as time may go back by a turn) */
+            break; /* all following ones were idle longer (one window of tolerance, because times may differ by a turn)
+                    */
         uint32_t asked = asked_in(bucket, window);
         if (asked) count = rank(clients, count, max, bucket, asked / window_s);
     }

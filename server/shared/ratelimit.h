@@ -1,13 +1,13 @@
-/* ratelimit: a token bucket for each client prefix, in one table shared by all workers.
+/* ratelimit: one token bucket for each client prefix, in a table shared by all workers.
  *
- * Locks: the table is split into stripes by the prefix's keyed hash, each with a mutex, a leaf. RAM: 64 bytes for each
- * of `max_clients` and at most 8 of index, reserved at the start and touched as clients come, none of it later than
- * that. Where a stripe is full (there are 64 of them, one for 128 clients or fewer) its bucket idle longest gives way;
- * who comes back has a full one, so a client can at most gain one burst by hiding behind max_clients others.
- * IPv4-mapped IPv6 is IPv4; ports and scopes are not looked at.
+ * Locks: the table is divided into stripes by the keyed hash of the prefix, each with a mutex, a leaf. Memory: 64 bytes
+ * for each of `max_clients` and at most 8 bytes of index, reserved at the start and used as clients come. If a stripe
+ * is full (there are 64 of them, one for 128 clients or fewer), the bucket that was idle longest is reused. A client
+ * whose bucket was reused gets a full one, so hiding behind max_clients others gains at most one burst. IPv4-mapped
+ * IPv6 counts as IPv4; ports and scopes are ignored.
  *
- * Time is passed in, and may go back by a loop turn between two workers: it then stands still. Under concurrent calls
- * exactly the tokens there are are granted: never one twice. Any thread. */
+ * The time is passed in. Times of two workers may differ by a turn; an earlier time adds no tokens. Concurrent calls
+ * never grant a token twice. Any thread. */
 #ifndef SHARED_RATELIMIT_H
 #define SHARED_RATELIMIT_H
 

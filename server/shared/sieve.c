@@ -3,12 +3,14 @@
 #include <malloc.h>
 #include <string.h>
 
-/* The hand's way in one go, 0.1 ms at the worst; only where all it met was found does one that was found give way. */
+#include "common/check.h"
+
+/* Entries the hand passes in one eviction, at most 0.1 ms. If all of them are marked, a marked one is evicted. */
 enum { HAND_STEPS = 1024 };
 
 enum { MALLOC_HEADER_BYTES = sizeof(size_t) };
 
-_Static_assert(offsetof(struct entry, bytes) == 52, "every byte here is paid a million times");
+_Static_assert(offsetof(struct entry, bytes) == 52, "the header of each of a million entries");
 
 size_t entry_bytes(struct entry *entry)
 {
@@ -33,8 +35,8 @@ void sieve_init(struct sieve *sieve, struct entry **buckets, uint32_t bucket_max
     buckets_reset(sieve);
 }
 
-/* Buckets from bucket_count on are not there yet: what will be theirs is with the one they come from, half the mask
- * lower. */
+/* Buckets from bucket_count on do not exist yet: their entries are still in the bucket from which they will be split,
+ * half the mask lower. */
 static struct entry **bucket_of(const struct sieve *sieve, uint32_t hash)
 {
     uint32_t index = hash & sieve->bucket_mask;
@@ -61,9 +63,10 @@ static void buckets_split(struct sieve *sieve)
     if (sieve->bucket_count > sieve->bucket_mask) sieve->bucket_mask = sieve->bucket_mask << 1 | 1;
 }
 
-/* The last bucket goes back to where it came from. */
+/* Merges the last bucket into the one from which it was split. */
 static void buckets_merge(struct sieve *sieve)
 {
+    CHECK(sieve->bucket_count > SIEVE_BUCKETS_MIN);
     uint32_t last = --sieve->bucket_count;
     if (last == sieve->bucket_mask >> 1) sieve->bucket_mask >>= 1;
     struct entry **end = &sieve->buckets[last & sieve->bucket_mask >> 1];
@@ -114,10 +117,11 @@ struct entry *sieve_take(struct sieve *sieve, struct entry **at)
     *at = entry->next;
     entry->next = NULL;
     queue_remove(sieve, entry);
+    CHECK(sieve->entries > 0 && sieve->bytes >= entry_bytes(entry));
     sieve->bytes -= entry_bytes(entry);
     sieve->entries--;
     for (int i = 0; i < 2 && sieve->bucket_count > SIEVE_BUCKETS_MIN && sieve->entries < sieve->bucket_count / 2; i++)
-        buckets_merge(sieve); /* two for one, so that none too many are left, counted against the bound, once all
+        buckets_merge(sieve); /* two buckets for each entry, so that no surplus bucket counts against the bound when all
                                  entries are gone */
     return entry;
 }

@@ -1,10 +1,10 @@
-/* sieve: entries by key, bounded in bytes: what a stripe of the cache holds. Not locked: whoever owns it holds its
- * lock.
+/* sieve: the entries of one stripe of the cache, found by key and bounded in bytes. No lock: the owner holds its own.
  *
- * Look-up: chained buckets, added and taken back one at a time as entries come and go (linear hashing, Litwin 1980), so
- * that there is no pause for a rehash and a small table lies close together. The memory of the buckets is the caller's
- * and zeroed. Eviction: SIEVE (Zhang et al., NSDI 2024): a queue in the order of arrival, and a hand that goes from the
- * oldest to the newest, clears the mark of what was found since it last came by, and takes the first without one. */
+ * Look-up: chained buckets, which are added and removed one at a time (linear hashing, Litwin 1980), so there is no
+ * pause for a rehash and a small table uses adjacent memory. The caller owns the zeroed memory of the buckets.
+ * Eviction: SIEVE (Zhang et al., NSDI 2024): a queue in order of arrival and a pointer, the hand, which moves from the
+ * oldest to the newest entry, clears the mark of entries that were found since it passed last, and evicts the first
+ * entry without a mark. */
 #ifndef SHARED_SIEVE_H
 #define SHARED_SIEVE_H
 
@@ -14,18 +14,18 @@
 
 #include "common/hash.h"
 
-/* One allocation: this, the key, the value. The three links belong to the sieve; sizes, hash and bytes do not change
- * while the entry is in it. */
+/* One allocation holds this struct, the key and the value. The sieve owns the three links; sizes, hash and bytes do not
+ * change while the entry is in it. */
 struct entry {
-    struct entry *next; /* in its bucket; once taken out, in a list of such */
+    struct entry *next; /* in its bucket; after removal, in the list of removed entries */
     struct entry *newer;
     struct entry *older;
     uint64_t put_ns;
     uint64_t end_ns;
-    uint32_t hash; /* the lower half of the key's: its bucket, and a first comparison */
+    uint32_t hash; /* lower half of the key's hash: selects the bucket and is compared first */
     uint32_t value_size;
     uint16_t key_size;
-    bool visited; /* found since the hand passed */
+    bool visited; /* found since the hand passed last */
     bool refresh_told;
     uint8_t bytes[];
 };
@@ -35,43 +35,43 @@ enum { SIEVE_BUCKETS_MIN = 16 };
 struct sieve {
     struct entry **buckets;
     uint32_t bucket_count; /* in use; from SIEVE_BUCKETS_MIN to bucket_max */
-    uint32_t bucket_mask;  /* 2^n - 1, at least bucket_count, less than twice that */
+    uint32_t bucket_mask;  /* 2^n - 1, at least bucket_count - 1 and below 2 * bucket_count */
     struct entry *newest;
     struct entry *oldest;
-    struct entry *hand; /* NULL: at the oldest */
+    struct entry *hand; /* NULL: the oldest entry is next */
     uint64_t max_bytes;
-    uint64_t bytes; /* of entries, as the allocator counts, and of buckets */
+    uint64_t bytes; /* of entries, as the allocator counts them, and of buckets */
     uint64_t entries;
-    uint64_t evictions; /* entries that gave way to max_bytes */
+    uint64_t evictions; /* entries removed because of max_bytes */
     uint32_t bucket_max;
 };
 
-/* `bucket_max`: how many have memory, a power of two, at least SIEVE_BUCKETS_MIN. */
+/* `bucket_max` is the number of buckets that have memory: a power of two, at least SIEVE_BUCKETS_MIN. */
 void sieve_init(struct sieve *sieve, struct entry **buckets, uint32_t bucket_max);
 
-/* What an entry costs, the allocator's own header included. */
+/* Memory of an entry in bytes, with the allocator's header. */
 size_t entry_bytes(struct entry *entry);
 
-/* Where the link to the key's entry is, or to NULL; good until the next change. */
+/* Returns the link that points to the entry of the key, or to NULL; valid until the next change. */
 struct entry **sieve_find(const struct sieve *sieve, const struct hashed_key *key);
 
-/* Takes out the entry linked at `at`; the caller's now. */
+/* Removes the entry that the link points to; the caller owns it. */
 struct entry *sieve_take(struct sieve *sieve, struct entry **at);
 
-/* True where the entry fits once all others are gone. */
+/* True if the entry would fit into an empty sieve. */
 bool sieve_has_room(const struct sieve *sieve, struct entry *entry);
 
-/* Puts an entry whose key is not there; to be followed by sieve_trim. */
+/* Inserts an entry whose key is not present; to be followed by sieve_trim. */
 void sieve_insert(struct sieve *sieve, struct entry *entry);
 
-/* The same where the key is there: the new entry has the old one's place and mark, the old one is the caller's. */
+/* The same if the key is present: the new entry takes the old one's position and mark; the caller owns the old one. */
 struct entry *sieve_replace(struct sieve *sieve, struct entry **at, struct entry *entry);
 
-/* Takes out entries other than `keep` until the rest is within max_bytes, but no more than `max`; they are the
- * caller's, a list by `next`. */
+/* Removes entries other than `keep` until the rest is within max_bytes, at most `max` of them. The caller owns the
+ * returned list, linked by `next`. */
 struct entry *sieve_trim(struct sieve *sieve, const struct entry *keep, uint64_t max);
 
-/* Takes out all, as a list. */
+/* Removes all entries and returns them as such a list. */
 struct entry *sieve_empty(struct sieve *sieve);
 
 #endif

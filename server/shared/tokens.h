@@ -1,6 +1,6 @@
-/* tokens: a token bucket in whole numbers. A token has 10^9 parts, so a nanosecond adds exactly `per_s` parts: nothing
- * is rounded, and nothing drifts however often it is looked at. Whoever owns the structure holds its lock; time that
- * goes back by a turn adds nothing. */
+/* tokens: a token bucket in integers. A token has 10^9 parts, so one nanosecond adds exactly `per_s` parts: nothing is
+ * rounded, however often the bucket is refilled. A time that is earlier than the last one adds nothing. No lock: the
+ * owner holds its own. */
 #ifndef SHARED_TOKENS_H
 #define SHARED_TOKENS_H
 
@@ -10,7 +10,7 @@
 
 struct tokens {
     uint64_t parts; /* at most 2^32 tokens of 10^9 parts: fits */
-    uint64_t at_ns; /* when `parts` was right */
+    uint64_t at_ns; /* time of the last refill */
 };
 
 static inline struct tokens tokens_full(uint32_t burst, uint64_t now_ns)
@@ -18,7 +18,7 @@ static inline struct tokens tokens_full(uint32_t burst, uint64_t now_ns)
     return (struct tokens){burst * TOKENS_PARTS, now_ns};
 }
 
-/* Adds what came since; holds at most `burst`. */
+/* Adds the tokens of the time since the last refill, up to `burst`. */
 static inline void tokens_refill(struct tokens *tokens, uint32_t per_s, uint32_t burst, uint64_t now_ns)
 {
     uint64_t full = burst * TOKENS_PARTS;
@@ -32,7 +32,7 @@ static inline void tokens_refill(struct tokens *tokens, uint32_t per_s, uint32_t
         tokens->parts += gain;
 }
 
-/* Takes up to `wanted` whole tokens; returns how many there were. */
+/* Takes up to `wanted` whole tokens; returns the number taken. */
 static inline uint32_t tokens_take(struct tokens *tokens, uint32_t wanted)
 {
     uint64_t whole = tokens->parts / TOKENS_PARTS;
