@@ -251,29 +251,35 @@ static void add_name(struct local_answer *answer, const uint8_t *name, size_t na
     local_answer_add(answer, DNS_ANSWER, &record);
 }
 
-size_t special_names_write(enum special_verdict verdict, const struct special_match *match,
-                           const struct question *question, uint8_t *out)
+uint16_t special_names_add(struct local_answer *answer, enum special_verdict verdict, const struct special_match *match,
+                           const uint8_t *name, size_t name_size, uint16_t type)
 {
     static const char localhost[] = "\11localhost";
-    struct local_answer answer;
-    uint8_t name[DNS_NAME_MAX];
-    size_t size = question->name_size;
-    name_to_lower(question->name, size, name);
     const uint8_t *zone = name + match->zone_at;
-    local_answer_begin(&answer, out, SPECIAL_ANSWER_BYTES, question);
     switch (verdict) {
-    case SPECIAL_ADDRESS: add_address(&answer, name, size, question->type); break;
+    case SPECIAL_ADDRESS: add_address(answer, name, name_size, type); break;
     case SPECIAL_POINTER:
-        add_name(&answer, name, size, DNS_TYPE_PTR, (const uint8_t *)localhost, sizeof localhost);
+        add_name(answer, name, name_size, DNS_TYPE_PTR, (const uint8_t *)localhost, sizeof localhost);
         break;
-    case SPECIAL_NS: add_name(&answer, name, size, DNS_TYPE_NS, zone, match->zone_size); break;
-    case SPECIAL_SOA: local_answer_add_soa(&answer, DNS_ANSWER, zone, match->zone_size, TTL_S); break;
+    case SPECIAL_NS: add_name(answer, name, name_size, DNS_TYPE_NS, zone, match->zone_size); break;
+    case SPECIAL_SOA: local_answer_add_soa(answer, DNS_ANSWER, zone, match->zone_size, TTL_S); break;
     case SPECIAL_NODATA:
-    case SPECIAL_NXDOMAIN: local_answer_add_soa(&answer, DNS_AUTHORITY, zone, match->zone_size, TTL_S); break;
+    case SPECIAL_NXDOMAIN: local_answer_add_soa(answer, DNS_AUTHORITY, zone, match->zone_size, TTL_S); break;
     case SPECIAL_NONE:
     case SPECIAL_FORWARD: break;
     }
-    return local_answer_finish(&answer, verdict == SPECIAL_NXDOMAIN ? DNS_RCODE_NXDOMAIN : DNS_RCODE_NOERROR);
+    return verdict == SPECIAL_NXDOMAIN ? DNS_RCODE_NXDOMAIN : DNS_RCODE_NOERROR;
+}
+
+size_t special_names_write(enum special_verdict verdict, const struct special_match *match,
+                           const struct question *question, uint8_t *out)
+{
+    struct local_answer answer;
+    uint8_t name[DNS_NAME_MAX];
+    name_to_lower(question->name, question->name_size, name);
+    local_answer_begin(&answer, out, SPECIAL_ANSWER_BYTES, question);
+    uint16_t rcode = special_names_add(&answer, verdict, match, name, question->name_size, question->type);
+    return local_answer_finish(&answer, rcode);
 }
 
 const char *special_verdict_text(enum special_verdict verdict)

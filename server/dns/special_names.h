@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dns/local_answer.h"
 #include "dns/message.h"
 #include "dns/question.h"
 
@@ -54,8 +55,12 @@ struct special_match {
 enum special_verdict special_names_find(const uint8_t *name, size_t name_size, uint16_t type,
                                         struct special_match *ret_match);
 
-/* Writes the answer to `out` (at least SPECIAL_ANSWER_BYTES), as local_answer.h does; returns its bytes. The verdict is
- * neither SPECIAL_NONE nor SPECIAL_FORWARD. */
+/* Appends the records of the verdict for `name` (in lower case) to an answer; the rcode that goes with it is returned.
+ * The verdict is neither SPECIAL_NONE nor SPECIAL_FORWARD. */
+uint16_t special_names_add(struct local_answer *answer, enum special_verdict verdict, const struct special_match *match,
+                           const uint8_t *name, size_t name_size, uint16_t type);
+
+/* Writes the answer to `out` (at least SPECIAL_ANSWER_BYTES), as local_answer.h does; returns its bytes. */
 enum { SPECIAL_ANSWER_BYTES = DNS_HEADER_BYTES + DNS_NAME_MAX + 4 + 2 * DNS_NAME_MAX + 128 };
 size_t special_names_write(enum special_verdict verdict, const struct special_match *match,
                            const struct question *question, uint8_t *out);

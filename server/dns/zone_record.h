@@ -1,0 +1,45 @@
+/* zone_record: one record as it is written in a zone file (RFC 1035, 5.1; RFC 3597), read by ldns. The second file that
+ * knows ldns, beside validator.c: that one reads what comes from the network, this one what an operator wrote.
+ *
+ * Names are absolute, with or without a dot at the end. TTL and class may be left out and stand in either order.
+ * Pure, but for memory; any thread. */
+#ifndef DNS_ZONE_RECORD_H
+#define DNS_ZONE_RECORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dns/message.h"
+
+enum {
+    ZONE_RECORD_TEXT_MAX = 1000, /* characters of a record */
+    ZONE_RECORD_TTL_S = 3600,    /* where none is given */
+};
+
+/* Owns its memory. */
+struct zone_record {
+    char *text;     /* as written */
+    uint8_t *bytes; /* the owner, uncompressed and in lower case, then the data, whose names are uncompressed */
+    uint8_t owner_size;
+    uint16_t type;
+    uint16_t data_size;
+    uint32_t ttl_s;
+};
+
+static inline const uint8_t *zone_record_data(const struct zone_record *record)
+{
+    return record->bytes + record->owner_size;
+}
+
+/* False where the text is no record, is longer than ZONE_RECORD_TEXT_MAX, or memory is short: ret_record is untouched
+ * then. Refused are also: a class other than IN, a TTL above 2^31-1, a missing owner or "@", types that no zone has
+ * (RFC 6895, 3.1), and DNAME, which would have to be followed for all names below it. */
+bool zone_record_parse(const char *text, struct zone_record *ret_record);
+
+void zone_record_free(struct zone_record *record);
+
+/* Whether both are records of one name, of one type, with the same data. */
+bool zone_record_equal(const struct zone_record *a, const struct zone_record *b);
+
+#endif

@@ -1,0 +1,116 @@
+#include "queries/name_tree.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/check.h"
+
+enum { NODES_FIRST = 64, LABELS_FIRST = 1024 };
+
+size_t name_labels(const uint8_t *name, size_t size, uint8_t ret_labels[static NAME_LABELS_MAX])
+{
+    size_t count = 0;
+    for (size_t at = 0; at + 1 < size && count < NAME_LABELS_MAX; at += 1u + name[at])
+        ret_labels[count++] = (uint8_t)at;
+    return count;
+}
+
+/* FNV-1a over the label, from a start that the parent gives; the last steps spread it to the low bits. */
+static uint32_t hash_of(uint32_t parent, const uint8_t *label)
+{
+    const uint32_t prime = 16777619;
+    uint32_t hash = (2166136261u ^ parent) * prime;
+    for (unsigned i = 0; i <= label[0]; i++) hash = (hash ^ label[i]) * prime;
+    return hash ^ hash >> 15;
+}
+
+/* The slot of the child, or the free one where it would be. */
+static uint32_t *slot_of(const struct name_tree *tree, uint32_t parent, const uint8_t *label)
+{
+    for (uint32_t i = hash_of(parent, label);; i++) {
+        uint32_t *slot = &tree->slots[i & (tree->slot_count - 1)];
+        if (*slot == NAME_TREE_NONE) return slot;
+        const struct name_tree_node *node = &tree->nodes[*slot];
+        if (node->parent == parent && memcmp(tree->labels + node->label, label, 1u + label[0]) == 0) return slot;
+    }
+}
+
+uint32_t name_tree_child(const struct name_tree *tree, uint32_t parent, const uint8_t *label)
+{
+    return *slot_of(tree, parent, label);
+}
+
+static bool resize_slots(struct name_tree *tree, uint32_t slot_count)
+{
+    uint32_t *slots = malloc(slot_count * sizeof *slots);
+    if (!slots) return false;
+    memset(slots, 0xff, slot_count * sizeof *slots);
+    free(tree->slots);
+    tree->slots = slots;
+    tree->slot_count = slot_count;
+    for (uint32_t i = 1; i < tree->count; i++)
+        *slot_of(tree, tree->nodes[i].parent, tree->labels + tree->nodes[i].label) = i;
+    return true;
+}
+
+/* Makes room for one more node and its label. */
+static bool reserve(struct name_tree *tree, size_t label_bytes)
+{
+    if (tree->count == tree->capacity) {
+        uint32_t capacity = tree->capacity * 2;
+        struct name_tree_node *nodes = reallocarray(tree->nodes, capacity, sizeof *nodes);
+        if (!nodes) return false;
+        tree->nodes = nodes;
+        tree->capacity = capacity;
+    }
+    if (tree->labels_size + label_bytes > tree->labels_capacity) {
+        uint8_t *labels = realloc(tree->labels, tree->labels_capacity * 2u);
+        if (!labels) return false;
+        tree->labels = labels;
+        tree->labels_capacity *= 2;
+    }
+    return tree->count * 2 < tree->slot_count || resize_slots(tree, tree->slot_count * 2);
+}
+
+bool name_tree_init(struct name_tree *tree)
+{
+    *tree = (struct name_tree){.count = 1, .capacity = NODES_FIRST, .labels_capacity = LABELS_FIRST};
+    tree->nodes = calloc(NODES_FIRST, sizeof *tree->nodes);
+    tree->labels = malloc(LABELS_FIRST);
+    return tree->nodes && tree->labels && resize_slots(tree, 2 * NODES_FIRST);
+}
+
+void name_tree_done(struct name_tree *tree)
+{
+    free(tree->nodes);
+    free(tree->slots);
+    free(tree->labels);
+    *tree = (struct name_tree){.nodes = NULL};
+}
+
+static uint32_t add_child(struct name_tree *tree, uint32_t parent, const uint8_t *label)
+{
+    size_t bytes = 1u + label[0];
+    if (!reserve(tree, bytes)) return NAME_TREE_NONE;
+    uint32_t node = tree->count++;
+    tree->nodes[node] = (struct name_tree_node){parent, tree->labels_size, tree->nodes[parent].depth + 1};
+    memcpy(tree->labels + tree->labels_size, label, bytes);
+    tree->labels_size += (uint32_t)bytes;
+    uint32_t *slot = slot_of(tree, parent, label);
+    CHECK(*slot == NAME_TREE_NONE);
+    *slot = node;
+    return node;
+}
+
+uint32_t name_tree_add(struct name_tree *tree, const uint8_t *name, size_t size)
+{
+    uint8_t labels[NAME_LABELS_MAX];
+    uint32_t node = 0;
+    for (size_t left = name_labels(name, size, labels); left > 0; left--) {
+        const uint8_t *label = name + labels[left - 1];
+        uint32_t child = name_tree_child(tree, node, label);
+        node = child != NAME_TREE_NONE ? child : add_child(tree, node, label);
+        if (node == NAME_TREE_NONE) break;
+    }
+    return node;
+}
