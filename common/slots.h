@@ -24,7 +24,7 @@ struct slot_handle {
 
 struct slots {
     size_t object_bytes;
-    uint32_t max;    /* bound on the number of objects taken */
+    uint32_t max;    /* objects taken at the most */
     uint32_t made;   /* objects that have memory */
     uint32_t taken;  /* objects in use */
     uint32_t length; /* of `chunks` */

@@ -18,6 +18,8 @@
 #include <wolfssl/wolfcrypt/ecc.h>
 #include <wolfssl/wolfcrypt/error-crypt.h>
 
+#include "common/clock.h"
+#include "upstream/chain.h"
 #include "upstream/tls_ciphers.h"
 #include "upstream/tls_failure.h"
 
@@ -26,18 +28,25 @@
 /* One read takes a whole TLS record and more: the library by itself would read five octets and then the rest. */
 enum { AHEAD_BYTES = 18 * 1024 };
 
+enum { NAME_BYTES = 256 }; /* a DNS name and a NUL */
+
 struct tls_context {
     WOLFSSL_CTX *ctx;
+    struct chain_anchors *anchors;
     atomic_uint owners;
 };
 
 struct tls {
     WOLFSSL *ssl;
     int fd;
-    bool drained; /* the last read took all there was: the next one would find nothing */
-    bool closed;  /* the socket said end of stream, */
-    bool reset;   /* or broke */
-    int code;     /* the library's, of the last failure */
+    bool drained;                        /* the last read took all there was: the next one would find nothing */
+    bool closed;                         /* the socket said end of stream, */
+    bool reset;                          /* or broke */
+    int code;                            /* the library's, of the last failure */
+    enum chain_verdict verdict;          /* of a full handshake */
+    const struct chain_anchors *anchors; /* the context's */
+    bool may_resume;                     /* a ticket was offered */
+    char name[NAME_BYTES];
     size_t ahead_start;
     size_t ahead_end;
     uint8_t ahead[AHEAD_BYTES]; /* read from the socket, not yet asked for by the library */
@@ -91,20 +100,81 @@ const char *tls_ca_path(const struct tls_options *options)
     return options->ca_file[0] ? options->ca_file : SYSTEM_BUNDLE;
 }
 
-static bool load_bundle(WOLFSSL_CTX *ctx, const char *path, char ret_error[static TLS_ERROR_MAX])
+/* What wolfSSL is to trust, and how many of these it took. */
+struct trusted {
+    WOLFSSL_CTX *ctx;
+    unsigned taken;
+};
+
+static bool is_date_code(int code)
 {
-    if (access(path, R_OK) != 0) {
-        snprintf(ret_error, TLS_ERROR_MAX, "%.160s: %s", path, strerror(errno));
+    return code == ASN_BEFORE_DATE_E || code == ASN_AFTER_DATE_E;
+}
+
+/* The library adds the certificate whatever its dates are, then tries to add it as a "trusted peer", too, and returns
+ * only what became of the latter. */
+static void trust(void *context, struct chain_certificate certificate)
+{
+    struct trusted *trusted = context;
+    int code = wolfSSL_CTX_load_verify_buffer_ex(trusted->ctx, certificate.der, (long)certificate.size,
+                                                 WOLFSSL_FILETYPE_ASN1, 0, WOLFSSL_LOAD_FLAG_DATE_ERR_OKAY);
+    if (code == WOLFSSL_SUCCESS || is_date_code(code)) trusted->taken++;
+}
+
+static bool load_bundle(struct tls_context *context, const char *path, char ret_error[static TLS_ERROR_MAX])
+{
+    char why[64];
+    struct trusted trusted = {.ctx = context->ctx};
+    context->anchors = chain_anchors_load(path, why, sizeof why);
+    if (!context->anchors) {
+        snprintf(ret_error, TLS_ERROR_MAX, "%.160s: %s", path, why);
         return false;
     }
-    /* A bundle may hold certificates whose dates are over; the others count all the same. */
-    unsigned flags = WOLFSSL_LOAD_FLAG_IGNORE_ERR | WOLFSSL_LOAD_FLAG_DATE_ERR_OKAY;
-    int code = wolfSSL_CTX_load_verify_locations_ex(ctx, path, NULL, flags);
-    if (code == WOLFSSL_SUCCESS) return true;
-    snprintf(ret_error, TLS_ERROR_MAX, "%.160s: no usable CA certificate in PEM form: %.50s", path,
-             wolfSSL_ERR_reason_error_string((unsigned long)code));
+    if (!chain_anchors_visit(context->anchors, trust, &trusted)) return false;
+    if (trusted.taken > 0) return true;
+    snprintf(ret_error, TLS_ERROR_MAX, "%.160s: wolfSSL can use none of its certificates", path);
     return false;
 }
+
+bool tls_context_is_valid_at(const struct tls_context *context, int64_t now_s)
+{
+    return chain_anchors_valid_at(context->anchors, now_s);
+}
+
+/* ---- the peer's certificate ---- */
+
+static enum chain_verdict judge(const struct tls *tls, const WOLFSSL_X509_STORE_CTX *store)
+{
+    struct chain_certificate sent[CHAIN_SENT_MAX];
+    if (store->totalCerts < 1 || store->totalCerts > CHAIN_SENT_MAX) return CHAIN_MALFORMED;
+    for (int i = 0; i < store->totalCerts; i++)
+        sent[i] = (struct chain_certificate){store->certs[i].buffer, store->certs[i].length};
+    return chain_judge(tls->anchors, tls->name, sent, (unsigned)store->totalCerts, clock_wall_s());
+}
+
+/* The values of X509_V_ERR_ for dates: wolfSSL 5.5.4 gives those that speak of the field, 5.7.2 the others. */
+static bool is_date_error(int error)
+{
+    return error == X509_V_ERR_CERT_HAS_EXPIRED || error == X509_V_ERR_CERT_NOT_YET_VALID ||
+           error == X509_V_ERR_ERROR_IN_CERT_NOT_AFTER_FIELD || error == X509_V_ERR_ERROR_IN_CERT_NOT_BEFORE_FIELD ||
+           is_date_code(error);
+}
+
+/* wolfSSL has judged a certificate: the last one sent comes first, the peer's own (depth 0) last. Its acceptance needs
+ * that of libcrypto. Its refusal stands, and libcrypto has the better reason for it; with one exception: a CA
+ * certificate that is out of date does no harm beside one that is not, and libcrypto sees both. */
+static int on_verify(int accepted, WOLFSSL_X509_STORE_CTX *store)
+{
+    struct tls *tls = store->userCtx;
+    bool is_leaf = store->error_depth == 0;
+    if (accepted && !is_leaf) return 1;
+    enum chain_verdict verdict = judge(tls, store);
+    if (!accepted && !is_leaf && verdict == CHAIN_GOOD) return is_date_error(store->error);
+    tls->verdict = verdict;
+    return accepted && verdict == CHAIN_GOOD;
+}
+
+/* ---- contexts and connections ---- */
 
 static bool offer_ciphers(WOLFSSL_CTX *ctx)
 {
@@ -123,13 +193,13 @@ struct tls_context *tls_context_new(const struct tls_options *options, char ret_
     context->ctx = wolfSSL_CTX_new(wolfSSLv23_client_method());
     if (!context->ctx) goto fail;
     wolfSSL_CTX_SetMinVersion(context->ctx, WOLFSSL_TLSV1_2);
-    wolfSSL_CTX_set_verify(context->ctx, WOLFSSL_VERIFY_PEER, NULL);
+    wolfSSL_CTX_set_verify(context->ctx, WOLFSSL_VERIFY_PEER, on_verify);
     wolfSSL_CTX_set_session_cache_mode(context->ctx, WOLFSSL_SESS_CACHE_OFF); /* tickets are kept by their upstream */
     wolfSSL_CTX_UseSessionTicket(context->ctx);
     wolfSSL_CTX_SetIORecv(context->ctx, on_receive);
     wolfSSL_CTX_SetIOSend(context->ctx, on_send);
     if (!offer_ciphers(context->ctx)) goto fail;
-    if (!load_bundle(context->ctx, tls_ca_path(options), ret_error)) goto fail;
+    if (!load_bundle(context, tls_ca_path(options), ret_error)) goto fail;
     return context;
 fail:
     tls_context_free(context);
@@ -146,6 +216,7 @@ void tls_context_free(struct tls_context *context)
 {
     if (!context || atomic_fetch_sub(&context->owners, 1) != 1) return;
     wolfSSL_CTX_free(context->ctx);
+    chain_anchors_free(context->anchors);
     wolfSSL_Cleanup();
     free(context);
 }
@@ -156,10 +227,15 @@ struct tls *tls_new(struct tls_context *context, int fd, const char *name, const
     struct tls *tls = calloc(1, sizeof *tls);
     if (!tls) return NULL;
     tls->fd = fd;
+    tls->verdict = CHAIN_NOT_JUDGED;
+    tls->anchors = context->anchors;
+    tls->may_resume = ticket;
+    if (snprintf(tls->name, sizeof tls->name, "%s", name) >= (int)sizeof tls->name) goto fail;
     tls->ssl = wolfSSL_new(context->ctx);
     if (!tls->ssl) goto fail;
     wolfSSL_SetIOReadCtx(tls->ssl, tls);
     wolfSSL_SetIOWriteCtx(tls->ssl, tls);
+    wolfSSL_SetCertCbCtx(tls->ssl, tls);
     wolfSSL_set_using_nonblock(tls->ssl, 1);
     char offered[sizeof alpn];
     memcpy(offered, alpn, sizeof alpn); /* the library wants it writable */
@@ -195,7 +271,10 @@ static enum tls_status status_of(struct tls *tls, int result)
 enum tls_status tls_handshake(struct tls *tls)
 {
     int result = wolfSSL_connect(tls->ssl);
-    return result == WOLFSSL_SUCCESS ? TLS_DONE : status_of(tls, result);
+    if (result != WOLFSSL_SUCCESS) return status_of(tls, result);
+    if (tls->verdict == CHAIN_GOOD || (tls->may_resume && tls_is_resumed(tls))) return TLS_DONE;
+    tls->code = VERIFY_CERT_ERROR; /* a library that asks nobody must not be believed */
+    return TLS_UNTRUSTED;
 }
 
 enum tls_status tls_read(struct tls *tls, void *out, size_t capacity, size_t *ret_size)
@@ -268,7 +347,10 @@ void tls_ticket_free(struct tls_ticket *ticket)
 const char *tls_error(const struct tls *tls)
 {
     WOLFSSL_ALERT_HISTORY alerts;
-    if (tls_failure_is_certificate(tls->code)) return tls_failure_text(tls->code);
+    bool is_certificate = tls_failure_is_certificate(tls->code);
+    if (is_certificate && tls->verdict != CHAIN_GOOD && tls->verdict != CHAIN_NOT_JUDGED)
+        return chain_verdict_text(tls->verdict);
+    if (is_certificate) return tls_failure_text(tls->code);
     if (tls->code && wolfSSL_get_alert_history(tls->ssl, &alerts) == WOLFSSL_SUCCESS && alerts.last_rx.code > 0)
         return tls_failure_alert_text(alerts.last_rx.code);
     if (tls->closed || tls->code == WOLFSSL_ERROR_ZERO_RETURN) return "the peer closed the connection";

@@ -20,10 +20,15 @@ struct tls_options {
 /* The certificates trusted. */
 struct tls_context;
 
-/* NULL where the bundle cannot be read or holds no certificate; `ret_error` then says which file and why. */
+/* NULL where the bundle cannot be read, is not a regular file or holds no certificate that can be used; `ret_error`
+ * then says which file and why. Dates do not matter: they are compared with the clock in each handshake. */
 struct tls_context *tls_context_new(const struct tls_options *options, char ret_error[static TLS_ERROR_MAX]);
 struct tls_context *tls_context_share(struct tls_context *context);
 void tls_context_free(struct tls_context *context); /* the last owner's call frees it */
+
+/* True where the dates of at least one certificate of the bundle include `now_s`, seconds since 1970. Where none does,
+ * no handshake can succeed until the clock or the bundle is set right. */
+bool tls_context_is_valid_at(const struct tls_context *context, int64_t now_s);
 
 /* The file the options mean. */
 const char *tls_ca_path(const struct tls_options *options);

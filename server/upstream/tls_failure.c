@@ -8,6 +8,8 @@
 #include <wolfssl/ssl.h>
 #include <wolfssl/wolfcrypt/error-crypt.h>
 
+#include "upstream/chain.h"
+
 /* A(number, name), by number */
 #define ALERTS(A)                                                                                                      \
     A(0, close_notify)                                                                                                 \
@@ -66,11 +68,19 @@ const char *tls_failure_text(int code)
 {
     switch (code) {
     case 0: return NULL;
-    case DOMAIN_NAME_MISMATCH: return "the certificate is for another name";
-    case ASN_NO_SIGNER_E: return "the certificate is of a CA that is not in the bundle";
-    case ASN_SELF_SIGNED_E: return "the certificate is signed by itself";
-    case ASN_AFTER_DATE_E: return "the certificate has expired";
-    case ASN_BEFORE_DATE_E: return "the certificate is not valid yet";
+    case DOMAIN_NAME_MISMATCH: return chain_verdict_text(CHAIN_NAME);
+    case ASN_NO_SIGNER_E: return chain_verdict_text(CHAIN_UNKNOWN_CA);
+    case ASN_SELF_SIGNED_E: return chain_verdict_text(CHAIN_SELF_SIGNED);
+    case ASN_AFTER_DATE_E: return chain_verdict_text(CHAIN_EXPIRED);
+    case ASN_BEFORE_DATE_E: return chain_verdict_text(CHAIN_NOT_YET_VALID);
+    case ASN_SIG_CONFIRM_E: return chain_verdict_text(CHAIN_SIGNATURE);
+    case ASN_NAME_INVALID_E: return chain_verdict_text(CHAIN_NAME_CONSTRAINTS);
+    case ASN_CRIT_EXT_E: return chain_verdict_text(CHAIN_CRITICAL_EXTENSION);
+    case ASN_PARSE_E: return chain_verdict_text(CHAIN_MALFORMED);
+    case ASN_PATHLEN_SIZE_E:
+    case ASN_PATHLEN_INV_E: return chain_verdict_text(CHAIN_PATH_LENGTH);
+    case EXTKEYUSE_AUTH_E: return chain_verdict_text(CHAIN_EXTENDED_KEY_USAGE);
+    case KEYUSE_SIGNATURE_E: return chain_verdict_text(CHAIN_KEY_USAGE);
     case NO_PEER_CERT: return "the peer showed no certificate";
     default: return wolfSSL_ERR_reason_error_string((unsigned long)code);
     }
