@@ -6,7 +6,7 @@
 /* Two lines, since processors fetch them in pairs: no two threads' blocks share one. */
 enum { BLOCK_ALIGNMENT = 128 };
 
-unsigned counters_qtype_label(uint16_t qtype)
+enum label_qtype counters_qtype_label(uint16_t qtype)
 {
     switch (qtype) {
     case 1: return LABEL_QTYPE_A;
@@ -30,10 +30,18 @@ unsigned counters_qtype_label(uint16_t qtype)
     }
 }
 
-unsigned counters_rcode_label(uint16_t rcode)
+enum label_rcode counters_rcode_label(uint16_t rcode)
 {
-    if (rcode <= 5) return LABEL_RCODE_NOERROR + rcode; /* the first six stand in the order of their numbers */
-    return rcode == 16 ? LABEL_RCODE_BADVERS : LABEL_RCODE_OTHER;
+    switch (rcode) {
+    case 0: return LABEL_RCODE_NOERROR;
+    case 1: return LABEL_RCODE_FORMERR;
+    case 2: return LABEL_RCODE_SERVFAIL;
+    case 3: return LABEL_RCODE_NXDOMAIN;
+    case 4: return LABEL_RCODE_NOTIMP;
+    case 5: return LABEL_RCODE_REFUSED;
+    case 16: return LABEL_RCODE_BADVERS;
+    default: return LABEL_RCODE_OTHER;
+    }
 }
 
 struct counters *counters_new(void)
@@ -78,10 +86,10 @@ static void merge_histograms(struct histogram *total, const struct histogram *bl
 static void merge_certificates(struct counters *total, const struct counters *block)
 {
     for (unsigned i = 0; i < UPSTREAMS_MAX; i++) {
-        uint64_t validated_s = counter_read(&block->upstream_validated[i][0]);
-        if (validated_s <= counter_read(&total->upstream_validated[i][0])) continue;
-        gauge_set(&total->upstream_validated[i][0], validated_s);
-        gauge_set(&total->upstream_expiry[i][0], counter_read(&block->upstream_expiry[i][0]));
+        uint64_t validated_s = value_upstream_validated(block, i);
+        if (validated_s <= value_upstream_validated(total, i)) continue;
+        set_gauge_by(total, upstream_validated, i, validated_s);
+        set_gauge_by(total, upstream_expiry, i, value_upstream_expiry(block, i));
     }
 }
 

@@ -5,8 +5,9 @@
  * of `struct counters`, the exposition and docs/METRICS.md. What is not counted but looked up when asked (cache size,
  * busiest clients, memory) has its table in metrics/figures.h.
  *
- * To add a metric: a line in the table; counter_add(&counters->it[label][0], 1) where it happens; a unit test that
- * demands the documentation be current says how to write it anew. */
+ * To add a metric: a line in the table, and count_event(counters, it) or count_event_by(counters, it, label) where it
+ * happens. A unit test that demands the documentation be current says how to write it anew; another one fails where a
+ * declared label is counted nowhere. */
 #ifndef METRICS_COUNTERS_H
 #define METRICS_COUNTERS_H
 
@@ -31,8 +32,7 @@ enum { UPSTREAMS_MAX = 16 };
     L(NOERROR, "NOERROR") L(FORMERR, "FORMERR") L(SERVFAIL, "SERVFAIL") L(NXDOMAIN, "NXDOMAIN") L(NOTIMP, "NOTIMP")    \
     L(REFUSED, "REFUSED") L(BADVERS, "BADVERS") L(OTHER, "other")
 #define LABELS_REJECTED(L) /* a connection, at once */                                                                 \
-    L(ACCESS, "access") L(FULL, "max_connections") L(ADDRESS, "max_per_address") L(RATE, "rate")                       \
-    L(DESCRIPTORS, "descriptors")
+    L(FULL, "max_connections") L(ADDRESS, "max_per_address") L(RATE, "rate") L(DESCRIPTORS, "descriptors")
 #define LABELS_CLOSED(L) /* a connection, later, by us or by the client */                                             \
     L(CLIENT, "client") L(IDLE, "idle_timeout") L(READ, "read_timeout") L(SLOW, "slow_reader")                         \
     L(PROTOCOL, "protocol") L(PRESSURE, "pressure") L(ERROR, "error") L(DRAIN, "drain")
@@ -42,7 +42,7 @@ enum { UPSTREAMS_MAX = 16 };
 #define LABELS_SOURCE(L)                                                                                               \
     L(CACHE, "cache") L(UPSTREAM, "upstream") L(STALE, "stale") L(LOCAL, "local")
 #define LABELS_DROPPED(L) /* a query that gets no reply */                                                             \
-    L(RATE, "rate_limit") L(NOT_QUERY, "not_a_query") L(CLIENT_GONE, "client_gone") L(CLOSED, "closed")
+    L(RATE, "rate_limit") L(NOT_QUERY, "not_a_query") L(CLIENT_GONE, "client_gone")
 #define LABELS_PREFETCH(L)                                                                                             \
     L(REFRESHED, "refreshed") L(FAILED, "failed") L(OVER_SHARE, "over_share")
 #define LABELS_FAILURE(L) /* of an upstream, by what was seen of it */                                                 \
@@ -52,8 +52,8 @@ enum { UPSTREAMS_MAX = 16 };
 #define LABELS_RETRY(L)                                                                                                \
     L(CLOSED, "closed") L(HUNG, "hung") L(HEDGE, "hedge") L(RCODE, "rcode") L(MALFORMED, "malformed")
 #define LABELS_SESSION_END(L) /* with nothing wrong */                                                                 \
-    L(IDLE, "idle") L(AGE, "max_age") L(REPLACED, "replaced") L(REVALIDATED, "revalidated") L(DRAIN, "drain")          \
-    L(RELOAD, "reload") L(PEER, "peer_idle")
+    L(IDLE, "idle") L(AGE, "max_age") L(REPLACED, "replaced") L(REVALIDATED, "revalidated") L(RELOAD, "reload")        \
+    L(PEER, "peer_idle")
 #define LABELS_RESUMED(L)                                                                                              \
     L(NO, "false") L(YES, "true")
 
@@ -132,8 +132,11 @@ enum { UPSTREAMS_MAX = 16 };
 
 /* clang-format on */
 
-/* enum { LABEL_QTYPE_A, ..., LABEL_QTYPE_COUNT }, and so on. */
-#define LABELS_ENUM(name)                 enum { LABELS_##name(LABELS_ENUM_##name) LABEL_##name##_COUNT };
+/* enum label_qtype { LABEL_QTYPE_A, ... }, LABEL_QTYPE_COUNT, and so on for each set. */
+#define LABELS_ONE(id, text) +1
+#define LABELS_ENUM(set, tag)                                                                                          \
+    enum label_##tag{LABELS_##set(LABELS_ENUM_##set)};                                                                 \
+    enum { LABEL_##set##_COUNT = LABELS_##set(LABELS_ONE) };
 #define LABELS_ENUM_QTYPE(id, text)       LABEL_QTYPE_##id,
 #define LABELS_ENUM_RCODE(id, text)       LABEL_RCODE_##id,
 #define LABELS_ENUM_REJECTED(id, text)    LABEL_REJECTED_##id,
@@ -147,18 +150,18 @@ enum { UPSTREAMS_MAX = 16 };
 #define LABELS_ENUM_SESSION_END(id, text) LABEL_SESSION_END_##id,
 #define LABELS_ENUM_RESUMED(id, text)     LABEL_RESUMED_##id,
 
-LABELS_ENUM(QTYPE)
-LABELS_ENUM(RCODE)
-LABELS_ENUM(REJECTED)
-LABELS_ENUM(CLOSED)
-LABELS_ENUM(INVALID)
-LABELS_ENUM(SOURCE)
-LABELS_ENUM(DROPPED)
-LABELS_ENUM(PREFETCH)
-LABELS_ENUM(FAILURE)
-LABELS_ENUM(RETRY)
-LABELS_ENUM(SESSION_END)
-LABELS_ENUM(RESUMED)
+LABELS_ENUM(QTYPE, qtype)
+LABELS_ENUM(RCODE, rcode)
+LABELS_ENUM(REJECTED, rejected)
+LABELS_ENUM(CLOSED, closed)
+LABELS_ENUM(INVALID, invalid)
+LABELS_ENUM(SOURCE, source)
+LABELS_ENUM(DROPPED, dropped)
+LABELS_ENUM(PREFETCH, prefetch)
+LABELS_ENUM(FAILURE, failure)
+LABELS_ENUM(RETRY, retry)
+LABELS_ENUM(SESSION_END, session_end)
+LABELS_ENUM(RESUMED, resumed)
 
 enum { LABEL_NONE_COUNT = 1, LABEL_UPSTREAM_COUNT = UPSTREAMS_MAX };
 
@@ -182,9 +185,64 @@ struct counters {
     _Atomic uint64_t upstream_answered_ns;
 };
 
-/* The label of a DNS type or response code, LABEL_QTYPE_ or LABEL_RCODE_. */
-unsigned counters_qtype_label(uint16_t qtype);
-unsigned counters_rcode_label(uint16_t rcode);
+/* Parameters and indexes of the functions below: a series is found by an upstream's index, a label, both or neither. */
+#define KEY_NONE
+#define KEY_UPSTREAM      , unsigned upstream
+#define KEY_QTYPE         , enum label_qtype label
+#define KEY_RCODE         , enum label_rcode label
+#define KEY_REJECTED      , enum label_rejected label
+#define KEY_CLOSED        , enum label_closed label
+#define KEY_INVALID       , enum label_invalid label
+#define KEY_SOURCE        , enum label_source label
+#define KEY_DROPPED       , enum label_dropped label
+#define KEY_PREFETCH      , enum label_prefetch label
+#define KEY_FAILURE       , enum label_failure label
+#define KEY_RETRY         , enum label_retry label
+#define KEY_SESSION_END   , enum label_session_end label
+#define KEY_RESUMED       , enum label_resumed label
+#define INDEX_NONE        0
+#define INDEX_UPSTREAM    upstream
+#define INDEX_QTYPE       label
+#define INDEX_RCODE       label
+#define INDEX_REJECTED    label
+#define INDEX_CLOSED      label
+#define INDEX_INVALID     label
+#define INDEX_SOURCE      label
+#define INDEX_DROPPED     label
+#define INDEX_PREFETCH    label
+#define INDEX_FAILURE     label
+#define INDEX_RETRY       label
+#define INDEX_SESSION_END label
+#define INDEX_RESUMED     label
+
+/* cell_cache_hits(counters), cell_queries(counters, LABEL_QTYPE_A), cell_upstream_failures(counters, upstream,
+ * LABEL_FAILURE_TLS), and so on: one series, for the writer; and value_...(): what it shows, in any thread. The
+ * compiler demands the keys the table declares, and a label of the right set. */
+#define X(member, kind, name, set1, label1, set2, label2, help)                                                        \
+    static inline _Atomic uint64_t *cell_##member(struct counters *counters KEY_##set1 KEY_##set2)                     \
+    {                                                                                                                  \
+        return &counters->member[INDEX_##set1][INDEX_##set2];                                                          \
+    }                                                                                                                  \
+    static inline uint64_t value_##member(const struct counters *counters KEY_##set1 KEY_##set2)                       \
+    {                                                                                                                  \
+        return counter_read(&counters->member[INDEX_##set1][INDEX_##set2]);                                            \
+    }
+COUNTERS(X)
+#undef X
+
+/* Counts one event: count_event(counters, cache_hits). `key`: a label, or an upstream's index. The writer's thread
+ * only. */
+#define count_event(counters, member)                           counter_add(cell_##member(counters), 1)
+#define count_event_by(counters, member, key)                   counter_add(cell_##member(counters, key), 1)
+#define count_upstream_event(counters, member, upstream, label) counter_add(cell_##member(counters, upstream, label), 1)
+
+/* Sets a gauge. The writer's thread only. */
+#define set_gauge(counters, member, value)         gauge_set(cell_##member(counters), value)
+#define set_gauge_by(counters, member, key, value) gauge_set(cell_##member(counters, key), value)
+
+/* The label of a DNS type or response code. */
+enum label_qtype counters_qtype_label(uint16_t qtype);
+enum label_rcode counters_rcode_label(uint16_t rcode);
 
 /* A block, zeroed, on cache lines of its own; NULL where memory is short. */
 struct counters *counters_new(void);

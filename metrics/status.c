@@ -68,23 +68,23 @@ static void write_traffic(struct json *json, const struct counters *total, const
     write_row(json, "responses", total, offsetof(struct counters, responses));
     write_row(json, "dropped", total, offsetof(struct counters, dropped));
     write_row(json, "invalid", total, offsetof(struct counters, invalid));
-    json_count(json, "rate_limited", counter_read(&total->rate_limited[0][0]));
-    json_count(json, "access_denied", counter_read(&total->access_denied[0][0]));
-    json_count(json, "overloaded", counter_read(&total->overloaded[0][0]));
-    json_count(json, "merged", counter_read(&total->merged[0][0]));
-    json_count(json, "in_flight", counter_read(&total->in_flight[0][0]));
-    json_count(json, "connections", counter_read(&total->client_connections[0][0]));
+    json_count(json, "rate_limited", value_rate_limited(total));
+    json_count(json, "access_denied", value_access_denied(total));
+    json_count(json, "overloaded", value_overloaded(total));
+    json_count(json, "merged", value_merged(total));
+    json_count(json, "in_flight", value_in_flight(total));
+    json_count(json, "connections", value_client_connections(total));
     json_number(json, "connections_max", figures->connections_max);
-    json_count(json, "accepted", counter_read(&total->client_accepted[0][0]));
+    json_count(json, "accepted", value_client_accepted(total));
     write_row(json, "rejected", total, offsetof(struct counters, client_rejected));
 }
 
 static void write_cache(struct json *json, const struct counters *total, const struct figures *figures)
 {
     json_open(json, "cache", '{');
-    json_count(json, "hits", counter_read(&total->cache_hits[0][0]));
-    json_count(json, "misses", counter_read(&total->cache_misses[0][0]));
-    json_count(json, "stale", counter_read(&total->cache_stale[0][0]));
+    json_count(json, "hits", value_cache_hits(total));
+    json_count(json, "misses", value_cache_misses(total));
+    json_count(json, "stale", value_cache_stale(total));
     json_number(json, "evictions", figures->cache_evictions);
     json_number(json, "entries", figures->cache_entries);
     json_number(json, "bytes", figures->cache_bytes);
@@ -95,8 +95,8 @@ static void write_cache(struct json *json, const struct counters *total, const s
 
 static void write_certificate(struct json *json, const struct status *status, unsigned i)
 {
-    uint64_t expiry_s = counter_read(&status->total->upstream_expiry[i][0]);
-    uint64_t validated_s = counter_read(&status->total->upstream_validated[i][0]);
+    uint64_t expiry_s = value_upstream_expiry(status->total, i);
+    uint64_t validated_s = value_upstream_validated(status->total, i);
     if (expiry_s)
         json_number(json, "certificate_days_left",
                     (double)((int64_t)expiry_s - status->wall_s) / (double)SECONDS_A_DAY);
@@ -113,15 +113,15 @@ static void write_upstream(struct json *json, const struct status *status, unsig
     const struct counters *total = status->total;
     json_open(json, NULL, '{');
     json_text(json, "name", status->figures->upstreams[i]);
-    json_bool(json, "up", counter_read(&total->upstream_up[i][0]));
-    json_count(json, "sessions", counter_read(&total->upstream_sessions[i][0]));
-    json_count(json, "in_flight", counter_read(&total->upstream_in_flight[i][0]));
-    json_count(json, "queries", counter_read(&total->upstream_queries[i][0]));
+    json_bool(json, "up", value_upstream_up(total, i));
+    json_count(json, "sessions", value_upstream_sessions(total, i));
+    json_count(json, "in_flight", value_upstream_in_flight(total, i));
+    json_count(json, "queries", value_upstream_queries(total, i));
     json_count(json, "responses", row_sum(total->upstream_responses[i], LABEL_RCODE_COUNT));
     json_count(json, "failures", row_sum(total->upstream_failures[i], LABEL_FAILURE_COUNT));
     json_count(json, "retries", row_sum(total->upstream_retries[i], LABEL_RETRY_COUNT));
-    json_count(json, "handshakes_full", counter_read(&total->upstream_handshakes[i][LABEL_RESUMED_NO]));
-    json_count(json, "handshakes_resumed", counter_read(&total->upstream_handshakes[i][LABEL_RESUMED_YES]));
+    json_count(json, "handshakes_full", value_upstream_handshakes(total, i, LABEL_RESUMED_NO));
+    json_count(json, "handshakes_resumed", value_upstream_handshakes(total, i, LABEL_RESUMED_YES));
     write_histogram(json, "latency", &total->upstream_duration[i]);
     write_certificate(json, status, i);
     json_close(json, '{');

@@ -69,9 +69,9 @@ static const struct acceptor_target *choose(struct acceptor *acceptor)
     return &acceptor->deps.targets[chosen];
 }
 
-static void reject(struct acceptor *acceptor, int fd, unsigned reason)
+static void reject(struct acceptor *acceptor, int fd, enum label_rejected reason)
 {
-    counter_add(&acceptor->counters->client_rejected[reason][0], 1);
+    count_event_by(acceptor->counters, client_rejected, reason);
     close(fd);
 }
 
@@ -82,7 +82,7 @@ static void hand_over(struct acceptor *acceptor, int fd, const struct address *a
     if (tcp_client_start(target->clients, fd, address)) return;
     atomic_fetch_sub_explicit(target->load, 1, memory_order_relaxed);
     connections_release(acceptor->deps.connections, address);
-    counter_add(&acceptor->counters->client_rejected[LABEL_REJECTED_DESCRIPTORS][0], 1);
+    count_event_by(acceptor->counters, client_rejected, LABEL_REJECTED_DESCRIPTORS);
 }
 
 static void judge(struct acceptor *acceptor, int fd, const struct address *address)
@@ -154,7 +154,7 @@ static bool accept_one(struct acceptor *acceptor, struct listening_socket *liste
         return true;
     }
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-        counter_add(&acceptor->counters->client_rejected[LABEL_REJECTED_DESCRIPTORS][0], 1);
+        count_event_by(acceptor->counters, client_rejected, LABEL_REJECTED_DESCRIPTORS);
         make_room(acceptor, strerror(errno));
     } else if (errno == EAGAIN) {
         listener->waiting = false;

@@ -48,7 +48,7 @@ static void count_query(struct tcp_client *client)
 
 static void count_open(struct tcp_clients *clients)
 {
-    gauge_set(&clients->counters->client_connections[0][0], clients->slots.taken);
+    set_gauge(clients->counters, client_connections, clients->slots.taken);
 }
 
 static void release(struct tcp_client *client)
@@ -60,7 +60,7 @@ static void release(struct tcp_client *client)
     free(client);
 }
 
-void tcp_client_close(struct tcp_client *client, unsigned cause)
+void tcp_client_close(struct tcp_client *client, enum label_closed cause)
 {
     struct tcp_clients *clients = client->clients;
     if (client->asked > 0) tcp_client_report_rate(client, clients->loop->now_ns);
@@ -72,7 +72,7 @@ void tcp_client_close(struct tcp_client *client, unsigned cause)
     buffers_give(clients->buffers, client->partial);
     buffers_give(clients->buffers, client->unsent);
     slots_give(&clients->slots, client->slot);
-    counter_add(&clients->counters->client_closed[cause][0], 1);
+    count_event_by(clients->counters, client_closed, cause);
     count_open(clients);
     release(client);
 }
@@ -84,14 +84,14 @@ static bool adopt(struct tcp_client *client)
     client->slot = slots_take(&clients->slots);
     if (!client->slot) {
         loop_forget(clients->loop, &client->source);
-        counter_add(&clients->counters->client_rejected[LABEL_REJECTED_FULL][0], 1);
+        count_event_by(clients->counters, client_rejected, LABEL_REJECTED_FULL);
         release(client);
         return false;
     }
     client->slot->client = client;
     list_push(&clients->all, &client->all);
     timeouts_start(&clients->first, &client->input, clients->loop->now_ns);
-    counter_add(&clients->counters->client_accepted[0][0], 1);
+    count_event(clients->counters, client_accepted);
     count_open(clients);
     tcp_client_judge(client);
     return true;
@@ -102,7 +102,7 @@ void tcp_client_judge(struct tcp_client *client)
     struct tcp_clients *clients = client->clients;
     if (client->refused && client->ended) return; /* it has its REFUSED */
     bool refused = !access_is_allowed(clients->access, &client->address);
-    if (refused && !client->refused) counter_add(&clients->counters->access_denied[0][0], 1);
+    if (refused && !client->refused) count_event(clients->counters, access_denied);
     client->refused = refused;
 }
 
@@ -117,7 +117,7 @@ static bool send_some(struct tcp_client *client, const uint8_t *bytes, size_t si
     return true;
 }
 
-void tcp_client_fail(struct tcp_client *client, unsigned cause)
+void tcp_client_fail(struct tcp_client *client, enum label_closed cause)
 {
     client->aborted = true;
     client->abort_cause = (uint8_t)cause;
@@ -294,7 +294,7 @@ static bool close_if_over(struct tcp_client *client)
 {
     struct tcp_clients *clients = client->clients;
     bool quiet = client->in_flight == 0 && !client->unsent;
-    unsigned cause;
+    enum label_closed cause;
     if (client->aborted)
         cause = client->abort_cause;
     else if (client->unsent && buffer_size(client->unsent) > clients->options.max_unsent_bytes)

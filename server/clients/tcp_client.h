@@ -125,7 +125,7 @@ void tcp_client_judge(struct tcp_client *client);
 void tcp_client_mark_dirty(struct tcp_client *client);
 
 /* It is to be closed at its next turn, for a cause of LABEL_CLOSED_. */
-void tcp_client_fail(struct tcp_client *client, unsigned cause);
+void tcp_client_fail(struct tcp_client *client, enum label_closed cause);
 
 /* Sends what waits for the socket, as far as it takes it. */
 void tcp_client_flush(struct tcp_client *client);
@@ -134,7 +134,7 @@ void tcp_client_flush(struct tcp_client *client);
 void tcp_client_report_rate(struct tcp_client *client, uint64_t now_ns);
 
 /* At once. */
-void tcp_client_close(struct tcp_client *client, unsigned cause);
+void tcp_client_close(struct tcp_client *client, enum label_closed cause);
 
 /* Where replies to it go. */
 struct slot_handle tcp_client_handle(const struct tcp_client *client);

@@ -132,7 +132,7 @@ void tcp_clients_done(struct tcp_clients *clients)
     clients->outbox = (struct buffer){0};
 }
 
-static void expire_input(struct timeouts *timeouts, unsigned cause, uint64_t now_ns)
+static void expire_input(struct timeouts *timeouts, enum label_closed cause, uint64_t now_ns)
 {
     struct timeout *timeout;
     while ((timeout = timeouts_take_expired(timeouts, now_ns)))

@@ -158,7 +158,7 @@ static bool is_open(const struct peer *peer)
 
 static uint64_t shed_count(void)
 {
-    return counter_read(&story.counters->client_closed[LABEL_CLOSED_PRESSURE][0]);
+    return value_client_closed(story.counters, LABEL_CLOSED_PRESSURE);
 }
 
 /* ---- turns ---- */

@@ -48,61 +48,61 @@ static void a_new_block_is_zero_and_alone_on_its_cache_lines(void **state)
 static void counters_of_all_threads_are_added(void **state)
 {
     struct world *world = *state;
-    for (unsigned i = 0; i < 3; i++) counter_add(&world->blocks[i]->queries[LABEL_QTYPE_AAAA][0], 10 + i);
-    counter_add(&world->blocks[1]->queries[LABEL_QTYPE_A][0], 1);
+    for (unsigned i = 0; i < 3; i++) counter_add(cell_queries(world->blocks[i], LABEL_QTYPE_AAAA), 10 + i);
+    count_event_by(world->blocks[1], queries, LABEL_QTYPE_A);
     merge(world);
-    assert_int_equal(counter_read(&world->total->queries[LABEL_QTYPE_AAAA][0]), 33);
-    assert_int_equal(counter_read(&world->total->queries[LABEL_QTYPE_A][0]), 1);
-    assert_int_equal(counter_read(&world->total->queries[LABEL_QTYPE_MX][0]), 0);
+    assert_int_equal(value_queries(world->total, LABEL_QTYPE_AAAA), 33);
+    assert_int_equal(value_queries(world->total, LABEL_QTYPE_A), 1);
+    assert_int_equal(value_queries(world->total, LABEL_QTYPE_MX), 0);
 }
 
 static void both_labels_keep_their_places(void **state)
 {
     struct world *world = *state;
-    counter_add(&world->blocks[0]->upstream_responses[UPSTREAMS_MAX - 1][LABEL_RCODE_COUNT - 1], 5);
-    counter_add(&world->blocks[2]->upstream_responses[UPSTREAMS_MAX - 1][LABEL_RCODE_COUNT - 1], 6);
-    counter_add(&world->blocks[2]->upstream_responses[0][LABEL_RCODE_NXDOMAIN], 7);
+    counter_add(cell_upstream_responses(world->blocks[0], UPSTREAMS_MAX - 1, LABEL_RCODE_COUNT - 1), 5);
+    counter_add(cell_upstream_responses(world->blocks[2], UPSTREAMS_MAX - 1, LABEL_RCODE_COUNT - 1), 6);
+    counter_add(cell_upstream_responses(world->blocks[2], 0, LABEL_RCODE_NXDOMAIN), 7);
     merge(world);
-    assert_int_equal(counter_read(&world->total->upstream_responses[UPSTREAMS_MAX - 1][LABEL_RCODE_COUNT - 1]), 11);
-    assert_int_equal(counter_read(&world->total->upstream_responses[0][LABEL_RCODE_NXDOMAIN]), 7);
-    assert_int_equal(counter_read(&world->total->upstream_responses[0][LABEL_RCODE_NOERROR]), 0);
+    assert_int_equal(value_upstream_responses(world->total, UPSTREAMS_MAX - 1, LABEL_RCODE_COUNT - 1), 11);
+    assert_int_equal(value_upstream_responses(world->total, 0, LABEL_RCODE_NXDOMAIN), 7);
+    assert_int_equal(value_upstream_responses(world->total, 0, LABEL_RCODE_NOERROR), 0);
 }
 
 static void shares_of_a_whole_are_added(void **state)
 {
     struct world *world = *state;
-    gauge_set(&world->blocks[0]->client_connections[0][0], 40);
-    gauge_set(&world->blocks[1]->client_connections[0][0], 2);
+    set_gauge(world->blocks[0], client_connections, 40);
+    set_gauge(world->blocks[1], client_connections, 2);
     merge(world);
-    assert_int_equal(counter_read(&world->total->client_connections[0][0]), 42);
+    assert_int_equal(value_client_connections(world->total), 42);
 }
 
 static void an_upstream_is_up_where_any_thread_says_so(void **state)
 {
     struct world *world = *state;
-    gauge_set(&world->blocks[1]->upstream_up[3][0], 1);
-    gauge_set(&world->blocks[2]->upstream_up[3][0], 1);
+    set_gauge_by(world->blocks[1], upstream_up, 3, 1);
+    set_gauge_by(world->blocks[2], upstream_up, 3, 1);
     merge(world);
-    assert_int_equal(counter_read(&world->total->upstream_up[3][0]), 1);
-    assert_int_equal(counter_read(&world->total->upstream_up[2][0]), 0);
+    assert_int_equal(value_upstream_up(world->total, 3), 1);
+    assert_int_equal(value_upstream_up(world->total, 2), 0);
 }
 
 /* The second worker looked weeks ago, and knows the certificate of then. */
 static void of_a_certificate_the_worker_tells_who_looked_last(void **state)
 {
     struct world *world = *state;
-    gauge_set(&world->blocks[0]->upstream_validated[0][0], 900);
-    gauge_set(&world->blocks[0]->upstream_expiry[0][0], 2000);
-    gauge_set(&world->blocks[1]->upstream_validated[0][0], 800);
-    gauge_set(&world->blocks[1]->upstream_expiry[0][0], 1500);
+    set_gauge_by(world->blocks[0], upstream_validated, 0, 900);
+    set_gauge_by(world->blocks[0], upstream_expiry, 0, 2000);
+    set_gauge_by(world->blocks[1], upstream_validated, 0, 800);
+    set_gauge_by(world->blocks[1], upstream_expiry, 0, 1500);
     merge(world);
-    assert_int_equal(counter_read(&world->total->upstream_validated[0][0]), 900);
-    assert_int_equal(counter_read(&world->total->upstream_expiry[0][0]), 2000);
-    assert_int_equal(counter_read(&world->total->upstream_expiry[1][0]), 0);
-    gauge_set(&world->blocks[2]->upstream_validated[0][0], 901);
-    gauge_set(&world->blocks[2]->upstream_expiry[0][0], 1700);
+    assert_int_equal(value_upstream_validated(world->total, 0), 900);
+    assert_int_equal(value_upstream_expiry(world->total, 0), 2000);
+    assert_int_equal(value_upstream_expiry(world->total, 1), 0);
+    set_gauge_by(world->blocks[2], upstream_validated, 0, 901);
+    set_gauge_by(world->blocks[2], upstream_expiry, 0, 1700);
     merge(world);
-    assert_int_equal(counter_read(&world->total->upstream_expiry[0][0]), 1700);
+    assert_int_equal(value_upstream_expiry(world->total, 0), 1700);
 }
 
 static void of_answers_the_newest_counts(void **state)
@@ -131,12 +131,12 @@ static void histograms_are_added_bucket_by_bucket(void **state)
 static void merging_again_starts_anew(void **state)
 {
     struct world *world = *state;
-    counter_add(&world->blocks[0]->merged[0][0], 4);
+    counter_add(cell_merged(world->blocks[0]), 4);
     merge(world);
     merge(world);
-    assert_int_equal(counter_read(&world->total->merged[0][0]), 4);
+    assert_int_equal(value_merged(world->total), 4);
     counters_merge(world->blocks, 0, world->total);
-    assert_int_equal(counter_read(&world->total->merged[0][0]), 0);
+    assert_int_equal(value_merged(world->total), 0);
 }
 
 /* Numbers of the IANA registry of DNS parameters. */
@@ -156,7 +156,7 @@ static void types_have_their_labels(void **state)
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         assert_int_equal(counters_qtype_label(known[i].qtype), known[i].label);
     for (unsigned qtype = 0; qtype <= UINT16_MAX; qtype++)
-        assert_true(counters_qtype_label((uint16_t)qtype) < LABEL_QTYPE_COUNT);
+        assert_true((unsigned)counters_qtype_label((uint16_t)qtype) < LABEL_QTYPE_COUNT);
 }
 
 static void response_codes_have_their_labels(void **state)
@@ -177,15 +177,15 @@ static void forgetting_upstreams_leaves_the_rest(void **state)
 {
     (void)state;
     struct counters *counters = counters_new();
-    counter_add(&counters->queries[LABEL_QTYPE_A][0], 3);
-    counter_add(&counters->upstream_queries[15][0], 1);
-    counter_add(&counters->upstream_failures[0][LABEL_FAILURE_MALFORMED], 1);
+    counter_add(cell_queries(counters, LABEL_QTYPE_A), 3);
+    count_event_by(counters, upstream_queries, 15);
+    count_upstream_event(counters, upstream_failures, 0, LABEL_FAILURE_MALFORMED);
     histogram_observe(&counters->upstream_duration[2], 1000, 1);
     histogram_observe(&counters->request_duration[0], 1000, 1);
     counters_forget_upstreams(counters);
-    assert_int_equal(counter_read(&counters->queries[LABEL_QTYPE_A][0]), 3);
-    assert_int_equal(counter_read(&counters->upstream_queries[15][0]), 0);
-    assert_int_equal(counter_read(&counters->upstream_failures[0][LABEL_FAILURE_MALFORMED]), 0);
+    assert_int_equal(value_queries(counters, LABEL_QTYPE_A), 3);
+    assert_int_equal(value_upstream_queries(counters, 15), 0);
+    assert_int_equal(value_upstream_failures(counters, 0, LABEL_FAILURE_MALFORMED), 0);
     assert_int_equal(counter_read(&counters->upstream_duration[2].sum_ns), 0);
     assert_int_equal(counter_read(&counters->request_duration[0].sum_ns), 1000);
     counters_free(counters);

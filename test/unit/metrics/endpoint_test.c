@@ -6,8 +6,8 @@ static void metrics_are_text_unless_asked_otherwise(void **state)
 {
     struct world *world = *state;
     start(world);
-    counter_add(&world->blocks[0]->cache_hits[0][0], 3);
-    counter_add(&world->blocks[1]->cache_hits[0][0], 4);
+    counter_add(cell_cache_hits(world->blocks[0]), 3);
+    counter_add(cell_cache_hits(world->blocks[1]), 4);
     const char *answer = ask(world, "GET", "/metrics", "");
     expect_status(answer, 200);
     assert_non_null(strstr(answer, "\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"));

@@ -73,7 +73,7 @@ static const char *lines_of(struct world *world, enum exposition_format format, 
 static void a_counter_without_labels(void **state)
 {
     struct world *world = *state;
-    counter_add(&world->total.cache_hits[0][0], 1234567890123);
+    counter_add(cell_cache_hits(&world->total), 1234567890123);
     assert_string_equal(lines_of(world, EXPOSITION_TEXT, "dns_tls_proxy_cache_hits_total"),
                         "# HELP dns_tls_proxy_cache_hits_total Queries answered from the cache, fresh.\n"
                         "# TYPE dns_tls_proxy_cache_hits_total counter\n"
@@ -83,7 +83,7 @@ static void a_counter_without_labels(void **state)
 static void every_value_of_a_label_is_there_from_the_start(void **state)
 {
     struct world *world = *state;
-    counter_add(&world->total.prefetch[LABEL_PREFETCH_FAILED][0], 3);
+    counter_add(cell_prefetch(&world->total, LABEL_PREFETCH_FAILED), 3);
     assert_string_equal(lines_of(world, EXPOSITION_TEXT, "dns_tls_proxy_prefetch_total"),
                         "# HELP dns_tls_proxy_prefetch_total Refreshes of top names, by result.\n"
                         "# TYPE dns_tls_proxy_prefetch_total counter\n"
@@ -95,9 +95,9 @@ static void every_value_of_a_label_is_there_from_the_start(void **state)
 static void two_labels_and_only_the_upstreams_there_are(void **state)
 {
     struct world *world = *state;
-    counter_add(&world->total.upstream_handshakes[0][LABEL_RESUMED_YES], 5);
-    counter_add(&world->total.upstream_handshakes[1][LABEL_RESUMED_NO], 6);
-    counter_add(&world->total.upstream_handshakes[2][LABEL_RESUMED_NO], 7); /* of no upstream configured now */
+    counter_add(cell_upstream_handshakes(&world->total, 0, LABEL_RESUMED_YES), 5);
+    counter_add(cell_upstream_handshakes(&world->total, 1, LABEL_RESUMED_NO), 6);
+    counter_add(cell_upstream_handshakes(&world->total, 2, LABEL_RESUMED_NO), 7); /* of no upstream configured now */
     assert_string_equal(
         lines_of(world, EXPOSITION_TEXT, "dns_tls_proxy_upstream_handshakes_total"),
         "# HELP dns_tls_proxy_upstream_handshakes_total TLS handshakes completed, full or resumed.\n"
@@ -154,7 +154,7 @@ static void a_histogram_has_its_label_before_the_edge(void **state)
 static void a_time_not_known_is_absent(void **state)
 {
     struct world *world = *state;
-    gauge_set(&world->total.upstream_expiry[1][0], 1790000000);
+    set_gauge_by(&world->total, upstream_expiry, 1, 1790000000);
     assert_string_equal(
         lines_of(world, EXPOSITION_TEXT, "dns_tls_proxy_upstream_certificate_expiry_timestamp_seconds"),
         "# HELP dns_tls_proxy_upstream_certificate_expiry_timestamp_seconds When the certificate validated last ends. "
@@ -263,8 +263,8 @@ static void no_promised_name_is_missing(void **state)
     struct world *world = *state;
     world->figures.busiest_port_count = world->figures.busiest_address_count = 1;
     for (unsigned i = 0; i < 2; i++) {
-        gauge_set(&world->total.upstream_expiry[i][0], 1);
-        gauge_set(&world->total.upstream_validated[i][0], 1);
+        set_gauge_by(&world->total, upstream_expiry, i, 1);
+        set_gauge_by(&world->total, upstream_validated, i, 1);
     }
     static const char *const promised[] = {
         "build_info{version=",
@@ -350,9 +350,9 @@ static void the_accept_header_chooses(void **state)
     static const char *const text[] = {"*/*", "text/plain;version=0.0.4", "application/json",
                                        "application/openmetrics-text;q=0, */*",
                                        "application/openmetrics-text;q=0.1, text/plain"};
-    static const char *const openmetrics[] = {"text/plain;q=0.5, application/*",
-                                              "text/plain, application/openmetrics-text",
-                                              "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"};
+    static const char *const openmetrics[] = {
+        "text/plain;q=0.5, application/*", "text/plain, application/openmetrics-text",
+        "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"};
     assert_int_equal(exposition_format_of(NULL), EXPOSITION_TEXT);
     for (size_t i = 0; i < 5; i++) assert_int_equal(exposition_format_of(text[i]), EXPOSITION_TEXT);
     for (size_t i = 0; i < 3; i++) assert_int_equal(exposition_format_of(openmetrics[i]), EXPOSITION_OPENMETRICS);

@@ -99,8 +99,8 @@ static void it_begins_with_the_program(void **state)
 static void queries_of_all_types_are_one_figure(void **state)
 {
     struct world *world = *state;
-    counter_add(&world->total.queries[LABEL_QTYPE_A][0], 5);
-    counter_add(&world->total.queries[LABEL_QTYPE_OTHER][0], 2);
+    counter_add(cell_queries(&world->total, LABEL_QTYPE_A), 5);
+    counter_add(cell_queries(&world->total, LABEL_QTYPE_OTHER), 2);
     expect(world, "\"queries\":7,\"qtypes\":{\"A\":5,\"AAAA\":0,");
     expect(world, "\"other\":2}");
 }
@@ -108,7 +108,7 @@ static void queries_of_all_types_are_one_figure(void **state)
 static void answers_are_told_by_code(void **state)
 {
     struct world *world = *state;
-    counter_add(&world->total.responses[LABEL_RCODE_NXDOMAIN][0], 9);
+    counter_add(cell_responses(&world->total, LABEL_RCODE_NXDOMAIN), 9);
     expect(world, "\"responses\":{\"NOERROR\":0,\"FORMERR\":0,\"SERVFAIL\":0,\"NXDOMAIN\":9,\"NOTIMP\":0,\"REFUSED\":0,"
                   "\"BADVERS\":0,\"other\":0}");
 }
@@ -116,9 +116,9 @@ static void answers_are_told_by_code(void **state)
 static void the_cache_is_counters_and_figures(void **state)
 {
     struct world *world = *state;
-    counter_add(&world->total.cache_hits[0][0], 1);
-    counter_add(&world->total.cache_misses[0][0], 2);
-    counter_add(&world->total.cache_stale[0][0], 3);
+    count_event(&world->total, cache_hits);
+    counter_add(cell_cache_misses(&world->total), 2);
+    counter_add(cell_cache_stale(&world->total), 3);
     world->figures.cache_evictions = 4;
     world->figures.cache_entries = 5;
     world->figures.cache_bytes = 6;
@@ -142,19 +142,19 @@ static void an_upstream_tells_all_of_itself(void **state)
 {
     struct world *world = *state;
     struct counters *total = &world->total;
-    gauge_set(&total->upstream_up[0][0], 1);
-    gauge_set(&total->upstream_sessions[0][0], 2);
-    gauge_set(&total->upstream_in_flight[0][0], 3);
-    counter_add(&total->upstream_queries[0][0], 4);
-    counter_add(&total->upstream_responses[0][LABEL_RCODE_NOERROR], 5);
-    counter_add(&total->upstream_responses[0][LABEL_RCODE_SERVFAIL], 1);
-    counter_add(&total->upstream_failures[0][LABEL_FAILURE_RESET], 7);
-    counter_add(&total->upstream_failures[0][LABEL_FAILURE_HUNG], 1);
-    counter_add(&total->upstream_retries[0][LABEL_RETRY_HEDGE], 9);
-    counter_add(&total->upstream_handshakes[0][LABEL_RESUMED_NO], 10);
-    counter_add(&total->upstream_handshakes[0][LABEL_RESUMED_YES], 11);
-    gauge_set(&total->upstream_expiry[0][0], NOW_S + 86400 * 3 / 2);
-    gauge_set(&total->upstream_validated[0][0], NOW_S - 60);
+    set_gauge_by(total, upstream_up, 0, 1);
+    set_gauge_by(total, upstream_sessions, 0, 2);
+    set_gauge_by(total, upstream_in_flight, 0, 3);
+    counter_add(cell_upstream_queries(total, 0), 4);
+    counter_add(cell_upstream_responses(total, 0, LABEL_RCODE_NOERROR), 5);
+    count_upstream_event(total, upstream_responses, 0, LABEL_RCODE_SERVFAIL);
+    counter_add(cell_upstream_failures(total, 0, LABEL_FAILURE_RESET), 7);
+    count_upstream_event(total, upstream_failures, 0, LABEL_FAILURE_HUNG);
+    counter_add(cell_upstream_retries(total, 0, LABEL_RETRY_HEDGE), 9);
+    counter_add(cell_upstream_handshakes(total, 0, LABEL_RESUMED_NO), 10);
+    counter_add(cell_upstream_handshakes(total, 0, LABEL_RESUMED_YES), 11);
+    set_gauge_by(total, upstream_expiry, 0, NOW_S + 86400 * 3 / 2);
+    set_gauge_by(total, upstream_validated, 0, NOW_S - 60);
     expect(world,
            "{\"name\":\"1.1.1.1:853#one\",\"up\":true,\"sessions\":2,\"in_flight\":3,\"queries\":4,\"responses\":6,"
            "\"failures\":8,\"retries\":9,\"handshakes_full\":10,\"handshakes_resumed\":11,\"latency\":{");
@@ -170,14 +170,14 @@ static void a_certificate_never_seen_has_no_days(void **state)
 static void a_certificate_that_ended_has_days_below_zero(void **state)
 {
     struct world *world = *state;
-    gauge_set(&world->total.upstream_expiry[0][0], NOW_S - 86400);
+    set_gauge_by(&world->total, upstream_expiry, 0, NOW_S - 86400);
     expect(world, "\"certificate_days_left\":-1,");
 }
 
 static void only_configured_upstreams_are_listed(void **state)
 {
     struct world *world = *state;
-    gauge_set(&world->total.upstream_up[1][0], 1);
+    set_gauge_by(&world->total, upstream_up, 1, 1);
     world->figures.upstream_count = 0;
     expect(world, "\"upstreams\":[]");
 }
