@@ -1,0 +1,59 @@
+/* The limit of open files decides how many connections are possible, and a warning says so. */
+#include "app/descriptors.h"
+
+#include <sys/resource.h>
+
+#include "app_world.h"
+
+static FILE *log_file;
+static struct log log_;
+
+static uint32_t connections_for(uint32_t wanted)
+{
+    const struct log_options options = {LOG_LEVEL_INFO, LOG_FORMAT_TEXT};
+    struct config config = {.workers = 1};
+    config.pool.upstream_count = 2;
+    config.pool.max_sessions = 4;
+    config.connections.max_connections = wanted;
+    log_file = tmpfile();
+    log_init(&log_, &options, fileno(log_file));
+    return descriptors_connections_max(&config, &log_);
+}
+
+static bool has_warned(void)
+{
+    char text[1024] = "";
+    bool warned = pread(fileno(log_file), text, sizeof text - 1, 0) > 0 && strstr(text, "fewer connections");
+    fclose(log_file);
+    return warned;
+}
+
+static void few_connections_are_possible_as_configured(void **state)
+{
+    (void)state;
+    assert_int_equal(connections_for(10), 10);
+    assert_false(has_warned());
+}
+
+static void more_than_the_limit_allows_are_reduced_and_the_log_says_so(void **state)
+{
+    (void)state;
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = limit.rlim_max = 1000;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    uint32_t connections = connections_for(100000);
+    assert_in_range(connections, 500, 1000 - 2 * 2 * 4 - 1);
+    assert_true(has_warned());
+    getrlimit(RLIMIT_NOFILE, &limit);
+    assert_int_equal(limit.rlim_cur, limit.rlim_max); /* the soft limit was raised */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(few_connections_are_possible_as_configured),
+        cmocka_unit_test(more_than_the_limit_allows_are_reduced_and_the_log_says_so),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
