@@ -40,38 +40,10 @@ struct worker {
 
 /* ---- queries ---- */
 
-static struct requester requester_of(struct tcp_clients *clients, struct tcp_client *client)
+static void on_message(struct tcp_clients *clients, const struct requester *requester,
+                       const struct client_message *message)
 {
-    return (struct requester){&clients->transport, tcp_client_handle(client), &client->address};
-}
-
-/* Who may not ask gets one REFUSED, and that is all: nothing more is read. */
-static void refuse(struct worker *worker, struct tcp_client *client, const struct requester *requester,
-                   const uint8_t *message, size_t size)
-{
-    client->ended = true;
-    forwarder_handle_prohibited(&worker->forwarder, requester, message, size);
-}
-
-static void on_message(struct tcp_clients *clients, struct tcp_client *client, const uint8_t *message, size_t size)
-{
-    struct worker *worker = container_of(clients, struct worker, clients);
-    const struct requester requester = requester_of(clients, client);
-    if (!client->refused) {
-        forwarder_handle(&worker->forwarder, &requester, message, size);
-        return;
-    }
-    refuse(worker, client, &requester, message, size);
-}
-
-static void on_too_long(struct tcp_clients *clients, struct tcp_client *client, const uint8_t *front, size_t size)
-{
-    struct worker *worker = container_of(clients, struct worker, clients);
-    const struct requester requester = requester_of(clients, client);
-    if (client->refused)
-        refuse(worker, client, &requester, front, size);
-    else
-        forwarder_handle_too_long(&worker->forwarder, &requester, front, size);
+    forwarder_handle(&container_of(clients, struct worker, clients)->forwarder, requester, message);
 }
 
 /* ---- settings ---- */
@@ -291,7 +263,6 @@ static bool init_parts(struct worker *worker, const struct worker_settings *sett
     if (!tcp_clients_init(&worker->clients, &settings->client, &deps)) return false;
     tcp_clients_set_access(&worker->clients, settings->access);
     worker->clients.on_message = on_message;
-    worker->clients.on_too_long = on_too_long;
     worker->pool = make_pool(worker, settings);
     if (!worker->pool) return false;
     if (!forwarder_init(&worker->forwarder, &settings->forwarder, worker->deps.shared, worker->pool, worker->counters,

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/check.h"
 #include "common/clock.h"
 #include "dns/frame.h"
 
@@ -171,17 +172,27 @@ static bool may_handle(const struct tcp_client *client)
            client->in_flight < clients->options.max_in_flight;
 }
 
-/* Counts a query as begun and lets it be handled. */
-static void handle(struct tcp_client *client, const uint8_t *message, size_t size, bool too_long)
+/* Counts a query as begun and hands it over. Of a message that is too long, `bytes` is the beginning. A client that may
+ * not ask gets one reply, and nothing more is read of it. */
+static void handle(struct tcp_client *client, const uint8_t *bytes, size_t size, bool too_long)
 {
     struct tcp_clients *clients = client->clients;
+    const struct requester requester = {
+        .transport = &clients->transport,
+        .client = tcp_client_handle(client),
+        .address = &client->address,
+        .batched = true,
+    };
+    struct client_message message = {.bytes = bytes, .size = size};
+    if (too_long) message.refusal = REFUSAL_TOO_LONG;
+    if (client->refused) {
+        message.refusal = REFUSAL_PROHIBITED;
+        client->ended = true;
+    }
     client->in_flight++;
     client->handled++;
     count_query(client);
-    if (too_long)
-        clients->on_too_long(clients, client, message, size);
-    else
-        clients->on_message(clients, client, message, size);
+    clients->on_message(clients, &requester, &message);
     if (buffer_size(&clients->outbox) >= OUTBOX_BYTES) empty_outbox(client);
 }
 
@@ -276,11 +287,12 @@ static void take_input(struct tcp_client *client)
     uint32_t handled_before = client->handled;
     if (size > 0) memcpy(clients->scratch, buffer_data(client->partial), size);
     if (client->readable && !client->held_back && !client->ended) size = read_more(client, size);
-    clients->current = client;
+    CHECK(!clients->batching);
+    clients->batching = client;
     clients->made = 0;
     size_t done = handle_messages(client, clients->scratch, size);
     empty_outbox(client);
-    clients->current = NULL;
+    clients->batching = NULL;
     if (client->refused && client->ended) done = size; /* whatever else it sent is not looked at */
     client->held_back = size > done && (!may_handle(client) || is_spent(clients));
     keep(client, clients->scratch + done, size - done);

@@ -63,15 +63,16 @@ struct tcp_clients {
     struct list dirty;          /* of struct client */
     struct access_list *access; /* who may ask; a share */
     uint8_t *scratch;           /* CLIENT_SCRATCH_BYTES, borrowed while reading */
-    struct tcp_client *current; /* whose messages are being handled, */
-    struct buffer outbox;       /* the replies to them that were not sent yet, */
-    size_t made;                /* and the bytes of all of them in this turn */
+    /* The batch: replies to the client whose messages are being handled, made while they are. */
+    struct tcp_client *batching; /* that client; NULL outside of its turn */
+    struct buffer outbox;        /* its replies that were not sent yet */
+    size_t made;                 /* the bytes of all its replies in this turn */
     bool draining;
 
-    /* A message. Ends in one end_reply, now or later. */
-    void (*on_message)(struct tcp_clients *clients, struct tcp_client *client, const uint8_t *message, size_t size);
-    /* The first max_query_bytes of a message that is longer. Ends in one end_reply, now. */
-    void (*on_too_long)(struct tcp_clients *clients, struct tcp_client *client, const uint8_t *front, size_t size);
+    /* A message, from a batched requester. Its query is ended by one end_reply, at once or later; where the message is
+     * refused, at once. */
+    void (*on_message)(struct tcp_clients *clients, const struct requester *requester,
+                       const struct client_message *message);
 };
 
 enum { CLIENT_SCRATCH_BYTES = 2 * (2 + 65535) };

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "clients/tcp_client.h"
+#include "common/check.h"
 #include "common/clock.h"
 #include "dns/frame.h"
 
@@ -15,19 +16,21 @@ enum {
 
 /* ---- replies ---- */
 
-static struct tcp_client *find(struct transport *transport, struct slot_handle handle)
+static struct tcp_client *find(const struct requester *requester)
 {
-    struct tcp_clients *clients = container_of(transport, struct tcp_clients, transport);
-    struct client_slot *deps = slots_find(&clients->slots, handle);
-    return deps ? deps->client : NULL;
+    struct tcp_clients *clients = container_of(requester->transport, struct tcp_clients, transport);
+    struct client_slot *slot = slots_find(&clients->slots, requester->client);
+    if (!slot) return NULL;
+    CHECK(!requester->batched || slot->client == clients->batching);
+    return slot->client;
 }
 
-/* Where a reply to the client is written: to the outbox while its own messages are being handled, else to its buffer.
- */
-static struct buffer *reply_buffer(struct tcp_client *client)
+/* Where a reply to the client is written: a batched one to the outbox, any other to the client's own buffer. NULL
+ * without memory. */
+static struct buffer *reply_buffer(struct tcp_client *client, bool batched)
 {
     struct tcp_clients *clients = client->clients;
-    if (client == clients->current) return &clients->outbox;
+    if (batched) return &clients->outbox;
     if (!client->unsent) client->unsent = buffers_borrow(clients->buffers);
     return client->unsent;
 }
@@ -45,31 +48,32 @@ static bool has_room(struct tcp_client *client)
     return false;
 }
 
-static uint8_t *begin_reply(struct transport *transport, struct slot_handle handle, size_t capacity)
+static uint8_t *begin_reply(const struct requester *requester, size_t capacity)
 {
-    struct tcp_client *client = find(transport, handle);
-    if (!client || (client != client->clients->current && !has_room(client))) return NULL;
-    struct buffer *buffer = reply_buffer(client);
+    struct tcp_client *client = find(requester);
+    if (!client || (!requester->batched && !has_room(client))) return NULL;
+    struct buffer *buffer = reply_buffer(client, requester->batched);
     uint8_t *room = buffer ? buffer_room(buffer, FRAME_LENGTH_BYTES + capacity) : NULL;
     return room ? room + FRAME_LENGTH_BYTES : NULL;
 }
 
-static void end_reply(struct transport *transport, struct slot_handle handle, size_t size)
+static void end_reply(const struct requester *requester, size_t size)
 {
-    struct tcp_client *client = find(transport, handle);
+    struct tcp_client *client = find(requester);
     if (!client) return;
+    CHECK(client->in_flight > 0);
     client->in_flight--;
-    if (client != client->clients->current) tcp_client_mark_dirty(client);
+    if (!requester->batched) tcp_client_mark_dirty(client);
     if (size == 0) return;
-    struct buffer *buffer = reply_buffer(client);
+    struct buffer *buffer = reply_buffer(client, requester->batched);
     frame_put_length(buffer->bytes + buffer->end, size);
     buffer_use_room(buffer, FRAME_LENGTH_BYTES + size);
-    if (client == client->clients->current) client->clients->made += FRAME_LENGTH_BYTES + size;
+    if (requester->batched) client->clients->made += FRAME_LENGTH_BYTES + size;
 }
 
-static void abort_client(struct transport *transport, struct slot_handle handle)
+static void abort_client(const struct requester *requester)
 {
-    struct tcp_client *client = find(transport, handle);
+    struct tcp_client *client = find(requester);
     if (!client) return;
     tcp_client_fail(client, LABEL_CLOSED_PROTOCOL);
     tcp_client_mark_dirty(client);
@@ -81,7 +85,11 @@ bool tcp_clients_init(struct tcp_clients *clients, const struct tcp_client_optio
                       const struct tcp_clients_deps *deps)
 {
     *clients = (struct tcp_clients){
-        .transport = {.begin_reply = begin_reply, .end_reply = end_reply, .abort = abort_client},
+        .transport = {.kind = TRANSPORT_TCP,
+                      .max_reply_bytes = DNS_MESSAGE_MAX,
+                      .begin_reply = begin_reply,
+                      .end_reply = end_reply,
+                      .abort = abort_client},
         .loop = deps->loop,
         .buffers = deps->buffers,
         .counters = deps->counters,

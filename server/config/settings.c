@@ -97,8 +97,11 @@ static const struct setting of_config[] = {
      "The same for IPv6.", NULL},
     {"rate_limit.max_clients", SETTING_NUMBER, RESTART, FIELD(ratelimit.max_clients), 1, 1048576, NULL, "65536",
      "Clients kept in mind at once, 64 bytes each; above it the one idle longest is forgotten.", NULL},
-    {"rate_limit.action", SETTING_CHOICE, LIVE, FIELD(forwarder.rate_limit_drops), 0, 1, "refuse drop", "refuse",
-     "What a question over the limit gets: REFUSED, or no answer.", NULL},
+    {"rate_limit.action", SETTING_CHOICE, LIVE, FIELD(forwarder.rate_limit_action), 0, 2, "servfail refuse drop",
+     "servfail",
+     "What a question over the limit gets: SERVFAIL, REFUSED (which programs take for \"no such name\"), or no answer "
+     "and the end of its connection.",
+     NULL},
 
     {"clients.max_connections", SETTING_NUMBER, LIVE, FIELD(connections.max_connections), 1, 1000000, NULL, "10000",
      "Connections of all clients together.", NULL},

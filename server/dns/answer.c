@@ -9,8 +9,6 @@
  * places. */
 enum { TTL_OFFSET_BYTES = 2, TRAILER_FIXED_BYTES = 6 };
 
-enum { ANY_TTL_S = 3600 };
-
 /* Some servers refuse with nothing but a header. It names no question, but it came for an id that was ours. */
 static bool is_bare_error(const uint8_t *message, size_t size)
 {
@@ -171,7 +169,7 @@ void answer_bound(const struct answer *answer, uint32_t ttl_min_s, uint32_t ttl_
     ret_bounded->bytes = out;
 }
 
-/* The rcode as this asker can be told it: the upper bits need an OPT record. */
+/* The rcode as this client can be told it: the upper bits need an OPT record. */
 static uint16_t tellable(uint16_t rcode, const struct reply_profile *profile)
 {
     return rcode > DNS_RCODE && !profile->edns ? DNS_RCODE_SERVFAIL : rcode;
@@ -183,24 +181,31 @@ static void put_flags(uint8_t *message, const struct reply_profile *profile, uns
     dns_put_u16(message + 2, (uint16_t)(DNS_QR | flags | (profile->flags & (DNS_RD | DNS_CD)) | (rcode & DNS_RCODE)));
 }
 
-/* Appends OPT if the asker sent one; its options are left out rather than the reply. Returns the size of all, 0 where
- * it is no frame. */
-static size_t append_opt(uint8_t *message, size_t size, const struct reply_profile *profile, struct edns_reply reply)
+/* Completes a reply of `size` bytes with OPT, if the profile has EDNS, and keeps it within profile->max_bytes. Returns
+ * the size. `question_size` is that of the header and the question. */
+static size_t finish_reply(uint8_t *message, size_t size, size_t question_size, const struct reply_profile *profile,
+                           struct edns_reply opt)
 {
-    if (!profile->edns) return size;
-    uint8_t opt[EDNS_REPLY_MAX];
-    reply.dnssec_ok = profile->dnssec_ok;
-    reply.keepalive = profile->keepalive;
-    size_t opt_size = edns_write_reply(opt, &reply);
-    if (size + opt_size > DNS_MESSAGE_MAX) {
-        reply.ede_code = DNS_EDE_NONE;
-        reply.keepalive = false;
-        opt_size = edns_write_reply(opt, &reply);
+    uint8_t bytes[EDNS_REPLY_MAX];
+    opt.dnssec_ok = profile->dnssec_ok;
+    opt.keepalive_100ms = profile->keepalive_100ms;
+    opt.option = profile->option;
+    opt.option_bytes = profile->option_bytes;
+    size_t opt_size = profile->edns ? edns_write_reply(bytes, &opt) : 0;
+    if (size + opt_size > profile->max_bytes && profile->edns) {
+        opt.ede_code = DNS_EDE_NONE;
+        opt.keepalive_100ms = 0;
+        opt_size = edns_write_reply(bytes, &opt);
     }
-    uint16_t count = message_count(message, DNS_ADDITIONAL);
-    if (size + opt_size > DNS_MESSAGE_MAX || count == UINT16_MAX) return 0;
-    memcpy(message + size, opt, opt_size);
-    dns_put_u16(message + 10, (uint16_t)(count + 1));
+    if (size + opt_size > profile->max_bytes && profile->max_bytes < DNS_MESSAGE_MAX) {
+        memset(message + 6, 0, 6);
+        dns_put_u16(message + 2, message_flags(message) | DNS_TC);
+        size = question_size;
+    }
+    if (size + opt_size > DNS_MESSAGE_MAX) opt_size = 0;
+    if (opt_size == 0) return size;
+    memcpy(message + size, bytes, opt_size);
+    dns_put_u16(message + 10, (uint16_t)(message_count(message, DNS_ADDITIONAL) + 1));
     return size + opt_size;
 }
 
@@ -209,71 +214,31 @@ size_t answer_to_reply(uint8_t *reply, size_t size, const struct reply_profile *
 {
     struct parts parts;
     if (!take_apart(reply, size, &parts)) return 0;
+    size_t question_size = DNS_HEADER_BYTES + parts.name_size + 4;
+    uint16_t rcode = tellable(parts.rcode, profile);
     age_ttls(reply, &parts, use);
     memcpy(reply + DNS_HEADER_BYTES, name, parts.name_size);
-    uint16_t rcode = tellable(parts.rcode, profile);
-    put_flags(reply, profile, message_flags(reply) & (DNS_AA | DNS_TC | DNS_RA | DNS_AD), rcode);
+    put_flags(reply, profile, DNS_RA | (message_flags(reply) & (DNS_TC | DNS_AD)), rcode);
     size = parts.message_size;
     if (rcode != parts.rcode) { /* it has become another answer, which says nothing but that */
-        size = DNS_HEADER_BYTES + parts.name_size + 4;
         memset(reply + 6, 0, 6);
+        size = question_size;
     }
-    return append_opt(reply, size, profile,
-                      (struct edns_reply){
-                          .rcode = rcode,
-                          .ede_code = use->ede_code != DNS_EDE_NONE ? use->ede_code : parts.ede_code,
-                          .keepalive_100ms = use->keepalive_100ms,
-                      });
-}
-
-size_t answer_error(uint8_t *out, const struct question *question, const struct answer_error *error)
-{
-    const struct reply_profile profile = reply_profile_of(question);
-    size_t size = DNS_HEADER_BYTES;
-    uint16_t rcode = tellable(error->rcode, &profile);
-    memset(out, 0, DNS_HEADER_BYTES);
-    put_flags(out, &profile, DNS_RA | (profile.flags & DNS_OPCODE), rcode);
-    if (question->name) size = put_question(out, question->name, question->name_size, question->type, question->class);
-    return append_opt(out, size, &profile,
-                      (struct edns_reply){
-                          .rcode = rcode,
-                          .ede_code = error->ede_code,
-                          .ede_text = error->ede_text,
-                          .keepalive_100ms = error->keepalive_100ms,
-                      });
-}
-
-size_t answer_any(uint8_t *out, const struct question *question, uint16_t keepalive_100ms)
-{
-    static const uint8_t record[] = {
-        0xc0,
-        DNS_HEADER_BYTES, /* the name of the question */
-        0,
-        DNS_TYPE_HINFO,
-        0,
-        DNS_CLASS_IN,
-        0,
-        0,
-        ANY_TTL_S >> 8,
-        ANY_TTL_S & 0xff,
-        0,
-        9,
-        7,
-        'R',
-        'F',
-        'C',
-        '8',
-        '4',
-        '8',
-        '2',
-        0,
+    const struct edns_reply opt = {
+        .rcode = rcode,
+        .ede_code = use->ede_code != DNS_EDE_NONE ? use->ede_code : parts.ede_code,
     };
-    struct reply_profile profile = reply_profile_of(question);
+    return finish_reply(reply, size, question_size, profile, opt);
+}
+
+size_t answer_error(uint8_t *out, const struct question *question, const struct reply_profile *profile,
+                    const struct answer_error *error)
+{
+    size_t size = DNS_HEADER_BYTES;
+    uint16_t rcode = tellable(error->rcode, profile);
     memset(out, 0, DNS_HEADER_BYTES);
-    put_flags(out, &profile, DNS_RA, DNS_RCODE_NOERROR);
-    size_t size = put_question(out, question->name, question->name_size, question->type, question->class);
-    memcpy(out + size, record, sizeof record);
-    dns_put_u16(out + 6, 1);
-    return append_opt(out, size + sizeof record, &profile,
-                      (struct edns_reply){.ede_code = DNS_EDE_NONE, .keepalive_100ms = keepalive_100ms});
+    put_flags(out, profile, DNS_RA | (profile->flags & DNS_OPCODE), rcode);
+    if (question->name) size = put_question(out, question->name, question->name_size, question->type, question->class);
+    const struct edns_reply opt = {.rcode = rcode, .ede_code = error->ede_code, .ede_text = error->ede_text};
+    return finish_reply(out, size, size, profile, opt);
 }

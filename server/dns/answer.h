@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dns/edns.h"
 #include "dns/question.h"
 #include "dns/response.h"
 
@@ -48,50 +49,62 @@ bool answer_unpack(const uint8_t *bytes, size_t size, struct answer *ret_answer)
 void answer_bound(const struct answer *answer, uint32_t ttl_min_s, uint32_t ttl_max_s, uint8_t *out,
                   struct answer *ret_bounded);
 
-/* Who gets a reply: what of the client's question a reply repeats. */
+/* What the reply to one client needs of its query and of its transport. */
 struct reply_profile {
     uint16_t id;
     uint16_t flags; /* the header's; RD and CD are repeated */
     bool edns;
     bool dnssec_ok;
-    bool keepalive;
+
+    /* No reply is larger. In one that would be, the question and OPT alone remain, and TC is set. */
+    uint16_t max_bytes;
+
+    /* edns-tcp-keepalive, in units of 100 ms (RFC 7828); 0: the option is left out. */
+    uint16_t keepalive_100ms;
+
+    /* One more EDNS option as it stands in the OPT record, its code and length included: the transport's cookie (RFC
+     * 7873). 0 bytes: none. */
+    uint8_t option_bytes;
+    uint8_t option[EDNS_OPTION_MAX];
 };
 
+/* The profile of a reply on a stream that says nothing of keepalive. */
 static inline struct reply_profile reply_profile_of(const struct question *question)
 {
-    return (struct reply_profile){question->id, question->flags, question->edns, question->dnssec_ok,
-                                  question->keepalive};
+    return (struct reply_profile){.id = question->id,
+                                  .flags = question->flags,
+                                  .edns = question->edns,
+                                  .dnssec_ok = question->dnssec_ok,
+                                  .max_bytes = DNS_MESSAGE_MAX};
 }
 
-/* What a reply adds to an answer. */
+/* How an answer is used in a reply. */
 struct answer_use {
-    uint32_t age_s;           /* taken off every TTL, down to 0 */
-    uint32_t ttl_max_s;       /* no TTL goes out larger (stale: 30; else UINT32_MAX) */
-    uint16_t ede_code;        /* instead of what upstream said; or DNS_EDE_NONE */
-    uint16_t keepalive_100ms; /* given to an asker who wants to know */
-    uint32_t ttl_min_s;       /* nor smaller (stale: 30; else 0) */
+    uint32_t age_s;     /* subtracted from every TTL, down to 0 */
+    uint32_t ttl_min_s; /* no TTL goes out smaller (stale: 30; else 0), */
+    uint32_t ttl_max_s; /* and none larger (stale: 30; else UINT32_MAX) */
+    uint16_t ede_code;  /* replaces what upstream said; or DNS_EDE_NONE */
 };
 
-/* Turns the answer's bytes at `reply` (size bytes, room for size + EDNS_REPLY_MAX) into the reply for `asker`, in
+/* Turns the answer's bytes at `reply` (size bytes, room for size + EDNS_REPLY_MAX) into the reply for the profile, in
  * place: id, flags, the name as spelt at `name` (as long as the answer's own), TTLs, OPT. Returns the message's size;
- * the trailer is gone then. An rcode above 15 is SERVFAIL to an asker without EDNS; where the reply would be too long
- * for a frame, OPT goes without options. 0 where the bytes are no answer's or the reply is too long even so. */
+ * the trailer is gone then. An rcode above 15 is SERVFAIL to a client without EDNS. Where the reply would be larger
+ * than profile->max_bytes, the options of OPT are left out first; then, if the bound is DNS_MESSAGE_MAX, OPT itself;
+ * else the records, and TC is set. 0 where the bytes are no answer's. */
 size_t answer_to_reply(uint8_t *reply, size_t size, const struct reply_profile *profile, const uint8_t *name,
                        const struct answer_use *use);
 
-/* A reply without an answer: the header, the question if it was sound (has a name), OPT if the query had one. `rcode`
- * may be extended. Writes at most ANSWER_ERROR_MAX bytes. */
-enum { ANSWER_ERROR_MAX = DNS_HEADER_BYTES + DNS_NAME_MAX + 4 + 128 };
+/* A reply that is an error of this program. */
 struct answer_error {
-    uint16_t rcode;
+    uint16_t rcode;       /* may be extended */
     uint16_t ede_code;    /* or DNS_EDE_NONE */
-    const char *ede_text; /* or NULL */
-    uint16_t keepalive_100ms;
+    const char *ede_text; /* or NULL; at most EDNS_TEXT_MAX bytes */
 };
-size_t answer_error(uint8_t *out, const struct question *question, const struct answer_error *error);
 
-/* The reply to a query for ANY: one HINFO record "RFC8482" "" with a TTL of an hour (RFC 8482, 4.2). At most
- * ANSWER_ERROR_MAX bytes. */
-size_t answer_any(uint8_t *out, const struct question *question, uint16_t keepalive_100ms);
+/* Writes the header, the question if it was sound (has a name), and OPT if the profile has EDNS: at most
+ * ANSWER_ERROR_MAX bytes. Returns their number. */
+enum { ANSWER_ERROR_MAX = DNS_HEADER_BYTES + DNS_NAME_MAX + 4 + EDNS_REPLY_MAX };
+size_t answer_error(uint8_t *out, const struct question *question, const struct reply_profile *profile,
+                    const struct answer_error *error);
 
 #endif

@@ -35,12 +35,16 @@ struct edns_reply {
     bool dnssec_ok;           /* as the query said (RFC 3225) */
     uint16_t ede_code;        /* or DNS_EDE_NONE */
     const char *ede_text;     /* or NULL; at most EDNS_TEXT_MAX bytes */
-    bool keepalive;           /* give the option, */
-    uint16_t keepalive_100ms; /* with this idle time-out in units of 100 ms */
+    uint16_t keepalive_100ms; /* edns-tcp-keepalive in units of 100 ms; 0: left out */
+    const uint8_t *option;    /* one more option, its code and length included, */
+    uint8_t option_bytes;     /* and its size: at most EDNS_OPTION_MAX; 0: none */
 };
 
-/* Bytes that edns_write_reply writes at the most. */
-enum { EDNS_REPLY_MAX = 11 + 4 + 2 + EDNS_TEXT_MAX + 4 + 2 };
+/* The largest option that a caller may add: a cookie of 24 bytes (RFC 9018) with its code and length. */
+enum { EDNS_OPTION_MAX = 4 + 24 };
+
+/* Bytes that edns_write_reply writes at most. */
+enum { EDNS_REPLY_MAX = 11 + 4 + 2 + EDNS_TEXT_MAX + 4 + 2 + EDNS_OPTION_MAX };
 
 /* Appends an OPT record; returns its bytes. The caller counts it in ARCOUNT. */
 size_t edns_write_reply(uint8_t *out, const struct edns_reply *reply);

@@ -36,6 +36,7 @@ enum {
     DNS_RCODE_NXDOMAIN = 3,
     DNS_RCODE_NOTIMP = 4,
     DNS_RCODE_REFUSED = 5,
+    DNS_RCODE_NOTAUTH = 9,
     DNS_RCODE_BADVERS = 16, /* its upper bits stand in the OPT record (RFC 6891, 6.1.3) */
 };
 
@@ -45,7 +46,6 @@ enum {
     DNS_TYPE_CNAME = 5,
     DNS_TYPE_SOA = 6,
     DNS_TYPE_PTR = 12,
-    DNS_TYPE_HINFO = 13,
     DNS_TYPE_AAAA = 28,
     DNS_TYPE_OPT = 41,
     DNS_TYPE_DS = 43,
@@ -62,6 +62,8 @@ enum {
     DNS_EDE_OTHER = 0,
     DNS_EDE_STALE = 3,
     DNS_EDE_PROHIBITED = 18,
+    DNS_EDE_STALE_NXDOMAIN = 19,
+    DNS_EDE_NOT_SUPPORTED = 21,
     DNS_EDE_NO_REACHABLE_AUTHORITY = 22,
     DNS_EDE_NETWORK_ERROR = 23,
     DNS_EDE_NONE = 0xffff, /* ours: no such option */

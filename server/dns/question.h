@@ -20,7 +20,7 @@ enum question_verdict {
     QUESTION_BADVERS,  /* an EDNS version above 0 */
     QUESTION_TRANSFER, /* AXFR, IXFR: REFUSED */
     QUESTION_CLASS,    /* a class other than IN: REFUSED */
-    QUESTION_ANY,      /* answered with HINFO (RFC 8482) */
+    QUESTION_ANY,      /* the type ANY: NOTIMP */
 };
 
 /* A view of a client's message; `name` points into it. */

@@ -3,7 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dns/edns.h"
+#include "common/check.h"
+#include "queries/reply.h"
 
 bool queries_init(struct queries *queries, uint32_t max_queries, const struct hash_key *hash_key,
                   struct counters *counters)
@@ -58,18 +59,19 @@ struct query *queries_add(struct queries *queries, const struct question_key *ke
 static void remove_waiter(struct queries *queries, struct waiter *waiter)
 {
     list_remove(&waiter->of_query);
+    CHECK(queries->tally.counts[waiter->tally_slot] > 0);
     queries->tally.counts[waiter->tally_slot]--;
     slots_give(&queries->waiters, waiter);
 }
 
 bool queries_wait(struct queries *queries, struct query *query, const struct requester *requester,
-                  const struct question *question, uint64_t now_ns)
+                  const struct question *question, const struct reply_profile *profile, uint64_t now_ns)
 {
     struct waiter *waiter = slots_take(&queries->waiters);
     if (!waiter) return false;
     waiter->transport = requester->transport;
     waiter->client = requester->client;
-    waiter->profile = reply_profile_of(question);
+    waiter->profile = *profile;
     waiter->asked_ns = now_ns;
     waiter->tally_slot = tally_slot(requester->address, queries->hash_key);
     queries->tally.counts[waiter->tally_slot]++;
@@ -83,57 +85,43 @@ uint32_t queries_of_client(const struct queries *queries, const struct address *
     return queries->tally.counts[tally_slot(client, queries->hash_key)];
 }
 
-static struct requester requester_of(const struct waiter *waiter)
-{
-    return (struct requester){.transport = waiter->transport, .client = waiter->client};
-}
+/* What a reply to a waiter is made from; `question` points into `name`. */
+struct addressee {
+    struct requester requester;
+    struct question question;
+    uint8_t name[DNS_NAME_MAX]; /* as the client spelt it */
+};
 
-/* The question as the waiter asked it; `name` is room for its spelling. */
-static struct question question_of(const struct query *query, const struct waiter *waiter, uint8_t name[DNS_NAME_MAX])
+static void address_waiter(const struct query *query, const struct waiter *waiter, struct addressee *ret_addressee)
 {
     const struct question_key *key = &query->exchange.key;
-    const struct reply_profile *profile = &waiter->profile;
-    spelling_apply(&waiter->spelling, key->bytes, question_key_name_size(key), name);
-    return (struct question){
-        .id = profile->id,
-        .flags = profile->flags,
-        .name = name,
-        .name_size = (uint8_t)question_key_name_size(key),
+    size_t name_size = question_key_name_size(key);
+    spelling_apply(&waiter->spelling, key->bytes, name_size, ret_addressee->name);
+    ret_addressee->requester = (struct requester){.transport = waiter->transport, .client = waiter->client};
+    ret_addressee->question = (struct question){
+        .name = ret_addressee->name,
+        .name_size = (uint8_t)name_size,
         .type = question_key_type(key),
         .class = DNS_CLASS_IN,
-        .edns = profile->edns,
-        .dnssec_ok = profile->dnssec_ok,
-        .keepalive = profile->keepalive,
     };
 }
 
-/* Gives one who waits the error; false where the client has gone. */
-static bool give_error(struct queries *queries, const struct query *query, const struct waiter *waiter,
-                       const struct answer_error *error)
-{
-    const struct requester requester = requester_of(waiter);
-    uint8_t name[DNS_NAME_MAX];
-    const struct question question = question_of(query, waiter, name);
-    return reply_error(queries->counters, &requester, &question, error);
-}
-
-/* The same with an answer. */
+/* Gives a waiter the answer. False where its client has gone. */
 static bool give_answer(struct queries *queries, const struct query *query, const struct waiter *waiter,
                         const struct answer *answer, const struct answer_use *use)
 {
-    static const struct answer_error too_long = {DNS_RCODE_SERVFAIL, DNS_EDE_OTHER, "the answer is too long", 0};
-    const struct requester requester = requester_of(waiter);
-    uint8_t name[DNS_NAME_MAX];
-    const struct question question = question_of(query, waiter, name);
-    uint8_t *reply =
-        requester.transport->begin_reply(requester.transport, requester.client, answer->size + EDNS_REPLY_MAX);
+    struct addressee to;
+    address_waiter(query, waiter, &to);
+    uint8_t *reply = waiter->transport->begin_reply(&to.requester, answer->size + EDNS_REPLY_MAX);
     if (!reply) {
-        reply_drop(queries->counters, &requester, LABEL_DROPPED_CLIENT_GONE);
+        reply_drop(queries->counters, &to.requester, LABEL_DROPPED_CLIENT_GONE);
         return false;
     }
     memcpy(reply, answer->bytes, answer->size);
-    return reply_finish(queries->counters, &requester, reply, answer->size, &waiter->profile, question.name, *use) ||
-           give_error(queries, query, waiter, &too_long);
+    bool is_answer =
+        reply_answer(queries->counters, &to.requester, reply, answer->size, &waiter->profile, to.name, use);
+    CHECK(is_answer); /* its bytes were made by dns/answer.c in this process */
+    return true;
 }
 
 static void observe(struct queries *queries, const struct waiter *waiter, unsigned source, uint64_t now_ns)
@@ -159,7 +147,10 @@ void queries_fail(struct queries *queries, struct query *query, const struct ans
     struct list *node;
     while ((node = list_first(&query->waiters))) {
         struct waiter *waiter = container_of(node, struct waiter, of_query);
-        if (give_error(queries, query, waiter, error)) observe(queries, waiter, LABEL_SOURCE_UPSTREAM, now_ns);
+        struct addressee to;
+        address_waiter(query, waiter, &to);
+        if (reply_error(queries->counters, &to.requester, &to.question, &waiter->profile, error))
+            observe(queries, waiter, LABEL_SOURCE_UPSTREAM, now_ns);
         remove_waiter(queries, waiter);
     }
 }
@@ -178,6 +169,7 @@ struct query *queries_any(const struct queries *queries)
 void queries_remove(struct queries *queries, struct query *query)
 {
     list_for_each_safe (node, &query->waiters) remove_waiter(queries, container_of(node, struct waiter, of_query));
+    CHECK(!list_is_empty(&query->of_bucket));
     list_remove(&query->of_bucket);
     timeout_stop(&query->patience);
     slots_give(&queries->queries, query);

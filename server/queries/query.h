@@ -1,8 +1,8 @@
-/* query: the questions of one worker that are being asked upstream, and who waits for each.
+/* query: the questions of one worker that are being asked upstream, and the clients that wait for each.
  *
- * A query is found by its key, so that identical questions are asked once: whoever asks meanwhile waits with the
- * others. A waiter keeps what its reply needs of the client's message (id, flags, spelling), and its client only as a
- * handle. Bounds: max_queries queries, and as many times WAITERS_PER_QUERY waiters. One thread. */
+ * A query is found by its key, so that identical questions are asked once: a client that asks meanwhile waits with the
+ * others. A waiter keeps what its reply needs of the client's message (profile and spelling), and its client only as a
+ * handle. Bounds: max_queries queries, and WAITERS_PER_QUERY times as many waiters. One thread. */
 #ifndef QUERIES_QUERY_H
 #define QUERIES_QUERY_H
 
@@ -16,7 +16,6 @@
 #include "dns/answer.h"
 #include "dns/question.h"
 #include "metrics/counters.h"
-#include "queries/reply.h"
 #include "queries/tally.h"
 #include "queries/transport.h"
 #include "upstream/exchange.h"
@@ -78,7 +77,7 @@ struct query *queries_any(const struct queries *queries);
 
 /* Somebody more waits for it; false at the bound. */
 bool queries_wait(struct queries *queries, struct query *query, const struct requester *requester,
-                  const struct question *question, uint64_t now_ns);
+                  const struct question *question, const struct reply_profile *profile, uint64_t now_ns);
 
 /* How many questions the client waits for. */
 uint32_t queries_of_client(const struct queries *queries, const struct address *client);

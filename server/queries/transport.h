@@ -1,27 +1,77 @@
-/* transport: the seam between who asks and who answers. The forwarder knows an asker as a transport and a handle, never
- * as a socket, so another way in (UDP, TLS) is a file of its own. Every query a transport hands over is ended by
- * exactly one end_reply; a handle whose client has gone resolves to nothing. A worker's thread. */
+/* transport: the interface between clients and queries. The forwarder knows a client as a transport and a handle, never
+ * as a socket, so that another kind of transport (UDP, TLS) is a file of its own.
+ *
+ * Every query that a transport hands over is ended by exactly one end_reply, at once or later. A handle whose client
+ * has gone resolves to nothing: begin_reply then returns NULL and end_reply does nothing. A worker's thread. */
 #ifndef QUERIES_TRANSPORT_H
 #define QUERIES_TRANSPORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/address.h"
 #include "common/slots.h"
+#include "dns/answer.h"
+#include "dns/question.h"
+#include "queries/refusal.h"
+
+/* For metrics. */
+enum transport_kind { TRANSPORT_TCP, TRANSPORT_UDP };
+
+struct transport;
+
+/* The client that asked. */
+struct requester {
+    struct transport *transport;
+    struct slot_handle client;
+
+    /* NULL in a reply to a client that waited. */
+    const struct address *address;
+
+    /* The transport is handing over this client's messages now: the reply joins the others of this batch, which the
+     * transport sends when it has handed over the last message. False: the reply is made later, at any time. */
+    bool batched;
+};
+
+/* A message as a transport hands it over. It is read only until forwarder_handle returns. */
+struct client_message {
+    const uint8_t *bytes;
+    size_t size;
+
+    /* Why the transport wants it refused, whatever it says: REFUSAL_NONE, or REFUSAL_TOO_LONG (`bytes` is then the
+     * beginning of the message) or REFUSAL_PROHIBITED. */
+    enum refusal refusal;
+};
 
 struct transport {
-    /* Room for a reply of up to `capacity` bytes; NULL: the client has gone, or memory is short; the query is
-     * then ended without a reply. */
-    uint8_t *(*begin_reply)(struct transport *transport, struct slot_handle client, size_t capacity);
+    enum transport_kind kind;
 
-    /* The reply stands there with `size` bytes; 0: there is none, the query is over all the same. */
-    void (*end_reply)(struct transport *transport, struct slot_handle client, size_t size);
+    /* No reply to this transport's clients is larger: DNS_MESSAGE_MAX on a stream. */
+    uint16_t max_reply_bytes;
 
-    /* The client broke the protocol: no more is read from it, and it is closed as soon as control is back with the
-     * transport. */
-    void (*abort)(struct transport *transport, struct slot_handle client);
+    /* For how long an idle connection stays open, in units of 100 ms, for clients that ask (RFC 7828); 0: the transport
+     * has no connections, and nobody is told. */
+    uint16_t keepalive_100ms;
 
-    uint16_t keepalive_100ms; /* how long an idle connection stays, for askers who want to know (RFC 7828) */
+    /* Memory for a reply of up to `capacity` bytes. NULL: the client has gone, or memory is short; the query is then
+     * ended without a reply. */
+    uint8_t *(*begin_reply)(const struct requester *requester, size_t capacity);
+
+    /* Ends a query. Its reply is in the memory that begin_reply returned last, and has `size` bytes; 0: there is none.
+     */
+    void (*end_reply)(const struct requester *requester, size_t size);
+
+    /* The client broke the protocol, or may not go on: its connection is closed as soon as control is back with the
+     * transport. A transport without connections does nothing. */
+    void (*abort)(const struct requester *requester);
+
+    /* Admits a query, or says why it is refused, and completes what its replies need: `profile` comes filled from the
+     * question and from the members above, and the transport may lower max_bytes and add options (a cookie). The
+     * question is filled as far as `verdict` allows, which is never QUESTION_CLOSE. NULL: nothing to complete, and the
+     * common rate limit decides. */
+    enum refusal (*admit)(const struct requester *requester, const struct question *question,
+                          enum question_verdict verdict, struct reply_profile *profile);
 };
 
 #endif

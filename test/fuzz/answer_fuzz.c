@@ -57,7 +57,7 @@ static void compare(const uint8_t *ours, size_t our_size, const uint8_t *theirs,
 {
     ldns_pkt *our = read_packet(ours, our_size);
     ldns_pkt *their = read_packet(theirs, their_size);
-    need(message_flags(ours) == (message_flags(theirs) & ~RESERVED));
+    need(message_flags(ours) == ((message_flags(theirs) & ~(RESERVED | DNS_AA)) | DNS_RA));
     compare_records(ldns_pkt_answer(our), ldns_pkt_answer(their));
     compare_records(ldns_pkt_authority(our), ldns_pkt_authority(their));
     compare_records(ldns_pkt_additional(our), ldns_pkt_additional(their));
@@ -69,7 +69,7 @@ static void compare(const uint8_t *ours, size_t our_size, const uint8_t *theirs,
 static void check_same(const struct answer *answer, const uint8_t *data, size_t size, uint8_t *reply)
 {
     if (size == DNS_HEADER_BYTES || answer->rcode > DNS_RCODE) return; /* no question or no OPT to compare with */
-    const struct reply_profile profile = {.id = message_id(data), .flags = message_flags(data)};
+    const struct reply_profile profile = {.id = message_id(data), .flags = message_flags(data), .max_bytes = DNS_MESSAGE_MAX};
     const struct answer_use use = {.ttl_max_s = UINT32_MAX, .ede_code = DNS_EDE_NONE};
     memcpy(reply, answer->bytes, answer->size);
     size_t reply_size = answer_to_reply(reply, answer->size, &profile, data + DNS_HEADER_BYTES, &use);
@@ -79,15 +79,16 @@ static void check_same(const struct answer *answer, const uint8_t *data, size_t 
         need(memcmp(reply + DNS_HEADER_BYTES, data + DNS_HEADER_BYTES, size - DNS_HEADER_BYTES) == 0);
 }
 
-/* To one with EDNS, later. */
-static void check_aged(const struct answer *answer, const struct question_key *key, uint8_t *reply)
+/* To one with EDNS, later, and by a transport with that bound. */
+static void check_aged(const struct answer *answer, const struct question_key *key, uint16_t max_bytes, uint8_t *reply)
 {
-    const struct reply_profile profile = {.edns = true, .dnssec_ok = true, .keepalive = true};
-    const struct answer_use use = {.age_s = 7, .ttl_max_s = 1000, .ede_code = DNS_EDE_STALE, .keepalive_100ms = 300};
+    const struct reply_profile profile = {
+        .edns = true, .dnssec_ok = true, .keepalive_100ms = 300, .max_bytes = max_bytes};
+    const struct answer_use use = {.age_s = 7, .ttl_max_s = 1000, .ede_code = DNS_EDE_STALE};
     memcpy(reply, answer->bytes, answer->size);
     size_t size = answer_to_reply(reply, answer->size, &profile, key->bytes, &use);
-    need(size <= DNS_MESSAGE_MAX);
-    if (size > 0) ldns_pkt_free(read_packet(reply, size));
+    need(size > 0 && size <= max_bytes);
+    need(max_bytes == DNS_MESSAGE_MAX || message_count(reply, DNS_ADDITIONAL) > 0); ldns_pkt_free(read_packet(reply, size));
 }
 
 /* A cache that went bad. */
@@ -95,7 +96,7 @@ static void check_unpack(const uint8_t *data, size_t size)
 {
     static const uint8_t name[DNS_NAME_MAX];
     struct answer answer;
-    const struct reply_profile profile = {.edns = true};
+    const struct reply_profile profile = {.edns = true, .max_bytes = DNS_MESSAGE_MAX};
     const struct answer_use use = {.ede_code = DNS_EDE_NONE};
     uint8_t *reply = malloc(size + EDNS_REPLY_MAX);
     need(reply);
@@ -122,7 +123,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         uint8_t *reply = malloc(answer.size + EDNS_REPLY_MAX);
         need(reply);
         check_same(&answer, data, size, reply);
-        check_aged(&answer, &key, reply);
+        check_aged(&answer, &key, DNS_MESSAGE_MAX, reply);
+        check_aged(&answer, &key, 512, reply);
         free(reply);
     }
     free(bytes);

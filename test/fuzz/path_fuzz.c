@@ -263,7 +263,7 @@ static struct world_options options_of(unsigned settings)
                 .cache_max_ns = 86400 * NS_PER_S,
                 .cache_negative_ns = 3600 * NS_PER_S,
                 .prefetch_percent = 10,
-                .rate_limit_drops = settings & RATE_DROPS,
+                .rate_limit_action = settings & RATE_DROPS ? RATE_LIMIT_DROP : RATE_LIMIT_SERVFAIL,
             },
         .cache = {.max_bytes = settings & NO_CACHE ? 0 : 256 * 1024, .stale_ns = 3600 * NS_PER_S},
         .allowed = settings & REFUSED ? "192.0.2.0/24" : "::/0",

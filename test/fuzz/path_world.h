@@ -37,9 +37,9 @@ static struct world {
     bool down;
     uint8_t *answer; /* ANSWER_BYTES_MAX; kept, too */
 
-    void (*end_reply)(struct transport *transport, struct slot_handle client, size_t size); /* the clients' own */
-    uint64_t begun;                                                                         /* queries handed over, */
-    uint64_t ended;                                                                         /* and those that ended */
+    void (*end_reply)(const struct requester *requester, size_t size); /* the clients' own */
+    uint64_t begun;                                                    /* queries handed over, */
+    uint64_t ended;                                                    /* and those that ended */
 } world;
 
 static inline void need(bool holds)
@@ -119,40 +119,20 @@ static inline void world_answer(unsigned n, const uint8_t *message, size_t size)
 /* ---- the worker ---- */
 
 /* Every query ends once: never more often than it began, and for a client that is there it is its own that ends. */
-static inline void end_reply(struct transport *transport, struct slot_handle handle, size_t size)
+static inline void end_reply(const struct requester *requester, size_t size)
 {
-    struct client_slot *place = slots_find(&world.clients.slots, handle);
-    need(!place || place->client->in_flight > 0);
+    struct client_slot *slot = slots_find(&world.clients.slots, requester->client);
+    need(!slot || slot->client->in_flight > 0);
     need(++world.ended <= world.begun);
-    world.end_reply(transport, handle, size);
+    world.end_reply(requester, size);
 }
 
-static inline struct requester begin_query_of(struct tcp_clients *clients, const struct tcp_client *client)
+static inline void on_message(struct tcp_clients *clients, const struct requester *requester,
+                              const struct client_message *message)
 {
+    (void)clients;
     world.begun++;
-    return (struct requester){&clients->transport, tcp_client_handle(client), &client->address};
-}
-
-static inline void on_message(struct tcp_clients *clients, struct tcp_client *client, const uint8_t *message,
-                              size_t size)
-{
-    const struct requester requester = begin_query_of(clients, client);
-    client->ended = client->ended || client->refused;
-    if (client->refused)
-        forwarder_handle_prohibited(&world.forwarder, &requester, message, size);
-    else
-        forwarder_handle(&world.forwarder, &requester, message, size);
-}
-
-static inline void on_too_long(struct tcp_clients *clients, struct tcp_client *client, const uint8_t *front,
-                               size_t size)
-{
-    const struct requester requester = begin_query_of(clients, client);
-    client->ended = client->ended || client->refused;
-    if (client->refused)
-        forwarder_handle_prohibited(&world.forwarder, &requester, front, size);
-    else
-        forwarder_handle_too_long(&world.forwarder, &requester, front, size);
+    forwarder_handle(&world.forwarder, requester, message);
 }
 
 /* Connections closed by the proxy, for whatever cause. */
@@ -227,7 +207,6 @@ static inline void world_begin(const struct world_options *options)
     need(tcp_clients_init(&world.clients, &options->client, &place));
     set_access(options->allowed);
     world.clients.on_message = on_message;
-    world.clients.on_too_long = on_too_long;
     world.end_reply = world.clients.transport.end_reply;
     world.clients.transport.end_reply = end_reply;
     need(forwarder_init(&world.forwarder, &options->forwarder, &world.shared, NULL, world.counters, &world.loop));

@@ -48,16 +48,18 @@ static void read_some(struct peer *peer)
 }
 
 /* Every message gets a large reply, which ends in the message's last octet. */
-static void on_message(struct tcp_clients *clients, struct tcp_client *client, const uint8_t *message, size_t size)
+static void on_message(struct tcp_clients *clients, const struct requester *requester,
+                       const struct client_message *message)
 {
     struct transport *transport = &clients->transport;
+    assert_true(requester->batched);
     story.handled++;
     for (int i = 0; i < PEERS; i++)
         if (story.peers[i].reads) read_some(&story.peers[i]);
-    uint8_t *reply = transport->begin_reply(transport, tcp_client_handle(client), REPLY_BYTES);
+    uint8_t *reply = transport->begin_reply(requester, REPLY_BYTES);
     assert_non_null(reply);
-    memset(reply, message[size - 1], REPLY_BYTES);
-    transport->end_reply(transport, tcp_client_handle(client), REPLY_BYTES);
+    memset(reply, message->bytes[message->size - 1], REPLY_BYTES);
+    transport->end_reply(requester, REPLY_BYTES);
 }
 
 static int begin(void **state)
@@ -95,7 +97,7 @@ static int begin(void **state)
     struct access_list *everybody = access_new(&(struct prefix){.bits = 0}, 1);
     tcp_clients_set_access(&story.clients, everybody);
     access_free(everybody);
-    story.clients.on_message = story.clients.on_too_long = on_message;
+    story.clients.on_message = on_message;
     return 0;
 }
 

@@ -131,7 +131,7 @@ static void a_file_says_what_clients_may_do(void **state)
     assert_int_equal(config->ratelimit.ipv4_prefix, 24);
     assert_int_equal(config->ratelimit.ipv6_prefix, 56);
     assert_int_equal(config->ratelimit.max_clients, 5);
-    assert_true(config->forwarder.rate_limit_drops);
+    assert_int_equal(config->forwarder.rate_limit_action, RATE_LIMIT_DROP);
     assert_int_equal(config->connections.max_connections, 11);
     assert_int_equal(config->connections.max_per_address, 12);
     assert_int_equal(config->connections.new_per_s, 13);

@@ -100,7 +100,7 @@ static void without_file_and_flags_clients_are_bounded(void **state)
     assert_int_equal(config->ratelimit.ipv4_prefix, 32);
     assert_int_equal(config->ratelimit.ipv6_prefix, 64);
     assert_int_equal(config->ratelimit.max_clients, 65536);
-    assert_false(config->forwarder.rate_limit_drops);
+    assert_int_equal(config->forwarder.rate_limit_action, RATE_LIMIT_SERVFAIL);
     outcome_done(&outcome);
 }
 

@@ -143,7 +143,7 @@ static void what_is_allowed_is_said_in_words(void **state)
     assert_allowed("cache.max_size", "a size (in bytes, or with KiB, MiB or GiB) 4KiB..1024GiB, or 0 (off)");
     assert_allowed("upstream.keep_warm", "true or false");
     assert_allowed("log.level", "one of error, warning, info, debug");
-    assert_allowed("rate_limit.action", "one of refuse, drop");
+    assert_allowed("rate_limit.action", "one of servfail, refuse, drop");
     char text[SETTING_ALLOWED_BYTES];
     assert_string_equal(setting_allowed_range(setting_of("cache.serve_stale"), text), "1s..30d, or 0 (off)");
     assert_string_equal(setting_allowed_range(setting_of("log.format"), text), "one of text, json");

@@ -50,7 +50,7 @@ static size_t reply_to(const struct reply_profile *profile, const struct answer_
 
 static struct reply_profile asker_without_edns(void)
 {
-    return (struct reply_profile){.id = 0x1234, .flags = DNS_RD};
+    return (struct reply_profile){.id = 0x1234, .flags = DNS_RD, .max_bytes = DNS_MESSAGE_MAX};
 }
 
 static void opt_in_the_middle_is_taken_out_too(void **state)
@@ -83,12 +83,13 @@ static void opt_in_the_middle_is_taken_out_too(void **state)
 static void to_one_who_asks_as_we_did_the_reply_is_the_response(void **state)
 {
     (void)state;
-    respond(DNS_AA | DNS_TC | DNS_RD | DNS_RA | DNS_AD | DNS_CD | DNS_RCODE_NXDOMAIN);
+    respond(DNS_TC | DNS_RD | DNS_RA | DNS_AD | DNS_CD | DNS_RCODE_NXDOMAIN);
     packet_record(&packet, DNS_ANSWER, DNS_TYPE_CNAME, 300, "\3cdn\xc0\x10", 6);
     packet_soa(&packet, 60, 30);
     packet_record(&packet, DNS_ADDITIONAL, TYPE_TXT, 0xffffffff, "\3abc", 4);
     packet_opt(&packet, 0x8000, "", 0);
-    const struct reply_profile profile = {.id = 0x1234, .flags = DNS_RD | DNS_CD, .edns = true, .dnssec_ok = true};
+    const struct reply_profile profile = {
+        .id = 0x1234, .flags = DNS_RD | DNS_CD, .edns = true, .dnssec_ok = true, .max_bytes = DNS_MESSAGE_MAX};
     size_t size = reply_to(&profile, &as_is);
     dns_put_u16(packet.bytes, 0x1234);
     memcpy(packet.bytes + DNS_HEADER_BYTES, asked_name, 17);
@@ -99,13 +100,14 @@ static void to_one_who_asks_as_we_did_the_reply_is_the_response(void **state)
 static void the_reply_repeats_rd_and_cd_of_the_asker_and_has_the_rest_from_the_answer(void **state)
 {
     (void)state;
-    respond(DNS_RD | DNS_CD | DNS_AD | DNS_RCODE_REFUSED | 0x40);
-    const struct reply_profile plain = {.flags = DNS_AA | DNS_TC | DNS_AD | DNS_RA | 0x40 | 3};
+    respond(DNS_RD | DNS_CD | DNS_AD | DNS_AA | DNS_RCODE_REFUSED | 0x40);
+    const struct reply_profile plain = {.flags = DNS_AA | DNS_TC | DNS_AD | DNS_RA | 0x40 | 3,
+                                        .max_bytes = DNS_MESSAGE_MAX};
     reply_to(&plain, &as_is);
-    assert_int_equal(message_flags(reply), DNS_QR | DNS_AD | DNS_RCODE_REFUSED);
-    const struct reply_profile wishing = {.flags = DNS_RD | DNS_CD};
+    assert_int_equal(message_flags(reply), DNS_QR | DNS_AD | DNS_RA | DNS_RCODE_REFUSED);
+    const struct reply_profile wishing = {.flags = DNS_RD | DNS_CD, .max_bytes = DNS_MESSAGE_MAX};
     reply_to(&wishing, &as_is);
-    assert_int_equal(message_flags(reply), DNS_QR | DNS_AD | DNS_RCODE_REFUSED | DNS_RD | DNS_CD);
+    assert_int_equal(message_flags(reply), DNS_QR | DNS_AD | DNS_RA | DNS_RCODE_REFUSED | DNS_RD | DNS_CD);
 }
 
 static void an_asker_without_edns_gets_none(void **state)
@@ -115,7 +117,8 @@ static void an_asker_without_edns_gets_none(void **state)
     size_t without = packet.size;
     packet_opt(&packet, 0x8000, "\0\17\0\2\0\3", 6);
     struct reply_profile profile = asker_without_edns();
-    profile.dnssec_ok = profile.keepalive = true; /* nonsense, and harmless */
+    profile.dnssec_ok = true; /* nonsense, and harmless */
+    profile.keepalive_100ms = 300;
     assert_int_equal(reply_to(&profile, &as_is), without);
     assert_int_equal(message_count(reply, DNS_ADDITIONAL), 0);
 }
@@ -139,13 +142,14 @@ static void opt_says_what_this_asker_is_to_know(void **state)
     (void)state;
     packet_a(&packet, DNS_ANSWER, 300);
     packet_opt(&packet, 0, "\0\17\0\2\0\3", 6);
-    struct reply_profile profile = {.edns = true};
+    struct reply_profile profile = {.edns = true, .max_bytes = DNS_MESSAGE_MAX};
     struct edns edns = edns_of_reply(&profile, &as_is);
     assert_int_equal(edns.ede_code, 3);
     assert_false(edns.dnssec_ok);
     assert_false(edns.keepalive);
-    profile.dnssec_ok = profile.keepalive = true;
-    edns = edns_of_reply(&profile, &(struct answer_use){.ede_code = DNS_EDE_NETWORK_ERROR, .keepalive_100ms = 300});
+    profile.dnssec_ok = true;
+    profile.keepalive_100ms = 300;
+    edns = edns_of_reply(&profile, &(struct answer_use){.ede_code = DNS_EDE_NETWORK_ERROR});
     assert_int_equal(edns.ede_code, DNS_EDE_NETWORK_ERROR); /* ours comes first */
     assert_true(edns.dnssec_ok);
     assert_true(edns.keepalive);
@@ -221,7 +225,7 @@ static void the_longest_response_goes_through(void **state)
 static void options_give_way_where_the_frame_is_full(void **state)
 {
     (void)state;
-    const struct reply_profile profile = {.edns = true, .keepalive = true};
+    const struct reply_profile profile = {.edns = true, .keepalive_100ms = 1, .max_bytes = DNS_MESSAGE_MAX};
     const struct answer_use use = {.ttl_max_s = 300, .ede_code = DNS_EDE_STALE};
     respond_long(DNS_MESSAGE_MAX - 23);
     assert_int_equal(reply_to(&profile, &use), DNS_MESSAGE_MAX);
@@ -230,29 +234,66 @@ static void options_give_way_where_the_frame_is_full(void **state)
     respond_long(DNS_MESSAGE_MAX - 11);
     assert_int_equal(reply_to(&profile, &use), DNS_MESSAGE_MAX);
     respond_long(DNS_MESSAGE_MAX - 10);
-    assert_int_equal(reply_to(&profile, &use), 0);
+    assert_int_equal(reply_to(&profile, &use), DNS_MESSAGE_MAX - 10); /* without OPT */
+    assert_int_equal(message_count(reply, DNS_ADDITIONAL), 0);
+    respond_long(DNS_MESSAGE_MAX);
+    assert_int_equal(reply_to(&profile, &use), DNS_MESSAGE_MAX);
+}
+
+static void what_does_not_fit_a_datagram_is_cut_to_the_question_and_opt(void **state)
+{
+    (void)state;
+    struct reply_profile profile = {.id = 7, .edns = true, .max_bytes = 600};
+    const struct answer_use use = {.ttl_max_s = 300, .ede_code = DNS_EDE_STALE};
+    respond_long(600 - 11 - 6);
+    assert_int_equal(reply_to(&profile, &use), 600);
+    assert_false(message_flags(reply) & DNS_TC);
+    respond_long(600 - 11); /* the option gives way */
+    assert_int_equal(reply_to(&profile, &use), 600);
+    assert_false(message_flags(reply) & DNS_TC);
+    respond_long(600 - 10);
+    assert_int_equal(reply_to(&profile, &use), DNS_HEADER_BYTES + 17 + 4 + 11);
+    assert_true(message_flags(reply) & DNS_TC);
+    assert_int_equal(message_count(reply, DNS_QUESTION), 1);
+    assert_int_equal(message_count(reply, DNS_ANSWER), 0);
+    assert_int_equal(message_count(reply, DNS_ADDITIONAL), 1);
+    assert_int_equal(message_id(reply), 7);
+    profile.edns = false;
+    respond_long(600);
+    assert_int_equal(reply_to(&profile, &use), 600);
+    respond_long(601);
+    assert_int_equal(reply_to(&profile, &use), DNS_HEADER_BYTES + 17 + 4);
+    assert_int_equal(message_count(reply, DNS_ADDITIONAL), 0);
+    assert_true(message_flags(reply) & DNS_TC);
+}
+
+static void the_option_of_the_transport_stands_in_every_opt(void **state)
+{
+    (void)state;
+    static const uint8_t cookie[] = {0, 10, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8};
+    struct reply_profile profile = {.edns = true, .max_bytes = 512, .option_bytes = sizeof cookie};
+    memcpy(profile.option, cookie, sizeof cookie);
+    respond_long(200);
+    assert_int_equal(reply_to(&profile, &as_is), 200 + 11 + sizeof cookie);
+    assert_memory_equal(reply + 211, cookie, sizeof cookie);
+    respond_long(512); /* cut, and there all the same */
+    size_t size = reply_to(&profile, &as_is);
+    assert_memory_equal(reply + size - sizeof cookie, cookie, sizeof cookie);
+    assert_true(message_flags(reply) & DNS_TC);
 }
 
 static size_t error_to(const struct reply_profile *profile, bool named, const struct answer_error *error)
 {
     const struct question question = {
-        .id = profile->id,
-        .flags = profile->flags,
-        .name = named ? asked_name : NULL,
-        .name_size = named ? 17 : 0,
-        .type = DNS_TYPE_A,
-        .class = 3,
-        .edns = profile->edns,
-        .dnssec_ok = profile->dnssec_ok,
-        .keepalive = profile->keepalive,
-    };
-    return answer_error(reply, &question, error);
+        .name = named ? asked_name : NULL, .name_size = named ? 17 : 0, .type = DNS_TYPE_A, .class = 3};
+    return answer_error(reply, &question, profile, error);
 }
 
 static void an_error_repeats_what_was_asked(void **state)
 {
     (void)state;
-    const struct reply_profile profile = {.id = 0x1234, .flags = DNS_RD | DNS_CD | DNS_AD | DNS_TC | 4 << 11};
+    const struct reply_profile profile = {.id = 0x1234, .flags = DNS_RD | DNS_CD | DNS_AD | DNS_TC | 4 << 11,
+                                          .max_bytes = DNS_MESSAGE_MAX};
     size_t size =
         error_to(&profile, true, &(struct answer_error){.rcode = DNS_RCODE_NOTIMP, .ede_code = DNS_EDE_OTHER});
     packet_header(&packet, 0x1234, DNS_QR | 4 << 11 | DNS_RD | DNS_RA | DNS_CD | DNS_RCODE_NOTIMP);
@@ -266,7 +307,7 @@ static void an_error_repeats_what_was_asked(void **state)
 static void without_a_sound_question_an_error_is_a_header(void **state)
 {
     (void)state;
-    const struct reply_profile profile = {.id = 0x1234};
+    const struct reply_profile profile = {.id = 0x1234, .max_bytes = DNS_MESSAGE_MAX};
     const struct answer_error error = {.rcode = DNS_RCODE_FORMERR, .ede_code = DNS_EDE_NONE};
     assert_int_equal(error_to(&profile, false, &error), DNS_HEADER_BYTES);
     packet_header(&packet, 0x1234, DNS_QR | DNS_RA | DNS_RCODE_FORMERR);
@@ -276,9 +317,10 @@ static void without_a_sound_question_an_error_is_a_header(void **state)
 static void an_error_explains_itself_to_who_has_edns(void **state)
 {
     (void)state;
-    struct reply_profile profile = {.id = 0x1234, .edns = true, .dnssec_ok = true, .keepalive = true};
+    struct reply_profile profile = {
+        .id = 0x1234, .edns = true, .dnssec_ok = true, .keepalive_100ms = 1, .max_bytes = DNS_MESSAGE_MAX};
     const struct answer_error error = {
-        .rcode = DNS_RCODE_BADVERS, .ede_code = DNS_EDE_PROHIBITED, .ede_text = "why", .keepalive_100ms = 1};
+        .rcode = DNS_RCODE_BADVERS, .ede_code = DNS_EDE_PROHIBITED, .ede_text = "why"};
     size_t size = error_to(&profile, false, &error);
     packet_header(&packet, 0x1234, DNS_QR | DNS_RA);
     packet_opt(&packet, 0x01008000, "\0\17\0\5\0\22why\0\13\0\2\0\1", 15);
@@ -299,33 +341,13 @@ static void the_longest_error_fits(void **state)
     const struct question question = {.name = packet.bytes + DNS_HEADER_BYTES,
                                       .name_size = 255,
                                       .type = 1,
-                                      .class = 1,
-                                      .edns = true,
-                                      .keepalive = true};
+                                      .class = 1};
+    const struct reply_profile profile = {
+        .edns = true, .keepalive_100ms = 300, .option_bytes = EDNS_OPTION_MAX, .max_bytes = DNS_MESSAGE_MAX};
     const struct answer_error error = {.rcode = DNS_RCODE_SERVFAIL, .ede_code = DNS_EDE_OTHER, .ede_text = text};
-    size_t size = answer_error(reply, &question, &error);
+    size_t size = answer_error(reply, &question, &profile, &error);
     assert_int_equal(size, DNS_HEADER_BYTES + 255 + 4 + EDNS_REPLY_MAX);
     assert_true(size <= ANSWER_ERROR_MAX);
-}
-
-static void any_is_answered_with_hinfo(void **state)
-{
-    (void)state;
-    struct question question = {
-        .id = 7, .flags = DNS_RD, .name = asked_name, .name_size = 17, .type = DNS_TYPE_ANY, .class = DNS_CLASS_IN};
-    packet_header(&packet, 7, DNS_QR | DNS_RD | DNS_RA);
-    packet_raw(&packet, asked_name, 17);
-    packet_u32(&packet, 0x00ff0001);
-    packet_count(&packet, DNS_QUESTION, 1);
-    packet_record(&packet, DNS_ANSWER, DNS_TYPE_HINFO, 3600, "\7RFC8482\0", 9);
-    size_t size = answer_any(reply, &question, 0);
-    assert_int_equal(size, packet.size);
-    assert_memory_equal(reply, packet.bytes, size);
-    question.edns = question.keepalive = true;
-    packet_opt(&packet, 0, "\0\13\0\2\1\54", 6);
-    size = answer_any(reply, &question, 300);
-    assert_int_equal(size, packet.size);
-    assert_memory_equal(reply, packet.bytes, size);
 }
 
 int main(void)
@@ -340,11 +362,12 @@ int main(void)
         cmocka_unit_test_setup(an_rcode_that_needs_opt_is_servfail_without, setup),
         cmocka_unit_test_setup(the_longest_response_goes_through, setup),
         cmocka_unit_test_setup(options_give_way_where_the_frame_is_full, setup),
+        cmocka_unit_test_setup(what_does_not_fit_a_datagram_is_cut_to_the_question_and_opt, setup),
+        cmocka_unit_test_setup(the_option_of_the_transport_stands_in_every_opt, setup),
         cmocka_unit_test_setup(an_error_repeats_what_was_asked, setup),
         cmocka_unit_test_setup(without_a_sound_question_an_error_is_a_header, setup),
         cmocka_unit_test_setup(an_error_explains_itself_to_who_has_edns, setup),
         cmocka_unit_test_setup(the_longest_error_fits, setup),
-        cmocka_unit_test_setup(any_is_answered_with_hinfo, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -223,7 +223,7 @@ static void the_most_records_a_message_can_hold_have_a_place_each(void **state)
     assert_int_equal(parse(), ANSWER_GOOD);
     assert_true(answer.size <= ANSWER_BYTES_MAX);
     memcpy(reply, bytes, answer.size);
-    const struct reply_profile profile = {0};
+    const struct reply_profile profile = {.max_bytes = DNS_MESSAGE_MAX};
     const struct answer_use use = {.age_s = 7, .ttl_max_s = UINT32_MAX, .ede_code = DNS_EDE_NONE};
     size_t size = answer_to_reply(reply, answer.size, &profile, (const uint8_t *)"", &use);
     assert_int_equal(size, packet.size);

@@ -132,7 +132,6 @@ static void a_reply_tells_rcode_do_error_and_keepalive(void **state)
         .dnssec_ok = true,
         .ede_code = DNS_EDE_NO_REACHABLE_AUTHORITY,
         .ede_text = "down",
-        .keepalive = true,
         .keepalive_100ms = 300,
     };
     uint8_t out[EDNS_REPLY_MAX];
@@ -146,11 +145,19 @@ static void a_long_text_is_cut_and_the_largest_reply_fits(void **state)
     (void)state;
     char text[2 * EDNS_TEXT_MAX] = {0};
     for (size_t i = 0; i < sizeof text - 1; i++) text[i] = 'x';
-    const struct edns_reply reply = {.ede_code = DNS_EDE_OTHER, .ede_text = text, .keepalive = true};
+    static const uint8_t option[EDNS_OPTION_MAX] = {0, 10, 0, 24, [EDNS_OPTION_MAX - 1] = 7};
+    const struct edns_reply reply = {
+        .ede_code = DNS_EDE_OTHER,
+        .ede_text = text,
+        .keepalive_100ms = 1,
+        .option = option,
+        .option_bytes = sizeof option,
+    };
     uint8_t out[EDNS_REPLY_MAX];
     assert_int_equal(edns_write_reply(out, &reply), EDNS_REPLY_MAX);
     assert_int_equal(dns_u16(out + 9), EDNS_REPLY_MAX - 11);
     assert_int_equal(dns_u16(out + 13), 2 + EDNS_TEXT_MAX);
+    assert_memory_equal(out + EDNS_REPLY_MAX - sizeof option, option, sizeof option);
 }
 
 static void queries_are_padded_to_whole_blocks(void **state)

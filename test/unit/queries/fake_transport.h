@@ -21,6 +21,7 @@ enum { FAKE_CLIENTS = 64, FAKE_KEEPALIVE_100MS = 300 };
 struct fake_client {
     bool gone;
     bool aborted;
+    bool was_batched; /* the query that ended last */
     unsigned begun;   /* queries handed over */
     unsigned ended;   /* of them, with a reply or without */
     unsigned replies; /* of them, with one */
@@ -35,26 +36,28 @@ struct fake_transport {
     struct fake_client clients[FAKE_CLIENTS];
 };
 
-static inline struct fake_client *fake_client(struct transport *transport, struct slot_handle handle)
+static inline struct fake_client *fake_client(const struct requester *requester)
 {
-    struct fake_transport *fake = container_of(transport, struct fake_transport, transport);
-    assert_true(handle.index < FAKE_CLIENTS);
-    return fake->clients[handle.index].gone ? NULL : &fake->clients[handle.index];
+    struct fake_transport *fake = container_of(requester->transport, struct fake_transport, transport);
+    assert_true(requester->client.index < FAKE_CLIENTS);
+    struct fake_client *client = &fake->clients[requester->client.index];
+    return client->gone ? NULL : client;
 }
 
-static inline uint8_t *fake_begin_reply(struct transport *transport, struct slot_handle handle, size_t capacity)
+static inline uint8_t *fake_begin_reply(const struct requester *requester, size_t capacity)
 {
-    struct fake_client *client = fake_client(transport, handle);
-    if (!client || container_of(transport, struct fake_transport, transport)->short_of_memory) return NULL;
+    struct fake_client *client = fake_client(requester);
+    if (!client || container_of(requester->transport, struct fake_transport, transport)->short_of_memory) return NULL;
     free(client->room);
     client->room = malloc(capacity);
     return client->room;
 }
 
-static inline void fake_end_reply(struct transport *transport, struct slot_handle handle, size_t size)
+static inline void fake_end_reply(const struct requester *requester, size_t size)
 {
-    struct fake_client *client = fake_client(transport, handle);
+    struct fake_client *client = fake_client(requester);
     if (!client) return;
+    client->was_batched = requester->batched;
     client->ended++;
     if (size == 0) return;
     assert_non_null(client->room);
@@ -65,15 +68,16 @@ static inline void fake_end_reply(struct transport *transport, struct slot_handl
     client->replies++;
 }
 
-static inline void fake_abort(struct transport *transport, struct slot_handle handle)
+static inline void fake_abort(const struct requester *requester)
 {
-    struct fake_client *client = fake_client(transport, handle);
+    struct fake_client *client = fake_client(requester);
     if (client) client->aborted = true;
 }
 
 static inline void fake_transport_init(struct fake_transport *fake)
 {
     *fake = (struct fake_transport){.transport = {
+                                        .max_reply_bytes = DNS_MESSAGE_MAX,
                                         .begin_reply = fake_begin_reply,
                                         .end_reply = fake_end_reply,
                                         .abort = fake_abort,

@@ -114,17 +114,24 @@ static inline struct requester begin_asking(uint32_t number)
         .transport = &story.transport.transport,
         .client = {number, 1},
         .address = &story.addresses[number],
+        .batched = true,
     };
 }
 
-/* Hands the packet in story.query over as a client's. */
-static inline void send_query(uint32_t client)
+/* Hands the packet in story.query over as a client's, which its transport wants refused for that reason. */
+static inline void send_query_refused(uint32_t client, enum refusal refusal)
 {
     const struct requester requester = begin_asking(client);
-    uint8_t *message = malloc(story.query.size); /* exactly as long, and gone when the forwarder returns */
-    memcpy(message, story.query.bytes, story.query.size);
-    forwarder_handle(&story.forwarder, &requester, message, story.query.size);
-    free(message);
+    uint8_t *bytes = malloc(story.query.size); /* exactly as long, and gone when the forwarder returns */
+    memcpy(bytes, story.query.bytes, story.query.size);
+    const struct client_message message = {bytes, story.query.size, refusal};
+    forwarder_handle(&story.forwarder, &requester, &message);
+    free(bytes);
+}
+
+static inline void send_query(uint32_t client)
+{
+    send_query_refused(client, REFUSAL_NONE);
 }
 
 /* The client asks for A of `name`, with the client's number as the id. */

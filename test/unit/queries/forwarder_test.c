@@ -98,21 +98,10 @@ static void what_no_upstream_is_asked_is_refused_here(void **state)
     struct edns edns;
     assert_true(reply_edns(4, &edns));
     assert_int_equal(edns.rcode_high, DNS_RCODE_BADVERS >> 4);
-    assert_int_equal(count_source(LABEL_SOURCE_LOCAL), 5);
-    end();
-}
 
-static void any_is_answered_here(void **state)
-{
-    (void)state;
-    struct record record;
-    begin();
     ask_odd(5, DNS_RD, DNS_TYPE_ANY, DNS_CLASS_IN);
-    assert_int_equal(replies(5), 1);
-    assert_true(reply_record(5, 0, &record));
-    assert_int_equal(record.type, DNS_TYPE_HINFO);
-    assert_int_equal(fake_pool.count, 0);
-    assert_int_equal(count_source(LABEL_SOURCE_LOCAL), 1);
+    assert_refused(5, DNS_RCODE_NOTIMP, LABEL_INVALID_ANY);
+    assert_int_equal(count_source(LABEL_SOURCE_LOCAL), 6);
     end();
 }
 
@@ -140,13 +129,11 @@ static void a_message_too_long_is_a_form_error(void **state)
     begin();
     packet_header(&story.query, 7, DNS_RD);
     packet_question(&story.query, "a.test", DNS_TYPE_A);
-    struct requester requester = begin_asking(7);
-    forwarder_handle_too_long(&story.forwarder, &requester, story.query.bytes, story.query.size);
+    send_query_refused(7, REFUSAL_TOO_LONG);
     assert_refused(7, DNS_RCODE_FORMERR, LABEL_INVALID_TOO_LONG);
 
     story.query.bytes[2] |= 0x80; /* QR */
-    requester = begin_asking(7);
-    forwarder_handle_too_long(&story.forwarder, &requester, story.query.bytes, story.query.size);
+    send_query_refused(7, REFUSAL_TOO_LONG);
     assert_true(story.transport.clients[7].aborted);
     end();
 }
@@ -158,27 +145,25 @@ static void who_may_not_ask_is_refused_and_told_why(void **state)
     packet_header(&story.query, 7, DNS_RD);
     packet_question(&story.query, "a.test", DNS_TYPE_A);
     packet_opt(&story.query, 0, "", 0);
-    struct requester requester = begin_asking(7);
-    forwarder_handle_prohibited(&story.forwarder, &requester, story.query.bytes, story.query.size);
+    send_query_refused(7, REFUSAL_PROHIBITED);
     assert_int_equal(reply_rcode(7), DNS_RCODE_REFUSED);
     assert_int_equal(reply_error_code(7), DNS_EDE_PROHIBITED);
     assert_int_equal(fake_pool.count, 0);
 
     story.query.bytes[2] |= 0x80; /* QR */
-    requester = begin_asking(7);
-    forwarder_handle_prohibited(&story.forwarder, &requester, story.query.bytes, story.query.size);
+    send_query_refused(7, REFUSAL_PROHIBITED);
     assert_true(story.transport.clients[7].aborted);
     end();
 }
 
 /* ---- the limit of rate ---- */
 
-static void begin_limited(bool drops)
+static void begin_limited(enum rate_limit_action action)
 {
     struct story_options options = usual_story();
     options.ratelimit.queries_per_s = 1;
     options.ratelimit.burst = 2;
-    options.forwarder.rate_limit_drops = drops;
+    options.forwarder.rate_limit_action = (uint8_t)action;
     options.ratelimit.ipv4_prefix = 24; /* all clients share a bucket */
     begin_with(&options);
     ask_edns(0, "a.test");
@@ -188,27 +173,97 @@ static void begin_limited(bool drops)
     assert_int_equal(count(&story.counters->rate_limited[0][0]), 1);
 }
 
-static void over_the_limit_is_refused_and_told_why(void **state)
+static void over_the_limit_is_an_error_that_says_why(void **state)
 {
     (void)state;
-    begin_limited(false);
-    assert_int_equal(reply_rcode(2), DNS_RCODE_REFUSED);
-    assert_int_equal(reply_error_code(2), DNS_EDE_OTHER);
-    ask_flags(3, "d.test", DNS_QR); /* the limit is no excuse */
-    assert_true(story.transport.clients[3].aborted);
-    pass_ms(1000);
-    attempt(4, "d.test");
-    assert_int_equal(fake_pool.count, 3);
+    static const unsigned rcodes[] = {
+        [RATE_LIMIT_SERVFAIL] = DNS_RCODE_SERVFAIL,
+        [RATE_LIMIT_REFUSE] = DNS_RCODE_REFUSED,
+    };
+    for (unsigned action = RATE_LIMIT_SERVFAIL; action <= RATE_LIMIT_REFUSE; action++) {
+        begin_limited(action);
+        assert_int_equal(reply_rcode(2), rcodes[action]);
+        assert_int_equal(reply_error_code(2), DNS_EDE_OTHER);
+        assert_false(story.transport.clients[2].aborted);
+        ask_flags(3, "d.test", DNS_QR); /* the limit is no excuse */
+        assert_true(story.transport.clients[3].aborted);
+        pass_ms(1000);
+        attempt(4, "d.test");
+        assert_int_equal(fake_pool.count, 3);
+        end();
+    }
+}
+
+static void over_the_limit_is_dropped_and_closed_where_that_is_configured(void **state)
+{
+    (void)state;
+    begin_limited(RATE_LIMIT_DROP);
+    assert_int_equal(replies(2), 0);
+    assert_int_equal(story.transport.clients[2].ended, 1);
+    assert_true(story.transport.clients[2].aborted);
+    assert_int_equal(count(&story.counters->dropped[LABEL_DROPPED_RATE][0]), 1);
     end();
 }
 
-static void over_the_limit_is_dropped_where_that_is_configured(void **state)
+/* ---- what a transport adds ---- */
+
+static unsigned admitted;
+static enum question_verdict admitted_verdict;
+
+/* A transport that lets nobody have more than 100 bytes, gives a cookie to whoever is good, and refuses the rest as
+ * overloaded. */
+static enum refusal admit(const struct requester *requester, const struct question *question,
+                          enum question_verdict verdict, struct reply_profile *profile)
+{
+    static const uint8_t cookie[] = {0, 10, 0, 2, 'o', 'k'};
+    assert_ptr_equal(requester->transport, &story.transport.transport);
+    assert_int_equal(question->id, profile->id);
+    admitted++;
+    admitted_verdict = verdict;
+    profile->max_bytes = 100;
+    profile->option_bytes = sizeof cookie;
+    memcpy(profile->option, cookie, sizeof cookie);
+    return verdict == QUESTION_GOOD ? REFUSAL_NONE : REFUSAL_OVERLOADED;
+}
+
+static void a_transport_may_admit_queries_by_its_own_rules(void **state)
 {
     (void)state;
-    begin_limited(true);
-    assert_int_equal(replies(2), 0);
-    assert_int_equal(story.transport.clients[2].ended, 1);
-    assert_int_equal(count(&story.counters->dropped[LABEL_DROPPED_RATE][0]), 1);
+    begin();
+    admitted = 0;
+    story.transport.transport.admit = admit;
+    ask_edns(1, "a.test");
+    struct packet *packet = fake_packet(0, DNS_RD);
+    for (int i = 0; i < 10; i++) packet_a(packet, DNS_ANSWER, 300);
+    fake_answer_packet(0);
+    assert_true(message_flags(reply_bytes(1)) & DNS_TC); /* to one that waited */
+    ask_edns(2, "a.test");                               /* and from the cache */
+    for (uint32_t client = 1; client <= 2; client++) {
+        size_t size = story.transport.clients[client].size;
+        assert_true(message_flags(reply_bytes(client)) & DNS_TC);
+        assert_int_equal(size, DNS_HEADER_BYTES + 8 + 4 + 11 + 6);
+        assert_memory_equal(reply_bytes(client) + size - 2, "ok", 2);
+    }
+    ask_odd(3, 0x2000, DNS_TYPE_A, DNS_CLASS_IN);
+    assert_int_equal(admitted, 3);
+    assert_int_equal(admitted_verdict, QUESTION_NOTIMP);
+    assert_int_equal(reply_rcode(3), DNS_RCODE_SERVFAIL);
+    ask_flags(4, "a.test", DNS_QR); /* nothing to admit */
+    assert_int_equal(admitted, 3);
+    end();
+}
+
+static void the_limit_of_a_transport_holds_for_every_reply(void **state)
+{
+    (void)state;
+    begin();
+    story.transport.transport.max_reply_bytes = 512;
+    attempt(1, "a.test");
+    struct packet *packet = fake_packet(0, DNS_RD);
+    for (int i = 0; i < 40; i++) packet_a(packet, DNS_ANSWER, 300);
+    fake_answer_packet(0);
+    assert_true(message_flags(reply_bytes(1)) & DNS_TC);
+    assert_int_equal(story.transport.clients[1].size, DNS_HEADER_BYTES + 8 + 4);
     end();
 }
 
@@ -321,9 +376,8 @@ static void what_is_too_long_is_limited_like_any_other(void **state)
     options.ratelimit.burst = 1;
     begin_with(&options);
     attempt(1, "a.test");
-    struct requester requester = begin_asking(1);
-    forwarder_handle_too_long(&story.forwarder, &requester, story.query.bytes, story.query.size);
-    assert_int_equal(reply_rcode(1), DNS_RCODE_REFUSED);
+    send_query_refused(1, REFUSAL_TOO_LONG);
+    assert_int_equal(reply_rcode(1), DNS_RCODE_SERVFAIL);
     assert_int_equal(count(&story.counters->rate_limited[0][0]), 1);
     end();
 }
@@ -346,12 +400,13 @@ int main(void)
         cmocka_unit_test(opt_is_in_the_reply_only_where_it_was_in_the_query),
         cmocka_unit_test(who_asks_for_keepalive_is_told_it),
         cmocka_unit_test(what_no_upstream_is_asked_is_refused_here),
-        cmocka_unit_test(any_is_answered_here),
         cmocka_unit_test(what_is_no_query_closes_the_connection_without_a_reply),
         cmocka_unit_test(a_message_too_long_is_a_form_error),
         cmocka_unit_test(who_may_not_ask_is_refused_and_told_why),
-        cmocka_unit_test(over_the_limit_is_refused_and_told_why),
-        cmocka_unit_test(over_the_limit_is_dropped_where_that_is_configured),
+        cmocka_unit_test(over_the_limit_is_an_error_that_says_why),
+        cmocka_unit_test(over_the_limit_is_dropped_and_closed_where_that_is_configured),
+        cmocka_unit_test(a_transport_may_admit_queries_by_its_own_rules),
+        cmocka_unit_test(the_limit_of_a_transport_holds_for_every_reply),
         cmocka_unit_test(what_is_too_long_is_limited_like_any_other),
         cmocka_unit_test(above_the_bound_is_servfail),
         cmocka_unit_test(who_asks_much_leaves_room_for_others),

@@ -68,9 +68,10 @@ static bool wait_with(struct query *query, uint32_t client, char letter, bool ed
                                       .class = DNS_CLASS_IN,
                                       .edns = edns};
     const struct address address = {.ip = {[10] = 0xff, [11] = 0xff, [15] = (uint8_t)client}};
-    const struct requester requester = {&story.transport.transport, {client, 1}, &address};
+    const struct reply_profile profile = reply_profile_of(&question);
+    const struct requester requester = {&story.transport.transport, {client, 1}, &address, true};
     story.transport.clients[client].begun++;
-    return queries_wait(&story.queries, query, &requester, &question, NOW_NS);
+    return queries_wait(&story.queries, query, &requester, &question, &profile, NOW_NS);
 }
 
 /* The answer to `letter`, with an A record and as many octets of another as make the message so long. */
@@ -210,7 +211,7 @@ static void everybody_is_answered_as_he_asked(void **state)
 static void everybody_gets_the_error(void **state)
 {
     (void)state;
-    static const struct answer_error error = {DNS_RCODE_SERVFAIL, DNS_EDE_NETWORK_ERROR, "why", 0};
+    static const struct answer_error error = {DNS_RCODE_SERVFAIL, DNS_EDE_NETWORK_ERROR, "why"};
     struct query *query = add('a', 1);
     wait_with(query, 1, 'A', true);
     wait_with(query, 2, 'a', false);
@@ -259,7 +260,7 @@ static void a_query_that_is_removed_drops_who_waits(void **state)
     assert_int_equal(story.transport.clients[1].ended, 0);
 }
 
-static void an_answer_that_leaves_no_room_for_opt_is_an_error_to_who_needs_it(void **state)
+static void an_answer_that_leaves_no_room_for_opt_goes_without(void **state)
 {
     (void)state;
     struct query *query = add('a', 1);
@@ -268,9 +269,24 @@ static void an_answer_that_leaves_no_room_for_opt_is_an_error_to_who_needs_it(vo
     make_answer('a', DNS_MESSAGE_MAX);
     assert_int_equal(story.answer.message_size, DNS_MESSAGE_MAX);
     answer(query);
-    assert_int_equal(rcode(1), DNS_RCODE_SERVFAIL);
-    assert_int_equal(rcode(2), DNS_RCODE_NOERROR);
-    assert_int_equal(story.transport.clients[2].size, DNS_MESSAGE_MAX);
+    for (uint32_t client = 1; client <= 2; client++) {
+        assert_int_equal(rcode(client), DNS_RCODE_NOERROR);
+        assert_int_equal(story.transport.clients[client].size, DNS_MESSAGE_MAX);
+    }
+}
+
+static void replies_to_waiters_join_no_batch(void **state)
+{
+    (void)state;
+    static const struct answer_error error = {DNS_RCODE_SERVFAIL, DNS_EDE_NONE, NULL};
+    struct query *query = add('a', 1);
+    make_answer('a', 0);
+    story.transport.clients[1].was_batched = story.transport.clients[2].was_batched = true;
+    wait_with(query, 1, 'a', false);
+    answer(query);
+    wait_with(query, 2, 'a', false);
+    queries_fail(&story.queries, query, &error, NOW_NS);
+    assert_false(story.transport.clients[1].was_batched || story.transport.clients[2].was_batched);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -288,7 +304,8 @@ int main(void)
         TEST(stale_answers_are_counted_for_those_who_got_one),
         TEST(those_who_wait_are_bounded_over_all_queries),
         TEST(a_query_that_is_removed_drops_who_waits),
-        TEST(an_answer_that_leaves_no_room_for_opt_is_an_error_to_who_needs_it),
+        TEST(an_answer_that_leaves_no_room_for_opt_goes_without),
+        TEST(replies_to_waiters_join_no_batch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,8 +43,14 @@ static struct question question(bool edns)
                              .name_size = sizeof asked_name,
                              .type = DNS_TYPE_A,
                              .class = DNS_CLASS_IN,
-                             .edns = edns,
-                             .keepalive = edns};
+                             .edns = edns};
+}
+
+static struct reply_profile profile_of(const struct question *asked)
+{
+    struct reply_profile profile = reply_profile_of(asked);
+    profile.keepalive_100ms = FAKE_KEEPALIVE_100MS;
+    return profile;
 }
 
 static struct fake_client *client(void)
@@ -79,8 +85,8 @@ static size_t begin_answer(unsigned rcode, uint8_t **ret_reply)
     packet_question(&story.packet, "a.test", DNS_TYPE_A);
     if (rcode == 0) packet_a(&story.packet, DNS_ANSWER, 300);
     assert_int_equal(answer_parse(story.packet.bytes, story.packet.size, &key, bytes, &answer), ANSWER_GOOD);
-    *ret_reply = story.transport.transport.begin_reply(&story.transport.transport, requester().client,
-                                                       answer.size + EDNS_REPLY_MAX);
+    const struct requester who = requester();
+    *ret_reply = story.transport.transport.begin_reply(&who, answer.size + EDNS_REPLY_MAX);
     memcpy(*ret_reply, answer.bytes, answer.size);
     free(bytes);
     return answer.size;
@@ -101,10 +107,10 @@ static void an_answer_becomes_the_askers_reply(void **state)
     (void)state;
     const struct requester who = requester();
     const struct question asked = question(true);
-    const struct reply_profile profile = reply_profile_of(&asked);
+    const struct reply_profile profile = profile_of(&asked);
     uint8_t *reply;
     size_t size = begin_answer(0, &reply);
-    assert_true(reply_finish(story.counters, &who, reply, size, &profile, asked.name, as_is));
+    assert_true(reply_answer(story.counters, &who, reply, size, &profile, asked.name, &as_is));
     assert_int_equal(client()->ended, 1);
     assert_int_equal(message_id(client()->reply), 77);
     assert_int_equal(message_flags(client()->reply), DNS_QR | DNS_RD | DNS_CD | DNS_RA);
@@ -113,18 +119,18 @@ static void an_answer_becomes_the_askers_reply(void **state)
     assert_ends_with_keepalive();
 }
 
-static void its_rcode_is_counted(void **state)
+static void the_rcode_of_an_answer_is_counted(void **state)
 {
     (void)state;
     const struct requester who = requester();
     const struct question asked = question(false);
-    const struct reply_profile profile = reply_profile_of(&asked);
+    const struct reply_profile profile = profile_of(&asked);
     static const unsigned rcodes[] = {DNS_RCODE_NXDOMAIN, DNS_RCODE_SERVFAIL, DNS_RCODE_REFUSED};
     static const unsigned labels[] = {LABEL_RCODE_NXDOMAIN, LABEL_RCODE_SERVFAIL, LABEL_RCODE_REFUSED};
     for (unsigned i = 0; i < 3; i++) {
         uint8_t *reply;
         size_t size = begin_answer(rcodes[i], &reply);
-        assert_true(reply_finish(story.counters, &who, reply, size, &profile, asked.name, as_is));
+        assert_true(reply_answer(story.counters, &who, reply, size, &profile, asked.name, &as_is));
         assert_int_equal(responses(labels[i]), 1);
     }
 }
@@ -134,26 +140,14 @@ static void bytes_that_are_no_answers_end_nothing(void **state)
     (void)state;
     const struct requester who = requester();
     const struct question asked = question(false);
-    const struct reply_profile profile = reply_profile_of(&asked);
+    const struct reply_profile profile = profile_of(&asked);
     uint8_t *reply;
     size_t size = begin_answer(0, &reply);
     reply[size - 1] = 200; /* more TTLs than there is room for */
-    assert_false(reply_finish(story.counters, &who, reply, size, &profile, asked.name, as_is));
-    assert_false(reply_finish(story.counters, &who, reply, 0, &profile, asked.name, as_is));
+    assert_false(reply_answer(story.counters, &who, reply, size, &profile, asked.name, &as_is));
+    assert_false(reply_answer(story.counters, &who, reply, 0, &profile, asked.name, &as_is));
     assert_int_equal(client()->ended, 0);
     assert_int_equal(responses(LABEL_RCODE_NOERROR), 0);
-}
-
-static void any_is_answered(void **state)
-{
-    (void)state;
-    const struct requester who = requester();
-    const struct question asked = question(true);
-    reply_any(story.counters, &who, &asked);
-    assert_int_equal(message_count(client()->reply, DNS_ANSWER), 1);
-    assert_int_equal(message_id(client()->reply), 77);
-    assert_int_equal(responses(LABEL_RCODE_NOERROR), 1);
-    assert_int_equal(answered_here(), 1);
 }
 
 /* ---- errors ---- */
@@ -161,17 +155,18 @@ static void any_is_answered(void **state)
 static void an_error_repeats_what_was_sound_of_the_question(void **state)
 {
     (void)state;
-    static const struct answer_error error = {DNS_RCODE_REFUSED, DNS_EDE_PROHIBITED, "because", 0};
+    static const struct answer_error error = {DNS_RCODE_REFUSED, DNS_EDE_PROHIBITED, "because"};
     const struct requester who = requester();
     struct question asked = question(true);
-    assert_true(reply_error(story.counters, &who, &asked, &error));
+    const struct reply_profile profile = profile_of(&asked);
+    assert_true(reply_error(story.counters, &who, &asked, &profile, &error));
     assert_int_equal(message_flags(client()->reply) & DNS_RCODE, DNS_RCODE_REFUSED);
     assert_int_equal(message_count(client()->reply, DNS_QUESTION), 1);
     assert_memory_equal(client()->reply + DNS_HEADER_BYTES, asked_name, sizeof asked_name);
     assert_int_equal(message_count(client()->reply, DNS_ADDITIONAL), 1);
     assert_ends_with_keepalive();
     asked.name = NULL;
-    assert_true(reply_error(story.counters, &who, &asked, &error));
+    assert_true(reply_error(story.counters, &who, &asked, &profile, &error));
     assert_int_equal(message_count(client()->reply, DNS_QUESTION), 0);
     assert_int_equal(responses(LABEL_RCODE_REFUSED), 2);
     assert_int_equal(answered_here(), 0);
@@ -181,7 +176,7 @@ static void the_longest_error_fits(void **state)
 {
     (void)state;
     static const struct answer_error error = {DNS_RCODE_SERVFAIL, DNS_EDE_OTHER,
-                                              "0123456789012345678901234567890123456789012345678901234567890123", 0};
+                                              "0123456789012345678901234567890123456789012345678901234567890123"};
     const struct requester who = requester();
     struct packet *packet = &story.packet;
     packet_header(packet, 0, 0);
@@ -189,48 +184,90 @@ static void the_longest_error_fits(void **state)
     struct question asked = question(true);
     asked.name = packet->bytes + DNS_HEADER_BYTES;
     asked.name_size = DNS_NAME_MAX;
-    assert_true(reply_error(story.counters, &who, &asked, &error)); /* a sanitizer sees a write beyond the room */
+    const struct reply_profile profile = profile_of(&asked);
+    assert_true(reply_error(story.counters, &who, &asked, &profile, &error)); /* a sanitizer sees a write beyond the room */
     assert_true(client()->size <= ANSWER_ERROR_MAX);
     assert_memory_equal(client()->reply + DNS_HEADER_BYTES, asked.name, DNS_NAME_MAX);
 }
 
-static void an_error_of_our_own_is_counted_as_answered_here(void **state)
+/* ---- refusals ---- */
+
+static void every_refusal_ends_the_query_once_by_its_rule(void **state)
 {
     (void)state;
-    static const struct answer_error error = {.rcode = DNS_RCODE_NOTIMP, .ede_code = DNS_EDE_NONE};
     const struct requester who = requester();
-    const struct question asked = question(false);
-    reply_local(story.counters, &who, &asked, &error);
-    assert_int_equal(responses(LABEL_RCODE_NOTIMP), 1);
-    assert_int_equal(answered_here(), 1);
+    const struct question asked = question(true);
+    const struct reply_profile profile = profile_of(&asked);
+    for (unsigned refusal = REFUSAL_NONE + 1; refusal < REFUSAL_COUNT; refusal++) {
+        const struct refusal_rule *rule = refusal_rule(refusal);
+        struct fake_client before = *client();
+        client()->aborted = false;
+        reply_refusal(story.counters, &who, &asked, &profile, refusal);
+        assert_int_equal(client()->ended, before.ended + 1);
+        assert_int_equal(client()->replies, before.replies + rule->replies);
+        assert_int_equal(client()->aborted, rule->closes);
+        if (!rule->replies) continue;
+        assert_int_equal(message_flags(client()->reply) & DNS_RCODE, rule->error.rcode & DNS_RCODE);
+        assert_int_equal(answered_here(), client()->replies);
+    }
+}
+
+static void a_refusal_is_counted_under_its_reason(void **state)
+{
+    (void)state;
+    static const struct {
+        enum refusal refusal;
+        size_t offset;
+    } cases[] = {
+        {REFUSAL_NOT_QUERY, offsetof(struct counters, invalid[LABEL_INVALID_NOT_QUERY][0])},
+        {REFUSAL_NOT_QUERY, offsetof(struct counters, dropped[LABEL_DROPPED_NOT_QUERY][0])},
+        {REFUSAL_RATE_DROP, offsetof(struct counters, rate_limited[0][0])},
+        {REFUSAL_RATE_DROP, offsetof(struct counters, dropped[LABEL_DROPPED_RATE][0])},
+        {REFUSAL_RATE_SERVFAIL, offsetof(struct counters, rate_limited[0][0])},
+        {REFUSAL_TOO_LONG, offsetof(struct counters, invalid[LABEL_INVALID_TOO_LONG][0])},
+        {REFUSAL_ANY, offsetof(struct counters, invalid[LABEL_INVALID_ANY][0])},
+        {REFUSAL_OPCODE, offsetof(struct counters, responses[LABEL_RCODE_NOTIMP][0])},
+        {REFUSAL_EDNS_VERSION, offsetof(struct counters, responses[LABEL_RCODE_BADVERS][0])},
+        {REFUSAL_OVERLOADED, offsetof(struct counters, overloaded[0][0])},
+    };
+    const struct requester who = requester();
+    const struct question asked = question(true);
+    const struct reply_profile profile = profile_of(&asked);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const _Atomic uint64_t *counter = (const _Atomic uint64_t *)((const char *)story.counters + cases[i].offset);
+        uint64_t before = counter_read(counter);
+        reply_refusal(story.counters, &who, &asked, &profile, cases[i].refusal);
+        assert_int_equal(counter_read(counter), before + 1);
+    }
 }
 
 /* ---- nothing ---- */
 
-static void who_has_gone_is_dropped_whatever_he_was_to_get(void **state)
+static void a_client_that_has_gone_is_dropped_whatever_it_was_to_get(void **state)
 {
     (void)state;
     static const struct answer_error error = {.rcode = DNS_RCODE_NOTIMP, .ede_code = DNS_EDE_NONE};
     const struct requester who = requester();
     const struct question asked = question(false);
+    const struct reply_profile profile = profile_of(&asked);
     client()->gone = true;
-    assert_false(reply_error(story.counters, &who, &asked, &error));
-    reply_local(story.counters, &who, &asked, &error);
-    reply_any(story.counters, &who, &asked);
-    assert_int_equal(dropped(LABEL_DROPPED_CLIENT_GONE), 3);
-    assert_int_equal(responses(LABEL_RCODE_NOTIMP) + responses(LABEL_RCODE_NOERROR), 0);
+    assert_false(reply_error(story.counters, &who, &asked, &profile, &error));
+    reply_refusal(story.counters, &who, &asked, &profile, REFUSAL_OPCODE);
+    assert_int_equal(dropped(LABEL_DROPPED_CLIENT_GONE), 2);
+    assert_int_equal(responses(LABEL_RCODE_NOTIMP), 0);
     assert_int_equal(answered_here(), 0);
 }
 
-static void without_room_the_query_is_over_all_the_same(void **state)
+static void without_memory_the_query_is_over_all_the_same(void **state)
 {
     (void)state;
     static const struct answer_error error = {.rcode = DNS_RCODE_NOTIMP, .ede_code = DNS_EDE_NONE};
     const struct requester who = requester();
     const struct question asked = question(false);
+    const struct reply_profile profile = profile_of(&asked);
     story.transport.short_of_memory = true;
-    assert_false(reply_error(story.counters, &who, &asked, &error));
-    reply_any(story.counters, &who, &asked);
+    assert_false(reply_error(story.counters, &who, &asked, &profile, &error));
+    reply_refusal(story.counters, &who, &asked, &profile, REFUSAL_ANY);
     assert_int_equal(client()->ended, 2);
     assert_int_equal(client()->replies, 0);
 }
@@ -246,33 +283,21 @@ static void a_drop_has_its_reason(void **state)
     assert_false(client()->aborted);
 }
 
-static void what_was_no_query_closes_the_connection(void **state)
-{
-    (void)state;
-    const struct requester who = requester();
-    reply_nothing_and_close(story.counters, &who);
-    assert_int_equal(client()->ended, 1);
-    assert_true(client()->aborted);
-    assert_int_equal(dropped(LABEL_DROPPED_NOT_QUERY), 1);
-    assert_int_equal(counter_read(&story.counters->invalid[LABEL_INVALID_NOT_QUERY][0]), 1);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(an_answer_becomes_the_askers_reply),
-        TEST(its_rcode_is_counted),
+        TEST(the_rcode_of_an_answer_is_counted),
         TEST(bytes_that_are_no_answers_end_nothing),
-        TEST(any_is_answered),
         TEST(an_error_repeats_what_was_sound_of_the_question),
         TEST(the_longest_error_fits),
-        TEST(an_error_of_our_own_is_counted_as_answered_here),
-        TEST(who_has_gone_is_dropped_whatever_he_was_to_get),
-        TEST(without_room_the_query_is_over_all_the_same),
+        TEST(every_refusal_ends_the_query_once_by_its_rule),
+        TEST(a_refusal_is_counted_under_its_reason),
+        TEST(a_client_that_has_gone_is_dropped_whatever_it_was_to_get),
+        TEST(without_memory_the_query_is_over_all_the_same),
         TEST(a_drop_has_its_reason),
-        TEST(what_was_no_query_closes_the_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,27 @@
+/* retention: for how long an answer is kept in the cache, and which TTLs clients are told because of that. Pure; any
+ * thread. */
+#ifndef QUERIES_RETENTION_H
+#define QUERIES_RETENTION_H
+
+#include <stdint.h>
+
+#include "dns/answer.h"
+#include "dns/question.h"
+#include "queries/options.h"
+
+/* How long the answer may be kept, by its kind and by the settings; 0: not at all. */
+uint64_t retention_ns(const struct forwarder_options *options, const struct answer *answer);
+
+/* Copies the answer to `out` (at least ANSWER_BYTES_MAX, elsewhere) with the TTLs that clients are told: those of a
+ * positive answer are bounded by cache_min_ns and cache_max_ns, those of a negative one by the time it is kept. A
+ * client that is told more than that would use the answer longer than the cache does; one that is told less than
+ * cache_min_ns would ask again before the answer is fetched anew. The bytes of any other answer are not copied. */
+void retention_clamp_ttls(const struct forwarder_options *options, const struct answer *answer, uint8_t *out,
+                          struct answer *ret_clamped);
+
+/* Writes a failure of upstream as an answer to `key`, to be kept like any other, to `out` (at least ANSWER_BYTES_MAX).
+ */
+void retention_make_failure(const struct question_key *key, const struct answer_error *error, uint8_t *out,
+                            struct answer *ret_answer);
+
+#endif
