@@ -8,7 +8,7 @@
 
 #include "common/check.h"
 #include "common/clock.h"
-#include "dns/frame.h"
+#include "dns/message.h"
 
 enum {
     READ_BYTES = 64 * 1024,   /* one read of a client a turn: others wait no longer than it takes to handle that */

@@ -6,7 +6,7 @@
 #include "clients/tcp_client.h"
 #include "common/check.h"
 #include "common/clock.h"
-#include "dns/frame.h"
+#include "dns/message.h"
 
 enum {
     CLIENT_SLOTS_MAX = 1 << 20, /* the largest max_connections; the table of connections holds the real bound */

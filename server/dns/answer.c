@@ -76,6 +76,7 @@ enum answer_verdict answer_parse(const uint8_t *message, size_t size, const stru
     size = take_message(message, size, out, ttl_offsets, &response);
     if (size == 0) return ANSWER_MALFORMED;
     memcpy(out + DNS_HEADER_BYTES, key->bytes, name_size);
+    dns_put_u16(out + 2, (uint16_t)((message_flags(out) & ~DNS_AA) | DNS_RA)); /* we are a resolver, whatever it is */
 
     struct answer answer = {.bytes = out, .message_size = size};
     answer.rcode = (uint16_t)(response.edns.rcode_high << 4 | (message_flags(out) & DNS_RCODE));
@@ -218,7 +219,7 @@ size_t answer_to_reply(uint8_t *reply, size_t size, const struct reply_profile *
     uint16_t rcode = tellable(parts.rcode, profile);
     age_ttls(reply, &parts, use);
     memcpy(reply + DNS_HEADER_BYTES, name, parts.name_size);
-    put_flags(reply, profile, DNS_RA | (message_flags(reply) & (DNS_TC | DNS_AD)), rcode);
+    put_flags(reply, profile, message_flags(reply) & (DNS_AA | DNS_TC | DNS_RA | DNS_AD), rcode);
     size = parts.message_size;
     if (rcode != parts.rcode) { /* it has become another answer, which says nothing but that */
         memset(reply + 6, 0, 6);

@@ -1,4 +1,5 @@
-/* message: the parts that every DNS message has: its header, names and records, on bytes (RFC 1035, 4.1).
+/* message: the parts that every DNS message has: its header, names and records, on bytes (RFC 1035, 4.1); and how
+ * messages are framed in a stream.
  *
  * Pure functions; any thread. None trusts a byte: a reader that runs over the end fails and stays failed, so callers
  * check once, after the last read. */
@@ -155,5 +156,29 @@ void name_to_lower(const uint8_t *name, size_t size, uint8_t *out);
 /* Writes the name at `at` of the message, which reader_name has passed over, uncompressed and in lower case; returns
  * its size. */
 size_t name_expand(const uint8_t *message, size_t at, uint8_t out[static DNS_NAME_MAX]);
+
+/* ---- frames: messages in a byte stream, each behind its length in two octets (RFC 1035, 4.2.2; RFC 7766, 8) ---- */
+
+enum { FRAME_LENGTH_BYTES = 2 };
+
+enum frame_status {
+    FRAME_WHOLE,   /* a message is there */
+    FRAME_PARTIAL, /* more bytes are needed */
+};
+
+struct frame {
+    const uint8_t *message; /* points into the stream */
+    size_t size;            /* of the message, by its length, also while it is partial; 0 while the length is */
+};
+
+/* Looks at the start of `stream`. Where the frame is whole, FRAME_LENGTH_BYTES + ret_frame->size bytes belong to it. */
+enum frame_status frame_next(const uint8_t *stream, size_t size, struct frame *ret_frame);
+
+/* Writes the length before a message of `size` bytes (at most 65535). */
+static inline void frame_put_length(uint8_t out[static FRAME_LENGTH_BYTES], size_t size)
+{
+    out[0] = (uint8_t)(size >> 8);
+    out[1] = (uint8_t)size;
+}
 
 #endif

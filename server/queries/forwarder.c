@@ -8,7 +8,7 @@
 #include "queries/retention.h"
 
 #define PATIENCE_NS (1800 * NS_PER_MS) /* how long upstream may take while a stale answer is at hand (RFC 8767, 5) */
-#define RECHECK_NS  NS_PER_S           /* how long a question that upstream just failed is not asked again (RFC 9520, 3.2) */
+#define RECHECK_NS  NS_PER_S /* how long a question that upstream just failed is not asked again (RFC 9520, 3.2) */
 
 enum {
     LIGHT_CLIENT_MAX = 4, /* a client with fewer questions in flight than this leaves room for others */
@@ -109,7 +109,7 @@ static void on_answered(struct forwarder *forwarder, struct query *query, const 
 
 static void show_in_flight(struct forwarder *forwarder)
 {
-    gauge_set(&forwarder->counters->in_flight[0][0], forwarder->queries.queries.taken);
+    set_gauge(forwarder->counters, in_flight, forwarder->queries.queries.taken);
 }
 
 static void on_done(struct exchange *exchange, enum exchange_result result, const struct answer *answer)
@@ -118,8 +118,8 @@ static void on_done(struct exchange *exchange, enum exchange_result result, cons
     struct forwarder *forwarder = query->forwarder;
     bool answered = result == EXCHANGE_ANSWERED;
     if (query->prefetch) {
-        unsigned label = answered ? LABEL_PREFETCH_REFRESHED : LABEL_PREFETCH_FAILED;
-        counter_add(&forwarder->counters->prefetch[label][0], 1);
+        enum label_prefetch label = answered ? LABEL_PREFETCH_REFRESHED : LABEL_PREFETCH_FAILED;
+        count_event_by(forwarder->counters, prefetch, label);
     }
     if (answered)
         on_answered(forwarder, query, answer);
@@ -196,12 +196,12 @@ static void note_hit(struct forwarder *forwarder, const struct incoming *in, enu
 {
     uint64_t now_ns = forwarder->loop->now_ns;
     if (state == CACHE_STALE) {
-        counter_add(&forwarder->counters->cache_misses[0][0], 1);
-        counter_add(&forwarder->counters->cache_stale[0][0], 1);
+        count_event(forwarder->counters, cache_misses);
+        count_event(forwarder->counters, cache_stale);
         histogram_observe(&forwarder->counters->request_duration[LABEL_SOURCE_STALE], 0, 1);
         return;
     }
-    counter_add(&forwarder->counters->cache_hits[0][0], 1);
+    count_event(forwarder->counters, cache_hits);
     forwarder->hits++;
     topnames_count(forwarder->shared->topnames, &in->hashed, now_ns + found->left_ns, now_ns);
     /* A failure is remembered for its second and not refreshed. */
@@ -218,7 +218,7 @@ static struct query *join_or_ask(struct forwarder *forwarder, const struct incom
     struct query *query = queries_find(&forwarder->queries, &in->hashed);
     if (query) {
         if (light) pool_promote(forwarder->pool, &query->exchange);
-        counter_add(&forwarder->counters->merged[0][0], 1);
+        count_event(forwarder->counters, merged);
         return query;
     }
     if (!light && forwarder->queries.queries.taken >= forwarder->options.max_queries / 4 * 3) return NULL;
@@ -239,7 +239,7 @@ void forwarder_handle(struct forwarder *forwarder, const struct requester *reque
     in.profile.max_bytes = requester->transport->max_reply_bytes;
     in.profile.keepalive_100ms = in.question.keepalive ? requester->transport->keepalive_100ms : 0;
     enum refusal refusal = admit(forwarder, message, verdict, &in);
-    counter_add(&counters->queries[counters_qtype_label(in.question.type)][0], 1);
+    count_event_by(counters, queries, counters_qtype_label(in.question.type));
     if (refusal != REFUSAL_NONE) {
         reply_refusal(counters, requester, &in.question, &in.profile, refusal);
         return;
@@ -261,7 +261,7 @@ void forwarder_handle(struct forwarder *forwarder, const struct requester *reque
             return;
         }
     }
-    counter_add(&counters->cache_misses[0][0], 1);
+    count_event(counters, cache_misses);
     topnames_count(forwarder->shared->topnames, &in.hashed, 0, now_ns);
 
     /* Upstream: wait with the clients that asked the same, or ask. */

@@ -31,7 +31,7 @@ static bool may_refresh(struct prefetch *prefetch, const struct topname_due *due
 {
     if (due->asked) return true;
     if (prefetch->credit < COST) {
-        counter_add(&prefetch->forwarder->counters->prefetch[LABEL_PREFETCH_OVER_SHARE][0], 1);
+        count_event_by(prefetch->forwarder->counters, prefetch, LABEL_PREFETCH_OVER_SHARE);
         return false;
     }
     prefetch->credit -= COST;

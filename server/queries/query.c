@@ -124,20 +124,20 @@ static bool give_answer(struct queries *queries, const struct query *query, cons
     return true;
 }
 
-static void observe(struct queries *queries, const struct waiter *waiter, unsigned source, uint64_t now_ns)
+static void observe(struct queries *queries, const struct waiter *waiter, enum label_source source, uint64_t now_ns)
 {
     histogram_observe(&queries->counters->request_duration[source], now_ns - waiter->asked_ns, 1);
 }
 
 void queries_answer(struct queries *queries, struct query *query, const struct answer *answer,
-                    const struct answer_use *use, unsigned source, uint64_t now_ns)
+                    const struct answer_use *use, enum label_source source, uint64_t now_ns)
 {
     struct list *node;
     while ((node = list_first(&query->waiters))) {
         struct waiter *waiter = container_of(node, struct waiter, of_query);
         bool given = give_answer(queries, query, waiter, answer, use);
         if (given) observe(queries, waiter, source, now_ns);
-        if (given && source == LABEL_SOURCE_STALE) counter_add(&queries->counters->cache_stale[0][0], 1);
+        if (given && source == LABEL_SOURCE_STALE) count_event(queries->counters, cache_stale);
         remove_waiter(queries, waiter);
     }
 }

@@ -84,7 +84,7 @@ uint32_t queries_of_client(const struct queries *queries, const struct address *
 
 /* Everybody who waits gets the answer, which came from LABEL_SOURCE_. */
 void queries_answer(struct queries *queries, struct query *query, const struct answer *answer,
-                    const struct answer_use *use, unsigned source, uint64_t now_ns);
+                    const struct answer_use *use, enum label_source source, uint64_t now_ns);
 
 /* Everybody who waits gets the error. */
 void queries_fail(struct queries *queries, struct query *query, const struct answer_error *error, uint64_t now_ns);

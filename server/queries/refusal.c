@@ -1,7 +1,6 @@
 #include "queries/refusal.h"
 
 #include "common/check.h"
-#include "metrics/counters.h"
 
 #define COUNTED(member) offsetof(struct counters, member)
 #define ERROR(rcode, code, text)                                                                                       \

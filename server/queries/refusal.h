@@ -8,6 +8,7 @@
 
 #include "dns/answer.h"
 #include "dns/question.h"
+#include "metrics/counters.h"
 
 enum refusal {
     REFUSAL_NONE,
@@ -35,9 +36,9 @@ struct refusal_rule {
     /* The client's connection is closed afterwards. */
     bool closes;
 
-    struct answer_error error; /* the reply */
-    unsigned dropped;          /* LABEL_DROPPED_, where it has none */
-    size_t counter;            /* offset in struct counters of what counts this reason; REFUSAL_UNCOUNTED: nothing */
+    struct answer_error error;  /* the reply */
+    enum label_dropped dropped; /* LABEL_DROPPED_, where it has none */
+    size_t counter;             /* offset in struct counters of what counts this reason; REFUSAL_UNCOUNTED: nothing */
 };
 
 #define REFUSAL_UNCOUNTED SIZE_MAX

@@ -3,13 +3,13 @@
 /* Ends a query with the reply that was written to begin_reply's memory, and counts it. */
 static void end_with(struct counters *counters, const struct requester *requester, size_t size, uint16_t rcode)
 {
-    counter_add(&counters->responses[counters_rcode_label(rcode)][0], 1);
+    count_event_by(counters, responses, counters_rcode_label(rcode));
     requester->transport->end_reply(requester, size);
 }
 
-void reply_drop(struct counters *counters, const struct requester *requester, unsigned reason)
+void reply_drop(struct counters *counters, const struct requester *requester, enum label_dropped reason)
 {
-    counter_add(&counters->dropped[reason][0], 1);
+    count_event_by(counters, dropped, reason);
     requester->transport->end_reply(requester, 0);
 }
 

@@ -28,6 +28,6 @@ void reply_refusal(struct counters *counters, const struct requester *requester,
                    const struct reply_profile *profile, enum refusal refusal);
 
 /* Ends the query without a reply, for a reason of LABEL_DROPPED_. */
-void reply_drop(struct counters *counters, const struct requester *requester, unsigned reason);
+void reply_drop(struct counters *counters, const struct requester *requester, enum label_dropped reason);
 
 #endif

@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "dns/frame.h"
 #include "dns/message.h"
 #include "dns/question.h"
 #include "metrics/counters.h"

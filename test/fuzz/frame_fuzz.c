@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dns/frame.h"
+#include "dns/message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

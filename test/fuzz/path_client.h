@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "dns/frame.h"
+#include "dns/message.h"
 #include "dns/question.h"
 #include "path_world.h"
 

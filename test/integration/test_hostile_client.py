@@ -93,11 +93,11 @@ def test_badvers_says_which_version_is_spoken(proxy):
     assert wire.opt_of(answer)[1] >> 16 & 0xFF == 0
 
 
-def test_any_is_answered_here_with_hinfo(proxy, hostile):
-    answer = ask(proxy.port, "any-name.test", "ANY")
-    (_, kind, of_class, ttl, data, end), = wire.records(answer)
-    assert (kind, of_class) == (wire.TYPES["HINFO"], 1) and ttl > 0
-    assert answer[data:end] == b"\x07RFC8482\0"
+@pytest.mark.parametrize("flags", [0, 0x8000], ids=["plain", "DO"])
+def test_any_is_not_implemented_and_not_asked_upstream(proxy, hostile, flags):
+    with Client(proxy.port) as client:
+        answer = client.ask(wire.query("any-name.test", "ANY", additional=[wire.opt(flags=flags)]))
+    assert wire.rcode_of(answer) == wire.NOTIMP and not wire.records(answer)[:-1]
     assert not hostile.queries(containing="any-name")
 
 

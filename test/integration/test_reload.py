@@ -167,7 +167,7 @@ def test_the_rate_counts_for_who_is_connected(tmp_path, pki, hostile):
         assert rcodes_of(client, 100) == {wire.NOERROR: 100}, "no limit"
         reload(proxy, {"rate_limit": {"queries_per_second": 1, "burst": 5}})
         limited = rcodes_of(client, 100)
-        assert 5 <= limited[wire.NOERROR] <= 10 and limited[wire.REFUSED] >= 90
+        assert 5 <= limited[wire.NOERROR] <= 10 and limited[wire.SERVFAIL] >= 90
         reload(proxy, {"rate_limit": {"queries_per_second": 0}})
         assert rcodes_of(client, 100) == {wire.NOERROR: 100}, "and none again"
 
@@ -175,11 +175,10 @@ def test_the_rate_counts_for_who_is_connected(tmp_path, pki, hostile):
 def test_the_rate_drops_for_who_is_connected(tmp_path, pki, hostile):
     config = {"rate_limit": {"queries_per_second": 1, "burst": 5}}
     with Proxy(tmp_path, pki, [hostile.port], config) as proxy, Client(proxy.port) as client:
-        assert rcodes_of(client, 20)[wire.REFUSED] >= 14
+        assert rcodes_of(client, 20)[wire.SERVFAIL] >= 14
         reload(proxy, {"rate_limit": {"action": "drop"}})
         client.send(*(wire.query(NAME, number=100 + number) for number in range(20)))
-        reload(proxy, {"rate_limit": {"queries_per_second": 0}})
-        assert wire.rcode_of(client.ask(wire.query(NAME, number=7))) in (wire.NOERROR, wire.REFUSED)
+        list(iter(client.receive, None))  # until it is closed
 
 
 def test_more_may_be_in_flight_for_who_is_connected(tmp_path, pki, hostile):

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "clients/tcp_clients.h"
-#include "dns/frame.h"
+#include "dns/message.h"
 
 enum { PEERS = 20, QUERY_BYTES = 12, REPLY_BYTES = 4000, SMALL_BUFFER = 4096 };
 enum { TURN_MOST = 2 * (256 + 64 + 4) * 1024 }; /* the loop's event and the turn behind it, and what is in the outbox */

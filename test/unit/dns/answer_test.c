@@ -182,11 +182,11 @@ static void names_that_lead_into_data_of_other_records_are_good(void **state)
 static void a_refusal_of_nothing_but_a_header_is_an_answer(void **state)
 {
     (void)state;
-    packet_header(&packet, 0x4711, DNS_QR | DNS_RCODE_NOTIMP);
+    packet_header(&packet, 0x4711, DNS_QR | DNS_RA | DNS_RCODE_NOTIMP);
     assert_int_equal(parse(), ANSWER_GOOD);
     assert_int_equal(answer.rcode, DNS_RCODE_NOTIMP);
     assert_int_equal(answer.kind, ANSWER_TRANSIENT);
-    respond(DNS_RCODE_NOTIMP);
+    respond(DNS_RA | DNS_RCODE_NOTIMP);
     assert_int_equal(answer.message_size, packet.size);
     assert_memory_equal(bytes, packet.bytes, packet.size);
 }

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "dns/frame.h"
+#include "dns/message.h"
 
 static void half_a_length_is_partial_and_says_nothing_of_the_size(void **state)
 {

@@ -185,7 +185,8 @@ static void the_longest_error_fits(void **state)
     asked.name = packet->bytes + DNS_HEADER_BYTES;
     asked.name_size = DNS_NAME_MAX;
     const struct reply_profile profile = profile_of(&asked);
-    assert_true(reply_error(story.counters, &who, &asked, &profile, &error)); /* a sanitizer sees a write beyond the room */
+    assert_true(
+        reply_error(story.counters, &who, &asked, &profile, &error)); /* a sanitizer sees a write beyond the room */
     assert_true(client()->size <= ANSWER_ERROR_MAX);
     assert_memory_equal(client()->reply + DNS_HEADER_BYTES, asked.name, DNS_NAME_MAX);
 }
