@@ -16,6 +16,9 @@ static const struct section sections[] = {
     {"", "Settings at the top of the file, in no section."},
     {"upstream", "How upstreams are asked."},
     {"tls", "How upstreams prove who they are: always by certificate chain and name; that cannot be switched off."},
+    {"names",
+     "Names answered without asking an upstream. Records and `routes` go before special-use names; the longest "
+     "matching name or zone wins."},
     {"cache", "Answers kept."},
     {"prefetch", "Names kept resolved before anybody asks."},
     {"access", "Who may ask."},
@@ -37,7 +40,8 @@ static bool is_in(const struct setting *setting, const char *section, char ret_n
 static void write_entries(const char *usual, FILE *out)
 {
     char entry[SETTING_ENTRY_BYTES];
-    const char *between = "[";
+    const char *between = "";
+    fputc('[', out);
     for (; setting_next_entry(&usual, entry); between = ", ") fprintf(out, "%s\"%s\"", between, entry);
     fputc(']', out);
 }
@@ -45,7 +49,7 @@ static void write_entries(const char *usual, FILE *out)
 /* A default as YAML, on one line; texts that YAML might take for something else are quoted. */
 static void write_default(const struct setting *setting, FILE *out)
 {
-    bool is_quoted = setting->kind == SETTING_PATH || setting->kind == SETTING_ADDRESS;
+    bool is_quoted = setting->kind == SETTING_PATH || setting->kind == SETTING_ADDRESS || setting->kind == SETTING_NAME;
     if (setting_is_list(setting))
         write_entries(setting->usual, out);
     else
@@ -70,7 +74,10 @@ static void write_row(const struct setting *setting, const char *name, FILE *out
     char allowed[SETTING_ALLOWED_BYTES];
     fprintf(out, "| `%s` | ", name);
     if (setting_is_list_of_mappings(setting))
-        fprintf(out, "%s | mappings, below", has_default_entries(setting) ? "below" : "`[]`");
+        fprintf(out, "%s | mappings, below",
+                has_default_entries(setting) ? "below"
+                : setting->usual             ? "`[]`"
+                                             : "must be given");
     else {
         fputs(setting->usual ? "`" : "must be given", out);
         if (setting->usual) write_default(setting, out);
@@ -199,7 +206,7 @@ static void write_example_setting(const struct setting *setting, const char *nam
     fprintf(out, "%s## %s\n", indent, setting->help);
     if (setting_is_list_of_mappings(setting)) {
         if (!has_default_entries(setting))
-            fprintf(out, "%s# %s: [%s]\n", indent, name, setting->list->example);
+            fprintf(out, "%s## As: [%s]\n%s# %s: []\n", indent, setting->list->example, indent, name);
         else
             fprintf(out, "# %s:\n", name);
         write_default_mappings(setting, "#   ", out);

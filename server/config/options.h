@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "metrics/endpoint.h"
 #include "queries/forwarder.h"
+#include "queries/name_options.h"
 #include "shared/cache.h"
 #include "shared/connections.h"
 #include "shared/ratelimit.h"
@@ -35,6 +36,8 @@ struct config {
     struct cache_options cache;
     struct topnames_options topnames;
     struct pool_options pool;
+    struct name_options names;
+    struct routes_options routes;
     struct tls_options tls;
     struct endpoint_options endpoint; /* listen.port 0: no HTTP */
     struct log_options log;

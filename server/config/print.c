@@ -88,6 +88,11 @@ void print_mappings(const struct setting *setting, const void *fields, const cha
     }
 }
 
+static bool has_entries(const struct setting *list, const struct config *config)
+{
+    return list->list->count((const char *)config + list->offset) > 0;
+}
+
 /* The sections of the table follow each other, so each is opened once. */
 void print_config(const struct config *config, FILE *out)
 {
@@ -103,7 +108,7 @@ void print_config(const struct config *config, FILE *out)
         snprintf(section, sizeof section, "%s", dot ? first : "");
         const char *indent = dot ? "  " : "";
         fprintf(out, "%s%s:", indent, name);
-        if (setting_is_list_of_mappings(setting)) {
+        if (setting_is_list_of_mappings(setting) && has_entries(setting, config)) {
             fputc('\n', out);
             print_mappings(setting, config, dot ? "    " : "  ", out);
         } else {

@@ -100,6 +100,15 @@ static enum value_status set_address(const struct setting *setting, void *fields
     return VALUE_OK;
 }
 
+/* Empty only where that is the default. */
+static enum value_status set_name(const struct setting *setting, void *fields, const char *text)
+{
+    char *field = field_of(setting, fields);
+    if (text[0] != '\0' || !setting->usual || setting->usual[0] != '\0') return value_parse_name(text, field);
+    field[0] = '\0';
+    return VALUE_OK;
+}
+
 static enum value_status set(const struct setting *setting, void *fields, const char *text)
 {
     switch (setting->kind) {
@@ -112,7 +121,7 @@ static enum value_status set(const struct setting *setting, void *fields, const 
     case SETTING_PATH: return set_path(setting, fields, text);
     case SETTING_ADDRESS: return set_address(setting, fields, text);
     case SETTING_IP: return value_parse_ip(text, field_of(setting, fields));
-    case SETTING_NAME: return value_parse_name(text, field_of(setting, fields));
+    case SETTING_NAME: return set_name(setting, fields, text);
     case SETTING_LIST: return setting->list->add_text(field_of(setting, fields), setting->max, text);
     }
     return VALUE_MALFORMED;
@@ -215,6 +224,7 @@ static bool explain(const struct setting *setting, enum value_status status, con
         break;
     case VALUE_TWICE: snprintf(ret_why, SETTING_WHY_BYTES, "%s is in the list already", value); break;
     case VALUE_TOO_MANY: snprintf(ret_why, SETTING_WHY_BYTES, "more than %" PRIu64 " entries", setting->max); break;
+    case VALUE_CONFLICT: snprintf(ret_why, SETTING_WHY_BYTES, "%s: %s", value, setting->list->conflict); break;
     case VALUE_NO_MEMORY: snprintf(ret_why, SETTING_WHY_BYTES, "no memory for it"); break;
     }
     return false;

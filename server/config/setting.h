@@ -66,6 +66,7 @@ struct setting_list {
     const char *grammar;   /* what an entry is, in words, as "IP:PORT or [IP6]:PORT" */
     bool is_of_addresses;  /* IP:PORT; for hints */
     const char *example;   /* of a mapping, as "{zone: corp.example}" */
+    const char *conflict;  /* the rule that VALUE_CONFLICT says is broken; NULL where it is never returned */
     struct settings entry; /* none: the entries are texts */
     size_t entry_bytes;    /* at most SETTING_ENTRY_STRUCT_BYTES */
 

@@ -33,6 +33,8 @@ static const struct setting of_config[] = {
      "1.1.1.1:853" CLOUDFLARE "1.0.0.1:853" CLOUDFLARE "[2606:4700:4700::1111]:853" CLOUDFLARE
      "[2606:4700:4700::1001]:853" CLOUDFLARE,
      "DNS-over-TLS servers, in order of preference.", &list_of_upstreams},
+    {"routes", SETTING_LIST, LIVE, FIELD(routes), 0, ROUTES_MAX, NULL, "",
+     "Zones that servers of their own answer for. A route never falls back to `upstreams`.", &list_of_routes},
     {"drain_timeout", SETTING_DURATION, LIVE, FIELD(drain_timeout_ns), 0, 10 * MINUTE, NULL, "5s",
      "How long a stop waits for the questions in flight.", NULL},
 
@@ -63,6 +65,13 @@ static const struct setting of_config[] = {
      "Certificates trusted, PEM. Empty: the system's bundle.", NULL},
     {"tls.revalidate_interval", SETTING_DURATION, LIVE, FIELD(pool.revalidate_ns), SECOND, 30 * DAY, NULL, "1h",
      "A full handshake, with the certificate checked anew, at least this often.", NULL},
+
+    {"names.special_use", SETTING_CHOICE, LIVE, FIELD(names.special_use), 0, 1, "local forward", "local",
+     "Special-use names (RFC 6761, 6303), as localhost and 10.in-addr.arpa: answered here, or forwarded.", NULL},
+    {"names.hosts_file", SETTING_PATH, LIVE, FIELD(names.hosts_file), 0, NAMES_PATH_MAX - 1, NULL, "",
+     "A file as hosts(5), answered from; read again when it changes. Empty: none.", NULL},
+    {"names.records", SETTING_LIST, LIVE, FIELD(names.records), 0, NAMES_RECORDS_MAX, NULL, "",
+     "Records to answer with. Their names are answered from them alone.", &list_of_records},
 
     {"cache.max_size", SETTING_SIZE, LIVE, FIELD(cache.max_bytes), 4 * KIB, TIB, "off", "64MiB", "Memory for answers.",
      NULL},

@@ -16,6 +16,7 @@ enum value_status {
     VALUE_TOO_LONG,
     VALUE_TWICE,    /* in its list already */
     VALUE_TOO_MANY, /* the list is full */
+    VALUE_CONFLICT, /* it does not go together with what it holds or with others of its list */
     VALUE_NO_MEMORY
 };
 

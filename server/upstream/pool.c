@@ -302,7 +302,7 @@ void pool_set_tls(struct pool *pool, struct tls_context *tls)
 
 static bool is_same(const struct upstream_options *a, const struct upstream_options *b)
 {
-    return address_equal(&a->address, &b->address) && strcmp(a->name, b->name) == 0;
+    return address_equal(&a->address, &b->address) && a->transport == b->transport && strcmp(a->name, b->name) == 0;
 }
 
 bool pool_set_options(struct pool *pool, const struct pool_options *options)

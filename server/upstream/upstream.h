@@ -18,9 +18,13 @@
 
 enum { UPSTREAM_NAME_MAX = 254 };
 
+/* In the order of the words of the setting routes.upstreams.transport. */
+enum upstream_transport { UPSTREAM_TLS, UPSTREAM_TCP };
+
 struct upstream_options {
     struct address address;
-    char name[UPSTREAM_NAME_MAX + 1]; /* of its certificate; lower case, no dot at the end */
+    uint8_t transport;                /* enum upstream_transport; plain TCP only in routes */
+    char name[UPSTREAM_NAME_MAX + 1]; /* of its certificate; lower case, no dot at the end; empty with UPSTREAM_TCP */
 };
 
 struct upstream {

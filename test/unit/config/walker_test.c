@@ -3,7 +3,7 @@
 #include "outcome.h"
 
 #define ALL_KEYS                                                                                                       \
-    "listen, workers, upstreams, drain_timeout, upstream, tls, cache, prefetch, access, rate_limit, clients, http, "   \
+    "listen, workers, upstreams, routes, drain_timeout, upstream, tls, names, cache, prefetch, access, rate_limit, clients, http, "   \
     "log"
 
 /* A file that was cut off must not move a service to the defaults. */
