@@ -30,7 +30,7 @@ RUN scripts/deploy/container/make-root build/release/dns-tls-proxy /root-tree
 FROM scratch AS runtime
 LABEL org.opencontainers.image.title="dns-tls-proxy" \
       org.opencontainers.image.description="DNS proxy: plain DNS over TCP in, DNS over TLS out" \
-      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.licenses="GPL-2.0-or-later" \
       org.opencontainers.image.base.name="docker.io/library/debian:bookworm-slim"
 COPY --from=root /root-tree/ /
 USER 65532:65532

@@ -1,4 +1,4 @@
-# `cpack -G DEB` in a build folder makes the Debian package; `cmake --install` lays out the same files.
+# scripts/package, or `cpack -G DEB` in a build folder, makes the Debian package; `cmake --install` lays out the same files.
 # The configuration file and its manual page are written by the program itself when it is installed, so neither can drift from it.
 set(DTP_PACKAGE_VERSION "" CACHE STRING "The package's version, where it is to differ from the program's (a rebuild, a test of an upgrade)")
 if(DTP_PACKAGE_VERSION)
@@ -12,7 +12,7 @@ set(package_made ${CMAKE_BINARY_DIR}/package)
 
 install(TARGETS dns-tls-proxy RUNTIME DESTINATION sbin)
 install(CODE "
-  execute_process(COMMAND ${package_files}/make-files $<TARGET_FILE:dns-tls-proxy> ${CPACK_PACKAGE_VERSION} ${package_made}
+  execute_process(COMMAND \"${package_files}/make-files\" \"$<TARGET_FILE:dns-tls-proxy>\" ${CPACK_PACKAGE_VERSION} \"${package_made}\"
     COMMAND_ERROR_IS_FATAL ANY)")
 install(FILES ${package_made}/dns-tls-proxy.yaml DESTINATION /etc/dns-tls-proxy)
 install(FILES ${package_made}/dns-tls-proxy.8.gz DESTINATION share/man/man8)
@@ -23,6 +23,7 @@ install(DIRECTORY metrics/prometheus metrics/grafana scripts/deploy/consul DESTI
   FILES_MATCHING PATTERN "*.yml" PATTERN "*.json" PATTERN "*_test.yml" EXCLUDE PATTERN "*test*" EXCLUDE)
 
 set(CPACK_GENERATOR DEB)
+set(CPACK_PROJECT_CONFIG_FILE ${CMAKE_SOURCE_DIR}/cmake/PackageTools.cmake)
 set(CPACK_PACKAGE_NAME dns-tls-proxy)
 set(CPACK_PACKAGE_VENDOR "the dns-tls-proxy maintainers")
 set(CPACK_PACKAGE_CONTACT "the dns-tls-proxy maintainers <maintainers@dns-tls-proxy.example.org>")

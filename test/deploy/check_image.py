@@ -58,6 +58,7 @@ def check_build(check):
         image = containers.inspect("image", TAG)
         check.note(f"{image['Size'] / 1e6:.1f} MB")
         assert image["Size"] <= LARGEST_MB * 1e6, image["Size"]
+        assert image["Labels"]["org.opencontainers.image.licenses"] == "GPL-2.0-or-later", image["Labels"]
         config = image["Config"]
         assert config["User"] == "65532:65532" and config["StopSignal"] == "SIGTERM", config
         assert set(config["ExposedPorts"]) == {"53/tcp", "5000/tcp"}, config["ExposedPorts"]

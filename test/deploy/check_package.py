@@ -9,6 +9,7 @@ import tempfile
 import checks
 import clients
 import package
+import readme
 from machine import Machine, make_tree
 from world import World
 
@@ -31,6 +32,10 @@ def check_contents(check, deb):
         assert not missing, f"{missing} of\n{listed}"
         assert checks.output("dpkg-deb", "--info", deb, "conffiles") == CONFIG
         check.note(f"{deb.name}, {deb.stat().st_size // 1024} KiB; depends on {package.field(deb, 'Depends')}")
+    with check("it depends on the libraries that its program needs"):
+        depends = package.field(deb, "Depends")
+        missing = [each for each in ("libc6", "libwolfssl", "libldns", "libcivetweb", "libyaml") if each not in depends]
+        assert not missing, f"{missing} of {depends}"
     with check("lintian has no errors"):
         checks.install("lintian")
         done = checks.run("lintian", "--fail-on", "error", "--tag-display-limit", "0", deb, check=False)
@@ -39,10 +44,31 @@ def check_contents(check, deb):
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+def check_build(check):
+    """What an operator's build meets: a folder with a space in its name, and a machine without the packaging tools."""
+    with tempfile.TemporaryDirectory(dir=checks.CACHE) as name:
+        clone = pathlib.Path(name) / "with a space"
+        clone.mkdir()
+        readme.make_clone(clone)
+        with check("scripts/package works in a folder whose name has a space"):
+            made = checks.output(clone / "scripts/package", timeout=900).splitlines()[-1]
+            assert "libwolfssl" in package.field(made, "Depends"), package.field(made, "Depends")
+            pathlib.Path(made).unlink()
+        for tool in ("dpkg-shlibdeps", "file"):
+            with check(f"without {tool} cpack fails, says so, and leaves no package"):
+                hidden = f"mount --bind /dev/null /usr/bin/{tool} && exec cpack -G DEB"
+                done = checks.run("unshare", "-m", "sh", "-c", hidden, check=False, cwd=clone / "build/package")
+                assert done.returncode != 0 and f"cpack needs {tool}" in done.stdout + done.stderr, done
+                assert not list((clone / "build/package").glob("*.deb"))
+
+
 def check_files(check, deb, folder):
     checks.run("dpkg-deb", "-x", deb, folder)
     checks.install("man-db")
     program = folder / "usr/sbin/dns-tls-proxy"
+    with check("the copyright file has the program under GPL-2+, as wolfSSL is"):
+        said = (folder / "usr/share/doc/dns-tls-proxy/copyright").read_text()
+        assert re.search(r"(?ms)^Files: usr/sbin/dns-tls-proxy$.*?^License: GPL-2\+$", said), said
     with check("the manual pages have no warnings"):
         for page in sorted((folder / "usr/share/man").rglob("*.gz")):
             done = checks.run(
@@ -94,7 +120,8 @@ def check_life(check, machine, old, new):
     for deb in (old, new):
         machine.put(deb, f"/root/{deb.name}")
     with check("it installs; nothing is enabled or started by that"):
-        machine.sh(f"dpkg -i /root/{old.name}")
+        said = machine.out(f"dpkg -i /root/{old.name}")
+        assert "systemctl enable --now dns-tls-proxy.socket dns-tls-proxy.service" in said, said  # the next step
         for unit in UNITS:
             assert machine.sh(f"systemctl is-enabled {unit}", check=False).stdout.strip() == "disabled"
             assert machine.sh(f"systemctl is-active {unit}", check=False).stdout.strip() == "inactive"
@@ -155,7 +182,8 @@ def check_upgrade(check, machine, old, new):
 def main():
     check = checks.Checks()
     old = new = None
-    with check("cpack makes it"):
+    check_build(check)
+    with check("scripts/package makes it"):
         old = package.build()
         new = package.build(version="99.0.0")
     if old and new:

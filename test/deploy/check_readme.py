@@ -1,57 +1,24 @@
 #!/usr/bin/python3
-"""README.md: every command in it is run as written, on a fresh Debian 12 with a clone of this tree and nothing else
-installed. A command that no check here runs fails the first of them."""
+"""README.md: every command in it is run as written, on fresh Debian 12 and 13 with a clone of this tree and nothing
+else installed. A command that no check runs fails the first of them."""
 import contextlib
 import os
-import pathlib
 import re
 import shutil
 import tempfile
 import urllib.request
 
-import checks
-import containers
-from hostile import Hostile
-from pki import Pki
+import checks  # first: it says where the modules below are
+import readme
+import trees
+from fresh import Fresh
 from process import Process, wait_for
-from remote import Remote
 from world import World
 
-README = checks.ROOT / "README.md"
-UPSTREAM_PORT = 8530
+RUNBOOK = checks.ROOT / "docs/RUNBOOK.md"
+RELEASES = ("debian-12", "debian-13")
+KNOWN = ("git clone ", "kdig ", "scripts/run", "scripts/test", "scripts/package", "cmake ", "docker ")
 PAGES = {"": "<html", "metrics": "dns_tls_proxy_build_info", "healthz": "main", "readyz": "ready"}
-
-
-def commands(text):
-    """All of them: the lines of ```sh blocks without their comments, what is typed behind a $, and what stands between
-    backquotes and begins like one."""
-    blocks = re.findall(r"(?ms)^```sh\n(.*?)^```$", text)
-    lines = [line.partition("  #")[0].strip() for block in blocks for line in block.splitlines()]
-    typed = re.findall(r"(?m)^\$ (.+)$", text)
-    prose = re.sub(r"(?ms)^```.*?^```$", "", text)
-    inline = [each for each in re.findall(r"`([^`\n]+)`", prose) if re.match(r"(scripts/|cmake |\w+ -)", each)]
-    return lines + typed + inline
-
-
-def with_word(found, *words):
-    return next(each for each in found if all(word in each for word in words))
-
-
-def make_clone(folder):
-    """What `git clone` would give, with what was not committed yet."""
-    files = checks.output("git", "ls-files", "-co", "--exclude-standard", cwd=checks.ROOT).splitlines()
-    for file in files:
-        if (checks.ROOT / file).is_file():
-            (folder / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(checks.ROOT / file, folder / file)
-
-
-def in_fresh_debian(clone, command):
-    """As an argument list. It has the machine's network, from which packages come."""
-    limits = ["--ulimit", "nofile=20000:20000", "--ulimit", "nproc=4096:4096"]
-    place = ["--network", "host", "--privileged", "-v", f"{clone}:/clone", "-w", "/clone"]
-    name = f"readme-{os.getpid()}"
-    return ["podman", "run", "--rm", "--name", name, *place, *limits, containers.BASE, "bash", "-c", f"exec {command}"]
 
 
 def get(path):
@@ -59,9 +26,9 @@ def get(path):
         return answer.read().decode()
 
 
-def wait_ready(process, seconds):
+def wait_ready(check_running, seconds):
     def is_ready():
-        assert process.child.poll() is None, process.log_tail()
+        check_running()
         with contextlib.suppress(OSError):
             return get("readyz")
 
@@ -74,10 +41,11 @@ def part_of(shown):
     return [re.sub(r"id: \d+|\b300\b", "", line) for line in lines if re.search(r"HEADER|IN A|From", line)]
 
 
-def shows_what_it_should(text, found):
-    typed = with_word(found, "kdig")
+def shows_what_it_should(text, found, run):
+    """`run` runs a command where the reader would."""
+    typed = readme.with_word(found, "kdig")
     shown = text.partition(f"$ {typed}\n")[2].partition("```")[0]
-    said = checks.run("bash", "-c", typed).stdout
+    said = run("bash", "-c", typed)
     assert re.sub(r" in [\d.]+ ms", "", "\n".join(part_of(said))) == re.sub(
         r" in [\d.]+ ms", "", "\n".join(part_of(shown))
     ), said
@@ -85,70 +53,80 @@ def shows_what_it_should(text, found):
         assert word in get(path).lower(), f"/{path}"
 
 
-def ends_well(process):
-    process.child.terminate()
-    assert process.wait_exit(30) == 0, process.log_tail()
+def check_text(check, text, found):
+    with check("a check runs each of its commands"):
+        assert len(found) == 9 and all(each.startswith(KNOWN) for each in found), found
+    with check("the commands of containers are the runbook's, which check_runbook runs"):
+        runbook = RUNBOOK.read_text()
+        unknown = [each for each in found if each.startswith("docker") and each not in runbook]
+        assert not unknown, unknown
+    with check("links within the project lead somewhere"):
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+            assert (readme.PATH.parent / target).exists(), target
 
 
-def check_run(check, text, found, clone):
-    """The command whose answer the page shows; on a Debian that has nothing yet."""
-    pki = Pki(clone)  # its authority's file is ca.pem
-    certificate, key = pki.certificate()
-    command = with_word(found, "scripts/run", "--upstream")
-    with Remote(Hostile, port=UPSTREAM_PORT, certificate=certificate, key=key) as upstream:
-        upstream.start()
-        with check(f"{command}: on a fresh Debian it installs, builds, answers as shown, serves its pages, ends with 0"):
-            with Process("readme", in_fresh_debian(clone, command), clone.parent) as process:
-                wait_ready(process, 900)
-                shows_what_it_should(text, found)
-                ends_well(process)
+def check_clone(check, found):
+    command = readme.with_word(found, "git clone")
+    with check(f"{command}: gives the tree, where that address is this repository"), \
+            tempfile.TemporaryDirectory() as folder:
+        address = re.search(r"https://\S+", command).group()
+        rule = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"url.{checks.ROOT}.insteadOf", "GIT_CONFIG_VALUE_0": address}
+        checks.run("bash", "-c", f"{command} && test -x scripts/run && test -x scripts/test", cwd=folder,
+                   env={**os.environ, **rule})
 
 
 def check_cloudflare(check, text, found):
     """Here, where the program is built, in a network in which Cloudflare's addresses are ours."""
-    command = with_word(found, "scripts/run")
+    command = next(each for each in found if each == "scripts/run")
     with World("readme") as world, check(f"{command}: asks Cloudflare and answers as shown"):
         trusting = f"mount --bind {world.pki.ca_file} /etc/ssl/certs/ca-certificates.crt && exec {command}"
         with Process("run", ["unshare", "-m", "bash", "-c", f"cd {checks.ROOT} && {trusting}"], world.folder) as process:
-            wait_ready(process, 300)
-            shows_what_it_should(text, found)
-            ends_well(process)
+            def check_running():
+                assert process.child.poll() is None, process.log_tail()
+
+            wait_ready(check_running, 300)
+            shows_what_it_should(text, found, checks.output)
+            process.child.terminate()
+            assert process.wait_exit(30) == 0, process.log_tail()
 
 
-def check_ended(check, name, clone, command, seconds):
-    with check(f"{name}: {command}"):
-        done = checks.run(*in_fresh_debian(clone, command), check=False, timeout=seconds)
-        told = (done.stdout + done.stderr).strip()
-        check.note(re.findall(r".*tests passed.*", told)[-1:] or "")
-        assert done.returncode == 0, told[-6000:]
+def check_release(check, text, found, release):
+    """The commands in a fresh tree. A build before a command is taken away: each stands by itself."""
+    with Fresh(release) as fresh:
+        demo = readme.with_word(found, "scripts/run", "--demo")
+        with check(f"{release}: {demo} installs, builds, answers as shown, serves its pages, ends with 0"), \
+                fresh.start(demo) as running:
+            wait_ready(running.check_running, 900)
+            shows_what_it_should(text, found, running.run_beside)
+            running.end()
+        by_hand = readme.with_word(found, "cmake")
+        shutil.rmtree(fresh.clone / "build", ignore_errors=True)
+        with check(f"{release}: {by_hand} leaves the program where it says"):
+            fresh.run(by_hand, 900)
+            assert (fresh.clone / "build/release/dns-tls-proxy").exists()
+        package = readme.with_word(found, "scripts/package")
+        with check(f"{release}: {package} makes a package that can be installed and started"):
+            made = fresh.run(package, 900).splitlines()[-1]
+            check.note(fresh.run(f"apt-get install -y -q {made} && dns-tls-proxy --version", 300).splitlines()[-1])
+        command = readme.with_word(found, "scripts/test")
+        with check(f"{release}: {command} installs, builds and passes"):
+            check.note(re.findall(r".*tests passed.*", fresh.run(command, 3000))[-1])
 
 
 def main():
     check = checks.Checks()
-    checks.install("knot-dnsutils", "git")
-    checks.run("scripts/install-packages", "build", cwd=checks.ROOT, timeout=900)
-    containers.prepare()
-    text = README.read_text()
-    found = commands(text)
-    with check("a check runs each of its commands"):
-        known = ("kdig ", "scripts/run", "scripts/test", "cmake ")
-        assert all(each.startswith(known) for each in found) and len(found) == 5, found
+    checks.install("knot-dnsutils", "git", "openssl", "mmdebstrap")
+    text = readme.PATH.read_text()
+    found = readme.commands(text)
+    check_text(check, text, found)
+    check_clone(check, found)
     check_cloudflare(check, text, found)
-    with tempfile.TemporaryDirectory(dir=checks.CACHE) as name:
-        clone = pathlib.Path(name) / "clone"
-        clone.mkdir()
-        make_clone(clone)
+    for release in RELEASES:
         try:
-            check_run(check, text, found, clone)
-            by_hand = with_word(found, "cmake")
-            shutil.rmtree(clone / "build", ignore_errors=True)
-            check_ended(check, "by hand", clone, f"bash -c 'scripts/install-packages && {by_hand}'", 900)
-            with check("... leaves the program where it says"):
-                assert (clone / "build/release/dns-tls-proxy").exists()
-            check_ended(check, "on a fresh Debian it installs, builds and passes", clone,
-                        with_word(found, "scripts/test"), 3000)
-        finally:
-            containers.podman("rm", "-f", "-t", "0", f"readme-{os.getpid()}", check=False)
+            check_release(check, text, found, release)
+        except trees.Unavailable as why:
+            with check(release):
+                raise checks.Skip(str(why))
     check.finish()
 
 

@@ -1,0 +1,7 @@
+# Read by cpack. Without these tools it would only warn, and leave out what the program needs to start.
+foreach(tool dpkg-shlibdeps file)
+  find_program(found_${tool} ${tool})
+  if(NOT found_${tool})
+    message(FATAL_ERROR "cpack needs ${tool} to find the package's dependencies: scripts/install-packages package")
+  endif()
+endforeach()

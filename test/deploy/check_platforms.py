@@ -1,0 +1,190 @@
+#!/usr/bin/python3
+"""platforms: both commands of README.md from a clean clone in a fresh tree of each release, and the program cross-compiled
+for arm64 under qemu-user. Run it by scripts/check-platforms.
+
+The trees have the machine's network: packages come from it.
+"""
+import argparse
+import contextlib
+import datetime
+import json
+import os
+import re
+import sys
+import time
+import urllib.request
+
+import checks  # first: it says where the modules below are
+import readme
+import trees
+from fresh import Failed, Fresh
+from hostile import Hostile
+from pki import LEAVES, SERVER_NAME, Pki
+from process import ProcessError, free_port, wait_for
+from remote import Remote
+
+ARM64 = "arm64"
+ARM64_RELEASE = "debian-13"
+ARM64_TOOLS = ("gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross", "cmake", "ninja-build", "pkg-config", "qemu-user",
+               "knot-dnsutils")
+ARM64_LIBRARIES = ("libwolfssl-dev", "libldns-dev", "libcivetweb-dev", "libyaml-dev", "libsystemd-dev")
+QUESTION = "example.com"
+ANSWER = "192.0.2.1"
+EM_AARCH64 = 183
+BEGIN, END = "<!-- platforms:begin (written by scripts/check-platforms --write) -->", "<!-- platforms:end -->"
+COLUMNS = ("first command", "second command", "warnings as errors", "tool chain and libraries")
+VERSIONS = """
+gcc --version 2>/dev/null | sed -nE '1s/.* ([0-9.]+)$/gcc \\1/p'
+for p in libwolfssl-dev libldns-dev libcivetweb-dev libcmocka-dev openssl; do
+  dpkg-query -W -f '${Package} ${Version}\\n' $p 2>/dev/null | sed -E 's/^lib//; s/-dev / /; s/[-+~].*//'
+done
+"""
+
+
+def get(port, path):
+    with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+        return answer.read().decode()
+    return ""
+
+
+def answers(fresh, command, seconds):
+    """The program is started by the command on ports of its own, becomes ready, answers kdig, and stops when told to."""
+    port, http = free_port(), free_port()
+    with fresh.start(f"{command} --listen 127.0.0.1:{port} --http 127.0.0.1:{http}") as running:
+        def is_ready():
+            running.check_running()
+            return "ready" in get(http, "/readyz")
+
+        try:
+            wait_for(is_ready, f"{command} is ready", seconds)
+        except ProcessError as error:
+            raise Failed(f"{error}\n{running.log_tail()}") from None
+        said = running.run_beside("kdig", "+tcp", "@127.0.0.1", "-p", port, QUESTION)
+        if ANSWER not in said:
+            raise Failed(f"kdig said:\n{said}\n{running.log_tail()}")
+        if "<html" not in get(http, "/").lower():
+            raise Failed("there is no status page")
+        running.end()
+
+
+def tests(fresh, command):
+    said = fresh.run(command, 3000)
+    total = re.search(r"tests passed.* out of (\d+)", said)
+    if not total:
+        raise Failed(f"{command} ran no test:\n{said[-3000:]}")
+    return f"{total.group(1)} of {total.group(1)}"
+
+
+class Timer:
+    """What was done, and how long it took: {name: text}."""
+
+    def __init__(self):
+        self.cells = {}
+
+    def do(self, name, function, *arguments):
+        begin = time.monotonic()
+        said = function(*arguments)
+        self.cells[name] = f"{said or 'passes'}, {time.monotonic() - begin:.0f} s"
+
+
+def check_release(release, contributors):
+    commands = readme.commands(readme.PATH.read_text(encoding="utf-8"))
+    first = readme.with_word(commands, "scripts/run", "--demo")
+    second = readme.with_word(commands, "scripts/test")
+    timer = Timer()
+    with Fresh(release) as fresh:
+        timer.do(COLUMNS[0], answers, fresh, first, 900)
+        timer.do(COLUMNS[1], tests, fresh, second)
+        if contributors:
+            fresh.run("scripts/install-packages check", 900)
+            timer.do(COLUMNS[2], lambda: " and ".join(
+                f"{preset} {tests(fresh, f'scripts/test {preset} -L unit')}" for preset in ("dev", "clang")))
+        timer.cells[COLUMNS[3]] = ", ".join(fresh.run(VERSIONS, 60).splitlines())
+    return timer.cells
+
+
+def build_arm64(fresh):
+    packages = " ".join([*ARM64_TOOLS, *(f"{each}:{ARM64}" for each in ARM64_LIBRARIES)])
+    fresh.run(f"dpkg --add-architecture {ARM64} && apt-get -q update && DEBIAN_FRONTEND=noninteractive "
+              f"apt-get -q -y install --no-install-recommends {packages}", 900)
+    fresh.run(f"cmake --preset {ARM64} && cmake --build --preset {ARM64}", 900)
+    header = (fresh.clone / f"build/{ARM64}/dns-tls-proxy").read_bytes()[:20]
+    if int.from_bytes(header[18:20], "little") != EM_AARCH64:
+        raise Failed("the program is not for arm64")
+    return "builds"
+
+
+def answers_arm64(fresh):
+    folder = fresh.clone / "build/demo"
+    folder.mkdir()
+    pki = Pki(folder, {"right": LEAVES["right"]})
+    certificate, key = pki.certificate()
+    with Remote(Hostile, port=free_port(), certificate=certificate, key=key) as upstream:
+        upstream.start()
+        flags = f"--upstream '127.0.0.1:{upstream.port}#{SERVER_NAME}' --ca-file build/demo/ca.pem"
+        answers(fresh, f"qemu-aarch64 build/{ARM64}/dns-tls-proxy {flags}", 120)
+    return "answers `kdig +tcp`"
+
+
+def check_arm64(release):
+    timer = Timer()
+    with Fresh(release) as fresh:
+        timer.do(COLUMNS[0], build_arm64, fresh)
+        timer.do(COLUMNS[1], answers_arm64, fresh)
+    timer.cells[COLUMNS[3]] = f"cross-compiled on {release}, run by qemu-user"
+    return timer.cells
+
+
+def table(rows):
+    lines = ["| system | `scripts/run --demo`, `kdig` | `scripts/test` | units with warnings as errors | with | on |",
+             "|---|---|---|---|---|---|"]
+    for name, row in rows.items():
+        cells = [row.get(column, "") for column in COLUMNS]
+        lines.append("| " + " | ".join([name, *cells, row["date"]]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def write(rows):
+    """Into docs/TESTING.md, with what former runs found of other systems."""
+    kept_at = checks.ROOT / "build/platforms.json"
+    kept = json.loads(kept_at.read_text(encoding="ascii")) if kept_at.exists() else {}
+    kept.update(rows)
+    kept = {name: kept[name] for name in (*trees.RELEASES, ARM64) if name in kept}
+    kept_at.parent.mkdir(exist_ok=True)
+    kept_at.write_text(json.dumps(kept), encoding="ascii")
+    document = checks.ROOT / "docs/TESTING.md"
+    before, _, rest = document.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    document.write_text(f"{before}{BEGIN}\n{table(kept)}{END}{after}", encoding="utf-8")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/check-platforms", description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(trees.RELEASES)} or {ARM64}; default: all")
+    parser.add_argument("--write", action="store_true", help="the results into docs/TESTING.md")
+    arguments = parser.parse_args()
+    everything = (*trees.RELEASES, ARM64)
+    if set(arguments.names) - set(everything):
+        parser.error(f"not one of {', '.join(everything)}")
+    if os.geteuid() != 0:
+        sys.exit("scripts/check-platforms: needs root")
+    checks.install("mmdebstrap", "git", "openssl")
+    check = checks.Checks()
+    rows = {}
+    for name in arguments.names or everything:
+        with check(name):
+            try:
+                row = check_arm64(ARM64_RELEASE) if name == ARM64 else check_release(name, name != "debian-12")
+            except trees.Unavailable as why:
+                raise checks.Skip(str(why)) from None
+            rows[name] = {**row, "date": str(datetime.date.today())}
+            for cell in filter(None, row.values()):
+                check.note(cell)
+    print(table(rows))
+    if arguments.write:
+        write(rows)
+    check.finish()
+
+
+if __name__ == "__main__":
+    main()
