@@ -9,13 +9,20 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/json.h"
 
 /* How long a repeated fault stays quiet: a person reading the log sees that it goes on, and nothing else is drowned. */
 #define REPEAT_NS (10 * NS_PER_S)
 
+enum {
+    TAIL_BYTES = sizeof "\",\"cut\":true}\n", /* kept for the end: a quote and the mark of a line that was cut */
+    BARE_BYTES_MAX = 1024                     /* longer texts are quoted, so that a cut does not look like their end */
+};
+
 struct line {
     char text[LOG_LINE_BYTES];
     size_t used;
+    bool is_cut;
 };
 
 /* Whether standard error is the journal's stream and not only inherited its name, as in a terminal that a user service
@@ -43,28 +50,35 @@ void log_set_level(struct log *log, enum log_level level)
     atomic_store_explicit(&log->level, level, memory_order_relaxed);
 }
 
-static void add(struct line *line, const char *text)
+/* All of it, or nothing where it does not fit. */
+static bool add_bytes(struct line *line, const char *bytes, size_t size)
 {
-    size_t size = strlen(text);
-    size_t room = sizeof line->text - 1 - line->used; /* one byte is kept for the line's end */
-    if (size > room) size = room;
-    memcpy(line->text + line->used, text, size);
+    if (line->is_cut || line->used + size > LOG_LINE_BYTES - TAIL_BYTES) {
+        line->is_cut = true;
+        return false;
+    }
+    memcpy(line->text + line->used, bytes, size);
     line->used += size;
+    return true;
 }
 
-/* Quoted as JSON wants it, which a reader of key=value understands too; a control byte cannot start a new line. */
-static void add_quoted(struct line *line, const char *text)
+static bool add(struct line *line, const char *text)
 {
-    add(line, "\"");
-    for (const char *c = text; *c; c++) {
-        char one[8] = {*c};
-        if (*c == '"' || *c == '\\')
-            snprintf(one, sizeof one, "\\%c", *c);
-        else if ((unsigned char)*c < ' ' || *c == 0x7f)
-            snprintf(one, sizeof one, "\\u%04x", (unsigned char)*c);
-        add(line, one);
+    return add_bytes(line, text, strlen(text));
+}
+
+/* Quoted as JSON wants it, which a reader of key=value understands too; a control byte cannot start a new line. What
+ * does not fit is left out, never the closing quote. */
+static bool add_quoted(struct line *line, const char *text)
+{
+    char escaped[JSON_ESCAPED_BYTES];
+    if (!add(line, "\"")) return false;
+    while (*text) {
+        size_t size = json_escape(&text, escaped);
+        if (!add_bytes(line, escaped, size)) break;
     }
-    add(line, "\"");
+    line->text[line->used++] = '"'; /* of the tail's bytes */
+    return true;
 }
 
 static bool is_bare(const char *text)
@@ -74,24 +88,32 @@ static bool is_bare(const char *text)
     return *text;
 }
 
-static void add_value(struct line *line, const struct log_field *field, bool json)
+static bool add_value(struct line *line, const struct log_field *field, bool json)
 {
     if (!field->text) {
         char number[24];
         snprintf(number, sizeof number, "%lld", (long long)field->number);
-        add(line, number);
-    } else if (!json && is_bare(field->text)) {
-        add(line, field->text);
-    } else {
-        add_quoted(line, field->text);
+        return add(line, number);
     }
+    bool is_short = strlen(field->text) < BARE_BYTES_MAX;
+    return !json && is_short && is_bare(field->text) ? add(line, field->text) : add_quoted(line, field->text);
 }
 
-static void add_key(struct line *line, const char *key, bool json)
+/* A key and its value; a text may be cut short, anything else is written as a whole or not at all. */
+static void add_field(struct line *line, const struct log_field *field, bool json)
 {
-    add(line, json ? ",\"" : " ");
-    add(line, key);
-    add(line, json ? "\":" : "=");
+    size_t begin = line->used;
+    bool added = add(line, json ? ",\"" : " ") && add(line, field->key) && add(line, json ? "\":" : "=") &&
+                 add_value(line, field, json);
+    if (!added) line->used = begin;
+}
+
+static void add_end(struct line *line, bool json)
+{
+    const char *end = json ? line->is_cut ? ",\"cut\":true}\n" : "}\n" : line->is_cut ? " cut=true\n" : "\n";
+    size_t size = strlen(end);
+    memcpy(line->text + line->used, end, size);
+    line->used += size;
 }
 
 /* journald stamps lines itself; everybody else gets UTC with milliseconds. */
@@ -116,9 +138,7 @@ static void add_head(struct line *line, const struct log *log, enum log_level le
     add(line, json ? ",\"level\":\"" : "level=");
     add(line, names[level]);
     if (json) add(line, "\"");
-    const struct log_field phrase = log_text("event", event);
-    add_key(line, phrase.key, json);
-    add_value(line, &phrase, json);
+    add_field(line, &log_text("event", event), json);
 }
 
 void log_write(const struct log *log, enum log_level level, const char *event, const struct log_field *fields,
@@ -128,12 +148,8 @@ void log_write(const struct log *log, enum log_level level, const char *event, c
     bool json = log->format == LOG_FORMAT_JSON;
     struct line line = {.used = 0};
     add_head(&line, log, level, event);
-    for (size_t i = 0; i < count; i++) {
-        add_key(&line, fields[i].key, json);
-        add_value(&line, &fields[i], json);
-    }
-    if (json) add(&line, "}");
-    line.text[line.used++] = '\n';
+    for (size_t i = 0; i < count; i++) add_field(&line, &fields[i], json);
+    add_end(&line, json);
     (void)!write(log->fd, line.text, line.used); /* where standard error is gone there is nobody to tell */
 }
 

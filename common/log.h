@@ -40,7 +40,8 @@ struct log_field {
 void log_init(struct log *log, const struct log_options *options, int fd);
 void log_set_level(struct log *log, enum log_level level);
 
-/* Writes one event; text is quoted and escaped as needed, a line longer than LOG_LINE_BYTES is cut. */
+/* Writes one event; text is quoted and escaped as needed. An event that does not fit into LOG_LINE_BYTES loses its last
+ * fields and the end of a text, and gets the field `cut`; a JSON line is valid also then. */
 enum { LOG_LINE_BYTES = 2048 };
 void log_write(const struct log *log, enum log_level level, const char *event, const struct log_field *fields,
                size_t count);

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "metrics/json.h"
+#include "common/json.h"
 
 /* A moment of the two clocks, to tell people about the one in terms of the other. */
 struct moment {

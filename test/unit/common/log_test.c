@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,25 +152,84 @@ static void it_is_the_journal_only_where_the_stream_is_its(void **state)
     assert_false(out.priorities);
 }
 
-static void a_long_line_is_cut_and_still_one_line(void **state)
+/* Behind a string of a JSON text, or NULL where it is none. */
+static const char *skip_string(const char *c)
+{
+    if (*c++ != '"') return NULL;
+    for (; *c != '"'; c++) {
+        if ((unsigned char)*c < ' ') return NULL;
+        if (*c != '\\') continue;
+        c++;
+        if (!*c || !strchr("\"\\u", *c)) return NULL;
+        if (*c == 'u' && strspn(c + 1, "0123456789abcdef") < 4) return NULL;
+        c += *c == 'u' ? 4 : 0;
+    }
+    return c + 1;
+}
+
+/* Whether it is one line with one object of strings, numbers and true. */
+static bool is_json_line(const char *c)
+{
+    if (*c != '{') return false;
+    do {
+        if (!(c = skip_string(c + 1)) || *c++ != ':') return false;
+        if (*c == '"')
+            c = skip_string(c);
+        else
+            c += strncmp(c, "true", 4) == 0 ? 4 : strspn(c, "-0123456789");
+    } while (c && *c == ',');
+    return c && strcmp(c, "}\n") == 0;
+}
+
+/* Whatever is in a text, and wherever the line ends in it. */
+static void a_long_line_is_cut_and_stays_valid(void **state)
 {
     (void)state;
-    char text[2 * LOG_LINE_BYTES];
-    memset(text, 'x', sizeof text - 1);
-    text[sizeof text - 1] = '\0';
-    for (int format = LOG_FORMAT_TEXT; format <= LOG_FORMAT_JSON; format++) {
-        use((enum log_format)format, false);
-        log_info(&out, "x", log_text("a", text), log_text("b", text));
-        written();
-        assert_int_equal(strlen(line), LOG_LINE_BYTES);
-        assert_ptr_equal(strchr(line, '\n'), line + LOG_LINE_BYTES - 1);
+    static const char *const parts[] = {"x", "\n", "\"", "\\", "\xc3\xa4", "\xff", "a b=\"c\\"};
+    char text[2 * LOG_LINE_BYTES] = "";
+    for (size_t part = 0; part < sizeof parts / sizeof *parts; part++) {
+        size_t size = 0;
+        for (text[0] = '\0'; size + 8 < sizeof text; size = strlen(text)) {
+            for (int format = LOG_FORMAT_TEXT; format <= LOG_FORMAT_JSON; format++) {
+                use((enum log_format)format, false);
+                log_info(&out, "x", log_text("a", text), log_number("n", 123456789), log_text("b", "two words"));
+                written();
+                assert_true(strlen(line) <= LOG_LINE_BYTES);
+                assert_ptr_equal(strchr(line, '\n'), line + strlen(line) - 1);
+                bool is_whole = strstr(line, "two words\"") != NULL;
+                bool is_marked = strstr(line, format == LOG_FORMAT_JSON ? ",\"cut\":true}\n" : " cut=true\n") != NULL;
+                if (is_whole == is_marked) fail_msg("%s", line);
+                if (format == LOG_FORMAT_JSON && !is_json_line(line)) fail_msg("%s", line);
+            }
+            for (size_t i = 0; i <= size / 64 && strlen(text) + strlen(parts[part]) < sizeof text; i++)
+                memcpy(text + strlen(text), parts[part], strlen(parts[part]) + 1);
+        }
     }
-    memset(text, '\n', sizeof text - 1); /* nor does an escape stretch beyond the end */
-    use(LOG_FORMAT_TEXT, false);
-    log_info(&out, "x", log_text("a", text));
-    written();
-    assert_true(strlen(line) <= LOG_LINE_BYTES);
-    assert_ptr_equal(strchr(line, '\n'), line + strlen(line) - 1);
+}
+
+static void a_number_is_not_cut(void **state)
+{
+    (void)state;
+    char text[LOG_LINE_BYTES];
+    use(LOG_FORMAT_JSON, false);
+    for (size_t size = LOG_LINE_BYTES - 200; size < LOG_LINE_BYTES - 1; size++) {
+        memset(text, 'x', size);
+        text[size] = '\0';
+        log_info(&out, "x", log_text("a", text), log_number("n", INT64_MAX));
+        written();
+        assert_true(strstr(line, ",\"n\":9223372036854775807}") || !strstr(line, "\"n\":"));
+        assert_true(is_json_line(line));
+    }
+}
+
+static void utf8_is_copied_and_other_bytes_are_not(void **state)
+{
+    (void)state;
+    use(LOG_FORMAT_JSON, false);
+    log_info(&out, "x", log_text("a", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x99\x82"), log_text("b", "\xe2\x82"),
+             log_text("c", "\xc2\x9b\xed\xa0\x80\xc0\xaf"));
+    assert_non_null(strstr(written(), "\"a\":\"\xc3\xa4\xe2\x82\xac\xf0\x9f\x99\x82\",\"b\":\"\\u00e2\\u0082\","
+                                      "\"c\":\"\\u00c2\\u009b\\u00ed\\u00a0\\u0080\\u00c0\\u00af\"}\n"));
 }
 
 static void a_repeated_fault_is_written_now_and_then_with_its_number(void **state)
@@ -200,7 +260,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(json_is_an_object_a_line, setup, teardown),
         cmocka_unit_test_setup_teardown(the_journal_gets_priorities_and_no_time, setup, teardown),
         cmocka_unit_test_setup_teardown(it_is_the_journal_only_where_the_stream_is_its, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_long_line_is_cut_and_still_one_line, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_long_line_is_cut_and_stays_valid, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_number_is_not_cut, setup, teardown),
+        cmocka_unit_test_setup_teardown(utf8_is_copied_and_other_bytes_are_not, setup, teardown),
         cmocka_unit_test(a_repeated_fault_is_written_now_and_then_with_its_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

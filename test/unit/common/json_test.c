@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "metrics/json.h"
+#include "common/json.h"
 
 struct world {
     char *text;

@@ -1,11 +1,18 @@
 /* json: a JSON text (RFC 8259) written piece by piece. The caller opens and closes in pairs and gives a key inside an
- * object, NULL inside an array; what is written in between is put into place, with its commas. Pure. */
-#ifndef METRICS_JSON_H
-#define METRICS_JSON_H
+ * object, NULL inside an array; commas are added. Also the escaping of texts for those who write elsewhere. Pure. */
+#ifndef COMMON_JSON_H
+#define COMMON_JSON_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+
+/* Writes the first character of `*text`, which is not its end, as it stands inside quotes, and moves `*text` behind it;
+ * returns the bytes written, without a NUL. UTF-8 is copied. Control characters, `<` and bytes that are not UTF-8 (as
+ * Latin-1) become \u00xx, so that the text is valid JSON whatever is in it, and neither markup nor an end of line. */
+enum { JSON_ESCAPED_BYTES = 8 };
+size_t json_escape(const char **text, char out[static JSON_ESCAPED_BYTES]);
 
 struct json {
     FILE *out;
@@ -16,8 +23,7 @@ struct json {
 void json_open(struct json *json, const char *key, char bracket);
 void json_close(struct json *json, char bracket);
 
-/* Any bytes; NULL becomes null. Control characters, `<` and what is not ASCII (as Latin-1) are written \u00xx, so that
- * the text is valid and harmless wherever it is put. */
+/* Any bytes, escaped by json_escape; NULL becomes null. */
 void json_text(struct json *json, const char *key, const char *text);
 void json_count(struct json *json, const char *key, uint64_t value);
 void json_number(struct json *json, const char *key, double value); /* finite */
