@@ -18,7 +18,9 @@ import time
 from field import LIMITS, OURS, PEERS, ROOT, TITLES, Field
 
 import faults
+import peers
 import report
+import trees
 
 RTT_MS = 10
 SILENT_CLIENTS = 3000
@@ -168,6 +170,8 @@ def read_arguments():
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="what to measure")
     parser.add_argument("--rounds", type=int, default=3, help="measurements of each server (default 3)")
     parser.add_argument("--seconds", type=float, default=3, help="length of each (default 3)")
+    parser.add_argument("--peers", choices=trees.RELEASES, metavar="RELEASE",
+                        help=f"peers from a tree of {', '.join(trees.RELEASES)} instead of this machine's packages")
     parser.add_argument("--write", action="store_true",
                         help="into docs/PERFORMANCE.md and its picture; scenarios not measured stay as they were")
     parser.add_argument("--tools", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
@@ -190,27 +194,34 @@ def main():
         chosen.remove("cache")
         if not chosen:
             return
+    others = peers.Peers(arguments.peers)
+    with peers.own_network() as network:
+        print(f"{network}.", flush=True)
+        measure_all(arguments, chosen, others, results, extra)
+    print()
+    print(report.table(SCENARIOS, results))
+    for text in report.extra_tables(extra):
+        print(text)
+    if arguments.write:
+        report.write(ROOT, SCENARIOS, results, extra, report.machine(arguments.rounds, others, network))
+
+
+def measure_all(arguments, chosen, others, results, extra):
+    """Into `results` and `extra`, each as it is done."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, \
-            Field(pathlib.Path(folder), arguments.tools, arguments.program) as field:
+            Field(pathlib.Path(folder), arguments.tools, arguments.program, others) as field:
         bench = Bench(field, arguments.seconds, arguments.rounds)
         for key in chosen:
             if key == "workers":
                 extra[key] = bench.run_workers()
                 for count, figures in extra[key].items():
                     print_figures(key, str(count), figures)
-                continue
-            if key == "faults":
+            elif key == "faults":
                 extra[key] = faults.run(bench)
-                continue
-            results[key] = bench.run(key)
-            for name, figures in results[key].items():
-                print_figures(key, name, figures)
-    print()
-    print(report.table(SCENARIOS, results))
-    for text in report.extra_tables(extra):
-        print(text)
-    if arguments.write:
-        report.write(ROOT, SCENARIOS, results, extra, arguments.rounds)
+            else:
+                results[key] = bench.run(key)
+                for name, figures in results[key].items():
+                    print_figures(key, name, figures)
 
 
 if __name__ == "__main__":

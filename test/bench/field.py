@@ -5,20 +5,20 @@ Each gets two threads where it knows threads, a cache that holds all names, and 
 import contextlib
 import os
 import pathlib
-import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "test/support"))
 sys.dont_write_bytecode = True
 
+from peers import PACKAGES, Peers  # noqa: E402
+from pki import openssl  # noqa: E402
 from process import Process, free_port  # noqa: E402
 
 OURS = "dns-tls-proxy"
 SERVER_NAME = "cloudflare-dns.com"
 LIMITS = ("echo", "tls_swap")
-PEERS = ("dnsdist", "unbound", "kresd", "smartdns")
-PACKAGES = {"dnsdist": "dnsdist", "unbound": "unbound", "kresd": "knot-resolver", "smartdns": "smartdns"}
+PEERS = tuple(PACKAGES)
 TITLES = {"echo": "limit", "tls_swap": "limit", OURS: OURS, "dnsdist": "dnsdist", "unbound": "Unbound",
           "kresd": "Knot Resolver", "smartdns": "SmartDNS"}
 
@@ -112,16 +112,13 @@ user root
 
 def make_pki(folder):
     """A throw-away authority and the upstream's certificate. SmartDNS looks for the name in the subject, too."""
-    def openssl(*arguments):
-        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
-
     key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout")
-    openssl("req", "-x509", *key, "ca.key", "-out", "ca.pem", "-days", "30", "-subj", "/CN=Bench Root",
+    openssl(folder, "req", "-x509", *key, "ca.key", "-out", "ca.pem", "-days", "30", "-subj", "/CN=Bench Root",
             "-addext", "keyUsage=critical,keyCertSign,cRLSign")
-    openssl("req", *key, "server.key", "-out", "server.csr", "-subj", f"/CN={SERVER_NAME}")
+    openssl(folder, "req", *key, "server.key", "-out", "server.csr", "-subj", f"/CN={SERVER_NAME}")
     extensions = f"subjectAltName=DNS:{SERVER_NAME}\nextendedKeyUsage=serverAuth\n"
     (folder / "server.ext").write_text(extensions, encoding="ascii")
-    openssl("x509", "-req", "-in", "server.csr", "-out", "server.pem", "-CA", "ca.pem", "-CAkey", "ca.key",
+    openssl(folder, "x509", "-req", "-in", "server.csr", "-out", "server.pem", "-CA", "ca.pem", "-CAkey", "ca.key",
             "-CAcreateserial", "-days", "30", "-extfile", "server.ext")
     chain = (folder / "server.pem").read_text() + (folder / "ca.pem").read_text()
     (folder / "chain.pem").write_text(chain, encoding="ascii")
@@ -162,7 +159,9 @@ class Server:
 class Field:
     """Starts servers and, at the end of its `with` block, ends whatever it started."""
 
-    def __init__(self, folder, tools, program):
+    def __init__(self, folder, tools, program, peers=None):
+        """`peers`: where they come from; this machine where it is not said."""
+        self.peers = peers or Peers()
         self.folder = folder
         self.tools = tools
         self.program = program
@@ -189,7 +188,8 @@ class Field:
         port = free_port()
         path = self.folder / "upstream.conf"
         path.write_text(UPSTREAM.format(port=port, plain=free_port(), chain=chain, key=key), encoding="ascii")
-        self._run("upstream", ["dnsdist", "-C", path, "--supervised", "--disable-syslog"], port)
+        command = ["dnsdist", "-C", path, "--supervised", "--disable-syslog"]
+        self._run("upstream", self.peers.command(command, self.folder), port)
         return port
 
     def start_delay(self, one_way_ms):
@@ -217,4 +217,6 @@ class Field:
             "kresd": ["kresd", "-n", "-c", path, folder],
             "smartdns": ["smartdns", "-f", "-c", path, "-p", folder / "pid"],
         }[name]
+        if name in PEERS:
+            command = self.peers.command(command, self.folder)
         return Server(name, port, self._run(name, command, port))

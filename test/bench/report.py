@@ -6,10 +6,10 @@ import os
 import pathlib
 import platform
 import re
-import subprocess
 
 import faults
-from field import OURS, PACKAGES, PEERS, TITLES
+from field import OURS, PEERS, TITLES
+from peers import installed_version
 
 BEGIN, END = "<!-- bench:begin (written by scripts/bench --write) -->", "<!-- bench:end -->"
 
@@ -84,17 +84,13 @@ def extra_tables(extra):
 # --- where it was measured
 
 
-def version(package):
-    command = ["dpkg-query", "-W", "-f", "${Version}", package]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout or "?"
-
-
-def machine(rounds):
+def machine(rounds, peers, network):
     processor = re.search(r"^model name\s*: (.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
-    peers = ", ".join(f"{TITLES[peer]} {version(PACKAGES[peer])}" for peer in PEERS)
+    versions = ", ".join(f"{TITLES[peer]} {peers.version(peer)}" for peer in PEERS)
     return (f"{datetime.date.today()}, {os.cpu_count()} processors ({processor.group(1) if processor else '?'}), "
-            f"{memory:.0f} GiB, Linux {platform.release()}, wolfSSL {version('libwolfssl35')}. {peers}. "
+            f"{memory:.0f} GiB, Linux {platform.release()}, wolfSSL {installed_version('libwolfssl[0-9]*')}. "
+            f"Peers {peers.title()}: {versions}. {network}. "
             f"Rounds: {rounds}, medians, servers in turn; load, upstream and servers share the processors.\n")
 
 
@@ -158,13 +154,13 @@ def merged(path, scenarios, results, extra):
     return kept["results"], kept["extra"]
 
 
-def write(root, scenarios, results, extra, rounds):
-    """Into the document between its markers, and the picture beside it."""
+def write(root, scenarios, results, extra, run):
+    """Into the document between its markers, and the picture beside it. `run`: what machine() says of it."""
     results, extra = merged(root / "build/bench-results.json", scenarios, results, extra)
     document = root / "docs/PERFORMANCE.md"
     text = document.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
-    parts = [machine(rounds), table(scenarios, results), rates_table(scenarios, results), *extra_tables(extra)]
+    parts = [run, table(scenarios, results), rates_table(scenarios, results), *extra_tables(extra)]
     _, _, after = rest.partition(END)
     document.write_text(before + BEGIN + "\n" + "\n".join(parts) + END + after, encoding="utf-8")
     images = root / "docs/images"

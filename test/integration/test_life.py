@@ -218,7 +218,7 @@ def test_health_check_command(tmp_path, pki, hostile):
 def test_idle_it_is_small(tmp_path, pki, hostile):
     with Proxy(tmp_path, pki, [hostile.port]) as proxy:
         ask(proxy.port, "small.test")
-        wait_for(lambda: proxy.resident_bytes() < 10e6, "small once it has been idle for a moment", 15)
+        wait_for(lambda: proxy.own_bytes() < 5e6, "small once it has been idle for a moment", 15)
 
 
 @pytest.mark.skipif(is_sanitized(), reason="a sanitizer's own thread")

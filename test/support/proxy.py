@@ -86,6 +86,11 @@ class Proxy(Process):
         status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) * 1024
 
+    def own_bytes(self):
+        """Without the pages of files: the libraries' differ from system to system and are shared with others."""
+        status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
+        return int(re.search(r"RssAnon:\s+(\d+)", status).group(1)) * 1024
+
     def voluntary_switches(self):
         """How often its threads went to sleep, which is how often they woke."""
         tasks = pathlib.Path(f"/proc/{self.pid}/task").iterdir()
