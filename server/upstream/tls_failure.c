@@ -59,6 +59,8 @@ bool tls_failure_is_certificate(int code)
     case VERIFY_CERT_ERROR:
     case NO_PEER_CERT:
     case EXTKEYUSE_AUTH_E:
+    case EXTKEYUSAGE_E:
+    case KEYUSAGE_E:
     case KEYUSE_SIGNATURE_E: return true;
     default: return false;
     }
@@ -79,7 +81,9 @@ const char *tls_failure_text(int code)
     case ASN_PARSE_E: return chain_verdict_text(CHAIN_MALFORMED);
     case ASN_PATHLEN_SIZE_E:
     case ASN_PATHLEN_INV_E: return chain_verdict_text(CHAIN_PATH_LENGTH);
+    case EXTKEYUSAGE_E:
     case EXTKEYUSE_AUTH_E: return chain_verdict_text(CHAIN_EXTENDED_KEY_USAGE);
+    case KEYUSAGE_E: /* wolfSSL 5.6 and newer */
     case KEYUSE_SIGNATURE_E: return chain_verdict_text(CHAIN_KEY_USAGE);
     case NO_PEER_CERT: return "the peer showed no certificate";
     default: return wolfSSL_ERR_reason_error_string((unsigned long)code);

@@ -1,8 +1,10 @@
 """Which certificate chains are accepted: some hundred, right and wrong, in real handshakes of the program's own TLS code,
 beside what OpenSSL and GnuTLS say of them. docs/CHAINS.md has the result; `python3 test_chains.py` writes it.
 """
+import os
 import pathlib
 import re
+import subprocess
 import sys
 import tempfile
 
@@ -16,6 +18,7 @@ from chain_judges import VERSIONS, Client, Files, Server, gnutls_accepts, openss
 from forge import intermediate, leaf, root
 
 DOCUMENT = pathlib.Path(__file__).parents[2] / "docs/CHAINS.md"
+OF_DEBIAN_12 = (5, 5, 4)
 CASES = all_cases(tempfile.mkdtemp(prefix="forge-"))
 
 
@@ -30,6 +33,13 @@ def verdict(client, files, version="1.3", bundle=None):
         return client.judge(server.port, files.case.name, bundle or files.bundle)
 
 
+def wolfssl():
+    """The library's version, as the program says it."""
+    program = os.environ.get("PROXY") or pathlib.Path(__file__).parents[2] / "build/dev/dns-tls-proxy"
+    said = subprocess.run([program, "--version"], check=True, capture_output=True, text=True).stdout
+    return tuple(map(int, re.search(r"wolfSSL ([\d.]+)", said).group(1).split(".")))
+
+
 def holds(expected, said):
     return said == GOOD if expected == GOOD else said != GOOD and expected in said
 
@@ -38,6 +48,8 @@ def holds(expected, said):
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
 def test_the_verdict(tmp_path, client, case, version):
     said = verdict(client, Files(case, tmp_path), version)
+    if case.newer and wolfssl() > OF_DEBIAN_12 and holds(case.newer, said):
+        return
     assert holds(case.expected, said), f"{said!r} in place of {case.expected!r}"
 
 

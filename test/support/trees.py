@@ -117,7 +117,7 @@ def make(release, purpose="", packages=()):
     CACHE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
         made = pathlib.Path(folder) / "tree"
-        included = ",".join(("apt", "ca-certificates", *packages))
+        included = ",".join(("apt", "ca-certificates", "gpgv", *packages))
         _output("mmdebstrap", "--quiet", "--variant=minbase", f"--include={included}", RELEASES[release][1], made,
                 *lines)
         for path in (made / "etc/apt").rglob("*.list"):  # apt in the tree has the keys where they are installed

@@ -10,7 +10,13 @@
 #include "upstream/tls_failure.h"
 
 /* Codes of wolfSSL: wolfssl/error-ssl.h, wolfcrypt/error-crypt.h. */
-enum { CODE_NO_SIGNER = -188, CODE_NAME_MISMATCH = -322, CODE_UNKNOWN_RECORD = -307, CODE_VERIFY_CERT = -329 };
+enum {
+    CODE_NO_SIGNER = -188,
+    CODE_NAME_MISMATCH = -322,
+    CODE_UNKNOWN_RECORD = -307,
+    CODE_VERIFY_CERT = -329,
+    CODE_KEY_USAGE = -226
+};
 
 static void alerts_are_called_by_their_name(void **state)
 {
@@ -33,6 +39,7 @@ static void what_concerns_the_certificate_is_told_from_the_rest(void **state)
     assert_true(tls_failure_is_certificate(CODE_NO_SIGNER));
     assert_true(tls_failure_is_certificate(CODE_NAME_MISMATCH));
     assert_true(tls_failure_is_certificate(CODE_VERIFY_CERT));
+    assert_true(tls_failure_is_certificate(CODE_KEY_USAGE)); /* of wolfSSL 5.6 and newer */
     assert_false(tls_failure_is_certificate(CODE_UNKNOWN_RECORD));
     assert_false(tls_failure_is_certificate(0));
 }
