@@ -103,6 +103,8 @@ static void merge_block(struct counters *total, const struct counters *block)
     HISTOGRAMS(X)
 #undef X
     merge_certificates(total, block);
+    for (unsigned i = 0; i < UPSTREAMS_MAX; i++)
+        if (upstream_error(block, i)) set_upstream_error(total, i, upstream_error(block, i));
     merge_row(GAUGE_MAX, &total->upstream_answered_ns, &block->upstream_answered_ns, 1);
 }
 
@@ -127,5 +129,6 @@ void counters_forget_upstreams(struct counters *counters)
     for (unsigned i = 0; i < UPSTREAMS_MAX; i++) {
         forget(counters->upstream_duration[i].buckets, HISTOGRAM_EDGES + 1);
         gauge_set(&counters->upstream_duration[i].sum_ns, 0);
+        set_upstream_error(counters, i, NULL);
     }
 }

@@ -183,6 +183,9 @@ struct counters {
 #undef X
     /* When the DoT path last proved itself: an authenticated session of this thread gave a valid response. */
     _Atomic uint64_t upstream_answered_ns;
+    /* Why the last attempt to reach an upstream failed: a constant text; NULL where it did not fail, or none was made.
+     */
+    _Atomic(const char *) upstream_error[UPSTREAMS_MAX];
 };
 
 /* Parameters and indexes of the functions below: a series is found by an upstream's index, a label, both or neither. */
@@ -239,6 +242,18 @@ COUNTERS(X)
 /* Sets a gauge. The writer's thread only. */
 #define set_gauge(counters, member, value)         gauge_set(cell_##member(counters), value)
 #define set_gauge_by(counters, member, key, value) gauge_set(cell_##member(counters, key), value)
+
+/* `text`: constant, or NULL. The writer's thread only. */
+static inline void set_upstream_error(struct counters *counters, unsigned upstream, const char *text)
+{
+    atomic_store_explicit(&counters->upstream_error[upstream], text, memory_order_relaxed);
+}
+
+/* Any thread. */
+static inline const char *upstream_error(const struct counters *counters, unsigned upstream)
+{
+    return atomic_load_explicit(&counters->upstream_error[upstream], memory_order_relaxed);
+}
 
 /* The label of a DNS type or response code. */
 enum label_qtype counters_qtype_label(uint16_t qtype);

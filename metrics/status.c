@@ -123,6 +123,10 @@ static void write_upstream(struct json *json, const struct status *status, unsig
     json_count(json, "handshakes_full", value_upstream_handshakes(total, i, LABEL_RESUMED_NO));
     json_count(json, "handshakes_resumed", value_upstream_handshakes(total, i, LABEL_RESUMED_YES));
     write_histogram(json, "latency", &total->upstream_duration[i]);
+    if (upstream_error(total, i) && !value_upstream_up(total, i))
+        json_text(json, "error", upstream_error(total, i));
+    else
+        json_null(json, "error");
     write_certificate(json, status, i);
     json_close(json, '{');
 }

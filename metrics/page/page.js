@@ -225,6 +225,7 @@ function upstreamRow(now, minute, upstream) {
   });
   const [address, name] = upstream.name.split("#", 2);
   cells[0].append(address, " ", element("span", "name", name));
+  if (upstream.error) cells[0].append(" ", element("span", "name", upstream.error));
   const [stateKind, state] = upstreamState(now, before, upstream);
   cells[1].append(element("span", "dot " + stateKind), state);
   const row = element("tr");

@@ -89,7 +89,8 @@ static void on_failed(struct forwarder *forwarder, struct query *query, enum exc
         error.ede_code = DNS_EDE_NO_REACHABLE_AUTHORITY;
         error.ede_text = "upstream does not answer";
     } else if (result == EXCHANGE_UNREACHABLE) {
-        error.ede_text = "upstream is out of reach";
+        error.ede_text = pool_error(forwarder->pool);
+        if (!error.ede_text) error.ede_text = "upstream is out of reach";
     }
     retention_make_failure(&query->exchange.key, &error, forwarder->value, &answer);
     keep(forwarder, query, &answer);

@@ -34,7 +34,7 @@ enum { CHAIN_SENT_MAX = 16 }; /* certificates of a chain; wolfSSL takes fewer */
     V(NOT_JUDGED, "the certificate was not checked")                                                                   \
     V(MALFORMED, "a certificate of the chain is malformed")                                                            \
     V(NAME, "the certificate is for another name")                                                                     \
-    V(UNKNOWN_CA, "no CA in the bundle issued it, or an intermediate is missing")                                      \
+    V(UNKNOWN_CA, "unknown CA, or an intermediate certificate is missing")                                             \
     V(SELF_SIGNED, "the certificate is self-signed and not in the bundle")                                             \
     V(EXPIRED, "the certificate has expired")                                                                          \
     V(NOT_YET_VALID, "the certificate is not valid yet")                                                               \
@@ -44,8 +44,8 @@ enum { CHAIN_SENT_MAX = 16 }; /* certificates of a chain; wolfSSL takes fewer */
     V(SIGNATURE, "a signature of the chain is wrong")                                                                  \
     V(NOT_A_CA, "an issuer in the chain is not a CA")                                                                  \
     V(PATH_LENGTH, "the chain is longer than its CA allows")                                                           \
-    V(KEY_USAGE, "the key usage of a certificate forbids this use")                                                    \
-    V(EXTENDED_KEY_USAGE, "the extended key usage of a certificate forbids servers")                                   \
+    V(KEY_USAGE, "the key usage of the certificate forbids servers")                                                   \
+    V(EXTENDED_KEY_USAGE, "an extended key usage of the chain forbids servers")                                        \
     V(NAME_CONSTRAINTS, "a CA of the chain may not issue for this name")                                               \
     V(WEAK_KEY, "a key of the chain is too weak")                                                                      \
     V(WEAK_SIGNATURE, "a signature of the chain is weaker than SHA-256")                                               \

@@ -81,6 +81,7 @@ void opening_failed(struct pool *pool, struct upstream *upstream, unsigned failu
 {
     uint64_t now_ns = pool->host.loop->now_ns;
     backoff_failed(&upstream->backoff, backoff_max_ns(pool, upstream), &pool->random, now_ns);
+    set_upstream_error(pool->counters, upstream->index, why);
     log_failure(pool, upstream, failure, why, now_ns);
 }
 

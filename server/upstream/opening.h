@@ -20,7 +20,7 @@ void opening_wanted(struct pool *pool, uint64_t now_ns);
 bool opening_begin(struct pool *pool, struct upstream *upstream, uint64_t now_ns);
 
 /* An attempt failed, for a reason of LABEL_FAILURE_ (counted by the caller): the upstream is backed off, and the log
- * says so. `why`: in words. */
+ * says so. `why`: in words, constant. */
 void opening_failed(struct pool *pool, struct upstream *upstream, unsigned failure, const char *why);
 
 /* Clients asked lately. */

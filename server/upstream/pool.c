@@ -280,6 +280,14 @@ void pool_flush(struct pool *pool)
     }
 }
 
+const char *pool_error(const struct pool *pool)
+{
+    const char *error = NULL;
+    for (unsigned i = 0; i < pool->upstream_count && !error; i++)
+        error = upstream_error(pool->counters, pool->upstreams[i].index);
+    return error;
+}
+
 bool pool_is_down(const struct pool *pool)
 {
     for (unsigned i = 0; i < pool->upstream_count; i++)

@@ -106,6 +106,9 @@ uint64_t pool_deadline_ns(const struct pool *pool);
 /* Writes the queries of this turn. At the end of every turn. */
 void pool_flush(struct pool *pool);
 
+/* Why the first upstream that could not be reached could not: a constant text; NULL where that is not so of any. */
+const char *pool_error(const struct pool *pool);
+
 /* No upstream could be reached lately: a client waits in vain. */
 bool pool_is_down(const struct pool *pool);
 

@@ -92,6 +92,12 @@ void pool_cancel(struct exchange *exchange)
         if (world.asked[i] == exchange) world_take_asked(i--);
 }
 
+const char *pool_error(const struct pool *pool)
+{
+    (void)pool;
+    return NULL;
+}
+
 bool pool_is_down(const struct pool *pool)
 {
     (void)pool;

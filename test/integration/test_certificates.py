@@ -1,8 +1,12 @@
 """Whoever cannot prove to be the upstream is told nothing: no byte of a query leaves, and the log says what to do."""
+import json
+
 import pytest
 import wire
 from dnsclient import ask
+from figures import Figures, fetch
 from hostile import start_hostile
+from process import wait_for
 from proxy import Proxy
 
 TIMEOUT = 1.5
@@ -25,6 +29,22 @@ def test_refused_without_a_byte_of_a_query(tmp_path, pki, kind):
             assert REFUSED[kind] in line.lower(), line
             assert f"127.0.0.1:{upstream.port}" in line, line
             assert "secret" not in proxy.log()
+
+
+def test_the_reason_reaches_all_who_ask(tmp_path, pki):
+    """Log, metric, extended error and status page."""
+    reason = "the certificate has expired"
+    with start_hostile(pki, "expired") as upstream:
+        with Proxy(tmp_path, pki, [upstream.port], {"upstream": {"query_timeout": f"{TIMEOUT}s"}}) as proxy:
+            answer = ask(proxy.port, "secret.test", additional=[wire.opt()])
+            assert wire.error_of(answer) == (23, reason)
+            assert reason in proxy.wait_log("upstream certificate refused")
+            assert Figures(proxy).sum("upstream_failures_total", reason="certificate") >= 1
+            assert json.loads(fetch(proxy, "/status.json"))["upstreams"][0]["error"] == reason
+            certificate, key = pki.certificate("right")
+            upstream.set_certificate(certificate=certificate, key=key)
+            wait_for(lambda: wire.rcode_of(ask(proxy.port, "open.test")) == wire.NOERROR, "it is trusted again")
+            assert json.loads(fetch(proxy, "/status.json"))["upstreams"][0]["error"] is None
 
 
 def test_the_right_one_is_taken(tmp_path, pki):

@@ -71,7 +71,7 @@ def test_an_intermediate_of_another_server_does_not_count(tmp_path, client):
     whole = Files(Case("", GOOD, [leaf(i), i], [r]), tmp_path / "whole")
     cut = Files(Case("", "", [leaf(i)], [r]), tmp_path / "cut")
     assert verdict(client, whole) == GOOD
-    assert "intermediate is missing" in verdict(client, cut, bundle="-")
+    assert "intermediate certificate is missing" in verdict(client, cut, bundle="-")
     assert verdict(client, whole, bundle="-") == GOOD
 
 

@@ -161,6 +161,16 @@ static void an_upstream_tells_all_of_itself(void **state)
     expect(world, "\"certificate_days_left\":1.5,\"validated_seconds_ago\":60}");
 }
 
+static void an_upstream_that_is_down_says_why(void **state)
+{
+    struct world *world = *state;
+    expect(world, "\"error\":null,");
+    set_upstream_error(&world->total, 0, "the certificate has expired");
+    expect(world, "\"error\":\"the certificate has expired\",");
+    set_gauge_by(&world->total, upstream_up, 0, 1); /* for another worker */
+    expect(world, "\"error\":null,");
+}
+
 static void a_certificate_never_seen_has_no_days(void **state)
 {
     struct world *world = *state;
@@ -207,17 +217,12 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(the_text_is_one_whole_object),
-        TEST(it_begins_with_the_program),
-        TEST(queries_of_all_types_are_one_figure),
-        TEST(answers_are_told_by_code),
-        TEST(the_cache_is_counters_and_figures),
-        TEST(latency_has_buckets_and_percentiles),
-        TEST(an_upstream_tells_all_of_itself),
-        TEST(a_certificate_never_seen_has_no_days),
-        TEST(a_certificate_that_ended_has_days_below_zero),
-        TEST(only_configured_upstreams_are_listed),
-        TEST(names_and_clients_are_told_only_where_they_may_be),
+        TEST(the_text_is_one_whole_object),         TEST(it_begins_with_the_program),
+        TEST(queries_of_all_types_are_one_figure),  TEST(answers_are_told_by_code),
+        TEST(the_cache_is_counters_and_figures),    TEST(latency_has_buckets_and_percentiles),
+        TEST(an_upstream_tells_all_of_itself),      TEST(an_upstream_that_is_down_says_why),
+        TEST(a_certificate_never_seen_has_no_days), TEST(a_certificate_that_ended_has_days_below_zero),
+        TEST(only_configured_upstreams_are_listed), TEST(names_and_clients_are_told_only_where_they_may_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,6 +21,7 @@ enum { FAKE_ASKED_MAX = 512 };
 static struct fake_pool {
     struct exchange *asked[FAKE_ASKED_MAX]; /* in order; NULL once over */
     unsigned count;
+    const char *error;
     bool down;
     struct packet packet;
     uint8_t answer[ANSWER_BYTES_MAX];
@@ -44,6 +45,12 @@ void pool_cancel(struct exchange *exchange)
 {
     for (unsigned i = 0; i < fake_pool.count; i++)
         if (fake_pool.asked[i] == exchange) fake_pool.asked[i] = NULL;
+}
+
+const char *pool_error(const struct pool *pool)
+{
+    (void)pool;
+    return fake_pool.error;
 }
 
 bool pool_is_down(const struct pool *pool)
