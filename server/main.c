@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "app/ca_bundle.h"
 #include "app/supervisor.h"
 #include "config/config.h"
 #include "config/manual.h"
@@ -72,9 +73,10 @@ int main(int argc, char **argv)
     if (prints(&command)) return EXIT_STOPPED;
     if (!config_load(&command, &config, stderr)) return EXIT_FAILED;
     if (command.check_config) {
-        printf("configuration is good\n");
+        bool good = ca_bundle_check(&config.tls, stderr);
+        if (good) printf("configuration is good\n");
         config_free(&config);
-        return EXIT_STOPPED;
+        return good ? EXIT_STOPPED : EXIT_FAILED;
     }
     if (command.print_config) {
         print_config(&config, stdout);

@@ -1,5 +1,7 @@
 #include "app/ca_bundle.h"
 
+#include "common/clock.h"
+
 struct ca_bundle_mark ca_bundle_mark_of(const char *path)
 {
     struct stat status;
@@ -22,5 +24,21 @@ bool ca_bundle_load(const struct tls_options *options, struct tls_context **ret_
     if (!tls) return false;
     *ret_tls = tls;
     *ret_mark = mark;
+    return true;
+}
+
+bool ca_bundle_check(const struct tls_options *options, FILE *errors)
+{
+    char error[TLS_ERROR_MAX];
+    struct tls_context *tls;
+    struct ca_bundle_mark mark;
+    if (!ca_bundle_load(options, &tls, &mark, error)) {
+        fprintf(errors, "'tls.ca_file': %s\n", error);
+        return false;
+    }
+    if (!tls_context_is_valid_at(tls, clock_wall_s()))
+        fprintf(errors, "warning: 'tls.ca_file': %s: no certificate in it is valid at this machine's clock\n",
+                tls_ca_path(options));
+    tls_context_free(tls);
     return true;
 }

@@ -4,6 +4,7 @@
 #define APP_CA_BUNDLE_H
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "upstream/tls.h"
@@ -23,5 +24,9 @@ bool ca_bundle_mark_equal(const struct ca_bundle_mark *a, const struct ca_bundle
  * what is wrong with the file; the other outputs are untouched. */
 bool ca_bundle_load(const struct tls_options *options, struct tls_context **ret_tls, struct ca_bundle_mark *ret_mark,
                     char ret_error[static TLS_ERROR_MAX]);
+
+/* What a start or a reload would say of the bundle, for --check-config: false, and why, where it would be refused. A
+ * bundle of which no certificate is valid at this machine's clock is good; a warning is written then. */
+bool ca_bundle_check(const struct tls_options *options, FILE *errors);
 
 #endif

@@ -16,7 +16,7 @@
 
 #define LOOK_NS   NS_PER_S        /* at health and the watchdog */
 #define STOP_NS   (5 * NS_PER_S)  /* to join threads and free memory */
-#define BUNDLE_NS (10 * NS_PER_S) /* at the CA bundle's file */
+#define BUNDLE_NS (10 * NS_PER_S) /* at the CA bundle's file; where something is wrong with it, with each probe */
 
 struct supervisor {
     struct loop loop;
@@ -25,7 +25,8 @@ struct supervisor {
     const struct command_line *command;
     struct log *log;
     uint64_t bundle_looked_ns;
-    struct ca_bundle_mark refused_bundle; /* the last one: said once, not every time */
+    struct ca_bundle_mark refused_bundle; /* the last one: logged once, not every time; all zero: none */
+    bool bundle_out_of_date;              /* none of its certificates is valid at this machine's clock */
     uint64_t drain_deadline_ns;           /* CLOCK_NEVER: not draining */
     unsigned workers_ended;
     bool stopping;
@@ -166,19 +167,46 @@ static void look_at_health(struct supervisor *supervisor, uint64_t now_ns)
         log_warning(supervisor->log, "not ready", log_text("why", readiness_reason(readiness.state)));
 }
 
-static void look_at_bundle(struct supervisor *supervisor, uint64_t now_ns)
+/* Loads the bundle again where its file has changed. A bundle that was refused is tried again although it has not
+ * changed: what was wrong may have been something else, such as memory. */
+static void reload_bundle(struct supervisor *supervisor)
 {
     struct server *server = &supervisor->server;
-    if (now_ns - supervisor->bundle_looked_ns < BUNDLE_NS) return;
-    supervisor->bundle_looked_ns = now_ns;
     struct ca_bundle_mark mark = ca_bundle_mark_of(tls_ca_path(&server->config.tls));
-    if (mark.inode == 0 || ca_bundle_mark_equal(&mark, &server->bundle))
-        return; /* gone: being replaced, or wait for it */
     char error[RELOAD_ERROR_BYTES];
-    if (ca_bundle_mark_equal(&mark, &supervisor->refused_bundle) || reload_apply_bundle(server, error)) return;
-    supervisor->refused_bundle = mark;
-    log_error(supervisor->log, "CA bundle refused", log_text("why", error),
-              log_text("do", "the former one stays in use"));
+    if (mark.inode == 0) return; /* gone: it is being replaced, or will come back */
+    bool refused = !ca_bundle_mark_equal(&mark, &server->bundle) && !reload_apply_bundle(server, error);
+    if (refused && !ca_bundle_mark_equal(&mark, &supervisor->refused_bundle))
+        log_error(supervisor->log, "CA bundle refused", log_text("why", error),
+                  log_text("do", "the former one stays in use"));
+    supervisor->refused_bundle = refused ? mark : (struct ca_bundle_mark){0};
+}
+
+/* The dates are compared in each handshake; this only says so. */
+static void look_at_bundle_dates(struct supervisor *supervisor)
+{
+    const struct server *server = &supervisor->server;
+    const char *path = tls_ca_path(&server->config.tls);
+    bool out_of_date = !tls_context_is_valid_at(server->tls, clock_wall_s());
+    if (out_of_date == supervisor->bundle_out_of_date) return;
+    supervisor->bundle_out_of_date = out_of_date;
+    if (out_of_date)
+        log_error(supervisor->log, "no CA is valid", log_text("file", path),
+                  log_text("why", "no certificate in the CA bundle is valid at this machine's clock"),
+                  log_text("do", "set the clock, or renew the bundle; no upstream is trusted until then"));
+    else
+        log_info(supervisor->log, "CA bundle valid", log_text("file", path));
+}
+
+static void look_at_bundle(struct supervisor *supervisor, uint64_t now_ns)
+{
+    bool is_wrong = supervisor->bundle_out_of_date || supervisor->refused_bundle.inode != 0;
+    uint64_t probe_ns = supervisor->server.config.pool.probe_ns;
+    uint64_t interval_ns = is_wrong && probe_ns < BUNDLE_NS ? probe_ns : BUNDLE_NS;
+    if (now_ns - supervisor->bundle_looked_ns < interval_ns) return;
+    supervisor->bundle_looked_ns = now_ns;
+    reload_bundle(supervisor);
+    look_at_bundle_dates(supervisor);
 }
 
 static void announce(struct supervisor *supervisor)

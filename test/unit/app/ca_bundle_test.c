@@ -1,6 +1,7 @@
 /* A changed CA bundle is recognised by its file, and an unusable one is refused with a reason. */
 #include "app/ca_bundle.h"
 
+#include "../../fuzz/chain_material.h"
 #include "app_world.h"
 
 static void write_file(const char *path, const char *text)
@@ -47,11 +48,41 @@ static void a_file_without_a_certificate_is_refused(void **state)
     unlink(options.ca_file);
 }
 
+/* What --check-config writes of the file with this content; "" where it is good. */
+static char *said_of(const char *content)
+{
+    struct tls_options options = {.ca_file = "/tmp/ca_bundle_test.XXXXXX"};
+    char *said = NULL;
+    size_t size = 0;
+    FILE *errors = open_memstream(&said, &size);
+    int fd = mkstemp(options.ca_file);
+    assert_true(fd >= 0 && errors);
+    write_file(options.ca_file, content);
+    assert_int_equal(ca_bundle_check(&options, errors), strstr(content, "BEGIN CERTIFICATE") != NULL);
+    fclose(errors);
+    close(fd);
+    unlink(options.ca_file);
+    return said;
+}
+
+static void a_check_says_what_a_start_would(void **state)
+{
+    (void)state;
+    char *said = said_of("");
+    assert_non_null(strstr(said, "'tls.ca_file': /tmp/ca_bundle_test."));
+    assert_non_null(strstr(said, "no usable CA certificate in PEM form"));
+    free(said);
+    said = said_of(material_root);
+    assert_string_equal(said, "");
+    free(said);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_that_changes_has_another_mark),
         cmocka_unit_test(a_file_without_a_certificate_is_refused),
+        cmocka_unit_test(a_check_says_what_a_start_would),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
