@@ -1,7 +1,8 @@
 /* answer: a response from upstream, judged and made ready to be handed to many clients and to be cached.
  *
- * An answer is the response without its OPT record, followed by a trailer: the places of its TTLs and what its OPT said
- * that matters. So a reply is made from it by copying and patching, never by parsing again. Pure; any thread. */
+ * An answer is the response without its OPT record, followed by a trailer: the offsets of its TTLs, the Extended DNS
+ * Errors of its OPT record, and a few numbers. So a reply is made from it by copying and patching, never by parsing
+ * again. Pure; any thread. */
 #ifndef DNS_ANSWER_H
 #define DNS_ANSWER_H
 
@@ -14,31 +15,35 @@
 #include "dns/response.h"
 
 struct answer {
-    const uint8_t *bytes; /* message without OPT, then the trailer */
+    const uint8_t *bytes; /* the message without OPT, then the trailer */
     size_t size;          /* of both */
     size_t message_size;
     enum answer_kind kind;
     uint16_t rcode; /* 12 bits */
-    uint32_t ttl_s; /* the smallest TTL of the message, and no more than the SOA's MINIMUM where it is negative; 0 for
-                       the rest */
+
+    /* For how long it may be kept: the smallest TTL of the message, and no more than the SOA's MINIMUM where it is
+     * negative; 0 for any other. */
+    uint32_t ttl_s;
+
+    const uint8_t *errors; /* Extended DNS Errors, a list as in ede.h; points into `bytes` */
+    size_t errors_size;
 };
 
-/* A message, a trailer of at most one place for each 11 bytes of it, and its fixed part. */
-enum { ANSWER_BYTES_MAX = DNS_MESSAGE_MAX + 2 * (DNS_MESSAGE_MAX / 11) + 6 };
+/* A message, a trailer with at most one offset for each 11 bytes of it, the errors, and the fixed part. */
+enum { ANSWER_TRAILER_BYTES = 10 };
+enum { ANSWER_BYTES_MAX = DNS_MESSAGE_MAX + 2 * (DNS_MESSAGE_MAX / 11) + EDE_LIST_MAX + ANSWER_TRAILER_BYTES };
 
 /* Judges the response to `key` and writes the answer's bytes to `out` (at least ANSWER_BYTES_MAX), to which ret_answer
- * points. The id is not looked at: whoever owns the id table has done that. The question of the answer is in lower
- * case, as was asked. What remains without OPT is read by ldns in full. A response of nothing but a header with an
- * rcode other than NOERROR counts as one to the key, as some servers refuse so; any other without a question does not.
+ * points. The id is not looked at: the owner of the id table has done that. The question of the answer is in lower
+ * case, as was asked; AA is cleared, since it does not come from an authority, and RA set.
  *
- * It is positive where the answer section has a record of the type asked, of the name asked or of one that its CNAME
- * records lead to. */
+ * A response without a question is one to the key only where it is an error with no record but OPT, since some servers
+ * refuse in that way; NXDOMAIN is no error. */
 enum answer_verdict answer_parse(const uint8_t *message, size_t size, const struct question_key *key, uint8_t *out,
                                  struct answer *ret_answer);
 
 /* Makes an answer of a message of the proxy's own, without OPT, at `bytes`: appends a trailer of ANSWER_TRAILER_BYTES
  * that names no TTL, so the TTLs stay as they are. Returns the size of both. */
-enum { ANSWER_TRAILER_BYTES = 6 };
 size_t answer_seal(uint8_t *bytes, size_t message_size);
 
 /* Reads the bytes of an answer that was kept (kind and ttl_s are not kept). False where they are not an answer's. */
@@ -83,14 +88,15 @@ struct answer_use {
     uint32_t age_s;     /* subtracted from every TTL, down to 0 */
     uint32_t ttl_min_s; /* no TTL goes out smaller (stale: 30; else 0), */
     uint32_t ttl_max_s; /* and none larger (stale: 30; else UINT32_MAX) */
-    uint16_t ede_code;  /* replaces what upstream said; or DNS_EDE_NONE */
+    uint16_t ede_code;  /* told before what upstream said; or DNS_EDE_NONE */
+    uint32_t rotation;  /* the records of the set that was asked for begin with the one of this number, modulo theirs */
 };
 
 /* Turns the answer's bytes at `reply` (size bytes, room for size + EDNS_REPLY_MAX) into the reply for the profile, in
  * place: id, flags, the name as spelt at `name` (as long as the answer's own), TTLs, OPT. Returns the message's size;
  * the trailer is gone then. An rcode above 15 is SERVFAIL to a client without EDNS. Where the reply would be larger
- * than profile->max_bytes, the options of OPT are left out first; then, if the bound is DNS_MESSAGE_MAX, OPT itself;
- * else the records, and TC is set. 0 where the bytes are no answer's. */
+ * than profile->max_bytes, the texts of errors are left out first, then the errors and keepalive; then, if the bound is
+ * DNS_MESSAGE_MAX, OPT itself; else the records, and TC is set. 0 where the bytes are no answer's. */
 size_t answer_to_reply(uint8_t *reply, size_t size, const struct reply_profile *profile, const uint8_t *name,
                        const struct answer_use *use);
 
@@ -99,6 +105,9 @@ struct answer_error {
     uint16_t rcode;       /* may be extended */
     uint16_t ede_code;    /* or DNS_EDE_NONE */
     const char *ede_text; /* or NULL; at most EDNS_TEXT_MAX bytes */
+
+    const uint8_t *errors; /* more errors, a list as in ede.h; or NULL */
+    size_t errors_size;
 };
 
 /* Writes the header, the question if it was sound (has a name), and OPT if the profile has EDNS: at most

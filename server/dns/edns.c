@@ -83,6 +83,8 @@ size_t edns_write_reply(uint8_t *out, const struct edns_reply *reply)
         if (text_size > 0) memcpy(at, reply->ede_text, text_size);
         at += text_size;
     }
+    if (reply->errors_size > 0) memcpy(at, reply->errors, reply->errors_size);
+    at += reply->errors_size;
     if (reply->keepalive_100ms > 0) {
         at = put_option(at, OPTION_KEEPALIVE, 2);
         dns_put_u16(at, reply->keepalive_100ms);

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dns/ede.h"
 #include "dns/message.h"
 
 /* What we say we take over UDP; over TCP and TLS it has no meaning, but must be there (RFC 6891, 6.2.5). */
@@ -33,8 +34,10 @@ bool edns_parse(const uint8_t *message, const struct record *record, struct edns
 struct edns_reply {
     uint16_t rcode;           /* the whole, 12 bits; the upper eight are written */
     bool dnssec_ok;           /* as the query said (RFC 3225) */
-    uint16_t ede_code;        /* or DNS_EDE_NONE */
+    uint16_t ede_code;        /* an error of this program's, or DNS_EDE_NONE */
     const char *ede_text;     /* or NULL; at most EDNS_TEXT_MAX bytes */
+    const uint8_t *errors;    /* errors that came from upstream, a list as in ede.h, */
+    size_t errors_size;       /* and its size; 0: none */
     uint16_t keepalive_100ms; /* edns-tcp-keepalive in units of 100 ms; 0: left out */
     const uint8_t *option;    /* one more option, its code and length included, */
     uint8_t option_bytes;     /* and its size: at most EDNS_OPTION_MAX; 0: none */
@@ -44,7 +47,7 @@ struct edns_reply {
 enum { EDNS_OPTION_MAX = 4 + 24 };
 
 /* Bytes that edns_write_reply writes at most. */
-enum { EDNS_REPLY_MAX = 11 + 4 + 2 + EDNS_TEXT_MAX + 4 + 2 + EDNS_OPTION_MAX };
+enum { EDNS_REPLY_MAX = 11 + 4 + 2 + EDNS_TEXT_MAX + EDE_LIST_MAX + 4 + 2 + EDNS_OPTION_MAX };
 
 /* Appends an OPT record; returns its bytes. The caller counts it in ARCOUNT. */
 size_t edns_write_reply(uint8_t *out, const struct edns_reply *reply);

@@ -5,11 +5,6 @@
 enum {
     POINTER = 0xc0, /* the two bits that make an octet of length a compression pointer (RFC 1035, 4.1.4) */
 
-    /* Pointers followed in one name. Each that is of use comes behind a label, and a name has no more labels; without a
-     * bound a chain of pointers through a whole message would have to be walked again for each name that leads into it.
-     */
-    POINTERS_MAX = 127,
-
     RECORD_FIXED_BYTES = 10, /* type, class, TTL, size of the data */
     TTL_OFFSET_BYTES = 2,
     TTL_BYTES = 4,
@@ -87,17 +82,19 @@ static bool touches_ttl(const struct reader *reader, size_t start, size_t end)
 
 /* Whether the pointer at `at`, which ends labels that begin at `stretch`, leads to the rest of a name; `length` is what
  * the name takes so far. */
-static bool follow_pointers(const struct reader *reader, size_t stretch, size_t at, size_t length)
+static bool follow_pointers(struct reader *reader, size_t stretch, size_t at, size_t length)
 {
-    for (unsigned followed = 0; followed < POINTERS_MAX; followed++) {
-        if (reader->size - at < 2) return false;
+    for (unsigned followed = 0; followed < NAME_POINTERS_MAX; followed++) {
         size_t target = dns_u16(reader->message + at) & 0x3fff;
-        if (target < DNS_HEADER_BYTES || target >= stretch) return false;
-        stretch = at = target;
-        if (!pass_labels(reader, &at, &length)) return false;
+        size_t end = target;
+        if (target < DNS_HEADER_BYTES || target >= stretch || !pass_labels(reader, &end, &length)) return false;
+        at = end;
         bool is_root = reader->message[at] == 0;
-        if (touches_ttl(reader, stretch, at + (is_root ? 1 : 2))) return false;
+        end += is_root ? 1 : 2;
+        if (end > stretch || touches_ttl(reader, target, end)) return false;
+        if (end > reader->watch_start && target < reader->watch_end) reader->is_watched_hit = true;
         if (is_root) return true;
+        stretch = target;
     }
     return false;
 }
@@ -109,7 +106,9 @@ size_t reader_name(struct reader *reader, bool compressed)
     size_t length = 0;
     if (!reader->failed && pass_labels(reader, &at, &length)) {
         bool is_root = reader->message[at] == 0;
-        if (is_root || (compressed && follow_pointers(reader, start, at, length))) {
+        bool is_whole = is_root || (compressed && reader->size - at >= 2);
+        reader->pointer_at = is_root ? 0 : at;
+        if (is_whole && (is_root || reader->is_shallow || follow_pointers(reader, start, at, length))) {
             reader->at = at + (is_root ? 1 : 2);
             return reader->at - start;
         }
@@ -166,14 +165,32 @@ void name_to_lower(const uint8_t *name, size_t size, uint8_t *out)
     for (; i < size; i++) out[i] = lower(name[i]);
 }
 
+size_t name_place(const uint8_t *message, size_t at)
+{
+    while (message[at] >= POINTER) at = dns_u16(message + at) & 0x3fff;
+    return at;
+}
+
+bool name_is_same(const uint8_t *message, size_t one, size_t other)
+{
+    for (;;) {
+        one = name_place(message, one);
+        other = name_place(message, other);
+        if (one == other) return true;
+        size_t size = message[one];
+        if (size != message[other]) return false;
+        if (size == 0) return true;
+        for (size_t i = 1; i <= size; i++)
+            if (lower(message[one + i]) != lower(message[other + i])) return false;
+        one += 1 + size;
+        other += 1 + size;
+    }
+}
+
 size_t name_expand(const uint8_t *message, size_t at, uint8_t out[static DNS_NAME_MAX])
 {
     size_t size = 0;
-    while (message[at] != 0) {
-        if (message[at] >= POINTER) {
-            at = dns_u16(message + at) & 0x3fff;
-            continue;
-        }
+    for (at = name_place(message, at); message[at] != 0; at = name_place(message, at)) {
         size_t label = 1u + message[at];
         name_to_lower(message + at, label, out + size);
         at += label;

@@ -17,6 +17,9 @@ enum {
     DNS_MESSAGE_MAX = 65535, /* what a frame's length can say */
 };
 
+/* The largest TTL (RFC 2181, 8); what is above counts as this (RFC 8767, 4). */
+enum { DNS_TTL_MAX = 0x7fffffff };
+
 /* Bits of the header's second 16-bit word. */
 enum {
     DNS_QR = 0x8000,
@@ -37,6 +40,7 @@ enum {
     DNS_RCODE_NXDOMAIN = 3,
     DNS_RCODE_NOTIMP = 4,
     DNS_RCODE_REFUSED = 5,
+    DNS_RCODE_YXDOMAIN = 6,
     DNS_RCODE_NOTAUTH = 9,
     DNS_RCODE_BADVERS = 16, /* its upper bits stand in the OPT record (RFC 6891, 6.1.3) */
 };
@@ -56,18 +60,6 @@ enum {
     DNS_TYPE_AXFR = 252,
     DNS_TYPE_ANY = 255,
     DNS_CLASS_IN = 1,
-};
-
-/* Extended DNS Errors (RFC 8914) that the proxy itself says. */
-enum {
-    DNS_EDE_OTHER = 0,
-    DNS_EDE_STALE = 3,
-    DNS_EDE_PROHIBITED = 18,
-    DNS_EDE_STALE_NXDOMAIN = 19,
-    DNS_EDE_NOT_SUPPORTED = 21,
-    DNS_EDE_NO_REACHABLE_AUTHORITY = 22,
-    DNS_EDE_NETWORK_ERROR = 23,
-    DNS_EDE_NONE = 0xffff, /* ours: no such option */
 };
 
 enum dns_section { DNS_QUESTION, DNS_ANSWER, DNS_AUTHORITY, DNS_ADDITIONAL };
@@ -117,9 +109,21 @@ struct reader {
     size_t at;
     bool failed; /* sticky */
 
-    /* Where TTLs lie that will be changed: places of two octets each, ascending. None by default. */
+    /* Names are passed over where they stand; their pointers are not followed. */
+    bool is_shallow;
+
+    /* Where the pointer lies that ended the last name read, or 0: it ended with the root. */
+    size_t pointer_at;
+
+    /* Where TTLs lie that will be changed: offsets of two octets each, ascending. None by default. */
     const uint8_t *ttls;
     size_t ttl_count;
+
+    /* Part of the message that will be changed: `is_watched_hit` is set where a pointer leads over one of its octets.
+     * Empty by default. */
+    size_t watch_start;
+    size_t watch_end;
+    bool is_watched_hit;
 };
 
 /* Numbers read behind the end are 0. */
@@ -129,10 +133,12 @@ uint32_t reader_u32(struct reader *reader);
 void reader_skip(struct reader *reader, size_t size);
 
 /* Passes over a name. Compression pointers are followed where `compressed` says so, else they are a fault. Each must
- * lead to an earlier place than the stretch of labels it ends, and not into the header: so no name runs in a circle,
- * and none changes when an id does; nor may one lead over an octet of the reader's TTLs, or the name would change as
- * they grow old. The name it makes up must be no longer than DNS_NAME_MAX. Returns the bytes it takes here, 0 on
- * failure. */
+ * lead to labels that end before the stretch of labels it ends begins, and not into the header: so no name runs in a
+ * circle, and none changes when an id does; nor may one lead over an octet of the reader's TTLs, or the name would
+ * change as they grow old. The name it makes up must be no longer than DNS_NAME_MAX, and it has no more than
+ * NAME_POINTERS_MAX pointers: writers of messages make two or three, and each costs the reader time. Returns the bytes
+ * it takes here, 0 on failure. */
+enum { NAME_POINTERS_MAX = 16 };
 size_t reader_name(struct reader *reader, bool compressed);
 
 /* One record's fixed part; its data lies at `data` in the message. The reader stands behind the record afterwards. */
@@ -152,6 +158,15 @@ void reader_record(struct reader *reader, struct record *ret_record);
 /* Writes a name that lies uncompressed at `name` to `out` in lower case (ASCII only: RFC 4343); they may be the same.
  * An octet of length is never a letter, so the name need not be taken apart. */
 void name_to_lower(const uint8_t *name, size_t size, uint8_t *out);
+
+/* Where the first label of the name at `at` lies, which reader_name has passed over: behind the pointers it begins
+ * with.
+ */
+size_t name_place(const uint8_t *message, size_t at);
+
+/* Whether the names at two offsets of a message, both of which reader_name has passed over, are the same but for case.
+ */
+bool name_is_same(const uint8_t *message, size_t one, size_t other);
 
 /* Writes the name at `at` of the message, which reader_name has passed over, uncompressed and in lower case; returns
  * its size. */

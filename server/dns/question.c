@@ -85,7 +85,7 @@ enum question_verdict question_parse(const uint8_t *message, size_t size, struct
     bool sound = (has_question || count == 0) && read_records(&reader, ret_question, &version);
     if (ret_question->flags & DNS_OPCODE) return QUESTION_NOTIMP;
     if (!has_question || !sound || has_stray_records(message, ret_question)) return QUESTION_FORMERR;
-    if (!validator_is_message(message, size, NULL, 0)) return QUESTION_FORMERR;
+    if (!validator_is_message(message, size)) return QUESTION_FORMERR;
     return version > 0 ? QUESTION_BADVERS : judge(ret_question);
 }
 

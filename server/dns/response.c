@@ -2,12 +2,19 @@
 
 #include <string.h>
 
-enum {
-    /* CNAME records followed from the question's name; resolvers give up at 8 to 16. */
-    CHAIN_MAX = 16,
+#include "dns/validator.h"
 
-    /* A TTL with its top bit set is no TTL (RFC 2181, 8). */
-    TTL_MAX = 0x7fffffff,
+enum {
+    ALIASES_MAX = 16, /* CNAME records followed from the question's name; resolvers give up at 8 to 16 */
+
+    /* Owners of CNAME records and of records of the type asked that are looked at; a usual answer has one or two. */
+    OWNERS_MAX = 2 * ALIASES_MAX,
+
+    /* Owners that are compared label by label; most are a pointer to the same place. */
+    COMPARED_MAX = 128,
+
+    TTL_OFFSET_BYTES = 2,
+    SOA_MINIMUM_BYTES = 4,
 };
 
 enum answer_verdict response_match(const uint8_t *message, size_t size, const struct question_key *key)
@@ -27,116 +34,180 @@ enum answer_verdict response_match(const uint8_t *message, size_t size, const st
     return memcmp(name, key->bytes, name_size) == 0 ? ANSWER_GOOD : ANSWER_MISMATCH;
 }
 
-static bool take_opt(const uint8_t *message, const struct record *record, struct response *response)
+/* ---- reading ---- */
+
+/* A record that may be part of the chain of names from the question to its data. Where records of one owner and type
+ * follow each other, the first stands for all. */
+struct chain_record {
+    size_t owner;
+    size_t data;
+    uint16_t type;
+};
+
+/* A pass over a message. */
+struct pass {
+    uint8_t *message;
+    struct reader reader;
+    struct validator validator;
+    uint16_t asked_type;
+    uint8_t *ttl_offsets;
+    struct response *response;
+    struct chain_record chain[OWNERS_MAX];
+    unsigned chain_count;
+    unsigned compared; /* owners that were compared label by label */
+    bool has_opt;
+    bool in_set; /* the last record read was one of the set */
+};
+
+/* Records the TTL. Names that are read from now on may not lead over it. */
+static void take_ttl(struct pass *pass, const struct record *record)
 {
-    if (response->opt_at != 0 || !edns_parse(message, record, &response->edns)) return false;
-    response->opt_at = record->owner;
-    response->opt_end = record->data + record->data_size;
+    struct response *response = pass->response;
+    uint32_t ttl = record->ttl < DNS_TTL_MAX ? record->ttl : DNS_TTL_MAX;
+    dns_put_u16(pass->ttl_offsets + TTL_OFFSET_BYTES * response->ttl_count++, (uint16_t)record->ttl_at);
+    pass->reader.ttl_count = response->ttl_count;
+    if (ttl < response->ttl_min) response->ttl_min = ttl;
+}
+
+/* Takes what the OPT record says, and removes it from the message, where the reader then stands. `left` is the number
+ * of records behind it. */
+static bool take_opt(struct pass *pass, const struct record *opt, size_t left)
+{
+    struct response *response = pass->response;
+    struct reader *reader = &pass->reader;
+    size_t end = opt->data + opt->data_size;
+    size_t size = end - opt->owner;
+    if (pass->has_opt || !edns_parse(pass->message, opt, &response->edns)) return false;
+    pass->has_opt = true;
+    if (response->edns.version == 0)
+        response->errors_size = ede_collect(pass->message + opt->data, opt->data_size, response->errors);
+    if (!validator_shift_pointers(pass->message, reader->size, end, left, opt->owner, size)) return false;
+    memmove(pass->message + opt->owner, pass->message + end, reader->size - end);
+    dns_put_u16(pass->message + 10, (uint16_t)(message_count(pass->message, DNS_ADDITIONAL) - 1));
+    reader->size -= size;
+    reader->at = opt->owner;
     return true;
 }
 
-static void take_ttl(const struct record *record, uint8_t *ttl_offsets, struct response *response)
+/* Whether the record's owner and type are those of the record that was taken last. */
+static bool is_repeated(struct pass *pass, const struct record *record)
 {
-    dns_put_u16(ttl_offsets + 2 * response->ttl_count++, (uint16_t)record->ttl_at);
-    if (record->ttl < response->ttl_min) response->ttl_min = record->ttl;
-    if (record->ttl > response->ttl_max) response->ttl_max = record->ttl;
+    const struct chain_record *last = &pass->chain[pass->chain_count - 1];
+    if (pass->chain_count == 0 || last->type != record->type) return false;
+    if (name_place(pass->message, last->owner) == name_place(pass->message, record->owner)) return true;
+    return pass->compared++ < COMPARED_MAX && name_is_same(pass->message, last->owner, record->owner);
 }
 
-static void pass_question(struct reader *reader)
+/* Takes a record of the answer section, whose data are sound. */
+static void take_answer(struct pass *pass, const struct record *record)
 {
-    reader_name(reader, false);
-    reader_skip(reader, 4);
+    struct response *response = pass->response;
+    bool was_in_set = pass->in_set;
+    bool is_asked = record->type == pass->asked_type && record->class == DNS_CLASS_IN;
+    pass->in_set = is_asked;
+    if (!is_asked && (record->type != DNS_TYPE_CNAME || record->class != DNS_CLASS_IN)) return;
+    bool repeated = is_repeated(pass, record);
+    if (!repeated && pass->chain_count < OWNERS_MAX)
+        pass->chain[pass->chain_count++] = (struct chain_record){record->owner, record->data, record->type};
+    if (!is_asked) return;
+    if (!repeated || !was_in_set) { /* a new set begins; no name that was read can lead into it */
+        response->set_first = (uint16_t)(response->ttl_count - 1);
+        response->set_count = 0;
+        pass->reader.watch_start = record->owner;
+        pass->reader.is_watched_hit = false;
+    }
+    response->set_count++;
+    pass->reader.watch_end = pass->reader.at;
 }
 
-static size_t count_before_additional(const uint8_t *message)
+static void take_soa(struct pass *pass, const struct record *record)
 {
-    return (size_t)message_count(message, DNS_ANSWER) + message_count(message, DNS_AUTHORITY);
+    pass->response->has_soa = true;
+    pass->response->soa_minimum = dns_u32(pass->message + record->data + record->data_size - SOA_MINIMUM_BYTES);
 }
 
-bool response_survey(const uint8_t *message, size_t size, uint8_t *ttl_offsets, struct response *ret_response)
+/* Follows the CNAME records from the question's name. */
+static void follow_chain(const struct pass *pass)
 {
-    *ret_response = (struct response){.edns.ede_code = DNS_EDE_NONE, .ttl_min = UINT32_MAX};
-    struct reader reader = {.message = message, .size = size, .at = DNS_HEADER_BYTES};
-    size_t before = count_before_additional(message);
-    size_t count = before + message_count(message, DNS_ADDITIONAL);
-    pass_question(&reader);
+    size_t name = DNS_HEADER_BYTES;
+    for (int aliases = 0; aliases <= ALIASES_MAX; aliases++) {
+        const struct chain_record *alias = NULL;
+        for (unsigned i = 0; i < pass->chain_count; i++) {
+            const struct chain_record *record = &pass->chain[i];
+            if (!name_is_same(pass->message, record->owner, name)) continue;
+            if (record->type == pass->asked_type) {
+                pass->response->has_data = true;
+                return;
+            }
+            if (!alias) alias = record;
+        }
+        if (!alias) return;
+        pass->response->has_alias = true;
+        name = alias->data;
+    }
+    pass->response->has_alias = false; /* a circle, or without end */
+}
+
+static bool read_records(struct pass *pass)
+{
+    size_t answers = message_count(pass->message, DNS_ANSWER);
+    size_t before_additional = answers + message_count(pass->message, DNS_AUTHORITY);
+    size_t count = before_additional + message_count(pass->message, DNS_ADDITIONAL);
+    struct reader *reader = &pass->reader;
     for (size_t i = 0; i < count; i++) {
         struct record record;
-        reader_record(&reader, &record);
-        if (reader.failed) return false;
-        if (record.type != DNS_TYPE_OPT)
-            take_ttl(&record, ttl_offsets, ret_response);
-        else if (i < before || !take_opt(message, &record, ret_response))
-            return false;
+        reader_record(reader, &record);
+        if (reader->failed) return false;
+        if (record.type == DNS_TYPE_OPT) {
+            if (i < before_additional || !take_opt(pass, &record, count - i - 1)) return false;
+            continue;
+        }
+        take_ttl(pass, &record);
+        if (!validator_is_record(&pass->validator, reader, &record)) return false;
+        if (i < answers)
+            take_answer(pass, &record);
+        else if (i < before_additional && record.type == DNS_TYPE_SOA && !pass->response->has_soa)
+            take_soa(pass, &record);
     }
-    return !reader.failed && reader.at == size;
+    return reader->at == reader->size;
 }
 
-/* A record of the answer section by owner (in lower case) and type. */
-static bool find_record(const uint8_t *message, size_t size, const uint8_t *owner, size_t owner_size, uint16_t type,
-                        struct record *ret_record)
+bool response_read(uint8_t *message, size_t size, const struct question_key *key, uint8_t *ttl_offsets,
+                   struct response *ret_response)
 {
-    struct reader reader = {.message = message, .size = size, .at = DNS_HEADER_BYTES};
-    pass_question(&reader);
-    for (size_t left = message_count(message, DNS_ANSWER); left > 0; left--) {
-        struct record record;
-        uint8_t name[DNS_NAME_MAX];
-        reader_record(&reader, &record);
-        if (reader.failed) return false;
-        if (record.type != type || record.class != DNS_CLASS_IN) continue;
-        if (name_expand(message, record.owner, name) != owner_size || memcmp(name, owner, owner_size) != 0) continue;
-        *ret_record = record;
-        return true;
-    }
-    return false;
+    struct pass pass = {
+        .message = message,
+        .reader = {.message = message, .size = size, .at = DNS_HEADER_BYTES, .ttls = ttl_offsets},
+        .asked_type = question_key_type(key),
+        .ttl_offsets = ttl_offsets,
+        .response = ret_response,
+    };
+    *ret_response = (struct response){.edns.ede_code = DNS_EDE_NONE, .ttl_min = UINT32_MAX};
+    reader_name(&pass.reader, false);
+    reader_skip(&pass.reader, 4);
+    if (pass.reader.failed || !read_records(&pass)) return false;
+    follow_chain(&pass);
+    ret_response->size = pass.reader.size;
+    ret_response->rcode = (uint16_t)(ret_response->edns.rcode_high << 4 | (message_flags(message) & DNS_RCODE));
+    if (pass.reader.is_watched_hit) ret_response->set_count = 0;
+    return true;
 }
 
-/* Whether the answer section has what was asked for, of the name asked or of one its CNAME records lead to. */
-static bool has_data(const uint8_t *message, size_t size, const struct question_key *key)
-{
-    uint8_t name[DNS_NAME_MAX];
-    size_t name_size = question_key_name_size(key);
-    memcpy(name, key->bytes, name_size);
-    for (int i = 0; i <= CHAIN_MAX; i++) {
-        struct record record;
-        if (find_record(message, size, name, name_size, question_key_type(key), &record)) return true;
-        if (!find_record(message, size, name, name_size, DNS_TYPE_CNAME, &record)) return false;
-        name_size = name_expand(message, record.data, name);
-    }
-    return false;
-}
+/* ---- judging ---- */
 
-/* The MINIMUM of the authority section's SOA record; false where there is none. */
-static bool find_soa_minimum(const uint8_t *message, size_t size, uint32_t *ret_minimum)
+enum answer_kind response_kind(const struct response *response, uint16_t flags, uint32_t *ret_ttl_s)
 {
-    struct reader reader = {.message = message, .size = size, .at = DNS_HEADER_BYTES};
-    pass_question(&reader);
-    for (size_t i = 0; i < count_before_additional(message); i++) {
-        struct record record;
-        reader_record(&reader, &record);
-        if (reader.failed) return false;
-        if (record.type != DNS_TYPE_SOA || i < message_count(message, DNS_ANSWER)) continue;
-        *ret_minimum = dns_u32(message + record.data + record.data_size - 4);
-        return true;
-    }
-    return false;
-}
-
-enum answer_kind response_kind(const uint8_t *message, size_t size, const struct question_key *key,
-                               const struct response *response, uint32_t *ret_ttl_s)
-{
-    uint16_t flags = message_flags(message);
-    unsigned rcode = (unsigned)response->edns.rcode_high << 4 | (flags & DNS_RCODE);
-    uint32_t minimum;
     *ret_ttl_s = 0;
-    if (flags & DNS_TC || response->ttl_max > TTL_MAX) return ANSWER_TRANSIENT;
-    if (rcode == DNS_RCODE_SERVFAIL) return ANSWER_FAILURE;
-    if (rcode != DNS_RCODE_NOERROR && rcode != DNS_RCODE_NXDOMAIN) return ANSWER_TRANSIENT;
-    if (rcode == DNS_RCODE_NOERROR && has_data(message, size, key)) {
+    if (flags & DNS_TC) return ANSWER_TRUNCATED;
+    if (response->rcode == DNS_RCODE_YXDOMAIN) return ANSWER_UNCACHEABLE;
+    if (response->rcode != DNS_RCODE_NOERROR && response->rcode != DNS_RCODE_NXDOMAIN)
+        return ede_has_verdict(response->errors, response->errors_size) ? ANSWER_VERDICT : ANSWER_FAILURE;
+    bool is_alias_alone = response->has_alias && !response->has_soa;
+    if (response->rcode == DNS_RCODE_NOERROR && (response->has_data || is_alias_alone)) {
         *ret_ttl_s = response->ttl_min;
         return ANSWER_POSITIVE;
     }
-    if (!find_soa_minimum(message, size, &minimum)) return ANSWER_TRANSIENT;
-    *ret_ttl_s = minimum < response->ttl_min ? minimum : response->ttl_min;
+    if (!response->has_soa) return ANSWER_UNCACHEABLE;
+    *ret_ttl_s = response->soa_minimum < response->ttl_min ? response->soa_minimum : response->ttl_min;
     return ANSWER_NEGATIVE;
 }

@@ -9,9 +9,54 @@
  * time the size of all the record's data: a TXT record of 64 KB in empty strings would cost 4 GB, and half a
  * microsecond a string. */
 enum {
-    RECORD_FIELDS_MAX = 32,    /* a TXT record of 8 KB in full strings; not above 2 MB then */
-    MESSAGE_FIELDS_MAX = 8192, /* twice the A records that a message can hold */
+    RECORD_FIELDS_MAX = 32,   /* a TXT record of 8 KB in full strings; not above 2 MB then */
+    MESSAGE_FIELDS_MAX = 512, /* some 100 us; a usual answer has less than 30 */
 };
+
+/* The types whose data are looked at: those of RFC 1035, and what is in use today. */
+static bool has_known_form(uint16_t type)
+{
+    switch ((int)type) {
+    case LDNS_RR_TYPE_A:
+    case LDNS_RR_TYPE_NS:
+    case LDNS_RR_TYPE_MD:
+    case LDNS_RR_TYPE_MF:
+    case LDNS_RR_TYPE_CNAME:
+    case LDNS_RR_TYPE_SOA:
+    case LDNS_RR_TYPE_MB:
+    case LDNS_RR_TYPE_MG:
+    case LDNS_RR_TYPE_MR:
+    case LDNS_RR_TYPE_PTR:
+    case LDNS_RR_TYPE_HINFO:
+    case LDNS_RR_TYPE_MINFO:
+    case LDNS_RR_TYPE_MX:
+    case LDNS_RR_TYPE_TXT:
+    case LDNS_RR_TYPE_RP:
+    case LDNS_RR_TYPE_AFSDB:
+    case LDNS_RR_TYPE_AAAA:
+    case LDNS_RR_TYPE_SRV:
+    case LDNS_RR_TYPE_NAPTR:
+    case LDNS_RR_TYPE_KX:
+    case LDNS_RR_TYPE_DNAME:
+    case LDNS_RR_TYPE_DS:
+    case LDNS_RR_TYPE_SSHFP:
+    case LDNS_RR_TYPE_RRSIG:
+    case LDNS_RR_TYPE_NSEC:
+    case LDNS_RR_TYPE_DNSKEY:
+    case LDNS_RR_TYPE_NSEC3:
+    case LDNS_RR_TYPE_NSEC3PARAM:
+    case LDNS_RR_TYPE_TLSA:
+    case LDNS_RR_TYPE_HIP:
+    case LDNS_RR_TYPE_CDS:
+    case LDNS_RR_TYPE_CDNSKEY:
+    case LDNS_RR_TYPE_SVCB:
+    case LDNS_RR_TYPE_HTTPS:
+    case LDNS_RR_TYPE_SPF:
+    case LDNS_RR_TYPE_TSIG:
+    case LDNS_RR_TYPE_CAA: return true;
+    default: return false;
+    }
+}
 
 /* The size of a field that has always the same, else 0. */
 static size_t field_bytes(ldns_rdf_type type)
@@ -63,111 +108,103 @@ static void pass_field(struct reader *data, ldns_rdf_type type)
     }
 }
 
-/* Whether the fields of the record's type fill its data exactly. A field that is whatever remains may be nothing, as an
- * empty value of CAA is; any other must be there. */
-static bool walk_fields(const struct reader *message, const struct record *record, size_t *ret_count)
+/* Passes over the fields of the record's type, which must fill its data exactly. A field that is whatever remains may
+ * be empty, as the value of CAA may; any other must be there. `on_pointer`, where it is not NULL, is told of each
+ * pointer that ends a name in the data, and may refuse it. Returns the number of fields, SIZE_MAX where they do not
+ * fill the data. */
+static size_t walk_fields(struct reader *reader, const struct record *record,
+                          bool (*on_pointer)(void *context, size_t pointer_at), void *context)
 {
-    struct reader data = *message;
+    struct reader data = *reader;
     data.at = record->data;
     data.size = record->data + record->data_size;
     const ldns_rr_descriptor *descriptor = ldns_rr_descript(record->type);
     size_t least = ldns_rr_descriptor_minimum(descriptor);
     size_t most = ldns_rr_descriptor_maximum(descriptor);
     size_t i = 0;
-    for (; !data.failed && (i < least || (i < most && data.at < data.size)); i++)
+    for (; !data.failed && (i < least || (i < most && data.at < data.size)); i++) {
+        data.pointer_at = 0;
         pass_field(&data, ldns_rr_descriptor_field_type(descriptor, i));
-    *ret_count = i;
-    return !data.failed && data.at == data.size;
+        if (on_pointer && data.pointer_at > 0 && !on_pointer(context, data.pointer_at)) return SIZE_MAX;
+    }
+    reader->is_watched_hit = data.is_watched_hit;
+    return !data.failed && data.at == data.size ? i : SIZE_MAX;
 }
 
-static bool read_question(struct reader *reader)
+bool validator_is_record(struct validator *validator, struct reader *reader, const struct record *record)
+{
+    if (!has_known_form(record->type)) return true;
+    size_t fields = walk_fields(reader, record, NULL, NULL);
+    if (fields == SIZE_MAX) return false;
+    if (fields > RECORD_FIELDS_MAX || validator->fields + fields > MESSAGE_FIELDS_MAX) return true;
+    validator->fields += fields;
+    size_t at = record->owner;
+    ldns_rr *rr = NULL;
+    if (ldns_wire2rr(&rr, reader->message, reader->size, &at, LDNS_SECTION_ANSWER) != LDNS_STATUS_OK) return false;
+    ldns_rr_free(rr);
+    return at == reader->at;
+}
+
+static bool is_question(struct reader *reader)
 {
     size_t at = reader->at;
-    reader_name(reader, false);
-    if (reader->failed) return false;
     ldns_rdf *name;
-    if (ldns_wire2dname(&name, reader->message, reader->size, &at) != LDNS_STATUS_OK) return false;
-    ldns_rdf_deep_free(name);
+    reader_name(reader, false);
     reader_skip(reader, 4);
+    if (reader->failed || ldns_wire2dname(&name, reader->message, reader->size, &at) != LDNS_STATUS_OK) return false;
+    ldns_rdf_deep_free(name);
     return true;
 }
 
-/* What ldns makes of the next record: to be freed; NULL where it was not asked. `budget` is the fields it may still
- * read. */
-static bool read_record(struct reader *reader, size_t *budget, ldns_rr **ret_rr, uint16_t *ret_type)
-{
-    struct record record;
-    size_t at = reader->at;
-    size_t fields;
-    *ret_rr = NULL;
-    reader_record(reader, &record);
-    if (reader->failed) return false;
-    *ret_type = record.type;
-    if (record.type == DNS_TYPE_OPT) return true;
-    if (!walk_fields(reader, &record, &fields)) return false;
-    if (fields > RECORD_FIELDS_MAX || fields > *budget) return true;
-    *budget -= fields;
-    if (ldns_wire2rr(ret_rr, reader->message, reader->size, &at, LDNS_SECTION_ANSWER) != LDNS_STATUS_OK) return false;
-    if (at == reader->at) return true;
-    ldns_rr_free(*ret_rr);
-    return false;
-}
-
-static size_t record_count(const uint8_t *message)
-{
-    return (size_t)message_count(message, DNS_ANSWER) + message_count(message, DNS_AUTHORITY) +
-           message_count(message, DNS_ADDITIONAL);
-}
-
-bool validator_is_message(const uint8_t *message, size_t size, const uint8_t *ttls, size_t ttl_count)
-{
-    struct reader reader = {
-        .message = message, .size = size, .at = DNS_HEADER_BYTES, .ttls = ttls, .ttl_count = ttl_count};
-    if (size < DNS_HEADER_BYTES || message_count(message, DNS_QUESTION) != 1 || !read_question(&reader)) return false;
-    size_t budget = MESSAGE_FIELDS_MAX;
-    for (size_t left = record_count(message); left > 0; left--) {
-        ldns_rr *rr;
-        uint16_t type;
-        if (!read_record(&reader, &budget, &rr, &type)) return false;
-        ldns_rr_free(rr);
-    }
-    return !reader.failed && reader.at == size;
-}
-
-/* Appends each record but OPT. */
-static bool write_records(struct reader *reader, ldns_buffer *buffer)
-{
-    size_t budget = MESSAGE_FIELDS_MAX;
-    for (size_t left = record_count(reader->message); left > 0; left--) {
-        ldns_rr *rr;
-        uint16_t type;
-        if (!read_record(reader, &budget, &rr, &type)) return false;
-        if (type == DNS_TYPE_OPT) continue;
-        if (!rr) return false;
-        ldns_status status = ldns_rr2buffer_wire(buffer, rr, LDNS_SECTION_ANSWER);
-        ldns_rr_free(rr);
-        if (status != LDNS_STATUS_OK) return false;
-    }
-    return true;
-}
-
-size_t validator_without_opt(const uint8_t *message, size_t size, uint8_t *out, size_t capacity)
+bool validator_is_message(const uint8_t *message, size_t size)
 {
     struct reader reader = {.message = message, .size = size, .at = DNS_HEADER_BYTES};
-    if (size < DNS_HEADER_BYTES || message_count(message, DNS_QUESTION) != 1 || !read_question(&reader)) return 0;
-    if (message_count(message, DNS_ADDITIONAL) == 0 || reader.failed) return 0;
-    ldns_buffer *buffer = ldns_buffer_new(size);
-    if (!buffer) return 0;
-    ldns_buffer_write(buffer, message, reader.at);
-    size_t written = write_records(&reader, buffer) && reader.at == size ? ldns_buffer_position(buffer) : 0;
-    if (written <= capacity && written > 0) {
-        memcpy(out, ldns_buffer_begin(buffer), written);
-        dns_put_u16(out + 10, (uint16_t)(message_count(message, DNS_ADDITIONAL) - 1));
-    } else {
-        written = 0;
+    struct validator validator = {0};
+    if (size < DNS_HEADER_BYTES || message_count(message, DNS_QUESTION) != 1 || !is_question(&reader)) return false;
+    size_t left = (size_t)message_count(message, DNS_ANSWER) + message_count(message, DNS_AUTHORITY) +
+                  message_count(message, DNS_ADDITIONAL);
+    for (; left > 0; left--) {
+        struct record record;
+        reader_record(&reader, &record);
+        if (reader.failed) return false;
+        if (record.type != DNS_TYPE_OPT && !validator_is_record(&validator, &reader, &record)) return false;
     }
-    ldns_buffer_free(buffer);
-    return written;
+    return reader.at == size;
+}
+
+/* ---- the removal of a part of a message ---- */
+
+struct removal {
+    uint8_t *message;
+    size_t at;
+    size_t size;
+};
+
+/* Lowers a pointer to what stands behind the part. */
+static bool shift_pointer(void *context, size_t pointer_at)
+{
+    const struct removal *removal = context;
+    uint8_t *pointer = removal->message + pointer_at;
+    size_t target = dns_u16(pointer) & 0x3fff;
+    if (target < removal->at) return true;
+    if (target < removal->at + removal->size) return false;
+    dns_put_u16(pointer, (uint16_t)(dns_u16(pointer) - removal->size));
+    return true;
+}
+
+bool validator_shift_pointers(uint8_t *message, size_t size, size_t from, size_t count, size_t cut_at, size_t cut_size)
+{
+    struct removal removal = {message, cut_at, cut_size};
+    struct reader reader = {.message = message, .size = size, .at = from, .is_shallow = true};
+    for (; count > 0; count--) {
+        struct record record;
+        reader_record(&reader, &record);
+        if (reader.failed) return false;
+        if (reader.pointer_at > 0 && !shift_pointer(&removal, reader.pointer_at)) return false;
+        if (has_known_form(record.type) && walk_fields(&reader, &record, shift_pointer, &removal) == SIZE_MAX)
+            return false;
+    }
+    return true;
 }
 
 const char *validator_library_version(void)

@@ -1,9 +1,13 @@
-/* validator: whether bytes are a DNS message, as ldns sees it; the only file that knows ldns. Pure; any thread.
+/* validator: whether records are what their types say, as ldns sees it; the only file that knows ldns. Pure; any
+ * thread.
  *
- * ldns 1.8 believes more than is good for it: it follows a pointer that points to itself 65,535 times, goes on behind a
- * record's data where the data were longer than its type has fields, takes a record with fields missing, and allocates
- * the size of a record's data again for each string in it. So every name and field is walked first (message.h), and
- * ldns is asked about what that has left over, but for records of very many strings. */
+ * ldns 1.8 accepts too much: it follows a pointer that points to itself 65,535 times, goes on behind a record's data
+ * where the data were longer than its type has fields, takes a record with fields missing, and allocates the size of a
+ * record's data again for each string in it. So every name and field is walked first (message.h), and ldns reads what
+ * has passed, but for records of very many strings and what stands behind the first few hundred fields of a message.
+ *
+ * It also refuses what it should accept: its descriptions of some rare types are wrong (NSAP-PTR, SINK). So types that
+ * are not among the usual ones are data without form, as RFC 3597 has it for unknown types: well framed is enough. */
 #ifndef DNS_VALIDATOR_H
 #define DNS_VALIDATOR_H
 
@@ -11,15 +15,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Has ldns read the one question and each record, but for OPT, whose options are one lump to it (edns.h reads them).
- * False where one is malformed, bytes are left over, or there is not exactly one question; and where a name leads over
- * an octet of a TTL that will be changed: `ttls` are their places, two octets each, ascending. Builds no packet: meant
- * for every query and every response. */
-bool validator_is_message(const uint8_t *message, size_t size, const uint8_t *ttls, size_t ttl_count);
+struct reader;
+struct record;
 
-/* Has ldns write the message anew without its OPT record and without compression, for the rare response whose OPT is
- * not its last record; at most `capacity` bytes, their number is returned, 0 on failure. */
-size_t validator_without_opt(const uint8_t *message, size_t size, uint8_t *out, size_t capacity);
+/* What ldns has read of a message so far; zero at its beginning. */
+struct validator {
+    size_t fields;
+};
+
+/* Whether the data of a record that `reader` has just read are what its type says. Names in them are read with the
+ * settings of the reader (TTLs, watched part). */
+bool validator_is_record(struct validator *validator, struct reader *reader, const struct record *record);
+
+/* Reads the one question and each record but OPT, whose options edns.h reads. False where one is malformed, bytes are
+ * left over, or there is not exactly one question. For every query. */
+bool validator_is_message(const uint8_t *message, size_t size);
+
+/* Makes the names of `count` records, from the offset `from` to the end of the message, ready for the removal of the
+ * `cut_size` octets at `cut_at` before them: pointers to what stands behind these are lowered. Names are only passed
+ * over, so the records are to be read afterwards. False where they are cut, or a pointer leads into what is removed. */
+bool validator_shift_pointers(uint8_t *message, size_t size, size_t from, size_t count, size_t cut_at, size_t cut_size);
 
 /* "1.8.3" */
 const char *validator_library_version(void);

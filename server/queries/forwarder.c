@@ -29,14 +29,20 @@ static bool is_worth_keeping(const uint8_t *message)
     return rcode == DNS_RCODE_NOERROR || rcode == DNS_RCODE_NXDOMAIN;
 }
 
-/* How an answer from the cache is used. */
-static struct answer_use use_of(enum cache_state state, const struct cache_found *found, const uint8_t *message)
+/* How an answer from the cache is used. Each answer begins its set of records with another one, so that clients that
+ * take the first share the load. */
+static struct answer_use use_of(struct forwarder *forwarder, enum cache_state state, const struct cache_found *found,
+                                const uint8_t *message)
 {
+    uint32_t rotation = ++forwarder->rotation;
     if (state == CACHE_FRESH)
-        return (struct answer_use){
-            .age_s = (uint32_t)(found->age_ns / NS_PER_S), .ttl_max_s = UINT32_MAX, .ede_code = DNS_EDE_NONE};
+        return (struct answer_use){.age_s = (uint32_t)(found->age_ns / NS_PER_S),
+                                   .ttl_max_s = UINT32_MAX,
+                                   .ede_code = DNS_EDE_NONE,
+                                   .rotation = rotation};
     bool is_nxdomain = (message_flags(message) & DNS_RCODE) == DNS_RCODE_NXDOMAIN;
-    return (struct answer_use){.ttl_min_s = STALE_TTL_S,
+    return (struct answer_use){.rotation = rotation,
+                               .ttl_min_s = STALE_TTL_S,
                                .ttl_max_s = STALE_TTL_S,
                                .ede_code = is_nxdomain ? DNS_EDE_STALE_NXDOMAIN : DNS_EDE_STALE};
 }
@@ -52,20 +58,24 @@ static bool give_all_stale(struct forwarder *forwarder, struct query *query)
     if (state == CACHE_ABSENT || !answer_unpack(forwarder->value, found.size, &answer)) return false;
     if (!is_worth_keeping(forwarder->value)) return false;
     /* Fresh: another worker's question was answered first. */
-    const struct answer_use use = use_of(state, &found, forwarder->value);
+    const struct answer_use use = use_of(forwarder, state, &found, forwarder->value);
     queries_answer(&forwarder->queries, query, &answer, &use,
                    state == CACHE_FRESH ? LABEL_SOURCE_UPSTREAM : LABEL_SOURCE_STALE, forwarder->loop->now_ns);
     return true;
 }
 
+/* Puts the answer to the query into the cache, in place of what was there; nothing is left there where it may not be
+ * kept, so that what was withdrawn never comes back as a stale answer. */
 static void keep(struct forwarder *forwarder, const struct query *query, const struct answer *answer)
 {
     const struct hashed_key key = hashed(&query->exchange.key, query->hash);
     uint64_t now_ns = forwarder->loop->now_ns;
     uint64_t kept_ns = retention_ns(&forwarder->options, answer);
-    if (kept_ns > 0 && !cache_put(forwarder->shared->cache, &key, answer->bytes, answer->size, kept_ns, now_ns))
+    if (kept_ns == 0)
+        cache_remove(forwarder->shared->cache, &key);
+    else if (!cache_put(forwarder->shared->cache, &key, answer->bytes, answer->size, kept_ns, now_ns))
         kept_ns = 0;
-    if (answer->kind == ANSWER_FAILURE) return;
+    if (answer->kind == ANSWER_FAILURE || answer->kind == ANSWER_VERDICT) return;
     topnames_answered(forwarder->shared->topnames, &key, kept_ns, now_ns); /* 0: not worth a refresh */
 }
 
@@ -82,7 +92,7 @@ static bool fall_back(struct forwarder *forwarder, struct query *query)
 
 static void on_failed(struct forwarder *forwarder, struct query *query, enum exchange_result result)
 {
-    struct answer_error error = {DNS_RCODE_SERVFAIL, DNS_EDE_NETWORK_ERROR, "upstream answers wrongly"};
+    struct answer_error error = {.rcode = DNS_RCODE_SERVFAIL, .ede_code = DNS_EDE_NETWORK_ERROR};
     struct answer answer;
     if (fall_back(forwarder, query)) return;
     if (result == EXCHANGE_TIMED_OUT) {
@@ -91,6 +101,8 @@ static void on_failed(struct forwarder *forwarder, struct query *query, enum exc
     } else if (result == EXCHANGE_UNREACHABLE) {
         error.ede_text = pool_error(forwarder->pool);
         if (!error.ede_text) error.ede_text = "upstream is out of reach";
+    } else {
+        error.ede_text = "upstream answers wrongly";
     }
     retention_make_failure(&query->exchange.key, &error, forwarder->value, &answer);
     keep(forwarder, query, &answer);
@@ -100,9 +112,8 @@ static void on_failed(struct forwarder *forwarder, struct query *query, enum exc
 static void on_answered(struct forwarder *forwarder, struct query *query, const struct answer *answer)
 {
     static const struct answer_use fresh = {.ttl_max_s = UINT32_MAX, .ede_code = DNS_EDE_NONE};
-    bool failed = answer->rcode != DNS_RCODE_NOERROR && answer->rcode != DNS_RCODE_NXDOMAIN;
     struct answer clamped;
-    if (failed && fall_back(forwarder, query)) return;
+    if (answer->kind == ANSWER_FAILURE && fall_back(forwarder, query)) return;
     retention_clamp_ttls(&forwarder->options, answer, forwarder->value, &clamped);
     keep(forwarder, query, &clamped);
     queries_answer(&forwarder->queries, query, &clamped, &fresh, LABEL_SOURCE_UPSTREAM, forwarder->loop->now_ns);
@@ -256,7 +267,7 @@ void forwarder_handle(struct forwarder *forwarder, const struct requester *reque
     if (state == CACHE_STALE && !is_worth_keeping(reply)) state = CACHE_ABSENT;
     if (state == CACHE_FRESH ||
         (state == CACHE_STALE && recheck_is_held(&forwarder->recheck, in.hashed.hash, now_ns))) {
-        const struct answer_use use = use_of(state, &found, reply);
+        const struct answer_use use = use_of(forwarder, state, &found, reply);
         if (reply_answer(counters, requester, reply, found.size, &in.profile, in.question.name, &use)) {
             note_hit(forwarder, &in, state, &found, reply);
             return;

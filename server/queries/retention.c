@@ -3,28 +3,43 @@
 #include "common/check.h"
 #include "common/clock.h"
 
-/* How long a failure is remembered (RFC 9520, 3.2: at least a second). */
+/* How long a failure is remembered (RFC 9520, 3.2: at least a second), and one that upstream explained for good. */
 #define FAILURE_NS NS_PER_S
+#define VERDICT_NS (5 * NS_PER_S)
+
+/* Upstream gave what it had kept too long: it is not kept longer because of cache_min_ns. */
+static bool is_stale(const struct answer *answer)
+{
+    return ede_has(answer->errors, answer->errors_size, DNS_EDE_STALE) ||
+           ede_has(answer->errors, answer->errors_size, DNS_EDE_STALE_NXDOMAIN);
+}
 
 uint64_t retention_ns(const struct forwarder_options *options, const struct answer *answer)
 {
     uint64_t kept_ns = answer->ttl_s * NS_PER_S;
-    if (answer->kind == ANSWER_FAILURE) return FAILURE_NS;
-    if (answer->kind == ANSWER_TRANSIENT) return 0;
-    if (answer->kind == ANSWER_NEGATIVE && kept_ns > options->cache_negative_ns) kept_ns = options->cache_negative_ns;
-    if (kept_ns < options->cache_min_ns) kept_ns = options->cache_min_ns;
+    switch (answer->kind) {
+    case ANSWER_POSITIVE: break;
+    case ANSWER_NEGATIVE:
+        if (kept_ns > options->cache_negative_ns) kept_ns = options->cache_negative_ns;
+        break;
+    case ANSWER_VERDICT: return VERDICT_NS;
+    case ANSWER_FAILURE: return FAILURE_NS;
+    case ANSWER_UNCACHEABLE:
+    case ANSWER_TRUNCATED: return 0;
+    }
+    if (kept_ns < options->cache_min_ns && !is_stale(answer)) kept_ns = options->cache_min_ns;
     return kept_ns > options->cache_max_ns ? options->cache_max_ns : kept_ns;
 }
 
 void retention_clamp_ttls(const struct forwarder_options *options, const struct answer *answer, uint8_t *out,
                           struct answer *ret_clamped)
 {
-    bool negative = answer->kind == ANSWER_NEGATIVE; /* its records say nothing but for how long it holds */
-    uint64_t max_ns = negative ? retention_ns(options, answer) : options->cache_max_ns;
+    bool is_negative = answer->kind == ANSWER_NEGATIVE; /* its records say nothing but for how long it holds */
+    bool is_raised = is_negative || (answer->kind == ANSWER_POSITIVE && !is_stale(answer));
+    uint64_t max_ns = is_negative ? retention_ns(options, answer) : options->cache_max_ns;
     uint64_t min_ns = options->cache_min_ns < max_ns ? options->cache_min_ns : max_ns;
-    *ret_clamped = *answer;
-    if (answer->kind == ANSWER_POSITIVE || negative)
-        answer_bound(answer, (uint32_t)(min_ns / NS_PER_S), (uint32_t)(max_ns / NS_PER_S), out, ret_clamped);
+    answer_bound(answer, is_raised ? (uint32_t)(min_ns / NS_PER_S) : 0, (uint32_t)(max_ns / NS_PER_S), out,
+                 ret_clamped);
 }
 
 void retention_make_failure(const struct question_key *key, const struct answer_error *error, uint8_t *out,

@@ -12,10 +12,11 @@
 /* How long the answer may be kept, by its kind and by the settings; 0: not at all. */
 uint64_t retention_ns(const struct forwarder_options *options, const struct answer *answer);
 
-/* Copies the answer to `out` (at least ANSWER_BYTES_MAX, elsewhere) with the TTLs that clients are told: those of a
- * positive answer are bounded by cache_min_ns and cache_max_ns, those of a negative one by the time it is kept. A
- * client that is told more than that would use the answer longer than the cache does; one that is told less than
- * cache_min_ns would ask again before the answer is fetched anew. The bytes of any other answer are not copied. */
+/* Copies the answer to `out` (at least ANSWER_BYTES_MAX, elsewhere) with the TTLs that clients are told: none is above
+ * cache_max_ns (RFC 8767, 4), also where the answer is not kept; those of a positive answer that is not stale are at
+ * least cache_min_ns, and those of a negative one at most the time it is kept. A client that is told more than that
+ * would use the answer longer than the cache does; one that is told less than cache_min_ns would ask again before the
+ * answer is fetched anew. */
 void retention_clamp_ttls(const struct forwarder_options *options, const struct answer *answer, uint8_t *out,
                           struct answer *ret_clamped);
 

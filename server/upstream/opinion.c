@@ -36,7 +36,7 @@ enum opinion opinion_judge(const struct pool *pool, struct exchange *exchange, c
 bool opinion_take_held(const struct exchange *exchange, struct answer *ret_answer)
 {
     if (!exchange->held || !answer_unpack(exchange->held, exchange->held_bytes, ret_answer)) return false;
-    ret_answer->kind = ret_answer->rcode == DNS_RCODE_SERVFAIL ? ANSWER_FAILURE : ANSWER_TRANSIENT;
+    ret_answer->kind = ANSWER_FAILURE;
     return true;
 }
 

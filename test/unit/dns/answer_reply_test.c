@@ -65,14 +65,8 @@ static void opt_in_the_middle_is_taken_out_too(void **state)
     assert_int_equal(answer.ttl_s, 200);
 
     respond(DNS_RD | DNS_RA);
-    packet_name(&packet, "www.example.com");
-    packet_fixed(&packet, DNS_TYPE_A, 300, 4);
-    packet_raw(&packet, "\xc0\x00\x02\x01", 4);
-    packet_name(&packet, "www.example.com");
-    packet_fixed(&packet, DNS_TYPE_A, 200, 4);
-    packet_raw(&packet, "\xc0\x00\x02\x01", 4);
-    packet_count(&packet, DNS_ANSWER, 1);
-    packet_count(&packet, DNS_ADDITIONAL, 1);
+    packet_a(&packet, DNS_ANSWER, 300);
+    packet_a(&packet, DNS_ADDITIONAL, 200);
     packet_opt(&packet, 0, "\0\17\0\2\0\11", 6); /* what it said is not lost */
     dns_put_u16(packet.bytes, 0x1234);
     memcpy(packet.bytes + DNS_HEADER_BYTES, asked_name, 17);
@@ -153,8 +147,8 @@ static void opt_says_what_this_asker_is_to_know(void **state)
     assert_int_equal(edns.ede_code, DNS_EDE_NETWORK_ERROR); /* ours comes first */
     assert_true(edns.dnssec_ok);
     assert_true(edns.keepalive);
-    assert_int_equal(reply[answer.message_size + 21], 300 >> 8);
-    assert_int_equal(reply[answer.message_size + 22], 300 & 0xff);
+    static const uint8_t options[] = "\0\17\0\2\0\27\0\17\0\2\0\3\0\13\0\2\1\54"; /* ours, theirs, keepalive */
+    assert_memory_equal(reply + answer.message_size + 11, options, sizeof options - 1);
 }
 
 static void ttls_grow_old_and_end_at_zero(void **state)
@@ -282,6 +276,89 @@ static void the_option_of_the_transport_stands_in_every_opt(void **state)
     assert_true(message_flags(reply) & DNS_TC);
 }
 
+static void texts_of_errors_give_way_before_their_codes(void **state)
+{
+    (void)state;
+    struct reply_profile profile = {.id = 7, .edns = true, .max_bytes = 512};
+    respond(DNS_RA);
+    packet_a(&packet, DNS_ANSWER, 300);
+    size_t message_size = packet.size;
+    packet_opt(&packet, 0, "\0\17\0\12\0\3eight...\0\17\0\5\0\26abc", 23);
+    assert_int_equal(reply_to(&profile, &as_is), message_size + 11 + 23);
+    profile.max_bytes = (uint16_t)(message_size + 11 + 23 - 1);
+    assert_int_equal(reply_to(&profile, &as_is), message_size + 11 + 12);
+    assert_memory_equal(reply + message_size + 11, "\0\17\0\2\0\3\0\17\0\2\0\26", 12);
+    profile.max_bytes = (uint16_t)(message_size + 11 + 11);
+    assert_int_equal(reply_to(&profile, &as_is), message_size + 11);
+    assert_false(message_flags(reply) & DNS_TC);
+    profile.max_bytes = (uint16_t)(message_size + 10);
+    assert_int_equal(reply_to(&profile, &as_is), DNS_HEADER_BYTES + 17 + 4 + 11);
+    assert_true(message_flags(reply) & DNS_TC);
+}
+
+/* ---- the order of a set ---- */
+
+/* The last octets of the addresses in the reply. */
+static void assert_order(uint32_t rotation, const char *expected)
+{
+    const struct answer_use use = {.ttl_max_s = 200, .ede_code = DNS_EDE_NONE, .rotation = rotation};
+    const struct reply_profile profile = asker_without_edns();
+    size_t size = reply_to(&profile, &use);
+    struct reader reader = {.message = reply, .size = size, .at = DNS_HEADER_BYTES + 17 + 4};
+    struct record record;
+    unsigned count = message_count(reply, DNS_ANSWER) + message_count(reply, DNS_AUTHORITY);
+    for (unsigned i = 0; i < count; i++) {
+        reader_record(&reader, &record);
+        if (record.type == DNS_TYPE_A) assert_int_equal(reply[record.data + record.data_size - 1], *expected++);
+        assert_in_range(record.ttl, 60, 200);
+    }
+    assert_int_equal(*expected, 0);
+    assert_int_equal(reader.at, size);
+}
+
+static void add_address(char last)
+{
+    const uint8_t data[] = {192, 0, 2, (uint8_t)last};
+    packet_record(&packet, DNS_ANSWER, DNS_TYPE_A, 300, data, sizeof data);
+}
+
+static void the_records_of_a_set_are_rotated(void **state)
+{
+    (void)state;
+    respond(DNS_RA);
+    packet_record(&packet, DNS_ANSWER, TYPE_TXT, 300, "\3abc", 4); /* is no part of it */
+    add_address('a');
+    add_address('b');
+    add_address('c');
+    packet_soa(&packet, 60, 60);
+    assert_order(0, "abc");
+    assert_order(1, "bca");
+    assert_order(2, "cab");
+    assert_order(3, "abc");
+    assert_order(0xffffffff, "abc"); /* a multiple of 3 */
+    respond(DNS_RA);
+    add_address('a');
+    assert_order(7, "a");
+}
+
+static void records_of_different_sizes_are_rotated_too(void **state)
+{
+    (void)state;
+    struct reply_profile profile = asker_without_edns();
+    packet_header(&packet, 0, DNS_QR | DNS_RA);
+    packet_question(&packet, "www.example.com", TYPE_TXT);
+    struct question question = {.name = packet.bytes + DNS_HEADER_BYTES, .name_size = 17, .type = TYPE_TXT};
+    question_key(&question, &key);
+    packet_record(&packet, DNS_ANSWER, TYPE_TXT, 300, "\3abc", 4);
+    packet_record(&packet, DNS_ANSWER, TYPE_TXT, 300, "\1d\0", 3);
+    size_t size = reply_to(&profile, &(struct answer_use){.ttl_max_s = 9, .ede_code = DNS_EDE_NONE, .rotation = 1});
+    assert_int_equal(size, packet.size);
+    size_t first = DNS_HEADER_BYTES + 17 + 4;
+    assert_memory_equal(reply + first + 12, "\1d\0", 3);
+    assert_int_equal(dns_u32(reply + first + 6), 9);
+    assert_memory_equal(reply + first + 15 + 12, "\3abc", 4);
+}
+
 static size_t error_to(const struct reply_profile *profile, bool named, const struct answer_error *error)
 {
     const struct question question = {
@@ -292,8 +369,8 @@ static size_t error_to(const struct reply_profile *profile, bool named, const st
 static void an_error_repeats_what_was_asked(void **state)
 {
     (void)state;
-    const struct reply_profile profile = {.id = 0x1234, .flags = DNS_RD | DNS_CD | DNS_AD | DNS_TC | 4 << 11,
-                                          .max_bytes = DNS_MESSAGE_MAX};
+    const struct reply_profile profile = {
+        .id = 0x1234, .flags = DNS_RD | DNS_CD | DNS_AD | DNS_TC | 4 << 11, .max_bytes = DNS_MESSAGE_MAX};
     size_t size =
         error_to(&profile, true, &(struct answer_error){.rcode = DNS_RCODE_NOTIMP, .ede_code = DNS_EDE_OTHER});
     packet_header(&packet, 0x1234, DNS_QR | 4 << 11 | DNS_RD | DNS_RA | DNS_CD | DNS_RCODE_NOTIMP);
@@ -319,8 +396,7 @@ static void an_error_explains_itself_to_who_has_edns(void **state)
     (void)state;
     struct reply_profile profile = {
         .id = 0x1234, .edns = true, .dnssec_ok = true, .keepalive_100ms = 1, .max_bytes = DNS_MESSAGE_MAX};
-    const struct answer_error error = {
-        .rcode = DNS_RCODE_BADVERS, .ede_code = DNS_EDE_PROHIBITED, .ede_text = "why"};
+    const struct answer_error error = {.rcode = DNS_RCODE_BADVERS, .ede_code = DNS_EDE_PROHIBITED, .ede_text = "why"};
     size_t size = error_to(&profile, false, &error);
     packet_header(&packet, 0x1234, DNS_QR | DNS_RA);
     packet_opt(&packet, 0x01008000, "\0\17\0\5\0\22why\0\13\0\2\0\1", 15);
@@ -338,13 +414,17 @@ static void the_longest_error_fits(void **state)
     memset(text, 'x', EDNS_TEXT_MAX);
     packet_header(&packet, 0, 0);
     packet_long_name(&packet, 255);
-    const struct question question = {.name = packet.bytes + DNS_HEADER_BYTES,
-                                      .name_size = 255,
-                                      .type = 1,
-                                      .class = 1};
+    const struct question question = {.name = packet.bytes + DNS_HEADER_BYTES, .name_size = 255, .type = 1, .class = 1};
     const struct reply_profile profile = {
         .edns = true, .keepalive_100ms = 300, .option_bytes = EDNS_OPTION_MAX, .max_bytes = DNS_MESSAGE_MAX};
-    const struct answer_error error = {.rcode = DNS_RCODE_SERVFAIL, .ede_code = DNS_EDE_OTHER, .ede_text = text};
+    static uint8_t errors[EDE_LIST_MAX]; /* eight options of 256 octets */
+    for (size_t i = 0; i < EDE_LIST_MAX; i += 256) memcpy(errors + i, "\0\17\0\374", 4);
+    assert_true(ede_is_list(errors, sizeof errors));
+    const struct answer_error error = {.rcode = DNS_RCODE_SERVFAIL,
+                                       .ede_code = DNS_EDE_OTHER,
+                                       .ede_text = text,
+                                       .errors = errors,
+                                       .errors_size = sizeof errors};
     size_t size = answer_error(reply, &question, &profile, &error);
     assert_int_equal(size, DNS_HEADER_BYTES + 255 + 4 + EDNS_REPLY_MAX);
     assert_true(size <= ANSWER_ERROR_MAX);
@@ -364,6 +444,9 @@ int main(void)
         cmocka_unit_test_setup(options_give_way_where_the_frame_is_full, setup),
         cmocka_unit_test_setup(what_does_not_fit_a_datagram_is_cut_to_the_question_and_opt, setup),
         cmocka_unit_test_setup(the_option_of_the_transport_stands_in_every_opt, setup),
+        cmocka_unit_test_setup(texts_of_errors_give_way_before_their_codes, setup),
+        cmocka_unit_test_setup(the_records_of_a_set_are_rotated, setup),
+        cmocka_unit_test_setup(records_of_different_sizes_are_rotated_too, setup),
         cmocka_unit_test_setup(an_error_repeats_what_was_asked, setup),
         cmocka_unit_test_setup(without_a_sound_question_an_error_is_a_header, setup),
         cmocka_unit_test_setup(an_error_explains_itself_to_who_has_edns, setup),

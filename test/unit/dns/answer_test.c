@@ -185,26 +185,50 @@ static void a_refusal_of_nothing_but_a_header_is_an_answer(void **state)
     packet_header(&packet, 0x4711, DNS_QR | DNS_RA | DNS_RCODE_NOTIMP);
     assert_int_equal(parse(), ANSWER_GOOD);
     assert_int_equal(answer.rcode, DNS_RCODE_NOTIMP);
-    assert_int_equal(answer.kind, ANSWER_TRANSIENT);
+    assert_int_equal(answer.kind, ANSWER_FAILURE);
     respond(DNS_RA | DNS_RCODE_NOTIMP);
     assert_int_equal(answer.message_size, packet.size);
     assert_memory_equal(bytes, packet.bytes, packet.size);
 }
 
-static void nothing_but_a_header_is_no_answer_where_it_is_not_a_refusal(void **state)
+static void an_error_without_question_may_have_opt(void **state)
+{
+    (void)state;
+    packet_header(&packet, 0x4711, DNS_QR | DNS_RCODE_SERVFAIL);
+    packet_opt(&packet, 0, "\0\17\0\5\0\6why", 9);
+    assert_int_equal(parse(), ANSWER_GOOD);
+    assert_int_equal(answer.kind, ANSWER_VERDICT);
+    assert_int_equal(answer.errors_size, 9);
+    assert_memory_equal(answer.errors, "\0\17\0\5\0\6why", 9);
+    packet_header(&packet, 0x4711, DNS_QR); /* the rcode may be in OPT alone */
+    packet_opt(&packet, 0x01000000, "", 0);
+    assert_int_equal(parse(), ANSWER_GOOD);
+    assert_int_equal(answer.rcode, DNS_RCODE_BADVERS);
+    assert_int_equal(answer.message_size, DNS_HEADER_BYTES + 17 + 4);
+}
+
+static void nothing_but_a_header_is_no_answer_where_it_is_not_an_error(void **state)
 {
     (void)state;
     packet_header(&packet, 0x4711, DNS_QR);
+    assert_int_equal(parse(), ANSWER_MISMATCH);
+    packet_header(&packet, 0x4711, DNS_QR | DNS_RCODE_NXDOMAIN);
+    assert_int_equal(parse(), ANSWER_MISMATCH);
+    packet_opt(&packet, 0, "", 0);
+    assert_int_equal(parse(), ANSWER_MISMATCH);
+    packet_header(&packet, 0x4711, DNS_QR | DNS_RCODE_YXDOMAIN);
     assert_int_equal(parse(), ANSWER_MISMATCH);
     packet_header(&packet, 0x4711, DNS_RCODE_SERVFAIL); /* a query */
     assert_int_equal(parse(), ANSWER_MISMATCH);
     packet_header(&packet, 0x4711, DNS_QR | 5 << 11 | DNS_RCODE_SERVFAIL);
     assert_int_equal(parse(), ANSWER_MISMATCH);
     packet_header(&packet, 0x4711, DNS_QR | DNS_RCODE_SERVFAIL);
-    packet_opt(&packet, 0, "", 0);
+    packet_u8(&packet, 0);
     assert_int_equal(parse(), ANSWER_MISMATCH);
     packet_header(&packet, 0x4711, DNS_QR | DNS_RCODE_SERVFAIL);
     packet_u8(&packet, 0);
+    packet_fixed(&packet, 65280, 300, 0); /* a record that is not OPT */
+    packet_count(&packet, DNS_ADDITIONAL, 1);
     assert_int_equal(parse(), ANSWER_MISMATCH);
 }
 
@@ -271,8 +295,8 @@ static void bytes_that_are_no_answers_are_not_unpacked(void **state)
     assert_false(answer_unpack(bytes, size, &again));
     for (size = 0; size < 18; size++) assert_false(answer_unpack(bytes, size, &again));
     memset(reply, 0, sizeof reply); /* the root's question, and a message that is too long for a frame by an octet */
-    assert_true(answer_unpack(reply, DNS_MESSAGE_MAX + 6, &answer));
-    assert_false(answer_unpack(reply, DNS_MESSAGE_MAX + 7, &again));
+    assert_true(answer_unpack(reply, DNS_MESSAGE_MAX + ANSWER_TRAILER_BYTES, &answer));
+    assert_false(answer_unpack(reply, DNS_MESSAGE_MAX + ANSWER_TRAILER_BYTES + 1, &again));
     assert_int_equal(again.rcode, 4711);
 }
 
@@ -310,7 +334,8 @@ int main(void)
         cmocka_unit_test_setup(a_pointer_that_ends_in_a_ttl_is_malformed, setup),
         cmocka_unit_test_setup(names_that_lead_into_data_of_other_records_are_good, setup),
         cmocka_unit_test_setup(a_refusal_of_nothing_but_a_header_is_an_answer, setup),
-        cmocka_unit_test_setup(nothing_but_a_header_is_no_answer_where_it_is_not_a_refusal, setup),
+        cmocka_unit_test_setup(an_error_without_question_may_have_opt, setup),
+        cmocka_unit_test_setup(nothing_but_a_header_is_no_answer_where_it_is_not_an_error, setup),
         cmocka_unit_test_setup(the_most_records_a_message_can_hold_have_a_place_each, setup),
         cmocka_unit_test_setup(a_kept_answer_is_unpacked, setup),
         cmocka_unit_test_setup(bytes_that_are_no_answers_are_not_unpacked, setup),

@@ -145,11 +145,14 @@ static void a_long_text_is_cut_and_the_largest_reply_fits(void **state)
     (void)state;
     char text[2 * EDNS_TEXT_MAX] = {0};
     for (size_t i = 0; i < sizeof text - 1; i++) text[i] = 'x';
+    static const uint8_t errors[EDE_LIST_MAX] = {0};
     static const uint8_t option[EDNS_OPTION_MAX] = {0, 10, 0, 24, [EDNS_OPTION_MAX - 1] = 7};
     const struct edns_reply reply = {
         .ede_code = DNS_EDE_OTHER,
         .ede_text = text,
         .keepalive_100ms = 1,
+        .errors = errors,
+        .errors_size = sizeof errors,
         .option = option,
         .option_bytes = sizeof option,
     };

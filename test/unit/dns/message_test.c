@@ -171,8 +171,8 @@ static void a_chain_of_pointers_has_an_end(void **state)
     (void)state;
     packet_name(&packet, "a");
     packet_pointer(&packet, AT);
-    for (int i = 1; i < 128; i++) packet_pointer(&packet, packet.size - 2);
-    assert_int_equal(name_size(packet.size - 4, true), 2); /* 127 pointers */
+    for (int i = 1; i < NAME_POINTERS_MAX + 1; i++) packet_pointer(&packet, packet.size - 2);
+    assert_int_equal(name_size(packet.size - 4, true), 2);
     assert_int_equal(name_size(packet.size - 2, true), 0);
 }
 

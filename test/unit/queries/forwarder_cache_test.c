@@ -142,17 +142,74 @@ static void what_may_not_be_kept_is_not(void **state)
     struct story_options options = usual_story();
     options.forwarder.cache_min_ns = 5 * NS_PER_S; /* whatever the least lifetime */
     begin_with(&options);
-    attempt(0, "truncated.test");
-    packet_a(fake_packet(0, DNS_TC), DNS_ANSWER, 300);
-    fake_answer_packet(0);
-    attempt(0, "bad-ttl.test");
-    fake_answer(1, 0x80000000, 1);
-    attempt(0, "refused.test");
-    fake_answer_rcode(2, DNS_RCODE_REFUSED);
     attempt(0, "no-soa.test");
-    fake_answer_rcode(3, DNS_RCODE_NXDOMAIN);
-    assert_int_equal(replies(0), 4);
+    fake_answer_rcode(0, DNS_RCODE_NXDOMAIN);
+    attempt(0, "no-data.test");
+    fake_answer_rcode(1, DNS_RCODE_NOERROR);
+    attempt(0, "too-long.test");
+    fake_answer_rcode(2, DNS_RCODE_YXDOMAIN);
+    assert_int_equal(replies(0), 3);
     assert_int_equal(cache_figures(story.shared.cache).entries, 0);
+    end();
+}
+
+static void what_upstream_kept_too_long_is_not_kept_longer(void **state)
+{
+    (void)state;
+    struct story_options options = usual_story();
+    options.forwarder.cache_min_ns = 60 * NS_PER_S;
+    begin_with(&options);
+    ask_edns(0, "a.test");
+    struct packet *packet = fake_packet(0, 0);
+    packet_a(packet, DNS_ANSWER, 30);
+    packet_opt(packet, 0, "\0\17\0\2\0\3", 6);
+    fake_answer_packet(0);
+    assert_int_equal(reply_ttl(0), 30);
+    pass_ns(26 * NS_PER_S);
+    ask_edns(1, "a.test");
+    assert_int_equal(reply_error_code(1), DNS_EDE_STALE); /* it still is */
+    pass_ns(4 * NS_PER_S);
+    assert_false(is_kept("a.test"));
+    end();
+}
+
+static void records_of_a_set_take_turns(void **state)
+{
+    (void)state;
+    unsigned seen = 0;
+    begin();
+    attempt(0, "a.test");
+    struct packet *packet = fake_packet(0, 0);
+    for (uint8_t i = 0; i < 3; i++)
+        packet_record(packet, DNS_ANSWER, DNS_TYPE_A, 300, (const uint8_t[]){192, 0, 2, i}, 4);
+    fake_answer_packet(0);
+    for (uint32_t client = 1; client <= 3; client++) {
+        attempt(client, "a.test");
+        seen |= 1u << reply_number(client);
+        assert_int_equal(message_count(reply_bytes(client), DNS_ANSWER), 3);
+    }
+    assert_int_equal(seen, 7);
+    end();
+}
+
+static void all_errors_of_upstream_are_told_from_the_cache_too(void **state)
+{
+    (void)state;
+    static const char errors[] = "\0\17\0\6\0\26none\0\17\0\11\0\27network";
+    begin();
+    ask_edns(0, "a.test");
+    struct packet *packet = fake_packet(0, 0);
+    packet_a(packet, DNS_ANSWER, 300);
+    packet_opt(packet, 0, errors, sizeof errors - 1);
+    fake_answer_packet(0);
+    ask_edns(1, "a.test");
+    assert_int_equal(fake_pool.count, 1);
+    for (uint32_t client = 0; client < 2; client++) {
+        struct record record;
+        assert_true(reply_record(client, 1, &record));
+        assert_int_equal(record.data_size, sizeof errors - 1);
+        assert_memory_equal(reply_bytes(client) + record.data, errors, sizeof errors - 1);
+    }
     end();
 }
 
@@ -331,6 +388,9 @@ int main(void)
         cmocka_unit_test(flags_that_make_another_answer_are_entries_of_their_own),
         cmocka_unit_test(an_answer_is_kept_by_its_kind_and_the_settings),
         cmocka_unit_test(what_may_not_be_kept_is_not),
+        cmocka_unit_test(what_upstream_kept_too_long_is_not_kept_longer),
+        cmocka_unit_test(records_of_a_set_take_turns),
+        cmocka_unit_test(all_errors_of_upstream_are_told_from_the_cache_too),
         cmocka_unit_test(options_of_a_reload_hold_from_the_next_answer_on),
         cmocka_unit_test(a_failure_is_remembered_for_a_second),
         cmocka_unit_test(a_failure_is_not_asked_again_before_its_second_is_over),

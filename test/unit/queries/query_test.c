@@ -211,7 +211,7 @@ static void everybody_is_answered_as_he_asked(void **state)
 static void everybody_gets_the_error(void **state)
 {
     (void)state;
-    static const struct answer_error error = {DNS_RCODE_SERVFAIL, DNS_EDE_NETWORK_ERROR, "why"};
+    static const struct answer_error error = {DNS_RCODE_SERVFAIL, DNS_EDE_NETWORK_ERROR, "why", NULL, 0};
     struct query *query = add('a', 1);
     wait_with(query, 1, 'A', true);
     wait_with(query, 2, 'a', false);
@@ -278,7 +278,7 @@ static void an_answer_that_leaves_no_room_for_opt_goes_without(void **state)
 static void replies_to_waiters_join_no_batch(void **state)
 {
     (void)state;
-    static const struct answer_error error = {DNS_RCODE_SERVFAIL, DNS_EDE_NONE, NULL};
+    static const struct answer_error error = {DNS_RCODE_SERVFAIL, DNS_EDE_NONE, NULL, NULL, 0};
     struct query *query = add('a', 1);
     make_answer('a', 0);
     story.transport.clients[1].was_batched = story.transport.clients[2].was_batched = true;

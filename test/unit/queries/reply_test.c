@@ -155,7 +155,7 @@ static void bytes_that_are_no_answers_end_nothing(void **state)
 static void an_error_repeats_what_was_sound_of_the_question(void **state)
 {
     (void)state;
-    static const struct answer_error error = {DNS_RCODE_REFUSED, DNS_EDE_PROHIBITED, "because"};
+    static const struct answer_error error = {DNS_RCODE_REFUSED, DNS_EDE_PROHIBITED, "because", NULL, 0};
     const struct requester who = requester();
     struct question asked = question(true);
     const struct reply_profile profile = profile_of(&asked);
@@ -175,8 +175,8 @@ static void an_error_repeats_what_was_sound_of_the_question(void **state)
 static void the_longest_error_fits(void **state)
 {
     (void)state;
-    static const struct answer_error error = {DNS_RCODE_SERVFAIL, DNS_EDE_OTHER,
-                                              "0123456789012345678901234567890123456789012345678901234567890123"};
+    static const struct answer_error error = {
+        DNS_RCODE_SERVFAIL, DNS_EDE_OTHER, "0123456789012345678901234567890123456789012345678901234567890123", NULL, 0};
     const struct requester who = requester();
     struct packet *packet = &story.packet;
     packet_header(packet, 0, 0);

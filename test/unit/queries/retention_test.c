@@ -83,7 +83,7 @@ static void no_ttl_is_above_the_largest(void **state)
     attempt(0, "a.test");
     struct packet *packet = fake_packet(0, DNS_RD);
     packet_a(packet, DNS_ANSWER, 604800);
-    packet_a(packet, DNS_ANSWER, 61);
+    packet_a(packet, DNS_ADDITIONAL, 61);
     fake_answer_packet(0);
     assert_int_equal(told(0, 1), 60);
     assert_told(60, 45);
@@ -91,7 +91,7 @@ static void no_ttl_is_above_the_largest(void **state)
     attempt(0, "a.test");
     packet = fake_packet(0, DNS_RD);
     packet_a(packet, DNS_ANSWER, 30);
-    packet_a(packet, DNS_ANSWER, 604800);
+    packet_a(packet, DNS_ADDITIONAL, 604800);
     fake_answer_packet(0);
     assert_int_equal(told(0, 1), 60);
     assert_told(30, 20);
@@ -138,20 +138,36 @@ static void whole_seconds_are_told_and_never_more_than_are_left(void **state)
     assert_told(2, 1);
 }
 
-static void what_is_not_kept_is_told_as_it_came(void **state)
+static void no_ttl_is_above_the_largest_where_the_answer_is_not_kept(void **state)
 {
     (void)state;
     const struct bounds bounds = {60000, 120000, usual.negative_ms};
     begin_bounded(&bounds);
-    attempt(0, "a.test");
-    packet_a(fake_packet(0, DNS_RD | DNS_TC), DNS_ANSWER, 5);
+    attempt(0, "a.test"); /* a referral */
+    struct packet *packet = fake_packet(0, DNS_RD);
+    packet_record(packet, DNS_AUTHORITY, DNS_TYPE_NS, 604800, "\2ns\0", 4);
+    packet_a(packet, DNS_ADDITIONAL, 5);
     fake_answer_packet(0);
-    assert_int_equal(told(0, 0), 5);
-    attempt(0, "b.test");
-    packet_a(fake_packet(1, DNS_RD), DNS_ANSWER, 0x80000000); /* no TTL at all */
+    assert_int_equal(told(0, 0), 120);
+    assert_int_equal(told(0, 1), 5);
+    attempt(0, "b.test"); /* NXDOMAIN without SOA, with an alias */
+    packet = fake_packet(1, DNS_RD | DNS_RCODE_NXDOMAIN);
+    packet_record(packet, DNS_ANSWER, DNS_TYPE_CNAME, 0xffffffff, "\1c\0", 3);
     fake_answer_packet(1);
-    assert_int_equal(told(0, 0), 0x80000000);
+    assert_int_equal(told(0, 0), 120);
     end();
+}
+
+static void a_ttl_above_31_bits_is_the_largest(void **state)
+{
+    (void)state;
+    static const uint32_t ttls[] = {0x7fffffff, 0x80000000, 0xffffffff};
+    for (size_t i = 0; i < sizeof ttls / sizeof *ttls; i++) {
+        begin_bounded(&usual);
+        attempt(0, "a.test");
+        fake_answer(0, ttls[i], 1);
+        assert_told(DAY_S, 100);
+    }
 }
 
 int main(void)
@@ -163,7 +179,8 @@ int main(void)
         cmocka_unit_test(the_largest_wins_over_the_least),
         cmocka_unit_test(a_negative_answer_is_told_for_as_long_as_it_is_kept),
         cmocka_unit_test(whole_seconds_are_told_and_never_more_than_are_left),
-        cmocka_unit_test(what_is_not_kept_is_told_as_it_came),
+        cmocka_unit_test(no_ttl_is_above_the_largest_where_the_answer_is_not_kept),
+        cmocka_unit_test(a_ttl_above_31_bits_is_the_largest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
