@@ -57,6 +57,46 @@ static void who_asks_for_keepalive_is_told_it(void **state)
     end();
 }
 
+static void records_of_a_set_take_turns(void **state)
+{
+    (void)state;
+    unsigned seen = 0;
+    begin();
+    attempt(0, "a.test");
+    struct packet *packet = fake_packet(0, 0);
+    for (uint8_t i = 0; i < 3; i++)
+        packet_record(packet, DNS_ANSWER, DNS_TYPE_A, 300, (const uint8_t[]){192, 0, 2, i}, 4);
+    fake_answer_packet(0);
+    for (uint32_t client = 1; client <= 3; client++) {
+        attempt(client, "a.test");
+        seen |= 1u << reply_number(client);
+        assert_int_equal(message_count(reply_bytes(client), DNS_ANSWER), 3);
+    }
+    assert_int_equal(seen, 7);
+    end();
+}
+
+static void all_errors_of_upstream_are_told_from_the_cache_too(void **state)
+{
+    (void)state;
+    static const char errors[] = "\0\17\0\6\0\26none\0\17\0\11\0\27network";
+    begin();
+    ask_edns(0, "a.test");
+    struct packet *packet = fake_packet(0, 0);
+    packet_a(packet, DNS_ANSWER, 300);
+    packet_opt(packet, 0, errors, sizeof errors - 1);
+    fake_answer_packet(0);
+    ask_edns(1, "a.test");
+    assert_int_equal(fake_pool.count, 1);
+    for (uint32_t client = 0; client < 2; client++) {
+        struct record record;
+        assert_true(reply_record(client, 1, &record));
+        assert_int_equal(record.data_size, sizeof errors - 1);
+        assert_memory_equal(reply_bytes(client) + record.data, errors, sizeof errors - 1);
+    }
+    end();
+}
+
 /* ---- what is never asked upstream ---- */
 
 static void assert_refused(uint32_t client, unsigned rcode, unsigned reason)
@@ -274,6 +314,8 @@ int main(void)
         cmocka_unit_test(a_question_goes_upstream_and_its_answer_comes_back),
         cmocka_unit_test(opt_is_in_the_reply_only_where_it_was_in_the_query),
         cmocka_unit_test(who_asks_for_keepalive_is_told_it),
+        cmocka_unit_test(records_of_a_set_take_turns),
+        cmocka_unit_test(all_errors_of_upstream_are_told_from_the_cache_too),
         cmocka_unit_test(what_no_upstream_is_asked_is_refused_here),
         cmocka_unit_test(what_is_no_query_closes_the_connection_without_a_reply),
         cmocka_unit_test(a_message_too_long_is_a_form_error),
