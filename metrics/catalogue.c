@@ -45,8 +45,11 @@ static const struct metric metrics[] = {
      .offset = offsetof(struct counters, member), .labels = {LABEL(set, label)}},
     HISTOGRAMS(X)
 #undef X
+    {.name = PREFIX "config_setting", .type = METRIC_GAUGE, .place = METRIC_SETTINGS,
+     .help = "Each number of the configuration in force: durations in seconds, sizes in bytes, 1 or 0 for true or false.",
+     .labels = {{"key", NULL, FIGURES_SETTINGS_MAX}}},
     {.name = PREFIX "client_queries_per_second", .type = METRIC_GAUGE, .place = METRIC_BUSIEST_PORTS,
-     .help = "Queries a second of the busiest IP/port pairs, that is, connections.",
+     .help = "Queries a second of the busiest IP/port pairs, that is, connections; those with at least 10.",
      .labels = {{"client", NULL, BUSIEST_MAX}, {"port", NULL, 1}}},
     {.name = PREFIX "client_address_queries_per_second", .type = METRIC_GAUGE, .place = METRIC_BUSIEST_ADDRESSES,
      .help = "Queries a second of the busiest client addresses.",

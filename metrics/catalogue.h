@@ -15,6 +15,7 @@ enum metric_place {
     METRIC_IN_COUNTERS, /* at `offset` of struct counters: numbers, or histograms, one a label (or pair of labels) */
     METRIC_IN_FIGURES,  /* at `offset` of struct figures: one number */
     METRIC_BUILD,       /* figures.build */
+    METRIC_SETTINGS,    /* figures.settings */
     METRIC_BUSIEST_PORTS,
     METRIC_BUSIEST_ADDRESSES
 };

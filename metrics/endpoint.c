@@ -59,6 +59,7 @@ static struct snapshot *snapshot_take(struct endpoint *endpoint, bool with_names
     process_read(figures);
     figures->process_started_s = endpoint->process_started_s;
     figures->ready = snapshot->readiness.state == READINESS_READY;
+    figures->live = health_is_live(sources->health, snapshot->now_ns);
     figures->build.civetweb = http_server_library_version();
     return snapshot;
 }
@@ -122,7 +123,7 @@ static bool answer_status(struct endpoint *endpoint, const struct http_received 
         .total = &snapshot->total,
         .figures = &snapshot->figures,
         .readiness = snapshot->readiness,
-        .live = health_is_live(endpoint->sources.health, snapshot->now_ns),
+        .live = snapshot->figures.live > 0,
         .show_names = show_names,
         .now_ns = snapshot->now_ns,
         .wall_s = clock_wall_s(),

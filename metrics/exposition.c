@@ -20,7 +20,7 @@ struct pair {
     const char *value;
 };
 
-enum { PAIRS_MAX = METRIC_LABELS_MAX + 1, NUMBER_BYTES = 48 };
+enum { PAIRS_MAX = METRIC_LABELS_MAX + 1, NUMBER_BYTES = 48, PORT_RATE_MIN = 10 };
 
 const char *exposition_content_type(enum exposition_format format)
 {
@@ -212,12 +212,25 @@ static void write_build(const struct exposition *x, const struct metric *metric)
     write_sample(x->out, metric->name, "", pairs, sizeof pairs / sizeof *pairs, "1");
 }
 
+static void write_settings(const struct exposition *x, const struct metric *metric)
+{
+    char text[NUMBER_BYTES];
+    for (unsigned i = 0; i < x->figures->setting_count; i++) {
+        const struct figures_setting *setting = &x->figures->settings[i];
+        const struct pair pair = {"key", setting->key};
+        write_sample(x->out, metric->name, "", &pair, 1, number_format(setting->value, text));
+    }
+}
+
+/* A connection below PORT_RATE_MIN is left out: a client with a connection for each query would make a new series each
+ * second. */
 static void write_clients(const struct exposition *x, const struct metric *metric, const struct figures_client *clients,
                           unsigned count, bool with_port)
 {
     char text[NUMBER_BYTES];
     char port[NUMBER_BYTES];
     for (unsigned i = 0; i < count; i++) {
+        if (with_port && clients[i].queries_per_s < PORT_RATE_MIN) continue;
         const struct pair pairs[] = {{"client", clients[i].address}, {"port", count_format(clients[i].port, port)}};
         write_sample(x->out, metric->name, "", pairs, with_port ? 2 : 1, number_format(clients[i].queries_per_s, text));
     }
@@ -231,6 +244,7 @@ static void write_metric(const struct exposition *x, const struct metric *metric
     case METRIC_IN_COUNTERS: write_counters(x, metric); break;
     case METRIC_IN_FIGURES: write_figure(x, metric); break;
     case METRIC_BUILD: write_build(x, metric); break;
+    case METRIC_SETTINGS: write_settings(x, metric); break;
     case METRIC_BUSIEST_PORTS:
         write_clients(x, metric, figures->busiest_ports, figures->busiest_port_count, true);
         break;

@@ -10,11 +10,12 @@
 #include "metrics/counters.h"
 
 enum {
-    BUSIEST_MAX = 10,          /* clients shown; the bound of their series */
-    NAMES_MAX = 20,            /* top names on the status page */
-    NAME_TEXT_BYTES = 1024,    /* a name of 255 bytes, each written \DDD, and a NUL */
-    TYPE_TEXT_BYTES = 16,      /* "TYPE65535" */
-    UPSTREAM_LABEL_BYTES = 320 /* "ADDRESS#NAME" */
+    BUSIEST_MAX = 10,           /* clients shown; the bound of their series */
+    NAMES_MAX = 20,             /* top names on the status page */
+    NAME_TEXT_BYTES = 1024,     /* a name of 255 bytes, each written \DDD, and a NUL */
+    TYPE_TEXT_BYTES = 16,       /* "TYPE65535" */
+    UPSTREAM_LABEL_BYTES = 320, /* "ADDRESS#NAME" */
+    FIGURES_SETTINGS_MAX = 128  /* as many as config/settings.h allows */
 };
 
 /* clang-format off */
@@ -24,6 +25,8 @@ enum {
       "When the program started, seconds since 1970.")                                                                 \
     X(ready, GAUGE, "dns_tls_proxy_ready",                                                                             \
       "1 while /readyz says yes: not draining, and the path through an upstream answered lately.")                     \
+    X(live, GAUGE, "dns_tls_proxy_live",                                                                               \
+      "1 while /healthz says yes: every thread's heartbeat is fresh.")                                                 \
     X(reload_good, GAUGE, "dns_tls_proxy_config_last_reload_successful",                                               \
       "1 where the configuration in use is the file's as last read; 0 where a reload was refused.")                    \
     X(reloaded_s, GAUGE, "dns_tls_proxy_config_last_reload_success_timestamp_seconds",                                 \
@@ -70,6 +73,12 @@ struct figures_name {
     uint64_t asks;
 };
 
+/* A number of the configuration in force: durations in seconds, sizes in bytes, 1 and 0 for true and false. */
+struct figures_setting {
+    const char *key; /* of the table of settings; lives as long as the program */
+    double value;
+};
+
 /* Versions of the program and its libraries; texts that live as long as the program. */
 struct figures_build {
     const char *version;
@@ -86,6 +95,8 @@ struct figures {
     struct figures_build build;
     unsigned upstream_count;
     char upstreams[UPSTREAMS_MAX][UPSTREAM_LABEL_BYTES]; /* in the order of the counters' first index */
+    unsigned setting_count;
+    struct figures_setting settings[FIGURES_SETTINGS_MAX];
     unsigned busiest_port_count;
     struct figures_client busiest_ports[BUSIEST_MAX]; /* IP/port pairs, the busiest first */
     unsigned busiest_address_count;

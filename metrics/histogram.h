@@ -7,14 +7,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Upper edges in nanoseconds, from a cached answer (tens of microseconds) to the usual total time-out; 0.1 s is an edge
- * because the latency alert asks for it. */
+/* Upper edges in nanoseconds, from a cached answer (a few microseconds) to the usual total timeout; 0.1 s is an edge
+ * because the latency alert uses it. */
 #define HISTOGRAM_EDGES_NS                                                                                             \
     {                                                                                                                  \
-        50000, 100000, 250000, 500000, 1000000, 2500000, 5000000, 10000000, 25000000, 50000000, 75000000, 100000000,   \
-            250000000, 500000000, 1000000000, 2500000000, 5000000000                                                   \
+        5000, 10000, 25000, 50000, 100000, 250000, 500000, 1000000, 2500000, 5000000, 10000000, 25000000, 50000000,    \
+            75000000, 100000000, 250000000, 500000000, 1000000000, 2500000000, 5000000000                              \
     }
-enum { HISTOGRAM_EDGES = 17 };
+enum { HISTOGRAM_EDGES = 20 };
 
 struct histogram {
     _Atomic uint64_t buckets[HISTOGRAM_EDGES + 1]; /* not cumulative; the last is +Inf */

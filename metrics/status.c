@@ -1,7 +1,7 @@
 #include "metrics/status.h"
 
-#include "metrics/catalogue.h"
 #include "common/json.h"
+#include "metrics/catalogue.h"
 
 enum { SECONDS_A_DAY = 86400 };
 

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "app/server.h"
+#include "common/clock.h"
+#include "config/settings.h"
 #include "dns/presentation.h"
 #include "dns/validator.h"
 
@@ -69,6 +71,26 @@ static void read_upstreams(const struct server *server, struct figures *figures)
     }
 }
 
+_Static_assert((int)SETTINGS_MAX <= (int)FIGURES_SETTINGS_MAX, "each setting has a place");
+
+static bool is_number(const struct setting *setting)
+{
+    return setting->kind <= SETTING_SIZE || setting->kind == SETTING_BOOLEAN; /* kinds with a range come first */
+}
+
+static void read_settings(const struct server *server, struct figures *figures)
+{
+    struct settings settings = settings_of_config();
+    figures->setting_count = 0;
+    for (size_t i = 0; i < settings.count; i++) {
+        const struct setting *setting = &settings.rows[i];
+        if (!is_number(setting)) continue;
+        double unit = setting->kind == SETTING_DURATION ? (double)NS_PER_S : 1;
+        figures->settings[figures->setting_count++] =
+            (struct figures_setting){setting->key, (double)setting_load(setting, &server->config) / unit};
+    }
+}
+
 /* What a reload may be changing meanwhile. */
 static void read_config(struct server *server, struct figures *figures)
 {
@@ -78,6 +100,7 @@ static void read_config(struct server *server, struct figures *figures)
     figures->connections_max = server->config.connections.max_connections;
     figures->cache_bytes_max = (double)server->config.cache.max_bytes;
     read_upstreams(server, figures);
+    read_settings(server, figures);
     pthread_mutex_unlock(&server->config_lock);
 }
 

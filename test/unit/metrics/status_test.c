@@ -131,11 +131,12 @@ static void latency_has_buckets_and_percentiles(void **state)
 {
     struct world *world = *state;
     histogram_observe(&world->total.request_duration[LABEL_SOURCE_UPSTREAM], 12000000, 100);
-    expect(world, "\"edges_ms\":[0.05,0.1,0.25,0.5,1,2.5,5,10,25,50,75,100,250,500,1000,2500,5000]");
-    expect(world, "\"upstream\":{\"buckets\":[0,0,0,0,0,0,0,0,100,0,0,0,0,0,0,0,0,0],"
+    expect(world, "\"edges_ms\":[0.005,0.01,0.025,0.05,0.1,0.25,0.5,1,2.5,5,10,25,50,75,100,250,500,1000,2500,5000]");
+    expect(world, "\"upstream\":{\"buckets\":[0,0,0,0,0,0,0,0,0,0,0,100,0,0,0,0,0,0,0,0,0],"
                   "\"p50_ms\":17.5,\"p90_ms\":23.5,\"p99_ms\":24.85}");
-    expect(world, "\"cache\":{\"buckets\":[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0],\"p50_ms\":null,\"p90_ms\":null,\"p99_"
-                  "ms\":null}");
+    expect(world,
+           "\"cache\":{\"buckets\":[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0],\"p50_ms\":null,\"p90_ms\":null,\"p99_"
+           "ms\":null}");
 }
 
 static void an_upstream_tells_all_of_itself(void **state)
