@@ -25,9 +25,6 @@ from remote import Remote
 
 ARM64 = "arm64"
 ARM64_RELEASE = "debian-13"
-ARM64_TOOLS = ("gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross", "cmake", "ninja-build", "pkg-config", "qemu-user",
-               "knot-dnsutils")
-ARM64_LIBRARIES = ("libwolfssl-dev", "libldns-dev", "libcivetweb-dev", "libyaml-dev", "libsystemd-dev")
 QUESTION = "example.com"
 ANSWER = "192.0.2.1"
 EM_AARCH64 = 183
@@ -104,9 +101,7 @@ def check_release(release, contributors):
 
 
 def build_arm64(fresh):
-    packages = " ".join([*ARM64_TOOLS, *(f"{each}:{ARM64}" for each in ARM64_LIBRARIES)])
-    fresh.run(f"dpkg --add-architecture {ARM64} && apt-get -q update && DEBIAN_FRONTEND=noninteractive "
-              f"apt-get -q -y install --no-install-recommends {packages}", 900)
+    fresh.run(f"scripts/install-packages {ARM64}", 900)
     fresh.run(f"cmake --preset {ARM64} && cmake --build --preset {ARM64}", 900)
     header = (fresh.clone / f"build/{ARM64}/dns-tls-proxy").read_bytes()[:20]
     if int.from_bytes(header[18:20], "little") != EM_AARCH64:
