@@ -53,3 +53,8 @@ bool service_is_listener(int fd)
 {
     return sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) > 0;
 }
+
+bool service_is_datagram(int fd)
+{
+    return sd_is_socket(fd, AF_INET, SOCK_DGRAM, -1) > 0 || sd_is_socket(fd, AF_INET6, SOCK_DGRAM, -1) > 0;
+}

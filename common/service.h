@@ -23,4 +23,7 @@ unsigned service_sockets(int *ret_first);
 /* A TCP socket that listens. */
 bool service_is_listener(int fd);
 
+/* A UDP socket. */
+bool service_is_datagram(int fd);
+
 #endif

@@ -16,6 +16,10 @@ static const char *const values_FAILURE[] = {LABELS_FAILURE(TEXT)};
 static const char *const values_RETRY[] = {LABELS_RETRY(TEXT)};
 static const char *const values_SESSION_END[] = {LABELS_SESSION_END(TEXT)};
 static const char *const values_RESUMED[] = {LABELS_RESUMED(TEXT)};
+static const char *const values_TRANSPORT[] = {LABELS_TRANSPORT(TEXT)};
+static const char *const values_COOKIE[] = {LABELS_COOKIE(TEXT)};
+static const char *const values_UDP_SOURCE[] = {LABELS_UDP_SOURCE(TEXT)};
+static const char *const values_UDP_DROPPED[] = {LABELS_UDP_DROPPED(TEXT)};
 #define values_NONE     NULL
 #define values_UPSTREAM NULL
 
@@ -40,9 +44,9 @@ static const struct metric metrics[] = {
      .offset = offsetof(struct counters, member), .labels = {LABEL(set1, label1), LABEL(set2, label2)}},
     COUNTERS(X)
 #undef X
-#define X(member, histogram_name, set, label, histogram_help)                                                          \
+#define X(member, histogram_name, set1, label1, set2, label2, histogram_help)                                          \
     {.name = PREFIX histogram_name, .help = histogram_help, .type = METRIC_HISTOGRAM, .place = METRIC_IN_COUNTERS,     \
-     .offset = offsetof(struct counters, member), .labels = {LABEL(set, label)}},
+     .offset = offsetof(struct counters, member), .labels = {LABEL(set1, label1), LABEL(set2, label2)}},
     HISTOGRAMS(X)
 #undef X
     {.name = PREFIX "config_setting", .type = METRIC_GAUGE, .place = METRIC_SETTINGS,

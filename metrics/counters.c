@@ -40,6 +40,7 @@ enum label_rcode counters_rcode_label(uint16_t rcode)
     case 4: return LABEL_RCODE_NOTIMP;
     case 5: return LABEL_RCODE_REFUSED;
     case 16: return LABEL_RCODE_BADVERS;
+    case 23: return LABEL_RCODE_BADCOOKIE;
     default: return LABEL_RCODE_OTHER;
     }
 }
@@ -76,10 +77,7 @@ static void merge_row(enum counter_kind kind, _Atomic uint64_t *total, const _At
 
 static void merge_histograms(struct histogram *total, const struct histogram *block, unsigned count)
 {
-    for (unsigned i = 0; i < count; i++) {
-        merge_row(COUNTER_SUM, total[i].buckets, block[i].buckets, HISTOGRAM_EDGES + 1);
-        merge_row(COUNTER_SUM, &total[i].sum_ns, &block[i].sum_ns, 1);
-    }
+    for (unsigned i = 0; i < count; i++) histogram_add(&total[i], &block[i]);
 }
 
 /* A worker that has not used an upstream for weeks still knows its certificate of then: who looked last is right. */
@@ -99,7 +97,8 @@ static void merge_block(struct counters *total, const struct counters *block)
     merge_row(kind, total->member[0], block->member[0], LABEL_##set1##_COUNT *LABEL_##set2##_COUNT);
     COUNTERS(X)
 #undef X
-#define X(member, name, set, label, help) merge_histograms(total->member, block->member, LABEL_##set##_COUNT);
+#define X(member, name, set1, label1, set2, label2, help)                                                              \
+    merge_histograms(total->member[0], block->member[0], LABEL_##set1##_COUNT *LABEL_##set2##_COUNT);
     HISTOGRAMS(X)
 #undef X
     merge_certificates(total, block);
@@ -127,8 +126,8 @@ void counters_forget_upstreams(struct counters *counters)
     COUNTERS(X)
 #undef X
     for (unsigned i = 0; i < UPSTREAMS_MAX; i++) {
-        forget(counters->upstream_duration[i].buckets, HISTOGRAM_EDGES + 1);
-        gauge_set(&counters->upstream_duration[i].sum_ns, 0);
+        forget(counters->upstream_duration[i][0].buckets, HISTOGRAM_EDGES + 1);
+        gauge_set(&counters->upstream_duration[i][0].sum_ns, 0);
         set_upstream_error(counters, i, NULL);
     }
 }

@@ -30,7 +30,7 @@ enum { UPSTREAMS_MAX = 16 };
     L(TLSA, "TLSA") L(ANY, "ANY") L(OTHER, "other")
 #define LABELS_RCODE(L)                                                                                                \
     L(NOERROR, "NOERROR") L(FORMERR, "FORMERR") L(SERVFAIL, "SERVFAIL") L(NXDOMAIN, "NXDOMAIN") L(NOTIMP, "NOTIMP")    \
-    L(REFUSED, "REFUSED") L(BADVERS, "BADVERS") L(OTHER, "other")
+    L(REFUSED, "REFUSED") L(BADVERS, "BADVERS") L(BADCOOKIE, "BADCOOKIE") L(OTHER, "other")
 #define LABELS_REJECTED(L) /* a connection, at once */                                                                 \
     L(FULL, "max_connections") L(ADDRESS, "max_per_address") L(RATE, "rate") L(DESCRIPTORS, "descriptors")
 #define LABELS_CLOSED(L) /* a connection, later, by us or by the client */                                             \
@@ -43,6 +43,15 @@ enum { UPSTREAMS_MAX = 16 };
     L(CACHE, "cache") L(UPSTREAM, "upstream") L(STALE, "stale") L(LOCAL, "local")
 #define LABELS_DROPPED(L) /* a query that gets no reply */                                                             \
     L(RATE, "rate_limit") L(NOT_QUERY, "not_a_query") L(CLIENT_GONE, "client_gone")
+#define LABELS_TRANSPORT(L)                                                                                            \
+    L(TCP, "tcp") L(UDP, "udp")
+#define LABELS_COOKIE(L) /* of a query, by what was in its COOKIE option */                                            \
+    L(VALID, "valid") L(CLIENT, "client_only") L(INVALID, "invalid") L(MALFORMED, "malformed")
+#define LABELS_UDP_DROPPED(L) /* a datagram, unread; of the last reason: a response */                                 \
+    L(ACCESS, "access") L(NOT_QUERY, "not_a_query") L(PORT, "source_port") L(OLD, "too_old") L(OVERLOAD, "overload")   \
+    L(UNSENT, "not_sent")
+#define LABELS_UDP_SOURCE(L) /* verified: by a cookie; else by the range of its address */                             \
+    L(VERIFIED, "verified") L(PRIVATE, "private") L(FOREIGN, "foreign")
 #define LABELS_PREFETCH(L)                                                                                             \
     L(REFRESHED, "refreshed") L(FAILED, "failed") L(OVER_SHARE, "over_share")
 #define LABELS_FAILURE(L) /* of an upstream, by what was seen of it */                                                 \
@@ -68,18 +77,30 @@ enum { UPSTREAMS_MAX = 16 };
       "Client connections closed as soon as they were accepted, by reason.")                                           \
     X(client_closed, COUNTER_SUM, "client_connections_closed_total", CLOSED, "cause", NONE, "",                        \
       "Client connections ended, by cause.")                                                                           \
-    X(queries, COUNTER_SUM, "queries_total", QTYPE, "qtype", NONE, "",                                                 \
+    X(queries, COUNTER_SUM, "queries_total", QTYPE, "qtype", TRANSPORT, "transport",                                   \
       "Queries received from clients, by type.")                                                                       \
     X(invalid, COUNTER_SUM, "invalid_queries_total", INVALID, "reason", NONE, "",                                      \
       "Queries refused for their form, by reason.")                                                                    \
-    X(responses, COUNTER_SUM, "responses_total", RCODE, "rcode", NONE, "",                                             \
+    X(responses, COUNTER_SUM, "responses_total", RCODE, "rcode", TRANSPORT, "transport",                               \
       "Responses given to clients, by response code.")                                                                 \
     X(dropped, COUNTER_SUM, "dropped_queries_total", DROPPED, "reason", NONE, "",                                      \
       "Queries that got no response, by reason.")                                                                      \
+    X(truncated, COUNTER_SUM, "truncated_responses_total", NONE, "", NONE, "",                                         \
+      "Responses over UDP with TC, after which a client asks over TCP.")                                               \
+    X(cookies, COUNTER_SUM, "cookies_total", COOKIE, "result", NONE, "",                                               \
+      "Queries with a COOKIE option, by what it was.")                                                                 \
+    X(udp_received, COUNTER_SUM, "udp_received_bytes_total", UDP_SOURCE, "source", NONE, "",                           \
+      "Bytes of queries over UDP that were not dropped unread, by kind of source.")                                    \
+    X(udp_sent, COUNTER_SUM, "udp_sent_bytes_total", UDP_SOURCE, "source", NONE, "",                                   \
+      "Bytes of responses over UDP, by kind of source.")                                                               \
+    X(udp_dropped, COUNTER_SUM, "udp_dropped_datagrams_total", UDP_DROPPED, "reason", NONE, "",                        \
+      "Datagrams dropped before they count as a query, and responses that the kernel did not take, by reason.")        \
+    X(udp_kernel_drops, COUNTER_SUM, "udp_kernel_drops_total", NONE, "", NONE, "",                                     \
+      "Datagrams that the kernel dropped because a socket's buffer was full.")                                         \
     X(rate_limited, COUNTER_SUM, "rate_limited_total", NONE, "", NONE, "",                                             \
       "Queries over their client's rate.")                                                                             \
     X(access_denied, COUNTER_SUM, "access_denied_total", NONE, "", NONE, "",                                           \
-      "Connections of addresses that may not ask.")                                                                    \
+      "Connections and datagrams of addresses that may not ask.")                                                                    \
     X(overloaded, COUNTER_SUM, "overloaded_total", NONE, "", NONE, "",                                                 \
       "Queries answered SERVFAIL because a bound was reached.")                                                        \
     X(merged, COUNTER_SUM, "merged_queries_total", NONE, "", NONE, "",                                                 \
@@ -116,18 +137,18 @@ enum { UPSTREAMS_MAX = 16 };
       "Responses to questions that had been answered or given up.")                                                    \
     X(upstream_up, GAUGE_MAX, "upstream_up", UPSTREAM, "upstream", NONE, "",                                           \
       "1 where a session of any worker is ready; 0 where none is, because it fails or is not needed.")                 \
-    X(upstream_expiry, TIME_SEEN, "upstream_certificate_expiry_timestamp_seconds", UPSTREAM, "upstream", NONE, "",      \
-      "When the certificate validated last ends. Absent until one was.")                                                 \
+    X(upstream_expiry, TIME_SEEN, "upstream_certificate_expiry_timestamp_seconds", UPSTREAM, "upstream", NONE, "",     \
+      "When the certificate validated last ends. Absent until one was.")                                               \
     X(upstream_validated, TIME_SEEN, "upstream_certificate_validated_timestamp_seconds", UPSTREAM, "upstream", NONE, "", \
       "When the certificate was last validated in a full handshake. Absent until one was.")
 
-/* X(member, name behind "dns_tls_proxy_", label: set and name, help) */
+/* X(member, name behind "dns_tls_proxy_", first label: set and name, second label: set and name, help) */
 #define HISTOGRAMS(X)                                                                                                  \
-    X(request_duration, "request_duration_seconds", SOURCE, "source",                                                  \
+    X(request_duration, "request_duration_seconds", SOURCE, "source", TRANSPORT, "transport",                          \
       "From reading a query to writing its response.")                                                                 \
-    X(upstream_duration, "upstream_duration_seconds", UPSTREAM, "upstream",                                            \
+    X(upstream_duration, "upstream_duration_seconds", UPSTREAM, "upstream", NONE, "",                                  \
       "From sending a query upstream to its response.")                                                                \
-    X(handshake_duration, "upstream_handshake_duration_seconds", NONE, "",                                             \
+    X(handshake_duration, "upstream_handshake_duration_seconds", NONE, "", NONE, "",                                   \
       "From connecting to a session ready for queries.")
 
 /* clang-format on */
@@ -149,6 +170,10 @@ enum { UPSTREAMS_MAX = 16 };
 #define LABELS_ENUM_RETRY(id, text)       LABEL_RETRY_##id,
 #define LABELS_ENUM_SESSION_END(id, text) LABEL_SESSION_END_##id,
 #define LABELS_ENUM_RESUMED(id, text)     LABEL_RESUMED_##id,
+#define LABELS_ENUM_TRANSPORT(id, text)   LABEL_TRANSPORT_##id,
+#define LABELS_ENUM_COOKIE(id, text)      LABEL_COOKIE_##id,
+#define LABELS_ENUM_UDP_SOURCE(id, text)  LABEL_UDP_SOURCE_##id,
+#define LABELS_ENUM_UDP_DROPPED(id, text) LABEL_UDP_DROPPED_##id,
 
 LABELS_ENUM(QTYPE, qtype)
 LABELS_ENUM(RCODE, rcode)
@@ -162,6 +187,10 @@ LABELS_ENUM(FAILURE, failure)
 LABELS_ENUM(RETRY, retry)
 LABELS_ENUM(SESSION_END, session_end)
 LABELS_ENUM(RESUMED, resumed)
+LABELS_ENUM(TRANSPORT, transport)
+LABELS_ENUM(COOKIE, cookie)
+LABELS_ENUM(UDP_SOURCE, udp_source)
+LABELS_ENUM(UDP_DROPPED, udp_dropped)
 
 enum { LABEL_NONE_COUNT = 1, LABEL_UPSTREAM_COUNT = UPSTREAMS_MAX };
 
@@ -178,7 +207,8 @@ struct counters {
     _Atomic uint64_t member[LABEL_##set1##_COUNT][LABEL_##set2##_COUNT];
     COUNTERS(X)
 #undef X
-#define X(member, name, set, label, help) struct histogram member[LABEL_##set##_COUNT];
+#define X(member, name, set1, label1, set2, label2, help)                                                              \
+    struct histogram member[LABEL_##set1##_COUNT][LABEL_##set2##_COUNT];
     HISTOGRAMS(X)
 #undef X
     /* When the DoT path last proved itself: an authenticated session of this thread gave a valid response. */
@@ -203,6 +233,10 @@ struct counters {
 #define KEY_RETRY         , enum label_retry label
 #define KEY_SESSION_END   , enum label_session_end label
 #define KEY_RESUMED       , enum label_resumed label
+#define KEY_TRANSPORT     , enum label_transport transport
+#define KEY_COOKIE        , enum label_cookie label
+#define KEY_UDP_SOURCE    , enum label_udp_source label
+#define KEY_UDP_DROPPED   , enum label_udp_dropped label
 #define INDEX_NONE        0
 #define INDEX_UPSTREAM    upstream
 #define INDEX_QTYPE       label
@@ -217,6 +251,10 @@ struct counters {
 #define INDEX_RETRY       label
 #define INDEX_SESSION_END label
 #define INDEX_RESUMED     label
+#define INDEX_TRANSPORT   transport
+#define INDEX_COOKIE      label
+#define INDEX_UDP_SOURCE  label
+#define INDEX_UDP_DROPPED label
 
 /* cell_cache_hits(counters), cell_queries(counters, LABEL_QTYPE_A), cell_upstream_failures(counters, upstream,
  * LABEL_FAILURE_TLS), and so on: one series, for the writer; and value_...(): what it shows, in any thread. The

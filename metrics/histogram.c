@@ -40,3 +40,9 @@ bool histogram_percentile_ns(const struct histogram *histogram, unsigned percent
     *ret_ns = edge;
     return true;
 }
+
+void histogram_add(struct histogram *total, const struct histogram *more)
+{
+    for (unsigned i = 0; i <= HISTOGRAM_EDGES; i++) counter_add(&total->buckets[i], counter_read(&more->buckets[i]));
+    counter_add(&total->sum_ns, counter_read(&more->sum_ns));
+}

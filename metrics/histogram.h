@@ -28,6 +28,9 @@ void histogram_observe(struct histogram *histogram, uint64_t duration_ns, uint64
 
 uint64_t histogram_count(const struct histogram *histogram);
 
+/* Adds what `more` counted. The writer's thread of `total` only. */
+void histogram_add(struct histogram *total, const struct histogram *more);
+
 /* Below which `percent` (0..100) of the events are, supposing that those of a bucket lie evenly between its edges, as
  * Prometheus does. What is above the last edge counts as the last edge. False where there is no event. */
 bool histogram_percentile_ns(const struct histogram *histogram, unsigned percent, uint64_t *ret_ns);

@@ -23,7 +23,9 @@ static void write_row(struct json *json, const char *key, const struct counters 
     for (size_t i = 0; i < count; i++) {
         const struct metric_label *label = &metrics[i].labels[0];
         if (metrics[i].place != METRIC_IN_COUNTERS || metrics[i].offset != offset) continue;
-        for (unsigned j = 0; j < label->count; j++) json_count(json, label->values[j], counter_read(&row[j]));
+        unsigned seconds = metrics[i].labels[1].count;
+        for (unsigned j = 0; j < label->count; j++)
+            json_count(json, label->values[j], row_sum(&row[(size_t)j * seconds], seconds));
     }
     json_close(json, '{');
 }
@@ -49,6 +51,15 @@ static void write_histogram(struct json *json, const char *key, const struct his
     json_close(json, '{');
 }
 
+/* All transports together. */
+static void write_durations(struct json *json, const char *key,
+                            const struct histogram by_transport[static LABEL_TRANSPORT_COUNT])
+{
+    struct histogram total = {0};
+    for (unsigned i = 0; i < LABEL_TRANSPORT_COUNT; i++) histogram_add(&total, &by_transport[i]);
+    write_histogram(json, key, &total);
+}
+
 static void write_latency(struct json *json, const struct counters *total)
 {
     json_open(json, "edges_ms", '[');
@@ -56,14 +67,14 @@ static void write_latency(struct json *json, const struct counters *total)
         json_number(json, NULL, (double)histogram_edges_ns[i] / (double)NS_PER_MS);
     json_close(json, '[');
     json_open(json, "latency", '{');
-    write_histogram(json, "cache", &total->request_duration[LABEL_SOURCE_CACHE]);
-    write_histogram(json, "upstream", &total->request_duration[LABEL_SOURCE_UPSTREAM]);
+    write_durations(json, "cache", total->request_duration[LABEL_SOURCE_CACHE]);
+    write_durations(json, "upstream", total->request_duration[LABEL_SOURCE_UPSTREAM]);
     json_close(json, '{');
 }
 
 static void write_traffic(struct json *json, const struct counters *total, const struct figures *figures)
 {
-    json_count(json, "queries", row_sum(total->queries[0], LABEL_QTYPE_COUNT));
+    json_count(json, "queries", row_sum(total->queries[0], LABEL_QTYPE_COUNT * LABEL_TRANSPORT_COUNT));
     write_row(json, "qtypes", total, offsetof(struct counters, queries));
     write_row(json, "responses", total, offsetof(struct counters, responses));
     write_row(json, "dropped", total, offsetof(struct counters, dropped));
@@ -122,7 +133,7 @@ static void write_upstream(struct json *json, const struct status *status, unsig
     json_count(json, "retries", row_sum(total->upstream_retries[i], LABEL_RETRY_COUNT));
     json_count(json, "handshakes_full", value_upstream_handshakes(total, i, LABEL_RESUMED_NO));
     json_count(json, "handshakes_resumed", value_upstream_handshakes(total, i, LABEL_RESUMED_YES));
-    write_histogram(json, "latency", &total->upstream_duration[i]);
+    write_histogram(json, "latency", total->upstream_duration[i]);
     if (upstream_error(total, i) && !value_upstream_up(total, i))
         json_text(json, "error", upstream_error(total, i));
     else

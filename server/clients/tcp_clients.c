@@ -85,7 +85,7 @@ bool tcp_clients_init(struct tcp_clients *clients, const struct tcp_client_optio
                       const struct tcp_clients_deps *deps)
 {
     *clients = (struct tcp_clients){
-        .transport = {.kind = TRANSPORT_TCP,
+        .transport = {.label = LABEL_TRANSPORT_TCP,
                       .max_reply_bytes = DNS_MESSAGE_MAX,
                       .begin_reply = begin_reply,
                       .end_reply = end_reply,

@@ -12,6 +12,10 @@ static void parse_option(struct edns *edns, uint16_t code, const uint8_t *data, 
 {
     if (code == OPTION_KEEPALIVE) edns->keepalive = true;
     if (code == OPTION_PADDING) edns->padding = true;
+    if (code == EDNS_COOKIE && !edns->cookie) {
+        edns->cookie = data;
+        edns->cookie_size = (uint16_t)size;
+    }
     if (code == OPTION_EDE && size >= 2 && edns->ede_code == DNS_EDE_NONE) edns->ede_code = dns_u16(data);
 }
 
@@ -39,6 +43,7 @@ bool edns_parse(const uint8_t *message, const struct record *record, struct edns
         .version = (uint8_t)(record->ttl >> 16),
         .dnssec_ok = record->ttl & FLAG_DO,
         .ede_code = DNS_EDE_NONE,
+        .udp_size = record->class,
     };
     if (edns.version == 0 && !parse_options(message + record->data, record->data_size, &edns)) return false;
     *ret_edns = edns;

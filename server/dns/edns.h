@@ -14,6 +14,9 @@
 /* What we say we take over UDP; over TCP and TLS it has no meaning, but must be there (RFC 6891, 6.2.5). */
 enum { EDNS_UDP_SIZE = 1232 };
 
+/* Codes of the options that others write or read, too. */
+enum { EDNS_COOKIE = 10 };
+
 /* The longest text of an Extended DNS Error that is written; ours are short phrases. */
 enum { EDNS_TEXT_MAX = 64 };
 
@@ -24,6 +27,9 @@ struct edns {
     bool keepalive; /* the option was there; its value is not our business */
     bool padding;
     uint16_t ede_code; /* of the first Extended DNS Error, or DNS_EDE_NONE */
+    uint16_t udp_size; /* the largest reply that its sender takes over UDP, as it said */
+    uint16_t cookie_size;
+    const uint8_t *cookie; /* the data of the first COOKIE option (RFC 7873), in the message; NULL: there is none */
 };
 
 /* Reads an OPT record. False: its owner is not the root, or its options do not add up. Options of a version above 0 are

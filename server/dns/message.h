@@ -43,6 +43,7 @@ enum {
     DNS_RCODE_YXDOMAIN = 6,
     DNS_RCODE_NOTAUTH = 9,
     DNS_RCODE_BADVERS = 16, /* its upper bits stand in the OPT record (RFC 6891, 6.1.3) */
+    DNS_RCODE_BADCOOKIE = 23,
 };
 
 enum {

@@ -32,6 +32,9 @@ static void take_edns(struct question *question, const struct edns *edns)
     question->edns = true;
     question->dnssec_ok = edns->dnssec_ok;
     question->keepalive = edns->keepalive;
+    question->udp_size = edns->udp_size;
+    question->cookie = edns->cookie;
+    question->cookie_size = edns->cookie_size;
 }
 
 /* Whether the records are sound, with one OPT at most, not too many, and end where the message ends. */
@@ -84,8 +87,11 @@ enum question_verdict question_parse(const uint8_t *message, size_t size, struct
     bool has_question = count == 1 && read_question(&reader, ret_question);
     bool sound = (has_question || count == 0) && read_records(&reader, ret_question, &version);
     if (ret_question->flags & DNS_OPCODE) return QUESTION_NOTIMP;
-    if (!has_question || !sound || has_stray_records(message, ret_question)) return QUESTION_FORMERR;
+    bool has_cookie_alone = count == 0 && ret_question->cookie;
+    if (!(has_question || has_cookie_alone) || !sound || has_stray_records(message, ret_question))
+        return QUESTION_FORMERR;
     if (!validator_is_message(message, size)) return QUESTION_FORMERR;
+    if (has_cookie_alone) return QUESTION_COOKIE;
     return version > 0 ? QUESTION_BADVERS : judge(ret_question);
 }
 

@@ -19,6 +19,7 @@ enum question_verdict {
     QUESTION_NOTIMP,   /* an opcode other than QUERY */
     QUESTION_BADVERS,  /* an EDNS version above 0 */
     QUESTION_TRANSFER, /* AXFR, IXFR: REFUSED */
+    QUESTION_COOKIE,   /* none, but a COOKIE option: the client wants a cookie alone (RFC 7873, 5.4) */
     QUESTION_CLASS,    /* a class other than IN: REFUSED */
     QUESTION_ANY,      /* the type ANY: NOTIMP */
 };
@@ -34,12 +35,17 @@ struct question {
     bool edns; /* it came with an OPT record, so the reply has one */
     bool dnssec_ok;
     bool keepalive; /* edns-tcp-keepalive was asked for */
+
+    /* Of its OPT record, 0 and NULL without one. */
+    uint16_t udp_size; /* the largest reply that the client takes over UDP, as it said */
+    uint16_t cookie_size;
+    const uint8_t *cookie; /* the data of its COOKIE option (RFC 7873), in the message; NULL: there is none */
 };
 
 /* Fills `ret_question` as far as the message goes, whatever the verdict but QUESTION_CLOSE, so that an error reply can
  * echo it. The order of judgement:
  * - QR, then the opcode: NOTIMP does not depend on what follows, which has another meaning there.
- * - QDCOUNT and the question: its name uncompressed.
+ * - QDCOUNT and the question: its name uncompressed. Without a question the message may ask for a cookie.
  * - The rest: no answers, no authority but IXFR's SOA (RFC 1995, 3), one OPT and eight records at most, those of other
  *   types (TSIG, SIG(0)) well-formed, nothing behind them. The last to look is ldns.
  * - The EDNS version; options are read only where it is known (RFC 6891, 6.1.3).

@@ -178,6 +178,7 @@ struct incoming {
     struct reply_profile profile;
     struct question_key key;
     struct hashed_key hashed; /* points into `key` */
+    bool is_verified;         /* its address is its own */
 };
 
 /* Why the query is refused, in order of precedence. Takes its token from the rate limit. */
@@ -193,9 +194,11 @@ static enum refusal admit(struct forwarder *forwarder, const struct client_messa
     enum refusal refusal = REFUSAL_NONE;
     if (verdict == QUESTION_CLOSE) return REFUSAL_NOT_QUERY;
     if (message->refusal == REFUSAL_PROHIBITED) return REFUSAL_PROHIBITED;
+    in->is_verified = true;
     if (transport->admit)
-        refusal = transport->admit(in->requester, &in->question, verdict, &in->profile);
-    else if (ratelimit_take(forwarder->shared->ratelimit, in->requester->address, 1, forwarder->loop->now_ns) == 0)
+        refusal = transport->admit(in->requester, &in->question, verdict, &in->profile, &in->is_verified);
+    if (in->is_verified &&
+        ratelimit_take(forwarder->shared->ratelimit, in->requester->address, 1, forwarder->loop->now_ns) == 0)
         refusal = over_rate[forwarder->options.rate_limit_action];
     if (refusal == REFUSAL_NONE) refusal = message->refusal;
     return refusal != REFUSAL_NONE ? refusal : refusal_of(verdict);
@@ -210,20 +213,30 @@ static void note_hit(struct forwarder *forwarder, const struct incoming *in, enu
     if (state == CACHE_STALE) {
         count_event(forwarder->counters, cache_misses);
         count_event(forwarder->counters, cache_stale);
-        histogram_observe(&forwarder->counters->request_duration[LABEL_SOURCE_STALE], 0, 1);
+        histogram_observe(&forwarder->counters->request_duration[LABEL_SOURCE_STALE][in->requester->transport->label],
+                          0, 1);
         return;
     }
     count_event(forwarder->counters, cache_hits);
-    forwarder->hits++;
+    forwarder->hits[in->requester->transport->label]++;
     topnames_count(forwarder->shared->topnames, &in->hashed, now_ns + found->left_ns, now_ns);
     /* A failure is remembered for its second and not refreshed. */
     if (found->refresh_due && is_worth_keeping(reply) && !queries_find(&forwarder->queries, &in->hashed))
         begin_query(forwarder, &in->key, in->hashed.hash, REQUESTER_NONE);
 }
 
-/* The query in flight for the same question, or a new one. NULL where there is no room: the last quarter is kept for
- * light clients, so that nobody takes it all by asking what is never answered; so it is on every upstream session
- * (upstream/dispatch.h). */
+/* How many questions may be in flight for one more of this client to be asked: the last quarter is kept for light
+ * clients, so that nobody takes it all by asking what is never answered; so it is on every upstream session
+ * (upstream/dispatch.h). Of that quarter the second half is kept for those whose address is verified, since forged
+ * addresses make any number of light clients. */
+static uint32_t room_for(const struct forwarder *forwarder, const struct incoming *in, bool light)
+{
+    uint32_t max = forwarder->options.max_queries;
+    if (!light) return max / 4 * 3;
+    return in->is_verified ? max : max / 8 * 7;
+}
+
+/* The query in flight for the same question, or a new one. NULL where there is no room. */
 static struct query *join_or_ask(struct forwarder *forwarder, const struct incoming *in)
 {
     bool light = queries_of_client(&forwarder->queries, in->requester->address) < LIGHT_CLIENT_MAX;
@@ -233,7 +246,7 @@ static struct query *join_or_ask(struct forwarder *forwarder, const struct incom
         count_event(forwarder->counters, merged);
         return query;
     }
-    if (!light && forwarder->queries.queries.taken >= forwarder->options.max_queries / 4 * 3) return NULL;
+    if (forwarder->queries.queries.taken >= room_for(forwarder, in, light)) return NULL;
     forwarder->questions++;
     return begin_query(forwarder, &in->key, in->hashed.hash, light ? REQUESTER_LIGHT : REQUESTER_OTHER);
 }
@@ -251,7 +264,7 @@ void forwarder_handle(struct forwarder *forwarder, const struct requester *reque
     in.profile.max_bytes = requester->transport->max_reply_bytes;
     in.profile.keepalive_100ms = in.question.keepalive ? requester->transport->keepalive_100ms : 0;
     enum refusal refusal = admit(forwarder, message, verdict, &in);
-    count_event_by(counters, queries, counters_qtype_label(in.question.type));
+    counter_add(cell_queries(counters, counters_qtype_label(in.question.type), requester->transport->label), 1);
     if (refusal != REFUSAL_NONE) {
         reply_refusal(counters, requester, &in.question, &in.profile, refusal);
         return;
@@ -298,10 +311,13 @@ void forwarder_tick(struct forwarder *forwarder, uint64_t now_ns)
         struct query *query = container_of(timeout, struct query, patience);
         query->stale_will_do = give_all_stale(forwarder, query);
     }
-    if (forwarder->hits == 0) return;
+    if (forwarder->hits[LABEL_TRANSPORT_TCP] + forwarder->hits[LABEL_TRANSPORT_UDP] == 0) return;
     uint64_t took_ns = clock_now_ns() - forwarder->loop->now_ns;
-    histogram_observe(&forwarder->counters->request_duration[LABEL_SOURCE_CACHE], took_ns, forwarder->hits);
-    forwarder->hits = 0;
+    for (unsigned i = 0; i < LABEL_TRANSPORT_COUNT; i++) {
+        if (forwarder->hits[i] == 0) continue;
+        histogram_observe(&forwarder->counters->request_duration[LABEL_SOURCE_CACHE][i], took_ns, forwarder->hits[i]);
+        forwarder->hits[i] = 0;
+    }
 }
 
 uint64_t forwarder_deadline_ns(const struct forwarder *forwarder)

@@ -40,10 +40,10 @@ struct forwarder {
     struct queries queries;
     struct timeouts impatience; /* of queries for which there is a stale answer */
     struct recheck recheck;
-    uint32_t rotation;  /* of the records of the next cached answer */
-    uint64_t hits;      /* answered from the cache in this turn */
-    uint64_t questions; /* clients' questions asked upstream since the start */
-    uint8_t *value;     /* ANSWER_BYTES_MAX: an answer from the cache, or one that is made ready for it */
+    uint32_t rotation;                    /* of the records of the next cached answer */
+    uint64_t hits[LABEL_TRANSPORT_COUNT]; /* answered from the cache in this turn */
+    uint64_t questions;                   /* clients' questions asked upstream since the start */
+    uint8_t *value; /* ANSWER_BYTES_MAX: an answer from the cache, or one that is made ready for it */
 };
 
 /* False where memory is short. */

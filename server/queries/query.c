@@ -126,7 +126,8 @@ static bool give_answer(struct queries *queries, const struct query *query, cons
 
 static void observe(struct queries *queries, const struct waiter *waiter, enum label_source source, uint64_t now_ns)
 {
-    histogram_observe(&queries->counters->request_duration[source], now_ns - waiter->asked_ns, 1);
+    histogram_observe(&queries->counters->request_duration[source][waiter->transport->label], now_ns - waiter->asked_ns,
+                      1);
 }
 
 void queries_answer(struct queries *queries, struct query *query, const struct answer *answer,

@@ -20,6 +20,8 @@ static const struct refusal_rule rules[REFUSAL_COUNT] = {
     [REFUSAL_RATE_SERVFAIL] = REPLY(SERVFAIL, OTHER, "rate limit", rate_limited[0][0]),
     [REFUSAL_RATE_REFUSE] = REPLY(REFUSED, OTHER, "rate limit", rate_limited[0][0]),
     [REFUSAL_RATE_DROP] = {.closes = true, .dropped = LABEL_DROPPED_RATE, .counter = COUNTED(rate_limited[0][0])},
+    [REFUSAL_RATE_TRUNCATE] = REPLY(NOERROR, NONE, NULL, rate_limited[0][0]),
+    [REFUSAL_RATE_BADCOOKIE] = REPLY(BADCOOKIE, NONE, NULL, rate_limited[0][0]),
     [REFUSAL_TOO_LONG] = REPLY(FORMERR, NONE, NULL, invalid[LABEL_INVALID_TOO_LONG][0]),
     [REFUSAL_FORMERR] = REPLY(FORMERR, NONE, NULL, invalid[LABEL_INVALID_FORMERR][0]),
     [REFUSAL_OPCODE] = REPLY(NOTIMP, NONE, NULL, invalid[LABEL_INVALID_OPCODE][0]),
@@ -27,6 +29,8 @@ static const struct refusal_rule rules[REFUSAL_COUNT] = {
     [REFUSAL_TRANSFER] = REPLY(REFUSED, NOT_SUPPORTED, NULL, invalid[LABEL_INVALID_TRANSFER][0]),
     [REFUSAL_CLASS] = REPLY(REFUSED, NOT_SUPPORTED, NULL, invalid[LABEL_INVALID_CLASS][0]),
     [REFUSAL_ANY] = REPLY(NOTIMP, NOT_SUPPORTED, NULL, invalid[LABEL_INVALID_ANY][0]),
+    [REFUSAL_COOKIE] = {.replies = true, .error = ERROR(NOERROR, NONE, NULL), .counter = REFUSAL_UNCOUNTED},
+    [REFUSAL_BADCOOKIE] = {.replies = true, .error = ERROR(BADCOOKIE, NONE, NULL), .counter = REFUSAL_UNCOUNTED},
     [REFUSAL_OVERLOADED] = REPLY(SERVFAIL, OTHER, "too many queries in flight", overloaded[0][0]),
 };
 
@@ -47,6 +51,7 @@ enum refusal refusal_of(enum question_verdict verdict)
         [QUESTION_TRANSFER] = REFUSAL_TRANSFER,
         [QUESTION_CLASS] = REFUSAL_CLASS,
         [QUESTION_ANY] = REFUSAL_ANY,
+        [QUESTION_COOKIE] = REFUSAL_FORMERR, /* where cookies are not served */
     };
     return refusals[verdict];
 }

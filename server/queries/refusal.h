@@ -17,13 +17,17 @@ enum refusal {
     REFUSAL_RATE_SERVFAIL, /* over the rate limit: what rate_limit.action says */
     REFUSAL_RATE_REFUSE,
     REFUSAL_RATE_DROP,
-    REFUSAL_TOO_LONG, /* longer than clients may send */
+    REFUSAL_RATE_TRUNCATE,  /* the same, over UDP: an empty reply, whose profile must leave no room, with TC; */
+    REFUSAL_RATE_BADCOOKIE, /* or one with a new cookie */
+    REFUSAL_TOO_LONG,       /* longer than clients may send */
     REFUSAL_FORMERR,
     REFUSAL_OPCODE,
     REFUSAL_EDNS_VERSION,
     REFUSAL_TRANSFER,
     REFUSAL_CLASS,
     REFUSAL_ANY,
+    REFUSAL_COOKIE,     /* asked for a cookie alone: gets it */
+    REFUSAL_BADCOOKIE,  /* the same, with a server cookie that is not valid */
     REFUSAL_OVERLOADED, /* too many questions in flight */
     REFUSAL_COUNT
 };

@@ -3,7 +3,7 @@
 /* Ends a query with the reply that was written to begin_reply's memory, and counts it. */
 static void end_with(struct counters *counters, const struct requester *requester, size_t size, uint16_t rcode)
 {
-    count_event_by(counters, responses, counters_rcode_label(rcode));
+    counter_add(cell_responses(counters, counters_rcode_label(rcode), requester->transport->label), 1);
     requester->transport->end_reply(requester, size);
 }
 
@@ -43,6 +43,6 @@ void reply_refusal(struct counters *counters, const struct requester *requester,
     if (!rule->replies)
         reply_drop(counters, requester, rule->dropped);
     else if (reply_error(counters, requester, question, profile, &rule->error))
-        histogram_observe(&counters->request_duration[LABEL_SOURCE_LOCAL], 0, 1);
+        histogram_observe(&counters->request_duration[LABEL_SOURCE_LOCAL][requester->transport->label], 0, 1);
     if (rule->closes) requester->transport->abort(requester);
 }

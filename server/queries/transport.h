@@ -14,10 +14,8 @@
 #include "common/slots.h"
 #include "dns/answer.h"
 #include "dns/question.h"
+#include "metrics/counters.h"
 #include "queries/refusal.h"
-
-/* For metrics. */
-enum transport_kind { TRANSPORT_TCP, TRANSPORT_UDP };
 
 struct transport;
 
@@ -45,7 +43,7 @@ struct client_message {
 };
 
 struct transport {
-    enum transport_kind kind;
+    enum label_transport label; /* in metrics */
 
     /* No reply to this transport's clients is larger: DNS_MESSAGE_MAX on a stream. */
     uint16_t max_reply_bytes;
@@ -68,10 +66,11 @@ struct transport {
 
     /* Admits a query, or says why it is refused, and completes what its replies need: `profile` comes filled from the
      * question and from the members above, and the transport may lower max_bytes and add options (a cookie). The
-     * question is filled as far as `verdict` allows, which is never QUESTION_CLOSE. NULL: nothing to complete, and the
-     * common rate limit decides. */
+     * question is filled as far as `verdict` allows, which is never QUESTION_CLOSE. `ret_is_verified`: the client's
+     * address is its own, so the query counts in the common rate limit, and may use all room for questions in flight.
+     * NULL: nothing to complete, and every client is verified. */
     enum refusal (*admit)(const struct requester *requester, const struct question *question,
-                          enum question_verdict verdict, struct reply_profile *profile);
+                          enum question_verdict verdict, struct reply_profile *profile, bool *ret_is_verified);
 };
 
 #endif

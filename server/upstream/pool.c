@@ -32,7 +32,7 @@ static void count_answer(struct pool *pool, struct session *session, const struc
     unsigned index = session->upstream->index;
     uint64_t took_ns = now_ns - attempt->sent_ns;
     rtt_sample(&session->upstream->rtt, took_ns);
-    histogram_observe(&pool->counters->upstream_duration[index], took_ns, 1);
+    histogram_observe(&pool->counters->upstream_duration[index][0], took_ns, 1);
     counter_add(&pool->counters->upstream_responses[index][counters_rcode_label(answer->rcode)], 1);
     gauge_set(&pool->counters->upstream_answered_ns, now_ns);
     pool->answered_ns = session->upstream->answered_ns = now_ns;

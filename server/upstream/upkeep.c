@@ -157,7 +157,7 @@ void upkeep_on_ready(struct session *session)
     session->asked_in_silence = 0;
     counter_add(&pool->counters->upstream_handshakes[upstream->index][resumed ? LABEL_RESUMED_YES : LABEL_RESUMED_NO],
                 1);
-    histogram_observe(&pool->counters->handshake_duration[0], now_ns - session->opened_ns, 1);
+    histogram_observe(&pool->counters->handshake_duration[0][0], now_ns - session->opened_ns, 1);
     if (!resumed) validated(pool, upstream, session, now_ns);
     set_upstream_error(pool->counters, upstream->index, NULL);
     if (!upstream->up) log_info(pool->log, "upstream up", log_text("upstream", upstream->label));

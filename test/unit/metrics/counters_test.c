@@ -48,12 +48,13 @@ static void a_new_block_is_zero_and_alone_on_its_cache_lines(void **state)
 static void counters_of_all_threads_are_added(void **state)
 {
     struct world *world = *state;
-    for (unsigned i = 0; i < 3; i++) counter_add(cell_queries(world->blocks[i], LABEL_QTYPE_AAAA), 10 + i);
-    count_event_by(world->blocks[1], queries, LABEL_QTYPE_A);
+    for (unsigned i = 0; i < 3; i++)
+        counter_add(cell_queries(world->blocks[i], LABEL_QTYPE_AAAA, LABEL_TRANSPORT_TCP), 10 + i);
+    counter_add(cell_queries(world->blocks[1], LABEL_QTYPE_A, LABEL_TRANSPORT_UDP), 1);
     merge(world);
-    assert_int_equal(value_queries(world->total, LABEL_QTYPE_AAAA), 33);
-    assert_int_equal(value_queries(world->total, LABEL_QTYPE_A), 1);
-    assert_int_equal(value_queries(world->total, LABEL_QTYPE_MX), 0);
+    assert_int_equal(value_queries(world->total, LABEL_QTYPE_AAAA, LABEL_TRANSPORT_TCP), 33);
+    assert_int_equal(value_queries(world->total, LABEL_QTYPE_A, LABEL_TRANSPORT_UDP), 1);
+    assert_int_equal(value_queries(world->total, LABEL_QTYPE_MX, LABEL_TRANSPORT_TCP), 0);
 }
 
 static void both_labels_keep_their_places(void **state)
@@ -117,15 +118,15 @@ static void of_answers_the_newest_counts(void **state)
 static void histograms_are_added_bucket_by_bucket(void **state)
 {
     struct world *world = *state;
-    histogram_observe(&world->blocks[0]->request_duration[LABEL_SOURCE_STALE], 60000, 2);
-    histogram_observe(&world->blocks[1]->request_duration[LABEL_SOURCE_STALE], 70000, 1);
-    histogram_observe(&world->blocks[2]->handshake_duration[0], UINT64_C(9000000000), 1);
+    histogram_observe(&world->blocks[0]->request_duration[LABEL_SOURCE_STALE][LABEL_TRANSPORT_UDP], 60000, 2);
+    histogram_observe(&world->blocks[1]->request_duration[LABEL_SOURCE_STALE][LABEL_TRANSPORT_UDP], 70000, 1);
+    histogram_observe(&world->blocks[2]->handshake_duration[0][0], UINT64_C(9000000000), 1);
     merge(world);
-    const struct histogram *stale = &world->total->request_duration[LABEL_SOURCE_STALE];
+    const struct histogram *stale = &world->total->request_duration[LABEL_SOURCE_STALE][LABEL_TRANSPORT_UDP];
     assert_int_equal(counter_read(&stale->buckets[4]), 3);
     assert_int_equal(counter_read(&stale->sum_ns), 190000);
-    assert_int_equal(histogram_count(&world->total->request_duration[LABEL_SOURCE_CACHE]), 0);
-    assert_int_equal(counter_read(&world->total->handshake_duration[0].buckets[HISTOGRAM_EDGES]), 1);
+    assert_int_equal(histogram_count(&world->total->request_duration[LABEL_SOURCE_CACHE][LABEL_TRANSPORT_UDP]), 0);
+    assert_int_equal(counter_read(&world->total->handshake_duration[0][0].buckets[HISTOGRAM_EDGES]), 1);
 }
 
 static void merging_again_starts_anew(void **state)
@@ -169,25 +170,26 @@ static void response_codes_have_their_labels(void **state)
     assert_int_equal(counters_rcode_label(4), LABEL_RCODE_NOTIMP);
     assert_int_equal(counters_rcode_label(5), LABEL_RCODE_REFUSED);
     assert_int_equal(counters_rcode_label(16), LABEL_RCODE_BADVERS);
+    assert_int_equal(counters_rcode_label(23), LABEL_RCODE_BADCOOKIE);
     for (uint16_t rcode = 6; rcode < 4096; rcode++)
-        if (rcode != 16) assert_int_equal(counters_rcode_label(rcode), LABEL_RCODE_OTHER);
+        if (rcode != 16 && rcode != 23) assert_int_equal(counters_rcode_label(rcode), LABEL_RCODE_OTHER);
 }
 
 static void forgetting_upstreams_leaves_the_rest(void **state)
 {
     (void)state;
     struct counters *counters = counters_new();
-    counter_add(cell_queries(counters, LABEL_QTYPE_A), 3);
+    counter_add(cell_queries(counters, LABEL_QTYPE_A, LABEL_TRANSPORT_TCP), 3);
     count_event_by(counters, upstream_queries, 15);
     count_upstream_event(counters, upstream_failures, 0, LABEL_FAILURE_MALFORMED);
-    histogram_observe(&counters->upstream_duration[2], 1000, 1);
-    histogram_observe(&counters->request_duration[0], 1000, 1);
+    histogram_observe(&counters->upstream_duration[2][0], 1000, 1);
+    histogram_observe(&counters->request_duration[0][0], 1000, 1);
     counters_forget_upstreams(counters);
-    assert_int_equal(value_queries(counters, LABEL_QTYPE_A), 3);
+    assert_int_equal(value_queries(counters, LABEL_QTYPE_A, LABEL_TRANSPORT_TCP), 3);
     assert_int_equal(value_upstream_queries(counters, 15), 0);
     assert_int_equal(value_upstream_failures(counters, 0, LABEL_FAILURE_MALFORMED), 0);
-    assert_int_equal(counter_read(&counters->upstream_duration[2].sum_ns), 0);
-    assert_int_equal(counter_read(&counters->request_duration[0].sum_ns), 1000);
+    assert_int_equal(counter_read(&counters->upstream_duration[2][0].sum_ns), 0);
+    assert_int_equal(counter_read(&counters->request_duration[0][0].sum_ns), 1000);
     counters_free(counters);
 }
 

@@ -63,7 +63,8 @@ static void bounds_are_products_of_the_labels(void **state)
         if (strcmp(metrics[i].name, "dns_tls_proxy_upstream_handshakes_total") == 0)
             assert_int_equal(metric_series_max(&metrics[i]), UPSTREAMS_MAX * 2);
         if (strcmp(metrics[i].name, "dns_tls_proxy_request_duration_seconds") == 0)
-            assert_int_equal(metric_series_max(&metrics[i]), LABEL_SOURCE_COUNT * (HISTOGRAM_EDGES + 3));
+            assert_int_equal(metric_series_max(&metrics[i]),
+                             LABEL_SOURCE_COUNT * LABEL_TRANSPORT_COUNT * (HISTOGRAM_EDGES + 3));
         if (strcmp(metrics[i].name, "dns_tls_proxy_cache_hits_total") == 0)
             assert_int_equal(metric_series_max(&metrics[i]), 1);
         if (strcmp(metrics[i].name, "dns_tls_proxy_client_queries_per_second") == 0)

@@ -51,7 +51,7 @@ static void label_values_are_escaped(void **state)
 static void a_histogram_is_cumulative_and_in_seconds(void **state)
 {
     struct world *world = *state;
-    struct histogram *histogram = &world->total.handshake_duration[0];
+    struct histogram *histogram = &world->total.handshake_duration[0][0];
     histogram_observe(histogram, 40000, 2);                /* 40 us */
     histogram_observe(histogram, 100000000, 1);            /* 0.1 s, on the edge */
     histogram_observe(histogram, UINT64_C(7000000001), 1); /* beyond the last */
@@ -71,15 +71,15 @@ static void a_histogram_is_cumulative_and_in_seconds(void **state)
 #undef NAME
 }
 
-static void a_histogram_has_its_label_before_the_edge(void **state)
+static void a_histogram_has_its_labels_before_the_edge(void **state)
 {
     struct world *world = *state;
-    histogram_observe(&world->total.request_duration[LABEL_SOURCE_STALE], 1, 9);
+    histogram_observe(&world->total.request_duration[LABEL_SOURCE_STALE][LABEL_TRANSPORT_UDP], 1, 9);
     const char *text = expose(world, EXPOSITION_TEXT);
-    assert_non_null(strstr(text, "dns_tls_proxy_request_duration_seconds_bucket{source=\"stale\",le=\"+Inf\"} 9\n"));
-    assert_non_null(strstr(text, "dns_tls_proxy_request_duration_seconds_bucket{source=\"local\",le=\"+Inf\"} 0\n"));
-    assert_non_null(strstr(text, "dns_tls_proxy_request_duration_seconds_sum{source=\"stale\"} 0.000000009\n"));
-    assert_non_null(strstr(text, "dns_tls_proxy_request_duration_seconds_count{source=\"stale\"} 9\n"));
+#define NAME "dns_tls_proxy_request_duration_seconds"
+    assert_non_null(strstr(text, NAME "_bucket{source=\"stale\",transport=\"udp\",le=\"+Inf\"} 9\n"));
+    assert_non_null(strstr(text, NAME "_count{source=\"stale\",transport=\"udp\"} 9\n"));
+#undef NAME
 }
 
 /* 0 would be read as 1970, and an alert would say that the certificate ended then. */
@@ -191,7 +191,7 @@ static void openmetrics_ends_with_its_end_and_text_does_not(void **state)
 static void both_formats_have_the_same_samples(void **state)
 {
     struct world *world = *state;
-    histogram_observe(&world->total.upstream_duration[1], 123456789, 4);
+    histogram_observe(&world->total.upstream_duration[1][0], 123456789, 4);
     char *samples[2];
     for (int format = 0; format < 2; format++) {
         size_t size;
@@ -214,7 +214,7 @@ int main(void)
         TEST(two_labels_and_only_the_upstreams_there_are),
         TEST(label_values_are_escaped),
         TEST(a_histogram_is_cumulative_and_in_seconds),
-        TEST(a_histogram_has_its_label_before_the_edge),
+        TEST(a_histogram_has_its_labels_before_the_edge),
         TEST(a_time_not_known_is_absent),
         TEST(figures_are_written_whole_or_with_their_fraction),
         TEST(versions_stand_in_labels),

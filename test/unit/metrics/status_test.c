@@ -99,8 +99,8 @@ static void it_begins_with_the_program(void **state)
 static void queries_of_all_types_are_one_figure(void **state)
 {
     struct world *world = *state;
-    counter_add(cell_queries(&world->total, LABEL_QTYPE_A), 5);
-    counter_add(cell_queries(&world->total, LABEL_QTYPE_OTHER), 2);
+    counter_add(cell_queries(&world->total, LABEL_QTYPE_A, LABEL_TRANSPORT_TCP), 5);
+    counter_add(cell_queries(&world->total, LABEL_QTYPE_OTHER, LABEL_TRANSPORT_UDP), 2);
     expect(world, "\"queries\":7,\"qtypes\":{\"A\":5,\"AAAA\":0,");
     expect(world, "\"other\":2}");
 }
@@ -108,9 +108,9 @@ static void queries_of_all_types_are_one_figure(void **state)
 static void answers_are_told_by_code(void **state)
 {
     struct world *world = *state;
-    counter_add(cell_responses(&world->total, LABEL_RCODE_NXDOMAIN), 9);
+    counter_add(cell_responses(&world->total, LABEL_RCODE_NXDOMAIN, LABEL_TRANSPORT_UDP), 9);
     expect(world, "\"responses\":{\"NOERROR\":0,\"FORMERR\":0,\"SERVFAIL\":0,\"NXDOMAIN\":9,\"NOTIMP\":0,\"REFUSED\":0,"
-                  "\"BADVERS\":0,\"other\":0}");
+                  "\"BADVERS\":0,\"BADCOOKIE\":0,\"other\":0}");
 }
 
 static void the_cache_is_counters_and_figures(void **state)
@@ -130,7 +130,7 @@ static void the_cache_is_counters_and_figures(void **state)
 static void latency_has_buckets_and_percentiles(void **state)
 {
     struct world *world = *state;
-    histogram_observe(&world->total.request_duration[LABEL_SOURCE_UPSTREAM], 12000000, 100);
+    histogram_observe(&world->total.request_duration[LABEL_SOURCE_UPSTREAM][LABEL_TRANSPORT_TCP], 12000000, 100);
     expect(world, "\"edges_ms\":[0.005,0.01,0.025,0.05,0.1,0.25,0.5,1,2.5,5,10,25,50,75,100,250,500,1000,2500,5000]");
     expect(world, "\"upstream\":{\"buckets\":[0,0,0,0,0,0,0,0,0,0,0,100,0,0,0,0,0,0,0,0,0],"
                   "\"p50_ms\":17.5,\"p90_ms\":23.5,\"p99_ms\":24.85}");

@@ -68,17 +68,19 @@ static void what_is_too_long_is_limited_like_any_other(void **state)
 
 static unsigned admitted;
 static enum question_verdict admitted_verdict;
+static bool is_verified;
 
 /* A transport that lets nobody have more than 100 bytes, gives a cookie to whoever is good, and refuses the rest as
  * overloaded. */
 static enum refusal admit(const struct requester *requester, const struct question *question,
-                          enum question_verdict verdict, struct reply_profile *profile)
+                          enum question_verdict verdict, struct reply_profile *profile, bool *ret_is_verified)
 {
     static const uint8_t cookie[] = {0, 10, 0, 2, 'o', 'k'};
     assert_ptr_equal(requester->transport, &story.transport.transport);
     assert_int_equal(question->id, profile->id);
     admitted++;
     admitted_verdict = verdict;
+    *ret_is_verified = is_verified;
     profile->max_bytes = 100;
     profile->option_bytes = sizeof cookie;
     memcpy(profile->option, cookie, sizeof cookie);
@@ -112,6 +114,23 @@ static void a_transport_may_admit_queries_by_its_own_rules(void **state)
     end();
 }
 
+static void only_clients_that_a_transport_has_verified_count_in_the_common_limit(void **state)
+{
+    (void)state;
+    begin();
+    const struct ratelimit_options none = {.queries_per_s = 1, .burst = 1, .ipv4_prefix = 32, .ipv6_prefix = 64};
+    ratelimit_set_options(story.shared.ratelimit, &none);
+    story.transport.transport.admit = admit;
+    is_verified = false;
+    for (uint32_t client = 1; client <= 3; client++) attempt(client, "a.test");
+    assert_int_equal(count(&story.counters->rate_limited[0][0]), 0);
+    is_verified = true;
+    attempt(4, "a.test");
+    attempt(4, "a.test");
+    assert_int_equal(count(&story.counters->rate_limited[0][0]), 1);
+    end();
+}
+
 static void the_limit_of_a_transport_holds_for_every_reply(void **state)
 {
     (void)state;
@@ -132,6 +151,7 @@ int main(void)
         cmocka_unit_test(over_the_limit_is_an_error_that_says_why),
         cmocka_unit_test(over_the_limit_is_dropped_and_closed_where_that_is_configured),
         cmocka_unit_test(a_transport_may_admit_queries_by_its_own_rules),
+        cmocka_unit_test(only_clients_that_a_transport_has_verified_count_in_the_common_limit),
         cmocka_unit_test(the_limit_of_a_transport_holds_for_every_reply),
         cmocka_unit_test(what_is_too_long_is_limited_like_any_other),
     };

@@ -100,7 +100,7 @@ static inline uint64_t count(const _Atomic uint64_t *counter)
 
 static inline uint64_t count_source(unsigned source)
 {
-    return histogram_count(&story.counters->request_duration[source]);
+    return histogram_count(&story.counters->request_duration[source][LABEL_TRANSPORT_TCP]);
 }
 
 /* ---- clients ---- */

@@ -204,8 +204,9 @@ static void everybody_is_answered_as_he_asked(void **state)
         assert_int_equal(message_count(got->reply, DNS_ADDITIONAL), client == 2);
     }
     assert_int_equal(story.queries.waiters.taken, 0);
-    assert_int_equal(histogram_count(&story.counters->request_duration[LABEL_SOURCE_UPSTREAM]), 2);
-    assert_int_equal(counter_read(&story.counters->request_duration[LABEL_SOURCE_UPSTREAM].sum_ns), 2000);
+    assert_int_equal(histogram_count(&story.counters->request_duration[LABEL_SOURCE_UPSTREAM][LABEL_TRANSPORT_TCP]), 2);
+    assert_int_equal(counter_read(&story.counters->request_duration[LABEL_SOURCE_UPSTREAM][LABEL_TRANSPORT_TCP].sum_ns),
+                     2000);
 }
 
 static void everybody_gets_the_error(void **state)
@@ -233,7 +234,7 @@ static void stale_answers_are_counted_for_those_who_got_one(void **state)
     queries_answer(&story.queries, query, &story.answer, &as_is, LABEL_SOURCE_STALE, NOW_NS);
     assert_int_equal(counter_read(&story.counters->cache_stale[0][0]), 1);
     assert_int_equal(counter_read(&story.counters->dropped[LABEL_DROPPED_CLIENT_GONE][0]), 1);
-    assert_int_equal(histogram_count(&story.counters->request_duration[LABEL_SOURCE_STALE]), 1);
+    assert_int_equal(histogram_count(&story.counters->request_duration[LABEL_SOURCE_STALE][LABEL_TRANSPORT_TCP]), 1);
 }
 
 static void those_who_wait_are_bounded_over_all_queries(void **state)

@@ -70,7 +70,7 @@ static uint64_t dropped(unsigned label)
 
 static uint64_t answered_here(void)
 {
-    return histogram_count(&story.counters->request_duration[LABEL_SOURCE_LOCAL]);
+    return histogram_count(&story.counters->request_duration[LABEL_SOURCE_LOCAL][LABEL_TRANSPORT_TCP]);
 }
 
 /* The answer's bytes where the reply is to be; returns their size. */

@@ -1,0 +1,94 @@
+/* datagrams: many UDP datagrams with one system call: what a socket has received, and replies to be sent.
+ *
+ * Both are allocated once for a worker; nothing is allocated later. What was received is valid until the next batch.
+ * Replies are written one behind the other into the sender's memory and leave together. One thread. */
+#ifndef CLIENTS_DATAGRAMS_H
+#define CLIENTS_DATAGRAMS_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+enum {
+    DATAGRAMS_MAX = 64,        /* of one batch */
+    DATAGRAM_QUERY_MAX = 2048, /* bytes that are received of one datagram; what is behind them is lost */
+    DATAGRAM_REPLY_MAX = 1400, /* bytes of a reply; longer ones may need fragments (RFC 9715, 3.1) */
+};
+
+/* A datagram that waited longer in the kernel is of no use: its client has asked again or given up. */
+#define DATAGRAM_AGE_MAX_NS UINT64_C(1000000000)
+
+/* Where a datagram came from, and to which of our addresses. A reply takes the same path back. */
+struct datagram_path {
+    union {
+        sa_family_t family;
+        struct sockaddr_in ipv4;
+        struct sockaddr_in6 ipv6;
+    } remote;
+
+    /* Our address, where the socket is bound to none; else AF_UNSPEC. */
+    sa_family_t local_family;
+    union {
+        struct in_pktinfo ipv4;
+        struct in6_pktinfo ipv6;
+    } local;
+};
+
+/* ---- receiving ---- */
+
+struct datagram_receiver;
+
+/* NULL where memory is short. */
+struct datagram_receiver *datagram_receiver_new(void);
+void datagram_receiver_free(struct datagram_receiver *receiver);
+
+/* Receives up to DATAGRAMS_MAX datagrams without blocking, and returns their number; fewer: the socket has no more.
+ * `is_wildcard`: it is bound to no address, so our address is read with each. `wall_ns` is CLOCK_REALTIME, the clock
+ * that the kernel marks datagrams with. */
+unsigned datagrams_receive(struct datagram_receiver *receiver, int fd, bool is_wildcard, uint64_t wall_ns);
+
+struct datagram {
+    const uint8_t *bytes;
+    size_t size;                      /* at most DATAGRAM_QUERY_MAX */
+    bool is_cut;                      /* it was longer */
+    bool is_old;                      /* it waited longer than DATAGRAM_AGE_MAX_NS */
+    const struct datagram_path *path; /* of the batch */
+};
+
+/* Datagram `index` of the last batch. */
+struct datagram datagrams_at(struct datagram_receiver *receiver, unsigned index);
+
+/* Datagrams that the kernel has dropped since the socket was opened because its buffer was full, as the last batch
+ * said it; wraps. False: it did not say, since there were none. */
+bool datagrams_dropped(const struct datagram_receiver *receiver, uint32_t *ret_drops);
+
+/* ---- sending ---- */
+
+struct datagram_sender;
+
+/* Replies that were given to the kernel, and those it did not take. */
+struct datagrams_sent {
+    unsigned sent;
+    unsigned lost;
+    unsigned truncated; /* were too large for the interface, and were sent again with TC and the question alone */
+};
+
+struct datagram_sender *datagram_sender_new(void);
+void datagram_sender_free(struct datagram_sender *sender);
+
+/* Memory for a reply of up to `capacity` bytes, at most DATAGRAM_CAPACITY_MAX, behind those that wait. There must be
+ * room: fewer than DATAGRAMS_MAX wait. Valid until the next call. */
+uint8_t *datagram_sender_room(struct datagram_sender *sender, size_t capacity);
+
+/* The reply at that memory has `size` bytes, at most DATAGRAM_REPLY_MAX: it waits to be sent on that path. */
+void datagram_sender_add(struct datagram_sender *sender, const struct datagram_path *path, size_t size);
+
+/* How many wait. */
+unsigned datagram_sender_count(const struct datagram_sender *sender);
+
+/* Sends all that wait from that socket. What the kernel does not take is lost, as datagrams may be. */
+struct datagrams_sent datagrams_send(struct datagram_sender *sender, int fd);
+
+#endif

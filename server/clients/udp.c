@@ -1,0 +1,356 @@
+#include "clients/udp.h"
+
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/check.h"
+#include "common/clock.h"
+#include "common/list.h"
+#include "dns/message.h"
+
+enum { LAST_READS = 1024 }; /* of a socket that is given up: 64 k datagrams are more than its buffer holds */
+
+static uint64_t wall_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+static struct udp *udp_of(const struct requester *requester)
+{
+    return container_of(requester->transport, struct udp, transport);
+}
+
+static void drop(struct udp *udp, enum label_udp_dropped reason)
+{
+    count_event_by(udp->counters, udp_dropped, reason);
+    if (reason == LABEL_UDP_DROPPED_ACCESS) count_event(udp->counters, access_denied);
+}
+
+/* ---- sending ---- */
+
+static void send_waiting(struct udp *udp)
+{
+    if (datagram_sender_count(udp->sender) == 0) return;
+    struct datagrams_sent sent = datagrams_send(udp->sender, udp->sending->source.fd);
+    if (sent.lost > 0) counter_add(cell_udp_dropped(udp->counters, LABEL_UDP_DROPPED_UNSENT), sent.lost);
+    if (sent.truncated > 0) counter_add(cell_truncated(udp->counters), sent.truncated);
+}
+
+/* False: the socket that the question came on was closed meanwhile, so that there is none to reply from. */
+static bool has_socket(const struct udp_pending *pending)
+{
+    return pending->generation == pending->socket->generation;
+}
+
+static uint8_t *begin_reply(const struct requester *requester, size_t capacity)
+{
+    struct udp *udp = udp_of(requester);
+    const struct udp_pending *pending = slots_find(&udp->pending, requester->client);
+    if (!pending || !has_socket(pending)) return NULL;
+    if (datagram_sender_count(udp->sender) == DATAGRAMS_MAX || udp->sending != pending->socket) send_waiting(udp);
+    udp->sending = pending->socket;
+    return datagram_sender_room(udp->sender, capacity);
+}
+
+static void count_reply(struct udp *udp, const struct udp_pending *pending, const uint8_t *reply, size_t size)
+{
+    counter_add(cell_udp_sent(udp->counters, (enum label_udp_source)pending->source), size);
+    if (message_flags(reply) & DNS_TC) count_event(udp->counters, truncated);
+}
+
+static void end_reply(const struct requester *requester, size_t size)
+{
+    struct udp *udp = udp_of(requester);
+    struct udp_pending *pending = slots_find(&udp->pending, requester->client);
+    if (!pending) return;
+    if (size > 0) {
+        CHECK(udp->sending == pending->socket);
+        count_reply(udp, pending, datagram_sender_room(udp->sender, size), size);
+        datagram_sender_add(udp->sender, &pending->path, size);
+    }
+    if (has_socket(pending)) {
+        CHECK(pending->socket->pending > 0);
+        pending->socket->pending--;
+    }
+    slots_give(&udp->pending, pending);
+}
+
+/* There is no connection to close. */
+static void abort_client(const struct requester *requester)
+{
+    (void)requester;
+}
+
+static enum refusal admit(const struct requester *requester, const struct question *question,
+                          enum question_verdict verdict, struct reply_profile *profile, bool *ret_is_verified)
+{
+    struct udp *udp = udp_of(requester);
+    struct udp_pending *pending = slots_find(&udp->pending, requester->client);
+    enum label_udp_source source;
+    CHECK(pending);
+    const struct udp_question asked = {
+        .client = requester->address, .size = pending->size, .question = question, .verdict = verdict};
+    enum refusal refusal =
+        udp_admit(&udp->admission, &asked, udp->loop->now_ns, (uint32_t)(udp->wall_ns / NS_PER_S), profile, &source);
+    counter_add(cell_udp_received(udp->counters, source), pending->size);
+    pending->source = (uint8_t)source;
+    *ret_is_verified = source == LABEL_UDP_SOURCE_VERIFIED;
+    return refusal;
+}
+
+/* ---- receiving ---- */
+
+/* Ports of services that answer whatever they get: echo, daytime, chargen, time; 0 is nobody's. */
+static bool is_answering_port(uint16_t port)
+{
+    return port == 0 || port == 7 || port == 13 || port == 19 || port == 37;
+}
+
+static struct address address_of(const struct datagram_path *path)
+{
+    struct sockaddr_storage storage;
+    memcpy(&storage, &path->remote, sizeof path->remote);
+    return address_from_socket(&storage);
+}
+
+/* Why the datagram is dropped unread; LABEL_UDP_DROPPED_COUNT: it is not. */
+static unsigned why_dropped(const struct udp *udp, const struct datagram *datagram, const struct address *client)
+{
+    bool is_query = datagram->size >= DNS_HEADER_BYTES && !(message_flags(datagram->bytes) & DNS_QR);
+    if (!access_is_allowed(udp->access, client)) return LABEL_UDP_DROPPED_ACCESS;
+    if (!is_query) return LABEL_UDP_DROPPED_NOT_QUERY;
+    if (is_answering_port(client->port)) return LABEL_UDP_DROPPED_PORT;
+    if (datagram->is_old) return LABEL_UDP_DROPPED_OLD;
+    return LABEL_UDP_DROPPED_COUNT;
+}
+
+static struct udp_pending *take_slot(struct udp *udp, struct udp_socket *socket, const struct datagram *datagram)
+{
+    struct udp_pending *pending = slots_take(&udp->pending);
+    if (!pending) return NULL;
+    pending->path = *datagram->path;
+    pending->socket = socket;
+    pending->generation = socket->generation;
+    pending->size = (uint16_t)datagram->size;
+    socket->pending++;
+    return pending;
+}
+
+static void handle(struct udp_socket *socket, const struct datagram *datagram)
+{
+    struct udp *udp = socket->udp;
+    struct address client = address_of(datagram->path);
+    unsigned dropped = why_dropped(udp, datagram, &client);
+    if (dropped != LABEL_UDP_DROPPED_COUNT) {
+        drop(udp, (enum label_udp_dropped)dropped);
+        return;
+    }
+    struct udp_pending *pending = take_slot(udp, socket, datagram);
+    if (!pending) {
+        drop(udp, LABEL_UDP_DROPPED_OVERLOAD);
+        return;
+    }
+    const struct requester requester = {
+        .transport = &udp->transport, .client = slot_handle(pending), .address = &client, .batched = true};
+    const struct client_message message = {.bytes = datagram->bytes,
+                                           .size = datagram->size,
+                                           .refusal = datagram->is_cut ? REFUSAL_TOO_LONG : REFUSAL_NONE};
+    udp->on_message(udp, &requester, &message);
+}
+
+static void receive(struct udp_socket *socket)
+{
+    struct udp *udp = socket->udp;
+    uint32_t drops;
+    unsigned count = datagrams_receive(udp->receiver, socket->source.fd, socket->is_wildcard, udp->wall_ns);
+    socket->is_readable = count == DATAGRAMS_MAX;
+    if (datagrams_dropped(udp->receiver, &drops)) {
+        counter_add(cell_udp_kernel_drops(udp->counters), drops - socket->drops);
+        socket->drops = drops;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        const struct datagram datagram = datagrams_at(udp->receiver, i);
+        handle(socket, &datagram);
+    }
+    send_waiting(udp);
+}
+
+static void on_event(struct loop_source *source, uint32_t events)
+{
+    (void)events;
+    container_of(source, struct udp_socket, source)->is_readable = true;
+}
+
+/* ---- sockets ---- */
+
+static bool is_open(const struct udp_socket *socket)
+{
+    return socket->source.fd >= 0;
+}
+
+/* Questions that came on it and still wait are dropped. */
+static void close_socket(struct udp_socket *socket)
+{
+    struct udp *udp = socket->udp;
+    if (udp->sending == socket) send_waiting(udp);
+    udp->sending = NULL;
+    if (!socket->is_leaving) loop_remove(udp->loop, &socket->source);
+    if (!socket->is_shared) close(socket->source.fd);
+    socket->source.fd = -1;
+    socket->is_readable = false;
+    socket->generation++;
+    socket->pending = 0;
+}
+
+/* Gives the socket up: what waits in it is read, a bounded number of times; of a shared one it is left for those who
+ * go on with it. */
+static void leave_socket(struct udp_socket *socket)
+{
+    if (!is_open(socket) || socket->is_leaving) return;
+    loop_remove(socket->udp->loop, &socket->source);
+    socket->is_leaving = true;
+    socket->is_readable = !socket->is_shared;
+    socket->last_reads = LAST_READS;
+}
+
+/* One that is not in use; else the first that is leaving, closed. */
+static struct udp_socket *free_socket(struct udp *udp)
+{
+    struct udp_socket *leaving = NULL;
+    for (unsigned i = 0; i < UDP_SOCKETS_MAX; i++) {
+        struct udp_socket *socket = &udp->sockets[i];
+        if (!is_open(socket)) {
+            if (i >= udp->used) udp->used = i + 1;
+            return socket;
+        }
+        if (socket->is_leaving && !leaving) leaving = socket;
+    }
+    CHECK(leaving); /* no more than LISTENERS_MAX are not */
+    close_socket(leaving);
+    return leaving;
+}
+
+static void open_socket(struct udp *udp, int fd, bool is_wildcard, bool is_shared)
+{
+    struct udp_socket *socket = free_socket(udp);
+    /* Of the workers that share a socket one is woken for a datagram, not all. */
+    const uint32_t events = is_shared ? EPOLLIN | EPOLLEXCLUSIVE : EPOLLIN;
+    *socket = (struct udp_socket){
+        .source = {fd, on_event},
+        .udp = udp,
+        .is_wildcard = is_wildcard,
+        .is_shared = is_shared,
+        .is_readable = true, /* datagrams may be there already */
+        .generation = socket->generation,
+    };
+    if (loop_add(udp->loop, &socket->source, events)) return;
+    socket->is_leaving = true; /* it is not in the loop */
+    close_socket(socket);
+}
+
+static bool has_fd(const struct udp *udp, int fd)
+{
+    for (unsigned i = 0; i < UDP_SOCKETS_MAX; i++)
+        if (udp->sockets[i].source.fd == fd && !udp->sockets[i].is_leaving) return true;
+    return false;
+}
+
+void udp_set_sockets(struct udp *udp, const struct udp_sockets *sockets)
+{
+    for (unsigned i = 0; i < UDP_SOCKETS_MAX; i++)
+        if (!udp_sockets_have(sockets, udp->sockets[i].source.fd)) leave_socket(&udp->sockets[i]);
+    for (unsigned i = 0; i < sockets->count; i++)
+        if (!has_fd(udp, sockets->fds[i])) open_socket(udp, sockets->fds[i], sockets->is_wildcard[i], sockets->shared);
+}
+
+void udp_drain(struct udp *udp)
+{
+    for (unsigned i = 0; i < UDP_SOCKETS_MAX; i++) leave_socket(&udp->sockets[i]);
+}
+
+/* ---- turns and life ---- */
+
+static void receive_of(struct udp_socket *socket)
+{
+    if (socket->is_leaving && socket->last_reads-- == 0)
+        socket->is_readable = false;
+    else
+        receive(socket);
+}
+
+void udp_receive(struct udp *udp)
+{
+    if (udp_deadline_ns(udp) == CLOCK_NEVER) return;
+    udp->wall_ns = wall_now_ns();
+    for (unsigned i = 0; i < udp->used; i++)
+        if (udp->sockets[i].is_readable) receive_of(&udp->sockets[i]);
+}
+
+void udp_tick(struct udp *udp)
+{
+    send_waiting(udp);
+    for (unsigned i = 0; i < udp->used; i++) {
+        struct udp_socket *socket = &udp->sockets[i];
+        bool is_done = socket->is_leaving && !socket->is_readable && socket->pending == 0;
+        if (is_open(socket) && is_done) close_socket(socket);
+    }
+}
+
+uint64_t udp_deadline_ns(const struct udp *udp)
+{
+    for (unsigned i = 0; i < udp->used; i++)
+        if (udp->sockets[i].is_readable) return 0;
+    return CLOCK_NEVER;
+}
+
+uint32_t udp_pending_count(const struct udp *udp)
+{
+    return udp->pending.taken;
+}
+
+bool udp_init(struct udp *udp, const struct udp_options *options, const struct udp_deps *deps)
+{
+    *udp = (struct udp){
+        .transport = {.label = LABEL_TRANSPORT_UDP,
+                      .max_reply_bytes = DATAGRAM_REPLY_MAX,
+                      .begin_reply = begin_reply,
+                      .end_reply = end_reply,
+                      .abort = abort_client,
+                      .admit = admit},
+        .admission = {.ratelimit = deps->ratelimit, .cookies = deps->cookies},
+        .loop = deps->loop,
+        .counters = deps->counters,
+        .receiver = datagram_receiver_new(),
+        .sender = datagram_sender_new(),
+    };
+    for (unsigned i = 0; i < UDP_SOCKETS_MAX; i++) udp->sockets[i] = (struct udp_socket){.source.fd = -1, .udp = udp};
+    udp_set_options(udp, options);
+    return slots_init(&udp->pending, sizeof(struct udp_pending), options->max_pending) && udp->receiver && udp->sender;
+}
+
+void udp_done(struct udp *udp)
+{
+    if (!udp->loop) return;
+    for (unsigned i = 0; i < UDP_SOCKETS_MAX; i++)
+        if (is_open(&udp->sockets[i])) close_socket(&udp->sockets[i]);
+    slots_done(&udp->pending);
+    datagram_receiver_free(udp->receiver);
+    datagram_sender_free(udp->sender);
+    access_free(udp->access);
+}
+
+void udp_set_options(struct udp *udp, const struct udp_options *options)
+{
+    CHECK(options->max_size <= DATAGRAM_REPLY_MAX);
+    udp->admission.options = *options;
+}
+
+void udp_set_access(struct udp *udp, struct access_list *access)
+{
+    struct access_list *former = udp->access;
+    udp->access = access_share(access);
+    access_free(former);
+}

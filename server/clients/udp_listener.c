@@ -1,0 +1,193 @@
+#include "clients/udp_listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/service.h"
+
+static void set(int fd, int level, int option, int value)
+{
+    setsockopt(fd, level, option, &value, sizeof value);
+}
+
+/* Where it may, beyond net.core.rmem_max (CAP_NET_ADMIN). */
+static void set_buffer(int fd, uint32_t bytes)
+{
+    const int value = (int)bytes;
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &value, sizeof value) != 0) set(fd, SOL_SOCKET, SO_RCVBUF, value);
+}
+
+static bool is_wildcard(const struct address *address)
+{
+    static const uint8_t none[4];
+    return address_is_ipv4(address) ? memcmp(address->ip + 12, none, sizeof none) == 0 : address_is_any(address);
+}
+
+/* Replies are not fragmented and do not depend on path MTU discovery, which anybody can forge (RFC 9715, R2): what is
+ * larger than the interface takes is refused with EMSGSIZE. */
+static void set_options(int fd, const struct address *address, uint32_t buffer_bytes)
+{
+    bool is_ipv4 = address_is_ipv4(address);
+    set(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
+    set(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
+    set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_INTERFACE);
+    if (!is_ipv4) set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_INTERFACE);
+    if (is_wildcard(address)) set(fd, is_ipv4 ? IPPROTO_IP : IPPROTO_IPV6, is_ipv4 ? IP_PKTINFO : IPV6_RECVPKTINFO, 1);
+    set_buffer(fd, buffer_bytes);
+}
+
+/* A bound socket, or -1 with errno. */
+static int open_one(const struct address *address, uint32_t buffer_bytes)
+{
+    struct sockaddr_storage storage;
+    socklen_t size = address_to_socket(address, &storage);
+    int fd = socket(storage.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -1;
+    set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    if (storage.ss_family == AF_INET6) set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    set_options(fd, address, buffer_bytes);
+    if (bind(fd, (struct sockaddr *)&storage, size) == 0) return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+/* ---- sets ---- */
+
+static unsigned count_of(const struct udp_listeners *listeners)
+{
+    return listeners->of_worker[0].count;
+}
+
+/* Counts one more address, whose sockets are `fds`, one for each worker. */
+static void add(struct udp_listeners *listeners, const struct address *address, const int fds[static WORKERS_MAX])
+{
+    unsigned index = count_of(listeners);
+    listeners->addresses[index] = *address;
+    for (unsigned i = 0; i < listeners->workers; i++) {
+        struct udp_sockets *sockets = &listeners->of_worker[i];
+        sockets->fds[index] = fds[i];
+        sockets->is_wildcard[index] = is_wildcard(address);
+        sockets->shared = listeners->inherited;
+        sockets->count++;
+    }
+}
+
+static bool add_opened(struct udp_listeners *listeners, const struct address *address, uint32_t buffer_bytes,
+                       char ret_error[static LISTENER_ERROR_BYTES])
+{
+    int fds[WORKERS_MAX];
+    unsigned opened = 0;
+    while (opened < listeners->workers && (fds[opened] = open_one(address, buffer_bytes)) >= 0) opened++;
+    if (opened == listeners->workers) {
+        add(listeners, address, fds);
+        return true;
+    }
+    char text[ADDRESS_TEXT_BYTES];
+    int error = errno;
+    const char *hint = error == EACCES ? " (ports below 1024 need CAP_NET_BIND_SERVICE)" : "";
+    snprintf(ret_error, LISTENER_ERROR_BYTES, "cannot open UDP on %s: %s%s", address_format(address, text),
+             strerror(error), hint);
+    while (opened > 0) close(fds[--opened]);
+    errno = error;
+    return false;
+}
+
+/* The sockets that `current` has for the address. False: none. */
+static bool add_kept(struct udp_listeners *listeners, const struct udp_listeners *current,
+                     const struct address *address, uint32_t buffer_bytes)
+{
+    for (unsigned i = 0; i < count_of(current); i++) {
+        if (!address_equal(&current->addresses[i], address)) continue;
+        int fds[WORKERS_MAX];
+        for (unsigned j = 0; j < current->workers; j++) {
+            fds[j] = current->of_worker[j].fds[i];
+            set_buffer(fds[j], buffer_bytes);
+        }
+        add(listeners, address, fds);
+        return true;
+    }
+    return false;
+}
+
+/* No IPv6 here: not a reason to leave the other addresses unanswered. */
+static bool is_dispensable(const struct address *address, unsigned count)
+{
+    return !address_is_ipv4(address) && count > 1 && (errno == EADDRNOTAVAIL || errno == EAFNOSUPPORT);
+}
+
+/* Takes over one datagram socket of systemd's, for all workers; leaves any other alone. */
+static void add_inherited(struct udp_listeners *listeners, int fd, uint32_t buffer_bytes)
+{
+    struct sockaddr_storage storage;
+    socklen_t size = sizeof storage;
+    if (count_of(listeners) == LISTENERS_MAX || !service_is_datagram(fd)) return;
+    if (getsockname(fd, (struct sockaddr *)&storage, &size) != 0) return;
+    struct address address = address_from_socket(&storage);
+    int fds[WORKERS_MAX];
+    for (unsigned i = 0; i < listeners->workers; i++) fds[i] = fd;
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    set_options(fd, &address, buffer_bytes);
+    add(listeners, &address, fds);
+}
+
+bool udp_listeners_open(struct udp_listeners *ret_listeners, const struct address *addresses, unsigned count,
+                        unsigned workers, uint32_t buffer_bytes, const struct log *log,
+                        char ret_error[static LISTENER_ERROR_BYTES])
+{
+    struct udp_listeners none = {.workers = workers};
+    int first;
+    unsigned passed = service_sockets(&first);
+    if (passed == 0) return udp_listeners_reopen(&none, ret_listeners, addresses, count, buffer_bytes, log, ret_error);
+    *ret_listeners = (struct udp_listeners){.workers = workers, .inherited = true};
+    for (unsigned i = 0; i < passed; i++) add_inherited(ret_listeners, first + (int)i, buffer_bytes);
+    return true;
+}
+
+bool udp_listeners_reopen(const struct udp_listeners *current, struct udp_listeners *ret_listeners,
+                          const struct address *addresses, unsigned count, uint32_t buffer_bytes, const struct log *log,
+                          char ret_error[static LISTENER_ERROR_BYTES])
+{
+    struct udp_listeners next = {.workers = current->workers};
+    if (current->inherited) {
+        *ret_listeners = *current;
+        return true;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        if (add_kept(&next, current, &addresses[i], buffer_bytes)) continue;
+        if (add_opened(&next, &addresses[i], buffer_bytes, ret_error)) continue;
+        if (is_dispensable(&addresses[i], count)) {
+            log_warning(log, "address left out", log_text("why", ret_error));
+            continue;
+        }
+        udp_listeners_close_but(&next, current);
+        return false;
+    }
+    *ret_listeners = next;
+    return true;
+}
+
+bool udp_sockets_have(const struct udp_sockets *sockets, int fd)
+{
+    for (unsigned i = 0; i < sockets->count; i++)
+        if (sockets->fds[i] == fd) return true;
+    return false;
+}
+
+void udp_sockets_close_but(const struct udp_sockets *sockets, const struct udp_sockets *kept)
+{
+    for (unsigned i = 0; i < sockets->count; i++)
+        if (!sockets->shared && !udp_sockets_have(kept, sockets->fds[i])) close(sockets->fds[i]);
+}
+
+void udp_listeners_close_but(struct udp_listeners *listeners, const struct udp_listeners *kept)
+{
+    for (unsigned i = 0; i < listeners->workers; i++)
+        udp_sockets_close_but(&listeners->of_worker[i], &kept->of_worker[i]);
+}

@@ -1,0 +1,52 @@
+/* udp_listener: the sockets on which questions come over UDP: one for each address and worker, among which the kernel
+ * spreads the clients (SO_REUSEPORT), or those that systemd passed, each for all workers.
+ *
+ * SO_REUSEPORT has to stay set, so a process of the same user may open the same address and get a part of the
+ * questions. A second instance of this program does not get so far: it opens TCP first, which it is refused. Main
+ * thread. */
+#ifndef CLIENTS_UDP_LISTENER_H
+#define CLIENTS_UDP_LISTENER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "clients/listener.h"
+#include "clients/placement.h"
+#include "common/address.h"
+#include "common/log.h"
+
+/* The sockets of one worker. */
+struct udp_sockets {
+    int fds[LISTENERS_MAX];
+    bool is_wildcard[LISTENERS_MAX]; /* bound to no address: each reply says from which of ours it leaves */
+    unsigned count;
+    bool shared; /* by all workers; not closed */
+};
+
+struct udp_listeners {
+    struct udp_sockets of_worker[WORKERS_MAX];
+    struct address addresses[LISTENERS_MAX];
+    unsigned workers;
+    bool inherited; /* from systemd, which decides the addresses */
+};
+
+/* Opens each address for each of `workers` workers, with a receive buffer of `buffer_bytes` or what the kernel allows,
+ * or takes the datagram sockets that systemd passed, if it passed any socket. As listeners_open for what cannot be
+ * opened. */
+bool udp_listeners_open(struct udp_listeners *ret_listeners, const struct address *addresses, unsigned count,
+                        unsigned workers, uint32_t buffer_bytes, const struct log *log,
+                        char ret_error[static LISTENER_ERROR_BYTES]);
+
+/* The same for a reload: an address of `current` keeps its sockets, and `current` is not changed. Systemd's stay as
+ * they are. `count` 0: none from now on. */
+bool udp_listeners_reopen(const struct udp_listeners *current, struct udp_listeners *ret_listeners,
+                          const struct address *addresses, unsigned count, uint32_t buffer_bytes, const struct log *log,
+                          char ret_error[static LISTENER_ERROR_BYTES]);
+
+bool udp_sockets_have(const struct udp_sockets *sockets, int fd);
+
+/* Closes the sockets that are not among `kept` (of the same worker), unless they are shared. */
+void udp_sockets_close_but(const struct udp_sockets *sockets, const struct udp_sockets *kept);
+void udp_listeners_close_but(struct udp_listeners *listeners, const struct udp_listeners *kept);
+
+#endif
