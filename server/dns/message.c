@@ -3,6 +3,8 @@
 #include <string.h>
 
 enum {
+    POINTER_TARGET = 0x3fff, /* the rest of a pointer's two octets */
+
     POINTER = 0xc0, /* the two bits that make an octet of length a compression pointer (RFC 1035, 4.1.4) */
 
     RECORD_FIXED_BYTES = 10, /* type, class, TTL, size of the data */
@@ -81,22 +83,35 @@ static bool touches_ttl(const struct reader *reader, size_t start, size_t end)
 }
 
 /* Whether the pointer at `at`, which ends labels that begin at `stretch`, leads to the rest of a name; `length` is what
- * the name takes so far. */
+ * the name takes so far. What was found of a place once holds for every name that leads there later: all that can make
+ * a difference, TTLs and the watched part, lies before the name that is read. */
 static bool follow_pointers(struct reader *reader, size_t stretch, size_t at, size_t length)
 {
-    for (unsigned followed = 0; followed < NAME_POINTERS_MAX; followed++) {
-        size_t target = dns_u16(reader->message + at) & 0x3fff;
+    size_t first = dns_u16(reader->message + at) & POINTER_TARGET;
+    size_t own_length = length;
+    unsigned followed = 0;
+    for (bool is_root = false; !is_root;) {
+        size_t target = dns_u16(reader->message + at) & POINTER_TARGET;
         size_t end = target;
-        if (target < DNS_HEADER_BYTES || target >= stretch || !pass_labels(reader, &end, &length)) return false;
+        if (target < DNS_HEADER_BYTES || target >= stretch || ++followed > NAME_POINTERS_MAX) return false;
+        const struct name_rest *known = reader->rests ? &reader->rests[target] : NULL;
+        if (known && known->is_known) {
+            length += known->length;
+            followed += known->pointers;
+            if (length >= DNS_NAME_MAX || followed > NAME_POINTERS_MAX) return false;
+            break;
+        }
+        if (!pass_labels(reader, &end, &length)) return false;
         at = end;
-        bool is_root = reader->message[at] == 0;
+        is_root = reader->message[at] == 0;
         end += is_root ? 1 : 2;
         if (end > stretch || touches_ttl(reader, target, end)) return false;
         if (end > reader->watch_start && target < reader->watch_end) reader->is_watched_hit = true;
-        if (is_root) return true;
         stretch = target;
     }
-    return false;
+    if (reader->rests)
+        reader->rests[first] = (struct name_rest){true, (uint8_t)(followed - 1), (uint8_t)(length - own_length)};
+    return true;
 }
 
 size_t reader_name(struct reader *reader, bool compressed)

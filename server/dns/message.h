@@ -103,6 +103,16 @@ static inline uint16_t message_count(const uint8_t *message, enum dns_section se
     return dns_u16(message + 4 + 2 * section);
 }
 
+/* What is known of the rest of a name that begins at some place, from a name that led there before. */
+struct name_rest {
+    bool is_known;
+    uint8_t pointers; /* it has so many, */
+    uint8_t length;   /* and its labels take so many octets */
+};
+
+/* Places that a pointer can lead to. */
+enum { NAME_RESTS = 0x4000 };
+
 /* Reads a message from the front. */
 struct reader {
     const uint8_t *message;
@@ -115,6 +125,10 @@ struct reader {
 
     /* Where the pointer lies that ended the last name read, or 0: it ended with the root. */
     size_t pointer_at;
+
+    /* NAME_RESTS of them, by place, zero at first: for messages of many names, each of which may lead through many
+     * labels. NULL: nothing is remembered. */
+    struct name_rest *rests;
 
     /* Where TTLs lie that will be changed: offsets of two octets each, ascending. None by default. */
     const uint8_t *ttls;
@@ -137,9 +151,9 @@ void reader_skip(struct reader *reader, size_t size);
  * lead to labels that end before the stretch of labels it ends begins, and not into the header: so no name runs in a
  * circle, and none changes when an id does; nor may one lead over an octet of the reader's TTLs, or the name would
  * change as they grow old. The name it makes up must be no longer than DNS_NAME_MAX, and it has no more than
- * NAME_POINTERS_MAX pointers: writers of messages make two or three, and each costs the reader time. Returns the bytes
+ * NAME_POINTERS_MAX pointers: each that is of use comes behind a label, and a name has no more labels. Returns the bytes
  * it takes here, 0 on failure. */
-enum { NAME_POINTERS_MAX = 16 };
+enum { NAME_POINTERS_MAX = 127 };
 size_t reader_name(struct reader *reader, bool compressed);
 
 /* One record's fixed part; its data lies at `data` in the message. The reader stands behind the record afterwards. */

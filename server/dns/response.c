@@ -10,6 +10,9 @@ enum {
     /* Owners of CNAME records and of records of the type asked that are looked at; a usual answer has one or two. */
     OWNERS_MAX = 2 * ALIASES_MAX,
 
+    /* A message with more records than this may be built to be expensive. */
+    MANY_RECORDS = 64,
+
     /* Owners that are compared label by label; most are a pointer to the same place. */
     COMPARED_MAX = 128,
 
@@ -57,6 +60,9 @@ struct pass {
     unsigned compared; /* owners that were compared label by label */
     bool has_opt;
     bool in_set; /* the last record read was one of the set */
+
+    /* Used, and set to zero, in messages of more than MANY_RECORDS. */
+    struct name_rest rests[NAME_RESTS];
 };
 
 /* Records the TTL. Names that are read from now on may not lead over it. */
@@ -156,6 +162,10 @@ static bool read_records(struct pass *pass)
     struct reader *reader = &pass->reader;
     for (size_t i = 0; i < count; i++) {
         struct record record;
+        if (i == MANY_RECORDS) {
+            memset(pass->rests, 0, sizeof pass->rests);
+            reader->rests = pass->rests;
+        }
         reader_record(reader, &record);
         if (reader->failed) return false;
         if (record.type == DNS_TYPE_OPT) {
@@ -175,13 +185,13 @@ static bool read_records(struct pass *pass)
 bool response_read(uint8_t *message, size_t size, const struct question_key *key, uint8_t *ttl_offsets,
                    struct response *ret_response)
 {
-    struct pass pass = {
-        .message = message,
-        .reader = {.message = message, .size = size, .at = DNS_HEADER_BYTES, .ttls = ttl_offsets},
-        .asked_type = question_key_type(key),
-        .ttl_offsets = ttl_offsets,
-        .response = ret_response,
-    };
+    struct pass pass;
+    memset(&pass, 0, offsetof(struct pass, rests));
+    pass.message = message;
+    pass.reader = (struct reader){.message = message, .size = size, .at = DNS_HEADER_BYTES, .ttls = ttl_offsets};
+    pass.asked_type = question_key_type(key);
+    pass.ttl_offsets = ttl_offsets;
+    pass.response = ret_response;
     *ret_response = (struct response){.edns.ede_code = DNS_EDE_NONE, .ttl_min = UINT32_MAX};
     reader_name(&pass.reader, false);
     reader_skip(&pass.reader, 4);

@@ -19,7 +19,6 @@ enum {
     TYPE_RRSIG = 46,
     TYPE_NSEC = 47,
     TYPE_NSEC3 = 50,
-    TYPE_HIP = 55,
     TYPE_HTTPS = 65,
     TYPE_TSIG = 250,
     TYPE_CAA = 257,
@@ -115,16 +114,6 @@ static void usual_data_are_taken(void **state)
     assert_true(takes(TYPE_HTTPS, "\0\1\0\0\1\0\3\2h2", 10));
     assert_true(takes(TYPE_UNKNOWN, "whatever", 8));
     assert_true(takes(TYPE_UNKNOWN, "", 0));
-}
-
-static void host_identities_have_two_sizes_before_two_fields(void **state)
-{
-    (void)state;
-    const char hip[] = "\2\1\0\3ttkkk\1r\0\1s\0";
-    assert_true(takes(TYPE_HIP, hip, sizeof hip - 1));
-    assert_true(takes(TYPE_HIP, hip, 9));
-    assert_false(takes(TYPE_HIP, hip, 8));
-    assert_false(takes(TYPE_HIP, hip, 3));
 }
 
 static void data_of_the_wrong_size_are_refused(void **state)
@@ -227,7 +216,8 @@ static void a_message_full_of_records_is_read_to_the_end(void **state)
 static void types_without_a_known_form_are_only_framed(void **state)
 {
     (void)state;
-    static const unsigned types[] = {23, 40, 21, 29, 37, 42, 44 + 1000, 249, 260, 65535}; /* NSAP-PTR, SINK, X25... */
+    static const unsigned types[] = {23, 40,        21,  29,  55,   37,
+                                     42, 44 + 1000, 249, 260, 65535}; /* NSAP-PTR, SINK, X25... */
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         assert_true(takes(types[i], "", 0));
         assert_true(takes(types[i], "\377\377\377", 3));
@@ -271,7 +261,6 @@ int main(void)
         cmocka_unit_test_setup(bytes_left_over_are_refused, setup),
         cmocka_unit_test_setup(a_record_more_than_counted_or_less_is_refused, setup),
         cmocka_unit_test_setup(usual_data_are_taken, setup),
-        cmocka_unit_test_setup(host_identities_have_two_sizes_before_two_fields, setup),
         cmocka_unit_test_setup(data_of_the_wrong_size_are_refused, setup),
         cmocka_unit_test_setup(an_empty_value_at_the_end_is_a_value, setup),
         cmocka_unit_test_setup(names_in_data_must_stay_within_them, setup),
