@@ -106,6 +106,9 @@ def extra_certificates(folder):
     yield Case("intermediate, then one of an unknown root", GOOD, [leaf(i), i, cross], [r])
     yield Case("intermediate of an unknown root, then the right one", GOOD, [leaf(i), cross, i], [r],
                why="there is a good path")
+    twin, right = (intermediate(r, own_key=key("p256", title), aki=False) for title in ("twin", "right"))
+    yield Case("two intermediates of the same name, the wrong one first", "", [leaf(right, aki=False), twin, right], [r])
+    yield Case("two intermediates of the same name, the right one first", GOOD, [leaf(right, aki=False), right, twin], [r])
     yield Case("an unrelated certificate behind the chain", GOOD, [leaf(i), i, stranger], [r])
     yield Case("intermediates in the wrong order", "", [leaf(second), i, second], [r], why="wolfSSL refuses it")
     pss = ("genpkey", "-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048")
@@ -229,6 +232,9 @@ def bad_constraints(folder):
                why="the CA may not issue for the name that is wanted")
     i = intermediate(r, excluded=("cloudflare-dns.com",))
     yield Case("'cloudflare-dns.*' over an excluded name", "", [leaf(i, ("cloudflare-dns.*",)), i], [r])
+    for title, oid in (("extended key usage", "2.5.29.37"), ("key usage", "2.5.29.15"), ("name constraints", "2.5.29.30")):
+        i = intermediate(r, use=None, malformed=oid)
+        yield Case(f"intermediate: malformed {title}", "", [leaf(i), i], [r])
     yield Case("unknown critical extension", "critical", [leaf(r, unknown_critical=True)], [r])
     i = intermediate(r, unknown_critical=True)
     yield Case("intermediate: unknown critical extension", "critical", [leaf(i), i], [r])
