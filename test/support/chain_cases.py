@@ -106,9 +106,6 @@ def extra_certificates(folder):
     yield Case("intermediate, then one of an unknown root", GOOD, [leaf(i), i, cross], [r])
     yield Case("intermediate of an unknown root, then the right one", GOOD, [leaf(i), cross, i], [r],
                why="there is a good path")
-    twin, right = (intermediate(r, own_key=key("p256", title), aki=False) for title in ("twin", "right"))
-    yield Case("two intermediates of the same name, the wrong one first", "", [leaf(right, aki=False), twin, right], [r])
-    yield Case("two intermediates of the same name, the right one first", GOOD, [leaf(right, aki=False), right, twin], [r])
     yield Case("an unrelated certificate behind the chain", GOOD, [leaf(i), i, stranger], [r])
     yield Case("intermediates in the wrong order", "", [leaf(second), i, second], [r], why="wolfSSL refuses it")
     pss = ("genpkey", "-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048")
