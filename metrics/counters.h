@@ -32,11 +32,10 @@ enum { UPSTREAMS_MAX = 16 };
     L(NOERROR, "NOERROR") L(FORMERR, "FORMERR") L(SERVFAIL, "SERVFAIL") L(NXDOMAIN, "NXDOMAIN") L(NOTIMP, "NOTIMP")    \
     L(REFUSED, "REFUSED") L(BADVERS, "BADVERS") L(BADCOOKIE, "BADCOOKIE") L(OTHER, "other")
 #define LABELS_REJECTED(L) /* a connection, at once */                                                                 \
-    L(ACCESS, "access") L(FULL, "max_connections") L(ADDRESS, "max_per_address") L(RATE, "rate")                        \
-    L(DESCRIPTORS, "descriptors")
+    L(FULL, "max_connections") L(ADDRESS, "max_per_address") L(RATE, "rate") L(DESCRIPTORS, "descriptors")
 #define LABELS_CLOSED(L) /* a connection, later, by us or by the client */                                             \
     L(CLIENT, "client") L(IDLE, "idle_timeout") L(READ, "read_timeout") L(SLOW, "slow_reader")                         \
-    L(PROTOCOL, "protocol") L(PRESSURE, "pressure") L(ERROR, "error") L(DRAIN, "drain") L(ACCESS, "access")
+    L(PROTOCOL, "protocol") L(PRESSURE, "pressure") L(ERROR, "error") L(DRAIN, "drain")
 #define LABELS_INVALID(L)                                                                                              \
     L(NOT_QUERY, "not_a_query") L(FORMERR, "malformed") L(TOO_LONG, "too_long") L(OPCODE, "opcode")                    \
     L(EDNS_VERSION, "edns_version") L(TRANSFER, "transfer") L(CLASS, "class") L(ANY, "any")
@@ -58,7 +57,8 @@ enum { UPSTREAMS_MAX = 16 };
 #define LABELS_FAILURE(L) /* of an upstream, by what was seen of it */                                                 \
     L(REFUSED, "connect_refused") L(CONNECT_TIMEOUT, "connect_timeout") L(CONNECT, "connect_error") L(TLS, "tls")      \
     L(TLS_TIMEOUT, "tls_timeout") L(CERTIFICATE, "certificate") L(CLOSED, "closed") L(RESET, "reset")                  \
-    L(HUNG, "hung") L(FRAME, "bad_frame") L(MISMATCH, "mismatch") L(MALFORMED, "malformed")
+    L(HUNG, "hung") L(FRAME, "bad_frame") L(UNSOLICITED, "unsolicited") L(MISMATCH, "mismatch")                        \
+    L(MALFORMED, "malformed")
 #define LABELS_RETRY(L)                                                                                                \
     L(CLOSED, "closed") L(HUNG, "hung") L(HEDGE, "hedge") L(RCODE, "rcode") L(MALFORMED, "malformed")
 #define LABELS_SESSION_END(L) /* with nothing wrong */                                                                 \
@@ -137,9 +137,11 @@ enum { UPSTREAMS_MAX = 16 };
     X(upstream_late, COUNTER_SUM, "upstream_late_responses_total", UPSTREAM, "upstream", NONE, "",                     \
       "Responses to questions that had been answered or given up.")                                                    \
     X(upstream_up, GAUGE_MAX, "upstream_up", UPSTREAM, "upstream", NONE, "",                                           \
-      "1 where a session of any worker is ready; 0 where none is, because it fails or is not needed.")                 \
-    X(upstream_expiry, TIME_SEEN, "upstream_certificate_expiry_timestamp_seconds", UPSTREAM, "upstream", NONE, "",     \
-      "When the certificate validated last ends. Absent until one was.")                                               \
+      "1 where the upstream answered a worker lately; 0 where it fails or is not needed.")                             \
+    X(upstream_state, GAUGE_MAX, "upstream_state", UPSTREAM, "upstream", NONE, "",                                     \
+      "0 standby (not needed, or not tried lately), 1 down, 2 certificate refused, 3 silent, 4 up.")                   \
+    X(upstream_expiry, TIME_SEEN, "upstream_certificate_expiry_timestamp_seconds", UPSTREAM, "upstream", NONE, "",      \
+      "When the certificate validated last ends. Absent until one was.")                                                 \
     X(upstream_validated, TIME_SEEN, "upstream_certificate_validated_timestamp_seconds", UPSTREAM, "upstream", NONE, "", \
       "When the certificate was last validated in a full handshake. Absent until one was.")
 

@@ -74,7 +74,7 @@ static bool prepare(struct reload *reload, const struct server *server, const st
         return false;
     snprintf(ret_error, RELOAD_ERROR_BYTES, "out of memory");
     reload->access = access_new(config->access.allow, config->access.allow_count);
-    return reload->access && acceptor_reload(server->acceptor, &reload->listeners, reload->access);
+    return reload->access && acceptor_reload(server->acceptor, &reload->listeners, config->connections.max_connections);
 }
 
 /* ---- commit: no step fails ---- */

@@ -57,20 +57,10 @@ static struct pool *make_pool(struct worker *worker, const struct worker_setting
         .counters = worker->counters,
         .log = worker->deps.log,
         .seed = clock_now_ns() + worker->index,
+        .worker = worker->index,
         .is_prober = worker->index == 0,
     };
-    struct pool *pool = calloc(1, sizeof *pool);
-    if (!pool) return NULL;
-    if (pool_init(pool, &settings->pool, settings->tls, &deps)) return pool;
-    free(pool);
-    return NULL;
-}
-
-static void free_pool(struct pool *pool)
-{
-    if (!pool) return;
-    pool_done(pool);
-    free(pool);
+    return pool_new(&settings->pool, settings->tls, &deps);
 }
 
 /* Other upstreams: a new pool takes the questions from now on, the former one answers what it has. A still older one is
@@ -84,10 +74,9 @@ static void replace_pool(struct worker *worker, const struct worker_settings *se
         return;
     }
     if (worker->former) pool_abandon(worker->former);
-    free_pool(worker->former);
-    worker->pool->counters = worker->former_counters;
+    pool_free(worker->former);
     counters_forget_upstreams(worker->counters);
-    pool_drain(worker->pool, LABEL_SESSION_END_RELOAD);
+    pool_drain(worker->pool, CAUSE_RELOAD, worker->former_counters);
     worker->former = worker->pool;
     worker->pool = pool;
     worker->forwarder.pool = pool;
@@ -97,12 +86,10 @@ static void apply(struct worker *worker, const struct worker_settings *settings)
 {
     tcp_clients_set_options(&worker->clients, &settings->client);
     tcp_clients_set_access(&worker->clients, settings->access);
-    if (!forwarder_set_options(&worker->forwarder, &settings->forwarder))
-        log_error(worker->deps.log, "reload incomplete", log_text("why", "no memory for clients.max_queries_in_flight"),
-                  log_number("worker", worker->index));
+    worker->forwarder.options = settings->forwarder;
     if (!pool_set_options(worker->pool, &settings->pool))
         replace_pool(worker, settings);
-    else if (worker->pool->tls != settings->tls)
+    else
         pool_set_tls(worker->pool, settings->tls);
 }
 
@@ -196,7 +183,7 @@ static void tick_former(struct worker *worker, uint64_t now_ns)
     pool_tick(worker->former, now_ns);
     pool_flush(worker->former);
     if (!pool_is_idle(worker->former)) return;
-    free_pool(worker->former);
+    pool_free(worker->former);
     worker->former = NULL;
 }
 
@@ -277,7 +264,7 @@ static bool init_parts(struct worker *worker, const struct worker_settings *sett
 struct worker *worker_new(const struct worker_deps *deps, const struct worker_settings *settings, unsigned index,
                           struct heartbeat *heartbeat)
 {
-    _Static_assert((int)CLIENT_SCRATCH_BYTES <= (int)SESSION_SCRATCH_BYTES, "one scratch serves both");
+    _Static_assert((int)CLIENT_SCRATCH_BYTES <= (int)CHANNEL_SCRATCH_BYTES, "one scratch serves both");
     struct worker *worker = calloc(1, sizeof *worker);
     if (!worker) return NULL;
     worker->deps = *deps;
@@ -288,7 +275,7 @@ struct worker *worker_new(const struct worker_deps *deps, const struct worker_se
     if (!mailbox_init(&worker->mailbox, on_mail) || !loop_init(&worker->loop)) goto fail;
     worker->counters = counters_new();
     worker->former_counters = counters_new();
-    worker->scratch = malloc(SESSION_SCRATCH_BYTES);
+    worker->scratch = malloc(CHANNEL_SCRATCH_BYTES);
     if (!worker->counters || !worker->former_counters || !worker->scratch || !init_parts(worker, settings)) goto fail;
     if (!loop_add(&worker->loop, &worker->mailbox.source, EPOLLIN)) goto fail;
     return worker;
@@ -304,8 +291,8 @@ void worker_free(struct worker *worker)
         loop_turn(&worker->loop, 0); /* clients handed over last are adopted, to be closed */
     forwarder_done(&worker->forwarder);
     tcp_clients_done(&worker->clients);
-    free_pool(worker->pool);
-    free_pool(worker->former);
+    pool_free(worker->pool);
+    pool_free(worker->former);
     mailbox_done(&worker->mailbox);
     loop_done(&worker->loop);
     buffers_done(&worker->buffers);

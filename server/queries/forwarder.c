@@ -225,8 +225,7 @@ static void note_hit(struct forwarder *forwarder, const struct incoming *in, enu
         begin_query(forwarder, &in->key, in->hashed.hash, REQUESTER_NONE);
 }
 
-/* How many questions may be in flight for one more of this client to be asked, and WAITERS_PER_QUERY times as many
- * clients may wait for it to wait, too: the last quarter is kept for light
+/* How many questions may be in flight for one more of this client to be asked: the last quarter is kept for light
  * clients, so that nobody takes it all by asking what is never answered; so it is on every upstream session
  * (upstream/dispatch.h). Of that quarter the second half is kept for those whose address is verified, since forged
  * addresses make any number of light clients. */
@@ -242,7 +241,6 @@ static struct query *join_or_ask(struct forwarder *forwarder, const struct incom
 {
     bool light = queries_of_client(&forwarder->queries, in->requester->address) < LIGHT_CLIENT_MAX;
     struct query *query = queries_find(&forwarder->queries, &in->hashed);
-    if (forwarder->queries.waiters.taken >= room_for(forwarder, in, light) * WAITERS_PER_QUERY) return NULL;
     if (query) {
         if (light) pool_promote(forwarder->pool, &query->exchange);
         count_event(forwarder->counters, merged);
@@ -335,15 +333,6 @@ bool forwarder_init(struct forwarder *forwarder, const struct forwarder_options 
     timeouts_init(&forwarder->impatience, PATIENCE_NS);
     forwarder->value = malloc(ANSWER_BYTES_MAX);
     return queries_init(&forwarder->queries, options->max_queries, &shared->hash_key, counters) && forwarder->value;
-}
-
-bool forwarder_set_options(struct forwarder *forwarder, const struct forwarder_options *options)
-{
-    uint32_t former = forwarder->options.max_queries;
-    bool is_taken = queries_set_max(&forwarder->queries, options->max_queries);
-    forwarder->options = *options;
-    if (!is_taken) forwarder->options.max_queries = former;
-    return is_taken;
 }
 
 void forwarder_done(struct forwarder *forwarder)

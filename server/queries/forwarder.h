@@ -51,9 +51,6 @@ bool forwarder_init(struct forwarder *forwarder, const struct forwarder_options 
                     const struct shared_tables *shared, struct pool *pool, struct counters *counters,
                     struct loop *loop);
 
-/* New options (reload). False: memory is short for a larger max_queries; the former bound stays, all else is new. */
-bool forwarder_set_options(struct forwarder *forwarder, const struct forwarder_options *options);
-
 /* Queries in flight are dropped without a reply. */
 void forwarder_done(struct forwarder *forwarder);
 

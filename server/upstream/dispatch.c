@@ -2,70 +2,174 @@
 
 #include <string.h>
 
+#include "common/check.h"
 #include "common/clock.h"
-#include "upstream/pool.h"
+#include "upstream/state.h"
+#include "upstream/tally.h"
+#include "upstream/trace.h"
 
 enum {
-    SUSPECTS_FIRST =
-        8, /* so few at first, and one more with each answer: who is in flight with the culprit is suspected more */
-    HUNG_ASKED = 3,   /* one or two may be slow names; three, and nothing at all comes back, is a silent session */
-    KEPT_SHARE = 4,   /* one place in so many is kept for modest questions */
-    HEDGE_COST = 100, /* a question earns hedge_percent hundredths of a hedge */
+    SUSPECTS_FIRST = 8, /* so few at first, and one more with each answer: all of them are suspected if it ends */
+    KEPT_SHARE = 4,     /* one part in so many of a session's room is kept for light clients */
+    HEDGE_CREDIT_MAX = 10 * 100, /* hedges that may be saved up: a short burst of slow answers, not a storm */
 };
 
-#define HUNG_MIN_NS                                                                                                    \
-    (50 * NS_PER_MS)           /* no shorter silence is held against a session that was asked HUNG_ASKED times         \
-                                */
-#define SILENT_MIN_NS NS_PER_S /* nor against one that was asked less */
-#define AVOID_NS      NS_PER_S /* how long an upstream comes last after a session to it hung */
+#define AFTER_ANSWER_NS (10 * NS_PER_MS)  /* an end so soon behind an answer is the server's habit */
+#define OPENING_NS      (250 * NS_PER_MS) /* a connection older than that is not waited for (RFC 8305, 5) */
+#define PATIENCE_NS     (100 * NS_PER_MS) /* how long a question waits for a better session than there is */
 
 /* ---- choosing ---- */
 
-static bool suits_record(const struct session *session, const struct exchange *exchange)
+bool dispatch_is_allowed(const struct exchange *exchange, const struct upstream *upstream)
 {
-    if (session->counted == 0) return true;
-    if (session->suspicion != exchange->deaths || exchange->deaths >= EXCHANGE_DEATHS_ALONE) return false;
-    return exchange->deaths == 0 || session->counted < SUSPECTS_FIRST + session->answers;
+    if (exchange->only && exchange->only != upstream) return false;
+    return !exchange->refused_by || strcmp(exchange->refused_by->options.name, upstream->options.name) != 0;
 }
 
-static uint32_t places_for(const struct pool *pool, const struct exchange *exchange)
+static bool another_is_up(const struct pool *pool, const struct upstream *upstream)
 {
-    uint32_t max = pool->options.max_in_flight;
-    return exchange->light ? max : max - max / KEPT_SHARE;
+    for (unsigned i = 0; i < pool->upstream_count; i++) {
+        const struct upstream *other = &pool->upstreams[i];
+        if (other != upstream && upstream_is_up(other) && other->backoff.failures == 0) return true;
+    }
+    return false;
 }
 
-static bool takes(const struct pool *pool, const struct session *session, const struct exchange *exchange)
+bool dispatch_is_avoided(const struct pool *pool, const struct upstream *upstream)
 {
-    return session_is_open(session) && session->in_flight < places_for(pool, exchange) &&
-           suits_record(session, exchange) && !exchange_is_on(exchange, session);
+    return !upstream_is_up(upstream) && (upstream->avoided || another_is_up(pool, upstream));
 }
 
-static bool is_excluded(const struct upstream *upstream, const struct exchange *exchange)
+/* It has questions in flight, and nothing was heard of it for longer than usual. Where the upstream answers in order, a
+ * new question would wait behind those. */
+static bool is_quiet(const struct session *session, uint64_t now_ns)
 {
-    return exchange->refused_by && strcmp(exchange->refused_by->options.name, upstream->options.name) == 0;
+    if (session->in_flight == 0 || session->upstream->reorders) return false;
+    return now_ns - session_silent_since_ns(session) >= upstream_quiet_ns(session->upstream);
 }
 
-/* It hung lately, or a session to it died with the question just now: what ended that one may be ending the next. */
-static bool is_avoided(const struct upstream *upstream, const struct exchange *exchange, uint64_t now_ns)
+static uint32_t room_of(const struct session *session, const struct exchange *exchange)
 {
-    return now_ns < upstream->avoid_until_ns || upstream == exchange->died_on;
+    uint32_t room = session->window;
+    if (room > session->host->max_in_flight) room = session->host->max_in_flight;
+    uint32_t left = session_answers_left(session);
+    if (!exchange->light) room -= room / KEPT_SHARE;
+    return room < left ? room : left;
 }
 
-static struct session *choose(struct pool *pool, const struct exchange *exchange, bool avoided_too)
+static bool suits_class(const struct session *session, const struct exchange *exchange)
 {
-    uint64_t now_ns = pool->host.loop->now_ns;
+    if (session->reserved) return false;
+    switch (exchange_class(exchange)) {
+    case EXCHANGE_SOLITARY: return session->in_flight == 0;
+    case EXCHANGE_SUSPECT:
+        if (session->counted == 0) return true;
+        return session->suspicion > 0 && session->counted < SUSPECTS_FIRST + session->answers;
+    case EXCHANGE_CLEAN: return session->counted == 0 || session->suspicion == 0;
+    }
+    return false;
+}
+
+static bool takes(const struct session *session, const struct exchange *exchange)
+{
+    return session_is_open(session) && session->in_flight < room_of(session, exchange) &&
+           suits_class(session, exchange) && !exchange_is_on(exchange, session);
+}
+
+/* How far the choice goes. */
+enum tier {
+    TIER_GOOD,  /* sessions nothing speaks against */
+    TIER_AGAIN, /* also of the upstream where the question failed last: what ended that attempt may end the next */
+    TIER_ANY,   /* also of avoided upstreams, and silent ones */
+};
+
+/* A question that ended sessions gets a new one. One that is merely slow may have one that is not needed at the moment:
+ * where another takes the questions meanwhile. */
+static bool is_free_for_solitary(const struct pool *pool, const struct session *session,
+                                 const struct exchange *exchange)
+{
+    if (session->sent == 0) return true;
+    if (exchange->lost >= EXCHANGE_ALONE) return false;
+    list_for_each (node, &session->upstream->sessions) {
+        const struct session *other = container_of(node, struct session, of_upstream);
+        if (other != session && session_is_open(other) && !other->reserved && !is_quiet(other, pool_now_ns(pool)))
+            return true;
+    }
+    return false;
+}
+
+static bool is_in_tier(const struct pool *pool, const struct session *session, const struct exchange *exchange,
+                       enum tier tier)
+{
+    if (tier == TIER_ANY) return true;
+    if (exchange_class(exchange) == EXCHANGE_SOLITARY && !is_free_for_solitary(pool, session, exchange)) return false;
+    if (is_quiet(session, pool_now_ns(pool))) return false;
+    return tier == TIER_AGAIN || session->upstream != exchange->died_on;
+}
+
+static struct session *choose(struct pool *pool, const struct exchange *exchange, enum tier tier)
+{
+    struct session *least = NULL;
     for (unsigned i = 0; i < pool->upstream_count; i++) {
         struct upstream *upstream = &pool->upstreams[i];
-        if (is_excluded(upstream, exchange) || (!avoided_too && is_avoided(upstream, exchange, now_ns))) continue;
+        if (!dispatch_is_allowed(exchange, upstream)) continue;
+        if (tier != TIER_ANY && !exchange->only && dispatch_is_avoided(pool, upstream)) continue;
         list_for_each (node, &upstream->sessions) {
             struct session *session = container_of(node, struct session, of_upstream);
-            if (takes(pool, session, exchange)) return session;
+            if (!takes(session, exchange) || !is_in_tier(pool, session, exchange, tier)) continue;
+            if (tier != TIER_ANY) return session;
+            if (!least || session->in_flight < least->in_flight) least = session;
         }
+    }
+    return least;
+}
+
+struct session *dispatch_replaceable(const struct upstream *upstream, uint64_t now_ns)
+{
+    list_for_each (node, &upstream->sessions) {
+        struct session *session = container_of(node, struct session, of_upstream);
+        if (session->doubted && now_ns - session->doubted_ns >= OPENING_NS) return session;
     }
     return NULL;
 }
 
-/* A place for one more ask; where all are in flight the youngest gives way: the oldest is nearest to its answer. */
+bool dispatch_has_session_room(const struct pool *pool, const struct upstream *upstream, bool solitary)
+{
+    unsigned max = pool->options.max_sessions;
+    unsigned sessions = 0;
+    unsigned used = 0;
+    if (solitary) max += max > 1 ? max / 2 : 1;
+    list_for_each (node, &upstream->sessions) {
+        const struct session *session = container_of(node, struct session, of_upstream);
+        sessions++;
+        used += session->state == SESSION_OPENING || session_is_open(session);
+    }
+    if (used >= max) return false;
+    return sessions < 2 * pool->options.max_sessions || dispatch_replaceable(upstream, pool_now_ns(pool));
+}
+
+/* A session that nothing speaks against is on its way, or may be opened now. */
+static bool better_is_expected(const struct pool *pool, const struct exchange *exchange)
+{
+    uint64_t now_ns = pool_now_ns(pool);
+    bool solitary = exchange_class(exchange) == EXCHANGE_SOLITARY;
+    if (pool->draining) return false;
+    if (exchange_is_waiting(exchange) && now_ns - exchange->waiting_ns >= PATIENCE_NS) return false;
+    for (unsigned i = 0; i < pool->upstream_count; i++) {
+        const struct upstream *upstream = &pool->upstreams[i];
+        if (!dispatch_is_allowed(exchange, upstream)) continue;
+        if (!exchange->only && dispatch_is_avoided(pool, upstream)) continue;
+        list_for_each (node, &upstream->sessions) {
+            const struct session *session = container_of(node, struct session, of_upstream);
+            if (session->state == SESSION_OPENING && now_ns - session->opened_ns < OPENING_NS) return true;
+        }
+        if (backoff_allows(&upstream->backoff, now_ns) && dispatch_has_session_room(pool, upstream, solitary))
+            return true;
+    }
+    return false;
+}
+
+/* Room for one more attempt; where all are in flight the youngest gives way: the oldest is nearest to its answer. */
 static struct attempt *free_attempt(struct exchange *exchange)
 {
     struct attempt *youngest = &exchange->attempts[0];
@@ -78,36 +182,48 @@ static struct attempt *free_attempt(struct exchange *exchange)
     return youngest;
 }
 
-static bool attempt_on(struct pool *pool, struct session *session, struct exchange *exchange)
+static bool start_attempt(struct pool *pool, struct session *session, struct exchange *exchange)
 {
     struct attempt *attempt = free_attempt(exchange);
-    attempt->exchange = exchange;
-    if (!session_start_attempt(session, attempt, &exchange->key, pool->host.loop->now_ns)) return false;
-    if (exchange->deaths > session->suspicion) session->suspicion = exchange->deaths;
+    CHECK(exchange->attempts_made < EXCHANGE_ATTEMPTS_TOTAL);
+    if (!session_start_attempt(session, attempt, &exchange->key, pool_now_ns(pool))) return false;
+    exchange->attempts_made++;
+    if (exchange_class(exchange) == EXCHANGE_SUSPECT && session->suspicion < exchange->deaths)
+        session->suspicion = exchange->deaths;
+    if (exchange_class(exchange) == EXCHANGE_SOLITARY) session->reserved = true;
     if (!exchange->background) session->served = true;
     exchange->asked = true;
     list_remove(&exchange->waiting);
-    counter_add(&pool->counters->upstream_queries[session->upstream->index][0], 1);
+    tally_query(pool->counters, session->upstream);
+    trace_exchange(pool, "question sent", exchange, session);
     return true;
 }
 
 static bool try_attempt(struct pool *pool, struct exchange *exchange)
 {
-    struct session *session = choose(pool, exchange, false);
-    if (!session) session = choose(pool, exchange, true);
-    return session && attempt_on(pool, session, exchange);
+    struct session *session = choose(pool, exchange, TIER_GOOD);
+    if (!session) session = choose(pool, exchange, TIER_AGAIN);
+    if (!session && !better_is_expected(pool, exchange)) session = choose(pool, exchange, TIER_ANY);
+    return session && start_attempt(pool, session, exchange);
 }
+
+/* ---- lines ---- */
 
 static enum line line_of(const struct exchange *exchange)
 {
-    if (exchange->deaths > 0 || exchange->refused_by || exchange_is_live(exchange)) return LINE_CONSTRAINED;
+    if (exchange->lost > 0 || exchange->invalid > 0 || exchange->refused_by || exchange->only || exchange->slow ||
+        exchange_is_live(exchange))
+        return LINE_CONSTRAINED;
     return exchange->light ? LINE_LIGHT : LINE_OTHERS;
 }
 
 void dispatch(struct pool *pool, struct exchange *exchange)
 {
-    if (try_attempt(pool, exchange)) return;
-    if (list_is_empty(&exchange->waiting)) list_push(&pool->lines[line_of(exchange)], &exchange->waiting);
+    CHECK(timeout_is_running(&exchange->deadline));
+    if (!exchange_may_try(exchange) || try_attempt(pool, exchange) || exchange_is_waiting(exchange)) return;
+    exchange->waiting_ns = pool_now_ns(pool);
+    list_push(&pool->lines[line_of(exchange)], &exchange->waiting);
+    trace_exchange(pool, "question waits", exchange, NULL);
 }
 
 static void serve_line(struct pool *pool, struct list *line)
@@ -119,150 +235,125 @@ static void serve_line(struct pool *pool, struct list *line)
 
 void dispatch_waiting(struct pool *pool)
 {
+    pool->host.room_made = false;
     serve_line(pool, &pool->lines[LINE_LIGHT]);
     serve_line(pool, &pool->lines[LINE_OTHERS]);
-    list_for_each_safe (node, &pool->lines[LINE_CONSTRAINED])
-        try_attempt(pool, container_of(node, struct exchange, waiting));
-    pool->retry_waiting = false;
+    list_for_each_safe (node, &pool->lines[LINE_CONSTRAINED]) {
+        struct exchange *exchange = container_of(node, struct exchange, waiting);
+        if (exchange_may_try(exchange))
+            try_attempt(pool, exchange);
+        else
+            list_remove(node); /* lost a session meanwhile: its last attempt decides */
+    }
 }
 
-/* ---- when a session fails a question ---- */
-
-/* It is in flight on a session that nothing is held against; a hung one is not relied on. */
-static bool may_be_answered(const struct exchange *exchange)
+void dispatch_submit(struct pool *pool, struct exchange *exchange, uint64_t now_ns)
 {
-    for (int i = 0; i < EXCHANGE_ATTEMPTS_MAX; i++)
-        if (exchange->attempts[i].session && session_is_relied_on(exchange->attempts[i].session)) return true;
-    return false;
+    exchange_begin(exchange, ++pool->exchanges);
+    timeouts_start(&pool->deadlines, &exchange->deadline, now_ns);
+    pool->hedge_credit += pool->options.hedge_percent;
+    if (pool->hedge_credit > HEDGE_CREDIT_MAX) pool->hedge_credit = HEDGE_CREDIT_MAX;
+    if (!exchange->background) pool->asked_ns = now_ns;
+    if (pool->host.room_made) dispatch_waiting(pool); /* those in line come first */
+    dispatch(pool, exchange);
+}
+
+void dispatch_promote(struct pool *pool, struct exchange *exchange)
+{
+    if (exchange->light) return;
+    exchange->light = true;
+    if (!exchange_is_waiting(exchange)) return;
+    list_remove(&exchange->waiting);
+    dispatch(pool, exchange);
+}
+
+/* ---- when an attempt fails ---- */
+
+void dispatch_finish(struct pool *pool, struct exchange *exchange, enum exchange_result result,
+                     const struct answer *answer)
+{
+    trace_exchange_end(pool, exchange, result);
+    pool->host.room_made = true;
+    exchange_finish(exchange, result, answer);
 }
 
 void dispatch_again(struct pool *pool, struct exchange *exchange)
 {
-    if (may_be_answered(exchange)) return; /* by its other ask */
-    if (exchange->deaths >= EXCHANGE_DEATHS_MAX)
-        pool_finish(pool, exchange, EXCHANGE_FAULTY, NULL);
-    else
+    if (exchange_may_be_answered(exchange)) return; /* by its other attempt */
+    if (exchange_may_try(exchange))
         dispatch(pool, exchange);
+    else if (!exchange_is_live(exchange))
+        dispatch_finish(pool, exchange, EXCHANGE_FAULTY, NULL);
 }
 
-static void fail_attempts(struct pool *pool, struct upstream *upstream, struct list *attempts, bool blamed)
+/* What a session's end says of the questions in flight on it. */
+struct blame {
+    uint64_t now_ns;
+    uint64_t early_ns; /* what was sent later than this cannot have caused the end */
+    bool counts;       /* the proxy did not end it */
+    bool somebody;     /* a question may have caused it */
+};
+
+static struct blame blame_for(const struct pool *pool, const struct session *session, enum cause cause)
+{
+    uint64_t now_ns = pool_now_ns(pool);
+    uint64_t least_ns = session->upstream->rtt.least_ns / 2;
+    bool after_answer = session->answers > 0 && cause_is_loss(cause) && now_ns - session->heard_ns <= AFTER_ANSWER_NS;
+    bool trusted = session->state != SESSION_OPENING && !session->doubted;
+    bool ours = !cause_is_failure(cause) || cause == CAUSE_CERTIFICATE;
+    return (struct blame){now_ns, now_ns - least_ns, !ours, trusted && !after_answer && !ours};
+}
+
+static void fail_attempts(struct pool *pool, struct session *session, struct list *attempts, struct blame blame)
 {
     struct list *node;
     while ((node = list_first(attempts))) {
         struct attempt *attempt = container_of(node, struct attempt, by_age);
         struct exchange *exchange = attempt->exchange;
-        /* What was asked a moment ago cannot have caused what comes back now: all sessions are being reset, one after
-         * the other. */
-        bool early = pool->host.loop->now_ns - attempt->sent_ns < upstream->rtt.least_ns / 2;
+        bool was_sent = attempt->sent_ns < blame.now_ns; /* what was asked in this turn has not left yet */
+        bool early = attempt->sent_ns > blame.early_ns;
         session_forget(attempt);
-        exchange->died_on = upstream;
-        if (blamed && !early && !may_be_answered(exchange))
-            exchange->deaths++; /* two asks that die together are one death */
-        counter_add(&pool->counters->upstream_retries[upstream->index][LABEL_RETRY_CLOSED], 1);
+        exchange->died_on = session->upstream;
+        if (was_sent && blame.counts) exchange->lost++;
+        if (blame.somebody && was_sent && !early && !exchange_may_be_answered(exchange))
+            exchange->deaths++; /* two attempts that end together are one death */
+        tally_retry(pool->counters, session->upstream, RETRY_CLOSED);
+        trace_exchange(pool, "question retried", exchange, session);
         dispatch_again(pool, exchange);
     }
 }
 
-void dispatch_elsewhere(struct pool *pool, struct session *session, bool blamed)
+void dispatch_elsewhere(struct pool *pool, struct session *session, enum cause cause)
 {
+    struct blame blame = blame_for(pool, session, cause);
     session->state = SESSION_DRAINING; /* so that it is not chosen again */
-    fail_attempts(pool, session->upstream, &session->overdue, blamed);
-    fail_attempts(pool, session->upstream, &session->attempts, blamed);
+    fail_attempts(pool, session, &session->overdue, blame);
+    fail_attempts(pool, session, &session->attempts, blame);
+    CHECK(session->in_flight == 0 && session->counted == 0);
 }
 
-/* ---- silence ---- */
+/* ---- the end ---- */
 
-/* However slow the upstream was, a second and a third ask must still fit into the question's time. */
-static uint64_t hung_after_ns(const struct session *session)
+void dispatch_expire(struct pool *pool, uint64_t now_ns)
 {
-    uint64_t most_ns = container_of(session->host, struct pool, host)->options.query_timeout_ns / 3;
-    uint64_t timeout_ns = rtt_timeout_ns(&session->upstream->rtt);
-    bool many = session->asked_in_silence >= HUNG_ASKED;
-    uint64_t silence_ns = many ? 2 * timeout_ns : 4 * timeout_ns;
-    uint64_t least_ns = many ? HUNG_MIN_NS : SILENT_MIN_NS;
-    if (silence_ns < least_ns) silence_ns = least_ns;
-    return silence_ns < most_ns ? silence_ns : most_ns;
-}
-
-/* Every question of a hung session that is not asked elsewhere already is asked again; should the session speak after
- * all, the first valid answer wins. */
-static void retry_all(struct pool *pool, struct session *session, struct list *attempts)
-{
-    list_for_each_safe (node, attempts) {
-        struct attempt *attempt = container_of(node, struct attempt, by_age);
-        struct exchange *exchange = attempt->exchange;
-        if (may_be_answered(exchange) || !list_is_empty(&exchange->waiting)) continue;
-        counter_add(&pool->counters->upstream_retries[session->upstream->index][LABEL_RETRY_HUNG], 1);
-        dispatch(pool, exchange);
+    struct timeout *timeout;
+    while ((timeout = timeouts_take_expired(&pool->deadlines, now_ns))) {
+        struct exchange *exchange = container_of(timeout, struct exchange, deadline);
+        dispatch_finish(pool, exchange, exchange->asked ? EXCHANGE_TIMED_OUT : EXCHANGE_UNREACHABLE, NULL);
     }
 }
 
-/* What stopped this session mostly stopped all to its upstream: those not heard since are not relied on either, or a
- * question would find out about each of them in turn. */
-static void doubt_unheard(struct pool *pool, const struct session *hung)
+void dispatch_give_up_waiting(struct pool *pool)
 {
-    uint64_t since_ns = hung->silent_from_ns;
-    list_for_each (node, &hung->upstream->sessions) {
-        struct session *session = container_of(node, struct session, of_upstream);
-        if (session_is_relied_on(session) && session->heard_ns <= since_ns) session->doubted = true;
-    }
-    list_for_each (node, &hung->upstream->sessions) {
-        struct session *session = container_of(node, struct session, of_upstream);
-        if (!session->doubted) continue;
-        retry_all(pool, session, &session->overdue);
-        retry_all(pool, session, &session->attempts);
-    }
-}
-
-static void declare_hung(struct pool *pool, struct session *session, uint64_t now_ns)
-{
-    struct upstream *upstream = session->upstream;
-    uint64_t held_back;
-    upstream->avoid_until_ns = now_ns + AVOID_NS;
-    rtt_back_off(&upstream->rtt);
-    counter_add(&pool->counters->upstream_failures[upstream->index][LABEL_FAILURE_HUNG], 1);
-    if (log_repeat_due(&upstream->trouble, now_ns, &held_back))
-        log_warning(pool->log, "upstream session hangs", log_text("upstream", upstream->label),
-                    log_number("waiting", session->in_flight), log_number("repeated", held_back));
-    doubt_unheard(pool, session);
-}
-
-static void hedge(struct pool *pool, struct attempt *attempt)
-{
-    struct exchange *exchange = attempt->exchange;
-    session_mark_overdue(attempt);
-    if (attempt->session->counted == 0) pool->retry_waiting = true;
-    if (pool->hedge_credit < HEDGE_COST || (exchange->attempts[0].session && exchange->attempts[1].session)) return;
-    pool->hedge_credit -= HEDGE_COST;
-    counter_add(&pool->counters->upstream_retries[attempt->session->upstream->index][LABEL_RETRY_HEDGE], 1);
-    dispatch(pool, exchange);
-}
-
-void dispatch_overdue(struct pool *pool, struct session *session, uint64_t now_ns)
-{
-    if (!session_is_relied_on(session)) return;
-    uint64_t timeout_ns = rtt_timeout_ns(&session->upstream->rtt);
+    struct list waiting;
     struct list *node;
-    while ((node = list_first(&session->attempts))) {
-        struct attempt *attempt = container_of(node, struct attempt, by_age);
-        if (now_ns - attempt->sent_ns < timeout_ns) break;
-        hedge(pool, attempt);
+    list_init(&waiting);
+    for (int line = 0; line < LINES; line++) list_append(&waiting, &pool->lines[line]);
+    while ((node = list_take(&waiting))) {
+        struct exchange *exchange = container_of(node, struct exchange, waiting);
+        if (exchange->background || exchange_is_live(exchange))
+            list_push(&pool->lines[line_of(exchange)], node);
+        else
+            dispatch_finish(pool, exchange, exchange->asked ? EXCHANGE_FAULTY : EXCHANGE_UNREACHABLE, NULL);
     }
-    if (session->asked_in_silence > 0 && session->in_flight > 0 &&
-        now_ns - session->silent_from_ns >= hung_after_ns(session))
-        declare_hung(pool, session, now_ns);
-}
-
-uint64_t dispatch_deadline_ns(const struct session *session)
-{
-    if (!session_is_relied_on(session) || session->in_flight == 0) return CLOCK_NEVER;
-    uint64_t deadline_ns = CLOCK_NEVER;
-    const struct list *oldest = list_first(&session->attempts);
-    if (oldest)
-        deadline_ns = container_of(oldest, struct attempt, by_age)->sent_ns + rtt_timeout_ns(&session->upstream->rtt);
-    if (session->asked_in_silence > 0) {
-        uint64_t hung_ns = session->silent_from_ns + hung_after_ns(session);
-        if (hung_ns < deadline_ns) deadline_ns = hung_ns;
-    }
-    return deadline_ns;
 }

@@ -1,19 +1,25 @@
-/* dispatch: which session gets a question, and what becomes of it when that session fails it.
+/* dispatch: which session gets a question, and what becomes of it when that session ends.
  *
- * The choice: the first session, by preference of upstreams, that is open, has room, does not carry the question
- * already and suits its record: questions under suspicion (exchange.h) are only asked among their like, or alone. Room
- * is all of max_in_flight for modest questions, and three quarters of it for others. Part of the pool; one thread. */
+ * The choice: the first session, by preference of upstreams, that takes questions, has room and suits the question's
+ * class (exchange.h). Sessions of upstreams that are avoided, and sessions that are silent at the moment, come last,
+ * and only where no better one can be had soon. Room is the session's window for light clients, and three quarters of
+ * it for others. Part of the pool; one thread. */
 #ifndef UPSTREAM_DISPATCH_H
 #define UPSTREAM_DISPATCH_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-struct attempt;
-struct exchange;
+#include "upstream/cause.h"
+#include "upstream/exchange.h"
+
 struct pool;
-struct upstream;
-struct session;
+
+/* Puts a question on its way. on_done is never called from within. */
+void dispatch_submit(struct pool *pool, struct exchange *exchange, uint64_t now_ns);
+
+/* A light client waits for the question, too: it is light from now on. */
+void dispatch_promote(struct pool *pool, struct exchange *exchange);
 
 /* Asks, or puts in line for the next session that takes it. */
 void dispatch(struct pool *pool, struct exchange *exchange);
@@ -21,19 +27,31 @@ void dispatch(struct pool *pool, struct exchange *exchange);
 /* Asks those in line whom a session takes now. */
 void dispatch_waiting(struct pool *pool);
 
-/* A question's ask came to nothing (answer malformed or of another question, session dead): ask again, or give it up.
- */
+/* An attempt came to nothing (invalid response, session ended): asks again, or gives the question up. */
 void dispatch_again(struct pool *pool, struct exchange *exchange);
 
-/* Every question of a session that is dying is asked elsewhere. `blamed`: it may have been the question that killed it.
- */
-void dispatch_elsewhere(struct pool *pool, struct session *session, bool blamed);
+/* The session ended, or is about to be ended, for `cause`: every question on it is asked elsewhere. */
+void dispatch_elsewhere(struct pool *pool, struct session *session, enum cause cause);
 
-/* Deals with silence: hedges what is overdue, within the budget; declares the session hung where nothing at all comes.
- */
-void dispatch_overdue(struct pool *pool, struct session *session, uint64_t now_ns);
+/* Ends an exchange, with a line in the log. */
+void dispatch_finish(struct pool *pool, struct exchange *exchange, enum exchange_result result,
+                     const struct answer *answer);
 
-/* When dispatch_overdue is next to be called. */
-uint64_t dispatch_deadline_ns(const struct session *session);
+/* Ends questions whose time is over; and those in line, where no upstream can be reached. */
+void dispatch_expire(struct pool *pool, uint64_t now_ns);
+void dispatch_give_up_waiting(struct pool *pool);
+
+/* A question may be asked of that upstream. */
+bool dispatch_is_allowed(const struct exchange *exchange, const struct upstream *upstream);
+
+/* Sessions of the upstream are used as long as others will do. */
+bool dispatch_is_avoided(const struct pool *pool, const struct upstream *upstream);
+
+/* The upstream may be given one more session: at most max_sessions take questions or are on their way, half as many
+ * more are for questions asked alone, and there are at most twice max_sessions in all. */
+bool dispatch_has_session_room(const struct pool *pool, const struct upstream *upstream, bool solitary);
+
+/* A session that is silent and may be ended to make room for a new one, or NULL. */
+struct session *dispatch_replaceable(const struct upstream *upstream, uint64_t now_ns);
 
 #endif

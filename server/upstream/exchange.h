@@ -1,14 +1,13 @@
-/* exchange: one question on its way upstream, through as many asks as it takes, until one valid answer or the total
- * time-out.
+/* exchange: the life of one question on its way upstream: one or more attempts, until a valid answer, a failure or the
+ * total time-out. Each exchange ends once: on_done is called exactly once, or never where it is cancelled.
  *
- * An exchange is asked on one session; again on another when that session dies or falls silent, or when the answer is
- * overdue and the hedge budget allows (two asks are then in flight, and the first valid answer wins). A question that
- * was in flight when sessions died is suspected: after one death it is asked only among other suspects, after two it is
- * asked alone, after three it is given up. So a question that kills sessions cannot take the upstream away from the
- * others, whose only part in it is one more ask.
+ * Its bounds, whatever upstreams do: EXCHANGE_ATTEMPTS_MAX attempts in flight at once (one and its hedge; the first
+ * valid answer wins), EXCHANGE_ATTEMPTS_TOTAL in all, EXCHANGE_SESSIONS_MAX sessions that end while it is in flight on
+ * them, EXCHANGE_INVALID_MAX responses that are no answer, EXCHANGE_SLOW_ATTEMPTS_MAX attempts where it seems to be
+ * what an upstream that answers in order is busy with.
  *
- * The owner embeds it, fills `key` and `on_done`, and keeps it where it is until on_done was called or pool_cancel. One
- * thread. */
+ * The owner embeds it, fills `key` and `on_done`, and keeps it where it is until on_done was called or the exchange was
+ * cancelled. One thread. */
 #ifndef UPSTREAM_EXCHANGE_H
 #define UPSTREAM_EXCHANGE_H
 
@@ -22,36 +21,76 @@
 #include "upstream/session.h"
 
 enum {
-    EXCHANGE_ATTEMPTS_MAX = 2, /* in flight at once: an ask and its hedge */
-    EXCHANGE_DEATHS_MAX = 3,   /* the third ask was alone on its session: nobody else can be to blame */
-    EXCHANGE_DEATHS_ALONE = 2,
+    EXCHANGE_ATTEMPTS_MAX = 2,
+    EXCHANGE_ATTEMPTS_TOTAL = 12,
+    EXCHANGE_SESSIONS_MAX = 6,
+    EXCHANGE_INVALID_MAX = 3,
+    EXCHANGE_SLOW_ATTEMPTS_MAX = 3,
+    EXCHANGE_ALONE = 2, /* sessions that ended with it in flight: from here on it is asked alone */
 };
 
 enum exchange_result {
     EXCHANGE_ANSWERED,
     EXCHANGE_TIMED_OUT,   /* asked, and no answer within the total time-out */
-    EXCHANGE_UNREACHABLE, /* no session to ask on within the total time-out */
-    EXCHANGE_FAULTY,      /* every ask ended in a dead session or an answer that is none */
+    EXCHANGE_UNREACHABLE, /* no session to ask on, within the total time-out or as far as can be known */
+    EXCHANGE_FAULTY,      /* every attempt ended with a lost session or an invalid response */
+    EXCHANGE_RESULTS
+};
+
+/* With whom a question may share a session. */
+enum exchange_class {
+    EXCHANGE_CLEAN,
+    EXCHANGE_SUSPECT,  /* one session ended with it: asked among its like */
+    EXCHANGE_SOLITARY, /* asked alone */
 };
 
 struct exchange {
     struct question_key key;
     bool background; /* not a client's question: does not keep sessions warm */
-    bool light;      /* of somebody with few questions on their way: comes before others, and finds room kept for it */
+    bool light;      /* of a client with few questions in flight: comes before others, and finds room kept for it */
     /* `answer` only with EXCHANGE_ANSWERED, and only until it returns. */
     void (*on_done)(struct exchange *exchange, enum exchange_result result, const struct answer *answer);
 
     /* the pool's */
     struct timeout deadline;
     struct list waiting; /* in a line of the pool: for a session that takes it */
+    uint64_t waiting_ns; /* since when */
+    uint64_t number;     /* of the pool's exchanges, for the log */
     struct attempt attempts[EXCHANGE_ATTEMPTS_MAX];
-    uint8_t deaths; /* sessions that died with it in flight, and answers that were none */
+    uint8_t attempts_made;
+    uint8_t lost;    /* sessions that ended with it in flight */
+    uint8_t deaths;  /* of these, the ones it may have caused */
+    uint8_t invalid; /* responses that were no answer */
+    bool slow;       /* it was the first in flight when a session fell silent */
     bool asked;
-    const struct upstream *died_on;    /* to whom the last of those sessions was: others are asked first */
+    const struct upstream *only;       /* NULL: any upstream may be asked */
+    const struct upstream *died_on;    /* where an attempt failed last: others are asked first */
     const struct upstream *refused_by; /* answered SERVFAIL or REFUSED: upstreams of its name are not asked again */
     uint8_t *held;                     /* that answer's bytes, in case nobody has a better one; or NULL */
     size_t held_bytes;
 };
+
+/* Sets the pool's fields to those of a new exchange. */
+void exchange_begin(struct exchange *exchange, uint64_t number);
+
+/* The exchange is over: forgets its attempts and calls on_done, which may free it or submit it again. A held answer
+ * stands in for a failure. */
+void exchange_finish(struct exchange *exchange, enum exchange_result result, const struct answer *answer);
+
+/* Forgets it without calling on_done. */
+void exchange_cancel(struct exchange *exchange);
+
+/* Keeps a copy of `answer` in case nobody has a better one. False where memory is short. */
+bool exchange_hold(struct exchange *exchange, const struct answer *answer);
+
+/* One more attempt is within the bounds. */
+bool exchange_may_try(const struct exchange *exchange);
+
+/* It is in flight on a session that is relied on. */
+bool exchange_may_be_answered(const struct exchange *exchange);
+
+enum exchange_class exchange_class(const struct exchange *exchange);
+unsigned exchange_in_flight(const struct exchange *exchange);
 
 static inline bool exchange_is_live(const struct exchange *exchange)
 {
@@ -62,5 +101,12 @@ static inline bool exchange_is_on(const struct exchange *exchange, const struct 
 {
     return exchange->attempts[0].session == session || exchange->attempts[1].session == session;
 }
+
+static inline bool exchange_is_waiting(const struct exchange *exchange)
+{
+    return !list_is_empty(&exchange->waiting);
+}
+
+const char *exchange_result_text(enum exchange_result result);
 
 #endif

@@ -3,69 +3,33 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/check.h"
 #include "common/clock.h"
-#include "upstream/pool.h"
+#include "upstream/dispatch.h"
+#include "upstream/probe.h"
+#include "upstream/state.h"
+#include "upstream/tally.h"
+#include "upstream/trace.h"
 
-#define RECENT_NS       (300 * NS_PER_S) /* traffic since then makes a session worth keeping warm */
-#define RETURN_NS       (5 * NS_PER_S) /* how often an upstream that went is tried while a less preferred one serves */
-#define EYEBALLS_NS     (250 * NS_PER_MS) /* an attempt this old no longer holds up the next (RFC 8305, 5) */
-#define AGAIN_NS        NS_PER_S          /* and one this old does not hold up the next to the same upstream */
-#define BACKOFF_MAX_NS  NS_PER_S          /* one upstream alone is tried about once a second while it is gone, */
-#define BACKOFF_EACH_NS (700 * NS_PER_MS) /* and several so that together they stay under two tries a second */
+#define RETURN_NS   (5 * NS_PER_S)    /* how often a preferred upstream is tried while another one serves */
+#define FRESH_NS    (250 * NS_PER_MS) /* a connection this old no longer holds up the next (RFC 8305, 5) */
+#define AGAIN_NS    NS_PER_S          /* and one this old does not hold up the next to the same upstream */
+#define RECENTLY_NS (10 * NS_PER_S)   /* sessions are begun in advance while clients asked so lately */
 
-#define QUICK_MAX_NS                                                                                                   \
-    (200 * NS_PER_MS) /* the first tries follow each other closely: a restart takes less than a second */
+enum {
+    HANDSHAKES_MAX = 64, /* of the setting */
+    JITTER_PERCENT = 10, /* of ages, so that workers do not all replace their sessions at once */
+    SPARE_MAX = 8,       /* answers for which room is kept in advance */
+};
 
-enum { QUICK_TRIES = 8 };     /* of all upstreams together */
-enum { JITTER_PERCENT = 10 }; /* of ages, so that workers do not all replace their sessions at once */
+/* ---- beginning ---- */
 
-static uint64_t backoff_max_ns(const struct pool *pool, const struct upstream *upstream)
-{
-    if (upstream->backoff.failures * pool->upstream_count < QUICK_TRIES) return QUICK_MAX_NS;
-    uint64_t max_ns = pool->upstream_count * BACKOFF_EACH_NS;
-    return max_ns > BACKOFF_MAX_NS ? max_ns : BACKOFF_MAX_NS;
-}
-
-/* An attempt is under way that will tell, since it is slow or others failed: it is waited for. Not for long: what an
- * outage swallowed is never answered, and only a new attempt sees its end. */
-static bool is_waited_for(const struct upstream *upstream, uint64_t now_ns)
-{
-    list_for_each (node, &upstream->sessions) {
-        const struct session *session = container_of(node, struct session, of_upstream);
-        uint64_t age_ns = now_ns - session->opened_ns;
-        if (session->state >= SESSION_READY || age_ns >= AGAIN_NS) continue;
-        if (age_ns >= EYEBALLS_NS || upstream->backoff.failures > 0) return true;
-    }
-    return false;
-}
-
-/* The first upstream that may be tried. Those whose sessions hang come last. */
-static struct upstream *pick(struct pool *pool, uint64_t now_ns)
-{
-    struct upstream *second = NULL;
-    for (unsigned i = 0; i < pool->upstream_count; i++) {
-        struct upstream *upstream = &pool->upstreams[i];
-        if (!backoff_allows(&upstream->backoff, now_ns)) continue;
-        if (upstream_open_sessions(upstream) + upstream_connecting_sessions(upstream) >= pool->options.max_sessions)
-            continue;
-        if (is_waited_for(upstream, now_ns)) continue;
-        if (now_ns >= upstream->avoid_until_ns) return upstream;
-        if (!second) second = upstream;
-    }
-    return second;
-}
-
-static void log_failure(struct pool *pool, struct upstream *upstream, unsigned failure, const char *why,
+static void log_failure(struct pool *pool, struct upstream *upstream, bool was_up, enum cause cause, const char *why,
                         uint64_t now_ns)
 {
-    static const char *const names[] = {
-#define L(id, text) text,
-        LABELS_FAILURE(L)
-#undef L
-    };
     uint64_t held_back;
-    if (!upstream->up && !log_repeat_due(&upstream->trouble, now_ns, &held_back)) return;
-    if (failure == LABEL_FAILURE_CERTIFICATE)
+    if (!log_repeat_due(&upstream->trouble, now_ns, &held_back) && !was_up) return;
+    if (cause == CAUSE_CERTIFICATE)
         log_error(
             pool->log, "upstream certificate refused", log_text("upstream", upstream->label), log_text("why", why),
             log_text(
@@ -73,109 +37,243 @@ static void log_failure(struct pool *pool, struct upstream *upstream, unsigned f
                 "check the upstream's name in 'upstreams', 'tls.ca_file' and this machine's clock; no query was sent"));
     else
         log_warning(pool->log, "upstream unreachable", log_text("upstream", upstream->label),
-                    log_text("reason", names[failure]), log_text("why", why));
-    upstream->up = false;
+                    log_text("reason", cause_text(cause)), log_text("why", why));
 }
 
-void opening_failed(struct pool *pool, struct upstream *upstream, unsigned failure, const char *why)
+void opening_failed(struct pool *pool, struct upstream *upstream, enum cause cause, const char *why)
 {
-    uint64_t now_ns = pool->host.loop->now_ns;
-    backoff_failed(&upstream->backoff, backoff_max_ns(pool, upstream), &pool->random, now_ns);
-    set_upstream_error(pool->counters, upstream->index, why);
-    log_failure(pool, upstream, failure, why, now_ns);
+    uint64_t now_ns = pool_now_ns(pool);
+    bool was_up = upstream->state != UPSTREAM_DOWN && upstream->state != UPSTREAM_CERTIFICATE;
+    upstream_failed(upstream, cause, pool->upstream_count, &pool->random, now_ns);
+    tally_error(pool->counters, upstream, why);
+    log_failure(pool, upstream, was_up, cause, why, now_ns);
 }
 
 bool opening_begin(struct pool *pool, struct upstream *upstream, uint64_t now_ns)
 {
-    unsigned failure;
-    bool resume = !upstream->distrusted && now_ns < upstream->revalidate_at_ns;
+    enum cause cause;
+    unsigned sessions = 0;
+    list_for_each (node, &upstream->sessions) sessions++;
+    struct session *replaced = dispatch_replaceable(upstream, now_ns);
+    if (sessions >= 2 * pool->options.max_sessions && replaced) {
+        tally_cause(pool->counters, upstream, CAUSE_REPLACED);
+        trace_session_end(pool, replaced, CAUSE_REPLACED);
+        dispatch_elsewhere(pool, replaced, CAUSE_REPLACED);
+        session_free(replaced);
+    }
+    bool resume = upstream->state != UPSTREAM_CERTIFICATE && now_ns < upstream->revalidate_at_ns;
     upstream->tried_ns = now_ns;
-    struct session *session = session_open(&pool->host, upstream, pool->tls, resume, &failure);
+    struct session *session = session_open(&pool->host, upstream, pool->tls, resume, &cause);
     int error = errno;
-    counter_add(&pool->counters->upstream_connects[upstream->index][0], 1);
+    tally_connect(pool->counters, upstream);
     if (!session) {
-        counter_add(&pool->counters->upstream_failures[upstream->index][failure], 1);
-        opening_failed(pool, upstream, failure, strerrordesc_np(error));
+        tally_cause(pool->counters, upstream, cause);
+        opening_failed(pool, upstream, cause, strerrordesc_np(error));
         return false;
     }
     session->max_age_ns = random_jitter(&pool->random, pool->options.max_age_ns, JITTER_PERCENT);
+    trace_session(pool, "session opened", session);
     return true;
 }
 
-/* Attempts on their way in all; `ret_fresh`: those that are not slow yet. */
-static unsigned count_attempts(const struct pool *pool, uint64_t now_ns, unsigned *ret_fresh)
+/* ---- choosing an upstream ---- */
+
+/* A connection is under way that will tell, since it is slow or others failed: it is waited for. Not for long: what an
+ * outage swallowed is never answered, and only a new connection sees its end. */
+static bool is_waited_for(const struct upstream *upstream, uint64_t now_ns)
 {
-    unsigned attempts = 0;
-    *ret_fresh = 0;
+    list_for_each (node, &upstream->sessions) {
+        const struct session *session = container_of(node, struct session, of_upstream);
+        uint64_t age_ns = now_ns - session->opened_ns;
+        if (session->state != SESSION_OPENING || age_ns >= AGAIN_NS) continue;
+        if (age_ns >= FRESH_NS || upstream->backoff.failures > 0) return true;
+    }
+    return false;
+}
+
+static bool may_be_tried(const struct pool *pool, const struct upstream *upstream, const struct exchange *exchange,
+                         uint64_t now_ns)
+{
+    bool solitary = exchange && exchange_class(exchange) == EXCHANGE_SOLITARY;
+    if (exchange && !dispatch_is_allowed(exchange, upstream)) return false;
+    if (!backoff_allows(&upstream->backoff, now_ns) || is_waited_for(upstream, now_ns)) return false;
+    return dispatch_has_session_room(pool, upstream, solitary);
+}
+
+/* How well a session to the upstream would serve `exchange` (NULL: any question); less is better. */
+static unsigned rank(const struct pool *pool, const struct upstream *upstream, const struct exchange *exchange)
+{
+    unsigned rank = 0;
+    if (dispatch_is_avoided(pool, upstream)) rank += 2;
+    if (exchange && exchange->died_on == upstream) rank += 1;
+    return rank;
+}
+
+static struct upstream *pick(struct pool *pool, const struct exchange *exchange, uint64_t now_ns)
+{
+    struct upstream *best = NULL;
+    for (unsigned i = 0; i < pool->upstream_count; i++) {
+        struct upstream *upstream = &pool->upstreams[i];
+        if (!may_be_tried(pool, upstream, exchange, now_ns)) continue;
+        if (!best || rank(pool, upstream, exchange) < rank(pool, best, exchange)) best = upstream;
+    }
+    return best;
+}
+
+/* ---- what is wanted ---- */
+
+/* Sessions on their way that are not slow yet; each serves one need. */
+struct fresh {
+    struct session *sessions[HANDSHAKES_MAX];
+    unsigned count;
+};
+
+static unsigned find_fresh(struct pool *pool, uint64_t now_ns, struct fresh *ret_fresh)
+{
+    unsigned opening = 0;
+    ret_fresh->count = 0;
     for (unsigned i = 0; i < pool->upstream_count; i++)
         list_for_each (node, &pool->upstreams[i].sessions) {
-            const struct session *session = container_of(node, struct session, of_upstream);
-            if (session->state >= SESSION_READY) continue;
-            attempts++;
-            *ret_fresh += now_ns - session->opened_ns < EYEBALLS_NS;
+            struct session *session = container_of(node, struct session, of_upstream);
+            if (session->state != SESSION_OPENING) continue;
+            opening++;
+            if (now_ns - session->opened_ns < FRESH_NS && ret_fresh->count < HANDSHAKES_MAX)
+                ret_fresh->sessions[ret_fresh->count++] = session;
         }
-    return attempts;
+    return opening;
 }
 
-/* Sessions that the questions in line could use: one for all without a record, one for all who were there at one death,
- * one each for those to be asked alone. */
-static unsigned count_wanted(const struct pool *pool)
+/* Serves a need with a session on its way, or begins one. False: enough are on their way, or none may be begun. */
+static bool serve(struct pool *pool, const struct exchange *exchange, struct fresh *fresh, unsigned *begun,
+                  uint64_t now_ns)
 {
-    bool plain = !list_is_empty(&pool->lines[LINE_LIGHT]) || !list_is_empty(&pool->lines[LINE_OTHERS]);
-    bool suspects = false;
-    unsigned alone = 0;
-    list_for_each (node, &pool->lines[LINE_CONSTRAINED]) {
-        const struct exchange *exchange = container_of(node, struct exchange, waiting);
-        if (exchange->deaths == 0)
-            plain = true;
-        else if (exchange->deaths < EXCHANGE_DEATHS_ALONE)
-            suspects = true;
-        else
-            alone++;
+    struct upstream *upstream = pick(pool, exchange, now_ns);
+    for (unsigned i = 0; i < fresh->count; i++) {
+        struct session *session = fresh->sessions[i];
+        if (!session || (exchange && !dispatch_is_allowed(exchange, session->upstream))) continue;
+        if (upstream && rank(pool, upstream, exchange) < rank(pool, session->upstream, exchange)) continue;
+        fresh->sessions[i] = NULL;
+        return true;
     }
-    return plain + suspects + alone;
+    while (upstream && fresh->count + *begun < pool->options.max_handshakes) {
+        if (opening_begin(pool, upstream, now_ns)) {
+            ++*begun;
+            return true;
+        }
+        upstream = pick(pool, exchange, now_ns); /* that one is backed off now */
+    }
+    return false;
 }
 
-bool opening_is_recent(const struct pool *pool, uint64_t now_ns)
+/* How many questions one more session would take of those without a record. */
+static uint32_t session_share(struct pool *pool, uint64_t now_ns)
 {
-    return now_ns - pool->asked_ns < RECENT_NS;
+    const struct upstream *upstream = pick(pool, NULL, now_ns);
+    if (!upstream) return UINT32_MAX;
+    uint32_t share = upstream->window - upstream->window / 4;
+    return upstream->answers_max < share ? upstream->answers_max : share;
 }
 
-/* True where traffic was recent and no session is open or on its way. */
-bool opening_is_cold(const struct pool *pool, uint64_t now_ns)
+/* Sessions that the questions without a record could use. */
+static unsigned count_plain(struct pool *pool, uint64_t now_ns)
 {
-    if (!pool->options.keep_warm || pool->draining || !opening_is_recent(pool, now_ns)) return false;
-    for (unsigned i = 0; i < pool->upstream_count; i++)
-        if (upstream_open_sessions(&pool->upstreams[i]) + upstream_connecting_sessions(&pool->upstreams[i]) > 0)
-            return false;
-    return true;
+    bool waiting = !list_is_empty(&pool->lines[LINE_LIGHT]) || !list_is_empty(&pool->lines[LINE_OTHERS]);
+    if (!waiting) return opening_is_cold(pool, now_ns);
+    uint64_t share = session_share(pool, now_ns);
+    uint64_t most = share * pool->options.max_handshakes;
+    uint64_t count = 0;
+    if (share > HANDSHAKES_MAX) return 1; /* one takes many */
+    for (int line = LINE_LIGHT; line <= LINE_OTHERS; line++)
+        list_for_each (node, &pool->lines[line])
+            if (++count >= most) return pool->options.max_handshakes;
+    return (unsigned)((count + share - 1) / share);
+}
+
+/* Sessions that questions with a record want: one for all that were there at one session's end, one each for those to
+ * be asked alone, one for all others of each upstream they may be asked of. */
+static void serve_constrained(struct pool *pool, struct fresh *fresh, unsigned *begun, uint64_t now_ns)
+{
+    unsigned looked_at = 0;
+    const struct exchange *former = NULL;
+    list_for_each_safe (node, &pool->lines[LINE_CONSTRAINED]) {
+        const struct exchange *exchange = container_of(node, struct exchange, waiting);
+        bool alike = former && exchange_class(exchange) != EXCHANGE_SOLITARY &&
+                     exchange_class(exchange) == exchange_class(former) && exchange->only == former->only &&
+                     exchange->refused_by == former->refused_by;
+        if (alike) continue;
+        if (++looked_at > pool->options.max_handshakes) return;
+        former = exchange;
+        serve(pool, exchange, fresh, begun, now_ns);
+    }
+}
+
+/* ---- in advance ---- */
+
+/* Where sessions end after a known number of answers, there is room for some more before the last one ends. */
+static void open_spare(struct pool *pool, struct fresh *fresh, unsigned *begun, uint64_t now_ns)
+{
+    if (pool->draining || now_ns - pool->asked_ns >= RECENTLY_NS) return;
+    for (unsigned i = 0; i < pool->upstream_count; i++) {
+        struct upstream *upstream = &pool->upstreams[i];
+        if (!upstream_is_up(upstream) || dispatch_is_avoided(pool, upstream)) continue;
+        if (upstream->answers_max == UINT32_MAX) return; /* it is the one in use, and its sessions last */
+        uint64_t room = (uint64_t)session_count_opening(upstream) * upstream->answers_max;
+        list_for_each (node, &upstream->sessions) {
+            const struct session *session = container_of(node, struct session, of_upstream);
+            uint32_t left = session_answers_left(session);
+            if (session_is_open(session) && session->in_flight < left) room += left - session->in_flight;
+        }
+        uint64_t wanted = upstream->answers_max > 1 ? (upstream->answers_max + 1) / 2 : 2;
+        if (wanted > SPARE_MAX) wanted = SPARE_MAX;
+        if (room < wanted && fresh->count + *begun < pool->options.max_handshakes &&
+            may_be_tried(pool, upstream, NULL, now_ns))
+            *begun += opening_begin(pool, upstream, now_ns);
+        return;
+    }
 }
 
 /* An upstream that is preferred to the one in use gets its place back: it is tried now and then while clients ask. */
 static void open_preferred(struct pool *pool, uint64_t now_ns)
 {
-    if (pool->draining || !opening_is_recent(pool, now_ns)) return;
-    for (unsigned i = 0; i < pool->upstream_count; i++) {
+    if (pool->draining || !probe_is_traffic_recent(pool, now_ns)) return;
+    unsigned used = 0; /* the first that serves: only those before it are preferred */
+    while (used < pool->upstream_count &&
+           !(upstream_is_up(&pool->upstreams[used]) && session_count_open(&pool->upstreams[used]) > 0))
+        used++;
+    for (unsigned i = 0; i < used && used < pool->upstream_count; i++) {
         struct upstream *upstream = &pool->upstreams[i];
-        if (upstream_open_sessions(upstream) + upstream_connecting_sessions(upstream) > 0)
-            return; /* none of those behind it is wanted */
-        if (now_ns - upstream->tried_ns < RETURN_NS || now_ns < upstream->avoid_until_ns) continue;
-        opening_begin(pool, upstream, now_ns);
+        if (upstream->avoided || session_count_open(upstream) + session_count_opening(upstream) > 0) continue;
+        if (now_ns - upstream->tried_ns < RETURN_NS || !backoff_allows(&upstream->backoff, now_ns)) continue;
+        if (dispatch_has_session_room(pool, upstream, false)) opening_begin(pool, upstream, now_ns);
         return;
     }
 }
 
+static bool is_all_down(const struct pool *pool, uint64_t now_ns)
+{
+    for (unsigned i = 0; i < pool->upstream_count; i++)
+        if (!upstream_is_known_down(&pool->upstreams[i], now_ns)) return false;
+    return true;
+}
+
+bool opening_is_cold(const struct pool *pool, uint64_t now_ns)
+{
+    if (pool->draining || !probe_is_traffic_recent(pool, now_ns)) return false;
+    if (!pool->options.keep_warm && !is_all_down(pool, now_ns)) return false;
+    for (unsigned i = 0; i < pool->upstream_count; i++)
+        if (session_count_open(&pool->upstreams[i]) + session_count_opening(&pool->upstreams[i]) > 0) return false;
+    return true;
+}
+
 void opening_wanted(struct pool *pool, uint64_t now_ns)
 {
-    unsigned fresh;
-    unsigned attempts = count_attempts(pool, now_ns, &fresh);
-    unsigned wanted = count_wanted(pool);
-    if (wanted == 0 && opening_is_cold(pool, now_ns)) wanted = 1;
-    if (wanted == 0 && attempts == 0) open_preferred(pool, now_ns);
-    while (fresh < wanted && fresh < pool->options.max_handshakes) {
-        struct upstream *upstream = pick(pool, now_ns);
-        if (!upstream) return;
-        if (!opening_begin(pool, upstream, now_ns)) continue; /* backed off: the next is picked */
-        fresh++;
-    }
+    struct fresh fresh;
+    unsigned begun = 0;
+    unsigned opening = find_fresh(pool, now_ns, &fresh);
+    CHECK(pool->options.max_handshakes <= HANDSHAKES_MAX);
+    unsigned plain = count_plain(pool, now_ns);
+    while (plain > 0 && serve(pool, NULL, &fresh, &begun, now_ns)) plain--;
+    if (!list_is_empty(&pool->lines[LINE_CONSTRAINED])) serve_constrained(pool, &fresh, &begun, now_ns);
+    open_spare(pool, &fresh, &begun, now_ns);
+    if (opening + begun == 0) open_preferred(pool, now_ns);
 }

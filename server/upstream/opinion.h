@@ -16,7 +16,7 @@ struct upstream;
 
 enum opinion {
     OPINION_FINAL,   /* the answer is the exchange's result */
-    OPINION_ANOTHER, /* another upstream is to be asked; the answer was held (opinion_take_held) */
+    OPINION_ANOTHER, /* another upstream is to be asked; the answer was held (exchange_hold) */
     OPINION_INVALID, /* not an answer to this question: the attempt has failed */
 };
 
@@ -24,12 +24,5 @@ enum opinion {
  * attempt that brought the response must be forgotten already. */
 enum opinion opinion_judge(const struct pool *pool, struct exchange *exchange, const struct upstream *upstream,
                            enum answer_verdict verdict, const struct answer *answer);
-
-/* True where an answer was held: ret_answer is then the result of an exchange that found no better one. It stays valid
- * until opinion_drop. */
-bool opinion_take_held(const struct exchange *exchange, struct answer *ret_answer);
-
-/* Frees what is held; harmless where nothing is. */
-void opinion_drop(struct exchange *exchange);
 
 #endif

@@ -1,186 +1,25 @@
 #include "upstream/session.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
+#include "common/check.h"
+#include "common/clock.h"
 #include "dns/message.h"
-#include "dns/question.h"
-#include "metrics/counters.h"
 
-static void on_event(struct loop_source *source, uint32_t events);
+enum { WINDOW_MIN = 4 };
 
-static unsigned connect_failure(int error)
+#define QUEUED_NS (25 * NS_PER_MS) /* on top of four times the least time: an answer this slow waited behind others */
+
+/* ---- what the channel tells ---- */
+
+static void on_channel_ready(void *owner)
 {
-    if (error == ECONNREFUSED) return LABEL_FAILURE_REFUSED;
-    return error == ETIMEDOUT ? LABEL_FAILURE_CONNECT_TIMEOUT : LABEL_FAILURE_CONNECT;
-}
-
-/* A socket on its way to the upstream, or -1 with errno. */
-static int begin_connect(const struct address *address)
-{
-    struct sockaddr_storage storage;
-    socklen_t size = address_to_socket(address, &storage);
-    int fd = socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) return -1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-    if (connect(fd, (struct sockaddr *)&storage, size) == 0 || errno == EINPROGRESS) return fd;
-    int error = errno;
-    close(fd);
-    errno = error;
-    return -1;
-}
-
-struct session *session_open(struct session_host *host, struct upstream *upstream, struct tls_context *tls, bool resume,
-                             unsigned *ret_failure)
-{
-    int error;
-    *ret_failure = LABEL_FAILURE_CONNECT;
-    struct session *session = calloc(1, sizeof *session);
-    if (!session) return NULL;
-    session->source = (struct loop_source){.fd = -1, .on_event = on_event};
-    session->host = host;
-    session->upstream = upstream;
-    session->full = !(resume && upstream->ticket);
-    session->opened_ns = session->used_ns = host->loop->now_ns;
-    list_init(&session->of_upstream);
-    list_init(&session->dirty);
-    list_init(&session->attempts);
-    list_init(&session->overdue);
-    if (!ids_init(&session->ids, host->max_in_flight)) goto fail;
-    session->source.fd = begin_connect(&upstream->options.address);
-    if (session->source.fd < 0) {
-        *ret_failure = connect_failure(errno);
-        goto fail;
-    }
-    session->tls = tls_new(tls, session->source.fd, upstream->options.name, session->full ? NULL : upstream->ticket);
-    if (!session->tls) errno = ENOMEM; /* the library does not say */
-    if (!session->tls || !loop_add(host->loop, &session->source, EPOLLIN | EPOLLOUT | EPOLLRDHUP)) goto fail;
-    list_push(&upstream->sessions, &session->of_upstream);
-    return session;
-fail:
-    error = errno;
-    session_free(session);
-    errno = error;
-    return NULL;
-}
-
-void session_free(struct session *session)
-{
-    if (!session) return;
-    list_remove(&session->of_upstream);
-    list_remove(&session->dirty);
-    if (session->tls && (session->state == SESSION_READY || session->state == SESSION_DRAINING))
-        tls_close(session->tls);
-    tls_free(session->tls);
-    if (session->source.fd >= 0) {
-        loop_forget(session->host->loop, &session->source);
-        close(session->source.fd);
-    }
-    ids_done(&session->ids);
-    buffers_give(session->host->buffers, session->unsent);
-    buffers_give(session->host->buffers, session->partial);
-    free(session);
-}
-
-/* ---- asking ---- */
-
-bool session_start_attempt(struct session *session, struct attempt *attempt, const struct question_key *key,
-                           uint64_t now_ns)
-{
-    struct session_host *host = session->host;
-    if (!session->unsent) session->unsent = buffers_borrow(host->buffers);
-    if (!session->unsent) return false;
-    uint8_t *room = buffer_room(session->unsent, FRAME_LENGTH_BYTES + QUESTION_QUERY_MAX);
-    if (!room || !ids_take(&session->ids, attempt, &attempt->id)) return false;
-    size_t size = question_write_query(key, attempt->id, host->padding, room + FRAME_LENGTH_BYTES);
-    frame_put_length(room, size);
-    buffer_use_room(session->unsent, FRAME_LENGTH_BYTES + size);
-    attempt->session = session;
-    attempt->sent_ns = now_ns;
-    session->used_ns = now_ns;
-    if (session->asked_in_silence++ == 0) session->silent_from_ns = now_ns;
-    session->in_flight++;
-    session->counted++;
-    attempt->counted = true;
-    list_push(&session->attempts, &attempt->by_age);
-    if (list_is_empty(&session->dirty)) list_push(&host->dirty, &session->dirty);
-    return true;
-}
-
-static void uncount(struct attempt *attempt)
-{
-    if (!attempt->counted) return;
-    attempt->counted = false;
-    attempt->session->counted--;
-    if (attempt->session->counted == 0) attempt->session->suspicion = 0;
-}
-
-void session_mark_overdue(struct attempt *attempt)
-{
-    list_remove(&attempt->by_age);
-    list_push(&attempt->session->overdue, &attempt->by_age);
-    uncount(attempt);
-}
-
-void session_forget(struct attempt *attempt)
-{
-    struct session *session = attempt->session;
-    if (!session) return;
-    ids_give(&session->ids, attempt->id);
-    list_remove(&attempt->by_age);
-    uncount(attempt);
-    attempt->session = NULL;
-    session->in_flight--;
-}
-
-void session_drain(struct session *session, unsigned label)
-{
-    session->state = SESSION_DRAINING;
-    session->drain_label = label;
-}
-
-/* ---- writing ---- */
-
-static unsigned failure_of(enum tls_status status)
-{
-    if (status == TLS_CLOSED) return LABEL_FAILURE_CLOSED;
-    return status == TLS_RESET ? LABEL_FAILURE_RESET : LABEL_FAILURE_TLS;
-}
-
-void session_flush(struct session *session)
-{
-    list_remove(&session->dirty);
-    while (session->unsent && buffer_size(session->unsent) > 0) {
-        size_t taken;
-        enum tls_status status =
-            tls_write(session->tls, buffer_data(session->unsent), buffer_size(session->unsent), &taken);
-        if (status == TLS_AGAIN) return; /* the loop says when the socket has room */
-        if (status != TLS_DONE) {
-            session->host->on_end(session, failure_of(status));
-            return;
-        }
-        buffer_drop(session->unsent, taken);
-    }
-    buffers_give(session->host->buffers, session->unsent);
-    session->unsent = NULL;
-}
-
-/* ---- reading ---- */
-
-/* Keeps what is left of a read for the next one. */
-static bool keep_partial(struct session *session, const uint8_t *rest, size_t size)
-{
-    struct buffers *buffers = session->host->buffers;
-    if (session->partial) buffer_drop(session->partial, buffer_size(session->partial));
-    if (size > 0 && !session->partial) session->partial = buffers_borrow(buffers);
-    if (size > 0) return session->partial && buffer_add(session->partial, rest, size);
-    buffers_give(buffers, session->partial);
-    session->partial = NULL;
-    return true;
+    struct session *session = owner;
+    CHECK(session->state == SESSION_OPENING);
+    session->state = SESSION_READY;
+    session->used_ns = session->heard_ns = session->host->channels.loop->now_ns;
+    session->host->on_ready(session);
 }
 
 /* A message that is no response at all: the stream cannot be trusted any more. */
@@ -189,98 +28,259 @@ static bool is_response(const uint8_t *message, size_t size)
     return size >= DNS_HEADER_BYTES && (message_flags(message) & DNS_QR);
 }
 
-/* Handles every whole message; the rest is kept. False: the stream is broken. */
-static bool take_messages(struct session *session, const uint8_t *bytes, size_t size)
+static bool on_channel_message(void *owner, const uint8_t *message, size_t size, enum cause *ret_cause)
 {
-    struct frame frame;
-    while (frame_next(bytes, size, &frame) == FRAME_WHOLE) {
-        if (!is_response(frame.message, frame.size)) return false;
-        struct attempt *attempt = ids_find(&session->ids, message_id(frame.message));
-        if (attempt)
-            session->host->on_response(session, attempt, frame.message, frame.size);
-        else
-            session->host->on_stray(session);
-        bytes += FRAME_LENGTH_BYTES + frame.size;
-        size -= FRAME_LENGTH_BYTES + frame.size;
-    }
-    return keep_partial(session, bytes, size);
-}
-
-/* One read. TLS_DONE: there may be more; TLS_AGAIN: that was all; else it ended, and `ret_failure` says why. */
-static enum tls_status read_once(struct session *session, unsigned *ret_failure)
-{
-    struct session_host *host = session->host;
-    size_t have = session->partial ? buffer_size(session->partial) : 0;
-    size_t got;
-    if (have > 0) memcpy(host->scratch, buffer_data(session->partial), have);
-    enum tls_status status = tls_read(session->tls, host->scratch + have, host->scratch_bytes - have, &got);
-    if (status == TLS_AGAIN) return status;
-    *ret_failure = failure_of(status);
-    if (status != TLS_DONE) return status;
-    session->used_ns = session->heard_ns = host->loop->now_ns;
-    session->asked_in_silence = 0;
-    if (take_messages(session, host->scratch, have + got)) return TLS_DONE;
-    *ret_failure = LABEL_FAILURE_FRAME;
-    return TLS_FAILED;
-}
-
-/* Reads until nothing is left. A short read says "that was all" without asking the kernel; where the peer is known to
- * have ended the stream (`to_end`) the kernel is asked all the same, since no further event will come. */
-static void read_all(struct session *session, bool to_end)
-{
-    unsigned failure = LABEL_FAILURE_TLS;
-    enum tls_status status;
-    do {
-        status = read_once(session, &failure);
-        if (status == TLS_AGAIN && to_end) {
-            to_end = false;
-            status = TLS_DONE;
-        }
-    } while (status == TLS_DONE);
-    if (status != TLS_AGAIN) session->host->on_end(session, failure);
-}
-
-/* ---- connecting ---- */
-
-/* True when the session is ready now. */
-static bool handshake(struct session *session)
-{
-    enum tls_status status = tls_handshake(session->tls);
-    if (status == TLS_AGAIN) return false;
-    if (status == TLS_DONE) {
-        session->state = SESSION_READY;
-        session->host->on_ready(session);
-        return true;
-    }
-    unsigned failure = status == TLS_UNTRUSTED ? LABEL_FAILURE_CERTIFICATE : failure_of(status);
-    session->host->on_end(session, failure);
-    return false;
-}
-
-static bool connected(struct session *session)
-{
-    int error = 0;
-    getsockopt(session->source.fd, SOL_SOCKET, SO_ERROR, &error, &(socklen_t){sizeof error});
-    if (error != 0) {
-        session->connect_error = error;
-        session->host->on_end(session, connect_failure(error));
+    struct session *session = owner;
+    *ret_cause = CAUSE_FRAME;
+    if (!is_response(message, size)) return false;
+    struct attempt *attempt = ids_find(&session->ids, message_id(message));
+    if (!attempt && session->abandoned == 0) {
+        *ret_cause = CAUSE_UNSOLICITED;
         return false;
     }
-    session->state = SESSION_HANDSHAKING;
-    return handshake(session);
+    session->used_ns = session->heard_ns = session->host->channels.loop->now_ns;
+    if (attempt) {
+        CHECK(attempt->session == session);
+        session->host->on_response(session, attempt, message, size);
+        return true;
+    }
+    session->abandoned--;
+    session->host->on_late_response(session);
+    return true;
 }
 
-static void on_event(struct loop_source *source, uint32_t events)
+static void on_channel_end(void *owner, enum cause cause)
 {
-    struct session *session = container_of(source, struct session, source);
-    bool was_ready = session->state >= SESSION_READY;
-    bool readable = events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR);
-    if (readable) tls_on_readable(session->tls);
-    if (session->state == SESSION_CONNECTING && !connected(session)) return;
-    if (session->state == SESSION_HANDSHAKING && !handshake(session)) return;
-    /* Queries that wait for room go with the turn's flush, so that whatever was asked meanwhile goes with them. */
-    if ((events & EPOLLOUT) && session->unsent && list_is_empty(&session->dirty))
-        list_push(&session->host->dirty, &session->dirty);
-    /* A handshake may have read more than its own, and no edge comes for that again. */
-    if (readable || !was_ready) read_all(session, !was_ready || (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)));
+    struct session *session = owner;
+    session->host->on_end(session, cause);
+}
+
+/* ---- opening and freeing ---- */
+
+struct session *session_open(struct session_host *host, struct upstream *upstream, struct tls_context *tls, bool resume,
+                             enum cause *ret_cause)
+{
+    static const struct channel_events events = {on_channel_ready, on_channel_message, on_channel_end};
+    *ret_cause = CAUSE_CONNECT_ERROR;
+    struct session *session = calloc(1, sizeof *session);
+    if (!session) return NULL;
+    session->host = host;
+    session->upstream = upstream;
+    session->full = !(resume && upstream->ticket);
+    session->window = upstream->window;
+    session->opened_ns = session->used_ns = host->channels.loop->now_ns;
+    list_init(&session->of_upstream);
+    list_init(&session->attempts);
+    list_init(&session->overdue);
+    const struct channel_target target = {
+        .address = upstream->options.address,
+        .name = upstream->options.name,
+        .tls = tls,
+        .ticket = session->full ? NULL : upstream->ticket,
+        .one_message_per_record = upstream->one_message_per_record,
+    };
+    if (ids_init(&session->ids, host->max_in_flight))
+        session->channel = channel_open(&host->channels, &target, &events, session, ret_cause);
+    if (!session->channel) {
+        int error = errno;
+        session_free(session);
+        errno = error;
+        return NULL;
+    }
+    session->number = ++host->sessions_opened;
+    list_push(&upstream->sessions, &session->of_upstream);
+    return session;
+}
+
+void session_free(struct session *session)
+{
+    if (!session) return;
+    CHECK(session->in_flight == 0);
+    list_remove(&session->of_upstream);
+    channel_free(session->channel);
+    ids_done(&session->ids);
+    free(session);
+}
+
+/* ---- attempts ---- */
+
+static uint32_t length(const struct list *list)
+{
+    uint32_t count = 0;
+    list_for_each (node, list) count++;
+    return count;
+}
+
+bool session_is_sound(const struct session *session)
+{
+    uint32_t counted = 0;
+    list_for_each (node, &session->attempts) counted += container_of(node, struct attempt, by_age)->counted;
+    list_for_each (node, &session->overdue)
+        if (container_of(node, struct attempt, by_age)->counted) return false;
+    return length(&session->attempts) + length(&session->overdue) == session->in_flight &&
+           session->ids.used == session->in_flight && session->counted == counted &&
+           (session->counted > 0 || session->suspicion == 0) && (session->in_flight > 0 || !session->reserved);
+}
+
+bool session_start_attempt(struct session *session, struct attempt *attempt, const struct question_key *key,
+                           uint64_t now_ns)
+{
+    CHECK(!attempt->session);
+    CHECK(session->state == SESSION_READY && !session->doubted);
+    uint8_t *room = channel_room(session->channel, QUESTION_QUERY_MAX);
+    if (!room || !ids_take(&session->ids, attempt, &attempt->id)) return false;
+    channel_send(session->channel, question_write_query(key, attempt->id, session->host->padding, room));
+    attempt->session = session;
+    attempt->sent_ns = now_ns;
+    session->used_ns = now_ns;
+    if (session->in_flight++ == 0) session->busy_ns = now_ns;
+    session->counted++;
+    session->sent++;
+    attempt->counted = true;
+    list_push(&session->attempts, &attempt->by_age);
+    CHECK(session->in_flight == session->ids.used);
+    return true;
+}
+
+static void uncount(struct attempt *attempt)
+{
+    struct session *session = attempt->session;
+    if (!attempt->counted) return;
+    CHECK(session->counted > 0);
+    attempt->counted = false;
+    session->counted--;
+    if (session->counted == 0) session->suspicion = 0;
+}
+
+void session_mark_overdue(struct attempt *attempt)
+{
+    CHECK(attempt->session);
+    list_remove(&attempt->by_age);
+    list_push(&attempt->session->overdue, &attempt->by_age);
+    uncount(attempt);
+    CHECK_SLOW(session_is_sound(attempt->session));
+}
+
+static void release(struct attempt *attempt)
+{
+    struct session *session = attempt->session;
+    CHECK(session->in_flight > 0);
+    ids_give(&session->ids, attempt->id);
+    list_remove(&attempt->by_age);
+    uncount(attempt);
+    attempt->session = NULL;
+    if (--session->in_flight == 0) session->reserved = false;
+    session->host->room_made = true;
+    CHECK(session->counted <= session->in_flight && session->in_flight == session->ids.used);
+    CHECK_SLOW(session_is_sound(session));
+}
+
+void session_forget(struct attempt *attempt)
+{
+    if (!attempt->session) return;
+    attempt->session->abandoned++;
+    release(attempt);
+}
+
+void session_forget_answered(struct attempt *attempt)
+{
+    if (attempt->session) release(attempt);
+}
+
+/* Answers that queue up behind each other shrink the window, others let it grow by one each. Where the upstream answers
+ * out of order the time of one says nothing of those behind it. */
+static void adapt_window(struct session *session, uint64_t took_ns)
+{
+    struct upstream *upstream = session->upstream;
+    bool queued = took_ns > QUEUED_NS + 4 * upstream->rtt.least_ns && !upstream->reorders && session->in_flight > 2;
+    if (queued) {
+        uint32_t window = session->in_flight < session->window ? session->in_flight : session->window;
+        session->window = window - window / 4 > WINDOW_MIN ? window - window / 4 : WINDOW_MIN;
+    } else if (session->window < session->host->max_in_flight) {
+        session->window++;
+    }
+    if (session->window > session->host->max_in_flight) session->window = session->host->max_in_flight;
+    upstream->window = session->window;
+}
+
+void session_count_answer(struct attempt *attempt, uint64_t took_ns)
+{
+    struct session *session = attempt->session;
+    struct upstream *upstream = session->upstream;
+    CHECK(session->answers < session->sent);
+    if (session_oldest_attempt(session) != attempt && session->overdue.next == &session->overdue &&
+        took_ns < rtt_timeout_ns(&upstream->rtt))
+        upstream->reorders = true;
+    session->answers++;
+    adapt_window(session, took_ns);
+    if (session->answers > channel_records(session->channel)) {
+        upstream->reads_batches = true;
+        upstream->one_message_per_record = false;
+    }
+    upstream_learn_answers(upstream, session->answers, session->host->channels.loop->now_ns);
+    release(attempt);
+}
+
+/* ---- state ---- */
+
+void session_drain(struct session *session, enum cause cause)
+{
+    CHECK(session->state == SESSION_READY || session->state == SESSION_DRAINING);
+    session->state = SESSION_DRAINING;
+    session->drain_cause = cause;
+}
+
+void session_doubt(struct session *session, uint64_t now_ns)
+{
+    CHECK(session->state != SESSION_OPENING);
+    if (!session->doubted) session->doubted_ns = now_ns;
+    session->doubted = true;
+}
+
+bool session_trust(struct session *session)
+{
+    bool doubted = session->doubted;
+    session->doubted = false;
+    return doubted;
+}
+
+uint64_t session_silent_since_ns(const struct session *session)
+{
+    if (session->in_flight == 0) return CLOCK_NEVER;
+    return session->heard_ns > session->busy_ns ? session->heard_ns : session->busy_ns;
+}
+
+struct attempt *session_oldest_attempt(const struct session *session)
+{
+    const struct list *node = list_first(&session->overdue); /* all of them older than those in time */
+    if (!node) node = list_first(&session->attempts);
+    return node ? container_of(node, struct attempt, by_age) : NULL;
+}
+
+uint32_t session_answers_left(const struct session *session)
+{
+    uint32_t max = session->upstream->answers_max;
+    return max == UINT32_MAX ? max : max > session->answers ? max - session->answers : 1;
+}
+
+static unsigned count(const struct upstream *upstream, bool (*is_counted)(const struct session *))
+{
+    unsigned sessions = 0;
+    list_for_each (node, &upstream->sessions) sessions += is_counted(container_of(node, struct session, of_upstream));
+    return sessions;
+}
+
+static bool is_opening(const struct session *session)
+{
+    return session->state == SESSION_OPENING;
+}
+
+unsigned session_count_opening(const struct upstream *upstream)
+{
+    return count(upstream, is_opening);
+}
+
+unsigned session_count_open(const struct upstream *upstream)
+{
+    return count(upstream, session_is_open);
 }

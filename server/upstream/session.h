@@ -1,13 +1,17 @@
-/* session: one TLS connection to an upstream, with many questions in flight on it (RFC 7858, 7766).
+/* session: the book-keeping of one connection to an upstream and of the questions in flight on it. No sockets: those
+ * are the channel's, which each session owns.
  *
- *             connected          handshake done           told to drain
- *   CONNECTING -----> HANDSHAKING -----> READY ----------------------> DRAINING
- *        |                 |               |                              |
- *        +-----------------+-------+-------+------------------------------+--> ended: the host's on_end, who frees it
+ *              handshake done           told to drain
+ *   OPENING -----------------> READY ----------------> DRAINING
+ *      |                         |                         |
+ *      +-------------------------+-------------------------+--> ended: the host's on_end, who frees the session
  *
- * A session belongs to the pool of one worker, which is its host, and runs on that worker's thread. Queries asked in
- * one turn of the loop leave in one TLS write, when the host flushes. Responses find their ask by id; what they say is
- * the host's to judge. */
+ * A session belongs to the pool of one worker, which is its host, and runs on that worker's thread. A response finds
+ * its attempt by id; what it says is the host's to judge. A response that nobody asked for is allowed once for each
+ * question that was given up without an answer; one more ends the session.
+ *
+ * Invariants, checked as the program runs: attempts + overdue = in_flight = ids in use; counted <= in_flight;
+ * suspicion is 0 where counted is 0; reserved is false where in_flight is 0. */
 #ifndef UPSTREAM_SESSION_H
 #define UPSTREAM_SESSION_H
 
@@ -15,108 +19,119 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/buffer.h"
 #include "common/list.h"
-#include "common/loop.h"
+#include "dns/question.h"
+#include "upstream/cause.h"
+#include "upstream/channel.h"
 #include "upstream/ids.h"
-#include "upstream/tls.h"
 #include "upstream/upstream.h"
 
 struct exchange;
-struct question_key;
 
 /* A question sent once, on one session. Part of its exchange. */
 struct attempt {
-    struct list by_age;      /* in session->asks or session->overdue */
-    struct session *session; /* NULL: not asked */
+    struct list by_age;      /* in session->attempts or session->overdue */
+    struct session *session; /* NULL: not in flight */
     struct exchange *exchange;
     uint64_t sent_ns;
     uint16_t id;
     bool counted; /* in session->counted */
 };
 
-enum session_state { SESSION_CONNECTING, SESSION_HANDSHAKING, SESSION_READY, SESSION_DRAINING };
+enum session_state { SESSION_OPENING, SESSION_READY, SESSION_DRAINING };
 
 struct session {
-    struct loop_source source;
     struct list of_upstream; /* in upstream->sessions */
-    struct list dirty;       /* in host->dirty while queries wait to be written */
     struct session_host *host;
     struct upstream *upstream;
-    struct tls *tls;
+    struct channel *channel;
+    uint32_t number; /* of the pool's sessions, for the log */
     enum session_state state;
-    bool full;            /* begun without a ticket: its handshake validates the certificate */
-    bool doubted;         /* silent while it should not be: gets no new questions */
-    bool served;          /* carried a client's question at least once */
-    uint8_t suspicion;    /* the most deaths of a question counted on it; 0 when none is */
-    unsigned drain_label; /* LABEL_SESSION_END_: why it drains */
-    int connect_error;    /* errno of the connection that could not be made; 0 where it was, or is on its way */
+    enum cause drain_cause; /* why it drains */
+    bool full;              /* begun without a ticket: its handshake validates the certificate */
+    bool doubted;           /* silent while it should not be: gets no new questions */
+    bool served;            /* carried a client's question at least once */
+    bool reserved;          /* a question that is asked alone is in flight: nobody joins it */
+    uint8_t suspicion;      /* the most deaths of a question counted on it; 0 when none is */
     uint32_t in_flight;
     uint32_t counted;     /* of these, whom a new question would be mixed with: not those that are overdue */
-    uint32_t answers;     /* valid ones */
+    uint32_t window;      /* questions in flight it takes: grows with each answer, shrinks while answers queue up */
+    uint32_t sent;        /* questions in all, */
+    uint32_t answers;     /* valid answers to them, */
+    uint32_t abandoned;   /* and those given up, whose responses may still come */
     struct list attempts; /* of struct attempt, oldest first: in time */
     struct list overdue;  /* the same: their time-out ran out; they may still be answered */
     struct ids ids;
     uint64_t opened_ns;
-    uint64_t max_age_ns;       /* with this session's own jitter */
-    uint64_t used_ns;          /* asked or received, last */
-    uint64_t heard_ns;         /* received, last; at first when it was ready */
-    uint64_t silent_from_ns;   /* when the first question was asked since anything was received, */
-    uint32_t asked_in_silence; /* and how many were */
-    struct buffer *unsent;     /* framed queries; NULL where none */
-    struct buffer *partial;    /* the front of a response; NULL where none */
+    uint64_t max_age_ns; /* with this session's own jitter */
+    uint64_t used_ns;    /* asked or answered, last */
+    uint64_t heard_ns;   /* a response to a question came, last; at first when it was ready */
+    uint64_t busy_ns;    /* when the first question went in flight, since none was */
+    uint64_t doubted_ns; /* since when it is doubted */
 };
 
 /* What a session needs of its worker, and whom it tells. */
 struct session_host {
-    struct loop *loop;
-    struct buffers *buffers;
-    struct list dirty; /* sessions to flush */
-    uint8_t *scratch;  /* borrowed while reading; holds a whole response and a read more */
-    size_t scratch_bytes;
-    uint32_t max_in_flight; /* queries on a session */
+    struct channel_host channels;
+    uint32_t max_in_flight; /* queries on a session: the size of its id table */
     uint16_t padding;
+    uint32_t sessions_opened;
+    bool room_made; /* a question left a session: one in line may go in its place */
 
     void (*on_ready)(struct session *session);
-    /* A message for `ask`, which stays in flight until session_forget. May ask on this session; must not free it. */
+    /* A message for `attempt`, which stays in flight until session_forget. May ask on this session; must not free it.
+     */
     void (*on_response)(struct session *session, struct attempt *attempt, const uint8_t *message, size_t size);
-    /* A message with an id nobody waits for: late, or wrong. */
-    void (*on_stray)(struct session *session);
-    /* The session is dead, for a reason of LABEL_FAILURE_; its asks are still listed. The host frees it. */
-    void (*on_end)(struct session *session, unsigned failure);
+    /* A response to a question that was given up. */
+    void (*on_late_response)(struct session *session);
+    /* The session is dead; its attempts are still listed. The host frees it. */
+    void (*on_end)(struct session *session, enum cause cause);
 };
 
-/* Scratch bytes a host must lend. */
-enum { SESSION_SCRATCH_BYTES = 2 * (2 + 65535) };
-
-/* Begins to connect. `resume` false: a full handshake. NULL: it failed at once, for the LABEL_FAILURE_ reason given,
- * and errno says why; on_end is not called. */
+/* Begins to connect; `number` names the session in the log. `resume` false: a full handshake. NULL: it failed at once
+ * for ret_cause, and errno says why; on_end is not called. */
 struct session *session_open(struct session_host *host, struct upstream *upstream, struct tls_context *tls, bool resume,
-                             unsigned *ret_failure);
+                             enum cause *ret_cause);
 
-/* Closes and frees. Says goodbye where the state allows. Its asks must have been forgotten. */
+/* Closes and frees. Its attempts must have been forgotten. NULL is fine. */
 void session_free(struct session *session);
 
 /* Sends the question at the next flush. False: no id or memory is left. */
 bool session_start_attempt(struct session *session, struct attempt *attempt, const struct question_key *key,
                            uint64_t now_ns);
 
-/* The ask's time-out ran out: it goes from `asks` to `overdue`, and is not counted any more. */
+/* The attempt's time-out ran out: it goes from `attempts` to `overdue`, and is not counted any more. */
 void session_mark_overdue(struct attempt *attempt);
 
-/* The ask is over, answered or not; harmless where it was not asked. */
+/* The attempt is over, answered or not; harmless where it is not in flight. */
 void session_forget(struct attempt *attempt);
+void session_forget_answered(struct attempt *attempt);
+
+/* A valid answer came for an attempt, `took_ns` after it was sent; the attempt is forgotten by it. */
+void session_count_answer(struct attempt *attempt, uint64_t took_ns);
 
 /* Takes no new questions; the host ends it when none is in flight. */
-void session_drain(struct session *session, unsigned label);
+void session_drain(struct session *session, enum cause cause);
 
-/* Writes what waits; on failure on_end is called. */
-void session_flush(struct session *session);
+/* Gets no new questions, until it is trusted again because it said something. session_trust: true where it was doubted.
+ */
+void session_doubt(struct session *session, uint64_t now_ns);
+bool session_trust(struct session *session);
 
-/* What is in flight on it may still be answered: also while it drains, not while it hangs. */
+/* Since when it is silent with questions in flight: since the last response, or since the first of them was sent.
+ * CLOCK_NEVER: none is in flight. */
+uint64_t session_silent_since_ns(const struct session *session);
+
+/* The attempt that has been in flight longest, or NULL. */
+struct attempt *session_oldest_attempt(const struct session *session);
+
+/* Questions it still takes before the upstream ends it, as far as that was learnt; at least 1. */
+uint32_t session_answers_left(const struct session *session);
+
+/* What is in flight on it may still be answered: also while it drains, not while it is doubted. */
 static inline bool session_is_relied_on(const struct session *session)
 {
-    return session->state >= SESSION_READY && !session->doubted;
+    return session->state != SESSION_OPENING && !session->doubted;
 }
 
 /* It takes questions. */
@@ -124,5 +139,12 @@ static inline bool session_is_open(const struct session *session)
 {
     return session->state == SESSION_READY && !session->doubted;
 }
+
+/* How many sessions to an upstream are on their way (connecting, in their handshake), and how many take questions. */
+unsigned session_count_opening(const struct upstream *upstream);
+unsigned session_count_open(const struct upstream *upstream);
+
+/* Walks the lists and compares them with the counts. For tests and checked builds. */
+bool session_is_sound(const struct session *session);
 
 #endif

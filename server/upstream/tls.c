@@ -42,11 +42,14 @@ struct tls {
     bool drained;                        /* the last read took all there was: the next one would find nothing */
     bool closed;                         /* the socket said end of stream, */
     bool reset;                          /* or broke */
+    bool more;                           /* the turn's share is used up: the socket may have more */
     int code;                            /* the library's, of the last failure */
     enum chain_verdict verdict;          /* of a full handshake */
     const struct chain_anchors *anchors; /* the context's */
     bool may_resume;                     /* a ticket was offered */
     char name[NAME_BYTES];
+    size_t share;      /* bytes that may still be read from the socket in this turn */
+    uint64_t received; /* bytes read from it so far */
     size_t ahead_start;
     size_t ahead_end;
     uint8_t ahead[AHEAD_BYTES]; /* read from the socket, not yet asked for by the library */
@@ -66,7 +69,12 @@ static int on_receive(WOLFSSL *ssl, char *out, int size, void *context)
             tls->drained = false;
             return WOLFSSL_CBIO_ERR_WANT_READ;
         }
-        ssize_t got = recv(tls->fd, tls->ahead, sizeof tls->ahead, 0);
+        if (tls->share == 0) {
+            tls->more = true;
+            return WOLFSSL_CBIO_ERR_WANT_READ;
+        }
+        size_t room = tls->share < sizeof tls->ahead ? tls->share : sizeof tls->ahead;
+        ssize_t got = recv(tls->fd, tls->ahead, room, 0);
         if (got < 0 && (errno == EAGAIN || errno == EINTR)) return WOLFSSL_CBIO_ERR_WANT_READ;
         if (got <= 0) {
             tls->closed = got == 0;
@@ -75,7 +83,9 @@ static int on_receive(WOLFSSL *ssl, char *out, int size, void *context)
         }
         tls->ahead_start = 0;
         tls->ahead_end = (size_t)got;
-        tls->drained = (size_t)got < sizeof tls->ahead;
+        tls->share -= (size_t)got;
+        tls->received += (uint64_t)got;
+        tls->drained = (size_t)got < room;
     }
     size_t take = tls->ahead_end - tls->ahead_start;
     if (take > (size_t)size) take = (size_t)size;
@@ -296,6 +306,22 @@ enum tls_status tls_write(struct tls *tls, const void *bytes, size_t size, size_
 void tls_on_readable(struct tls *tls)
 {
     tls->drained = false;
+}
+
+void tls_begin_turn(struct tls *tls, size_t share)
+{
+    tls->share = share;
+    tls->more = false;
+}
+
+bool tls_has_more(const struct tls *tls)
+{
+    return tls->more;
+}
+
+uint64_t tls_received(const struct tls *tls)
+{
+    return tls->received;
 }
 
 void tls_close(struct tls *tls)

@@ -101,10 +101,10 @@ static void who_is_favoured_leaves_the_line(void **state)
     begin_with_one_session();
     ask_many(0, 20);
     assert_false(is_asked(19));
-    pool_promote(&story.pool, &story.askers[19].exchange);
+    pool_promote(story.pool, &story.askers[19].exchange);
     assert_true(is_asked(19));
-    pool_promote(&story.pool, &story.askers[19].exchange); /* again, and asked already: nothing */
-    pool_promote(&story.pool, &story.askers[0].exchange);
+    pool_promote(story.pool, &story.askers[19].exchange); /* again, and asked already: nothing */
+    pool_promote(story.pool, &story.askers[0].exchange);
     assert_int_equal(world.sessions[0]->in_flight, PLACES - KEPT + 1);
     end();
 }
@@ -116,7 +116,7 @@ static void who_is_favoured_while_all_places_are_taken_comes_first_in_line(void 
     ask_many(0, 20);
     ask_modestly(20);
     ask_modestly(21);
-    pool_promote(&story.pool, &story.askers[19].exchange);
+    pool_promote(story.pool, &story.askers[19].exchange);
     assert_false(is_asked(19));
     fake_answer(0, &story.askers[20].exchange, 0);
     tick();
@@ -130,9 +130,9 @@ static void the_pools_own_probe_is_modest(void **state)
     (void)state;
     begin_with_one_session();
     ask_many(0, 20);
-    story.pool.is_prober = true;
+    story.pool->is_prober = true;
     tick();
-    assert_true(exchange_is_live(&story.pool.probe));
+    assert_true(exchange_is_live(&story.pool->probe.exchange));
     end();
 }
 

@@ -22,7 +22,7 @@ static void servfail_is_asked_of_an_upstream_of_another_name(void **state)
     fake_answer(0, exchange, DNS_RCODE_SERVFAIL);
     assert_int_equal(story.askers[0].done, 0);
     tick();
-    fake_end(1, LABEL_FAILURE_REFUSED); /* the first of the list is tried first; it has nothing to say here */
+    fake_end(1, CAUSE_CONNECT_REFUSED); /* the first of the list is tried first; it has nothing to say here */
     pass_ms(50);
     assert_int_equal(story.askers[0].done, 0);
     end();

@@ -3,7 +3,7 @@
 #ifndef POOL_STORY_H
 #define POOL_STORY_H
 
-#include "fake_session.h"
+#include "fake_channel.h"
 
 enum { ASKERS = 40 };
 
@@ -20,7 +20,7 @@ static struct story {
     struct log log;
     struct counters *counters;
     struct tls_context tls;
-    struct pool pool;
+    struct pool *pool;
     struct asker_story askers[ASKERS];
     uint8_t scratch[16];
 } story;
@@ -63,8 +63,16 @@ static inline void begin_with(const struct pool_options *options)
     story.loop.now_ns = 1000 * NS_PER_S;
     log_init(&story.log, &quiet, -1);
     story.counters = counters_new();
-    const struct pool_deps deps = {&story.loop, &story.buffers, story.scratch, story.counters, &story.log, 1, false};
-    assert_true(pool_init(&story.pool, options, &story.tls, &deps));
+    const struct pool_deps deps = {
+        .loop = &story.loop,
+        .buffers = &story.buffers,
+        .scratch = story.scratch,
+        .counters = story.counters,
+        .log = &story.log,
+        .seed = 1,
+    };
+    story.pool = pool_new(options, &story.tls, &deps);
+    assert_non_null(story.pool);
 }
 
 static inline void begin(unsigned upstreams)
@@ -77,9 +85,7 @@ static inline void end(void)
 {
     for (int i = 0; i < ASKERS; i++)
         if (story.askers[i].exchange.on_done && story.askers[i].done == 0) pool_cancel(&story.askers[i].exchange);
-    for (unsigned i = 0; i < world.opened; i++)
-        if (world.sessions[i] && story.pool.probing) pool_cancel(&story.pool.probe), story.pool.probing = false;
-    pool_done(&story.pool);
+    pool_free(story.pool);
     counters_free(story.counters);
     assert_int_equal(world.tickets, 0);
     for (unsigned i = 0; i < world.opened; i++) assert_null(world.sessions[i]);
@@ -95,7 +101,7 @@ static inline struct exchange *ask_as(int i, bool light)
     exchange->key.size = sizeof name;
     exchange->on_done = on_done;
     exchange->light = light;
-    pool_submit(&story.pool, exchange, story.loop.now_ns);
+    pool_submit(story.pool, exchange, story.loop.now_ns);
     return exchange;
 }
 
@@ -106,7 +112,7 @@ static inline struct exchange *attempt(int i)
 
 static inline void tick(void)
 {
-    pool_tick(&story.pool, story.loop.now_ns);
+    pool_tick(story.pool, story.loop.now_ns);
 }
 
 /* Lets time pass as the worker's loop would: from deadline to deadline. */
@@ -114,7 +120,7 @@ static inline void pass_ms(uint64_t ms)
 {
     uint64_t until_ns = story.loop.now_ns + ms * NS_PER_MS;
     while (story.loop.now_ns < until_ns) {
-        uint64_t next_ns = pool_deadline_ns(&story.pool);
+        uint64_t next_ns = pool_deadline_ns(story.pool);
         if (next_ns <= story.loop.now_ns) next_ns = story.loop.now_ns + NS_PER_MS;
         story.loop.now_ns = next_ns < until_ns ? next_ns : until_ns;
         tick();
@@ -136,6 +142,16 @@ static inline unsigned number_of(const struct session *session)
     return 0;
 }
 
+/* The session, of those relied on, that the question is in flight on; NULL where there is none. */
+static inline struct session *session_of(const struct exchange *exchange)
+{
+    for (int i = 0; i < EXCHANGE_ATTEMPTS_MAX; i++) {
+        struct session *session = exchange->attempts[i].session;
+        if (session && session_is_relied_on(session)) return session;
+    }
+    return NULL;
+}
+
 static inline void assert_answered(int i)
 {
     assert_int_equal(story.askers[i].done, 1);
@@ -155,7 +171,10 @@ static inline void begin_settled(unsigned upstreams)
         story.loop.now_ns += NS_PER_MS;
         fake_answer(0, &story.askers[39].exchange, 0);
     }
-    assert_int_equal(rtt_timeout_ns(&story.pool.upstreams[0].rtt), RTT_TIMEOUT_MIN_NS);
+    assert_int_equal(rtt_timeout_ns(&story.pool->upstreams[0].rtt), RTT_TIMEOUT_MIN_NS);
+    story.pool->upstreams[0].reorders = true; /* a slow question delays no others */
+    story.loop.now_ns += 20 * NS_PER_MS;      /* so that an end is not one directly behind an answer */
+    tick();
 }
 
 #endif

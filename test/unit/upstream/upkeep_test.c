@@ -48,10 +48,15 @@ static void a_preferred_upstream_gets_its_place_back(void **state)
     pass_ms(6000); /* tried meanwhile, in vain, and seldom */
     assert_in_range(counter_read(&story.counters->upstream_connects[0][0]), 2, 4);
     world.refuse[0] = false;
-    for (int i = 0; i < 60 && world.opened < 2; i++) pass_ms(100);
+    for (int i = 0; i < 300 && world.opened < 2; i++) {
+        pass_ms(20);
+        if (exchange_is_live(&story.pool->probe.exchange)) fake_answer(0, &story.pool->probe.exchange, 0);
+    }
     assert_int_equal(world.opened, 2);
     fake_ready(1);
     tick();
+    assert_false(exchange_is_on(attempt(2), world.sessions[1])); /* until it has answered a query of our own */
+    fake_answer(1, &story.pool->probes[0].exchange, 0);
     assert_true(exchange_is_on(attempt(1), world.sessions[1]));
     assert_int_equal(world.sessions[1]->upstream->index, 0);
     end();
@@ -97,8 +102,9 @@ static void handshakes_at_once_are_bounded(void **state)
     for (int i = 0; i < 10; i++) { /* ten questions that saw two deaths each: each wants to be alone */
         struct exchange *exchange = attempt(i);
         session_forget(&exchange->attempts[0]);
-        exchange->deaths = 2;
-        list_push(&story.pool.lines[LINE_CONSTRAINED], &exchange->waiting);
+        exchange->deaths = exchange->lost = 2;
+        list_remove(&exchange->waiting);
+        list_push(&story.pool->lines[LINE_CONSTRAINED], &exchange->waiting);
     }
     attempt(30);
     tick();
@@ -111,10 +117,10 @@ static void ask_for_four_sessions(void)
 {
     for (int i = 0; i < 4; i++) {
         struct exchange *exchange = attempt(i);
-        exchange->deaths = (uint8_t)(i < 2 ? i : EXCHANGE_DEATHS_ALONE);
+        exchange->deaths = exchange->lost = (uint8_t)(i < 2 ? i : EXCHANGE_ALONE);
         if (i == 0) continue;
         list_remove(&exchange->waiting);
-        list_push(&story.pool.lines[LINE_CONSTRAINED], &exchange->waiting);
+        list_push(&story.pool->lines[LINE_CONSTRAINED], &exchange->waiting);
     }
     tick();
 }
@@ -124,9 +130,9 @@ static void attempts_that_get_no_word_leave_room_for_the_next_upstream(void **st
     (void)state;
     begin(2);
     ask_for_four_sessions();
-    assert_int_equal(upstream_connecting_sessions(&story.pool.upstreams[0]), 4); /* max_handshakes */
+    assert_int_equal(session_count_opening(&story.pool->upstreams[0]), 4); /* max_handshakes */
     pass_ms(260);
-    assert_int_equal(upstream_connecting_sessions(&story.pool.upstreams[1]), 4);
+    assert_int_equal(session_count_opening(&story.pool->upstreams[1]), 4);
     fake_ready(4);
     tick();
     fake_answer(4, &story.askers[0].exchange, 0);
@@ -139,8 +145,8 @@ static void an_upstream_that_failed_is_tried_once_at_a_time(void **state)
     (void)state;
     begin(1);
     ask_for_four_sessions();
-    fake_end(0, LABEL_FAILURE_CLOSED);
-    for (unsigned i = 1; i < 4; i++) fake_end(i, LABEL_FAILURE_CLOSED);
+    fake_end(0, CAUSE_CLOSED);
+    for (unsigned i = 1; i < 4; i++) fake_end(i, CAUSE_CLOSED);
     pass_ms(240);
     assert_int_equal(world.opened, 5);
     fake_ready(4);
@@ -210,13 +216,14 @@ static void with_recent_traffic_it_is_kept_warm_by_a_query_of_our_own(void **sta
     tick();
     fake_answer(0, &story.askers[0].exchange, 0);
     pass_ms(8001);
-    assert_true(story.pool.probing);
-    assert_true(exchange_is_on(&story.pool.probe, world.sessions[0]));
-    fake_answer(0, &story.pool.probe, 0);
-    assert_false(story.pool.probing);
+    assert_true(story.pool->probe.active);
+    assert_true(exchange_is_on(&story.pool->probe.exchange, world.sessions[0]));
+    fake_answer(0, &story.pool->probe.exchange, 0);
+    assert_false(story.pool->probe.active);
     for (int i = 0; i < 50; i++) { /* five minutes on, nobody asks any more: it may go */
         pass_ms(8001);
-        if (story.pool.probing && exchange_is_live(&story.pool.probe)) fake_answer(0, &story.pool.probe, 0);
+        if (story.pool->probe.active && exchange_is_live(&story.pool->probe.exchange))
+            fake_answer(0, &story.pool->probe.exchange, 0);
         if (!world.sessions[0]) break;
     }
     assert_null(world.sessions[0]);
@@ -249,7 +256,7 @@ static void a_full_handshake_comes_round_and_takes_over(void **state)
 {
     (void)state;
     begin_settled(1);
-    story.pool.upstreams[0].revalidate_at_ns = story.loop.now_ns + NS_PER_S;
+    story.pool->upstreams[0].revalidate_at_ns = story.loop.now_ns + NS_PER_S;
     pass_ms(1001);
     assert_int_equal(world.opened, 2);
     assert_false(world.resumed[1]);
@@ -264,7 +271,7 @@ static void a_full_handshake_makes_no_idle_session_busy(void **state)
 {
     (void)state;
     begin_settled(1);
-    struct upstream *upstream = &story.pool.upstreams[0];
+    struct upstream *upstream = &story.pool->upstreams[0];
     for (unsigned i = 1; i < 5 && alive() > 0; i++) {
         upstream->revalidate_at_ns = story.loop.now_ns + 2 * NS_PER_S;
         pass_ms(2001);
@@ -280,12 +287,12 @@ static void a_wrong_certificate_takes_the_upstream_out_of_use_with_its_sessions(
     (void)state;
     begin_settled(2);
     struct exchange *in_flight = attempt(0);
-    story.pool.upstreams[0].revalidate_at_ns = story.loop.now_ns;
+    story.pool->upstreams[0].revalidate_at_ns = story.loop.now_ns;
     pass_ms(20);
     assert_int_equal(world.opened, 2);
-    fake_end(1, LABEL_FAILURE_CERTIFICATE);
+    fake_end(1, CAUSE_CERTIFICATE);
     assert_null(world.sessions[0]);
-    assert_true(story.pool.upstreams[0].distrusted);
+    assert_int_equal(story.pool->upstreams[0].state, UPSTREAM_CERTIFICATE);
     assert_int_equal(in_flight->deaths, 0); /* not its fault */
     tick();
     assert_int_equal(world.sessions[2]->upstream->index, 1);
@@ -300,14 +307,17 @@ static void trust_comes_back_with_a_right_certificate(void **state)
 {
     (void)state;
     begin_settled(1);
-    story.pool.upstreams[0].revalidate_at_ns = story.loop.now_ns;
+    story.pool->upstreams[0].revalidate_at_ns = story.loop.now_ns;
     pass_ms(20);
-    fake_end(1, LABEL_FAILURE_CERTIFICATE);
+    fake_end(1, CAUSE_CERTIFICATE);
     attempt(0);
     pass_ms(100);
+    assert_int_equal(story.askers[0].result, EXCHANGE_UNREACHABLE); /* at once: no wait would help */
+    assert_int_equal(story.askers[0].done, 1);
     assert_false(world.resumed[world.opened - 1]);
     fake_ready(world.opened - 1);
-    assert_false(story.pool.upstreams[0].distrusted);
+    fake_answer(world.opened - 1, &story.pool->probes[0].exchange, 0);
+    assert_int_equal(story.pool->upstreams[0].state, UPSTREAM_UP);
     end();
 }
 
@@ -315,12 +325,12 @@ static void a_refused_resumption_is_tried_again_in_full_without_waiting(void **s
 {
     (void)state;
     begin_settled(1);
-    fake_end(0, LABEL_FAILURE_RESET);
+    fake_end(0, CAUSE_RESET);
     attempt(0);
     tick();
     assert_true(world.resumed[1]);
-    world.sessions[1]->state = SESSION_HANDSHAKING;
-    fake_end(1, LABEL_FAILURE_TLS);
+    world.sessions[1]->channel->state = CHANNEL_HANDSHAKING;
+    fake_end(1, CAUSE_TLS);
     tick();
     assert_int_equal(world.opened, 3);
     assert_false(world.resumed[2]);

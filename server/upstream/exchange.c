@@ -1,0 +1,108 @@
+#include "upstream/exchange.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/check.h"
+
+void exchange_begin(struct exchange *exchange, uint64_t number)
+{
+    timeout_init(&exchange->deadline);
+    list_init(&exchange->waiting);
+    for (int i = 0; i < EXCHANGE_ATTEMPTS_MAX; i++) exchange->attempts[i] = (struct attempt){.exchange = exchange};
+    exchange->number = number;
+    exchange->waiting_ns = 0;
+    exchange->attempts_made = exchange->lost = exchange->deaths = exchange->invalid = 0;
+    exchange->slow = exchange->asked = false;
+    exchange->died_on = exchange->refused_by = NULL;
+    exchange->held = NULL;
+    exchange->held_bytes = 0;
+}
+
+/* Leaves every list. */
+static void leave(struct exchange *exchange)
+{
+    for (int i = 0; i < EXCHANGE_ATTEMPTS_MAX; i++) session_forget(&exchange->attempts[i]);
+    timeout_stop(&exchange->deadline);
+    list_remove(&exchange->waiting);
+    CHECK(!exchange_is_live(exchange) && !exchange_is_waiting(exchange));
+}
+
+/* A held answer takes the place of a failure. */
+static bool take_held(const struct exchange *exchange, struct answer *ret_answer)
+{
+    if (!exchange->held || !answer_unpack(exchange->held, exchange->held_bytes, ret_answer)) return false;
+    ret_answer->kind = ANSWER_FAILURE;
+    return true;
+}
+
+void exchange_finish(struct exchange *exchange, enum exchange_result result, const struct answer *answer)
+{
+    CHECK((result == EXCHANGE_ANSWERED) == (answer != NULL));
+    CHECK(timeout_is_running(&exchange->deadline) || result == EXCHANGE_TIMED_OUT || result == EXCHANGE_UNREACHABLE);
+    struct answer held;
+    if (result != EXCHANGE_ANSWERED && take_held(exchange, &held)) {
+        result = EXCHANGE_ANSWERED;
+        answer = &held;
+    }
+    uint8_t *held_bytes = exchange->held; /* outlives the exchange, which its owner may free or submit again */
+    exchange->held = NULL;
+    leave(exchange);
+    exchange->on_done(exchange, result, answer);
+    free(held_bytes);
+}
+
+void exchange_cancel(struct exchange *exchange)
+{
+    leave(exchange);
+    free(exchange->held);
+    exchange->held = NULL;
+}
+
+bool exchange_hold(struct exchange *exchange, const struct answer *answer)
+{
+    CHECK(!exchange->held);
+    exchange->held = malloc(answer->size);
+    if (!exchange->held) return false;
+    memcpy(exchange->held, answer->bytes, answer->size);
+    exchange->held_bytes = answer->size;
+    return true;
+}
+
+unsigned exchange_in_flight(const struct exchange *exchange)
+{
+    unsigned count = 0;
+    for (int i = 0; i < EXCHANGE_ATTEMPTS_MAX; i++) count += exchange->attempts[i].session != NULL;
+    return count;
+}
+
+bool exchange_may_try(const struct exchange *exchange)
+{
+    if (exchange->attempts_made >= EXCHANGE_ATTEMPTS_TOTAL || exchange->invalid >= EXCHANGE_INVALID_MAX) return false;
+    return exchange->lost + exchange_in_flight(exchange) < EXCHANGE_SESSIONS_MAX;
+}
+
+bool exchange_may_be_answered(const struct exchange *exchange)
+{
+    for (int i = 0; i < EXCHANGE_ATTEMPTS_MAX; i++)
+        if (exchange->attempts[i].session && session_is_relied_on(exchange->attempts[i].session)) return true;
+    return false;
+}
+
+enum exchange_class exchange_class(const struct exchange *exchange)
+{
+    if (exchange->slow || exchange->lost >= EXCHANGE_ALONE) return EXCHANGE_SOLITARY;
+    return exchange->deaths > 0 ? EXCHANGE_SUSPECT : EXCHANGE_CLEAN;
+}
+
+const char *exchange_result_text(enum exchange_result result)
+{
+    static const char *const texts[EXCHANGE_RESULTS] = {
+        [EXCHANGE_ANSWERED] = "answered",
+        [EXCHANGE_TIMED_OUT] = "no answer in time",
+        [EXCHANGE_UNREACHABLE] = "no upstream can be reached",
+        [EXCHANGE_FAULTY] = "no valid answer",
+    };
+    CHECK(result < EXCHANGE_RESULTS);
+    return texts[result];
+}

@@ -1,0 +1,208 @@
+#include "upstream/silence.h"
+
+#include "common/check.h"
+#include "common/clock.h"
+#include "upstream/dispatch.h"
+#include "upstream/state.h"
+#include "upstream/tally.h"
+#include "upstream/trace.h"
+
+enum {
+    SILENT_ASKED = 3,  /* one or two may be slow names; three, and nothing at all comes back, is a silent session */
+    HEDGE_COST = 100,  /* a question earns hedge_percent hundredths of a hedge, a second a whole one */
+    HEDGES_SAVED = 10, /* by time alone */
+    WINDOW_LEAST = 4,
+};
+
+#define MANY_SILENT_NS (50 * NS_PER_MS) /* no shorter silence is held against a session that SILENT_ASKED wait for, */
+#define FEW_SILENT_NS  NS_PER_S         /* nor this against one that fewer wait for */
+
+/* However slow the upstream was, a second and a third attempt must still fit into the question's time. */
+static uint64_t silent_after_ns(const struct session *session)
+{
+    uint64_t most_ns = container_of(session->host, struct pool, host)->options.query_timeout_ns / 3;
+    uint64_t timeout_ns = rtt_timeout_ns(&session->upstream->rtt);
+    bool many = session->in_flight >= SILENT_ASKED;
+    uint64_t silence_ns = many ? 2 * timeout_ns : 4 * timeout_ns;
+    uint64_t least_ns = many ? MANY_SILENT_NS : FEW_SILENT_NS;
+    if (silence_ns < least_ns) silence_ns = least_ns;
+    return silence_ns < most_ns ? silence_ns : most_ns;
+}
+
+/* ---- habits ---- */
+
+/* It answered no more messages than it got TLS records, and some shared theirs: perhaps it reads the first only. */
+static void learn_records(struct session *session)
+{
+    uint32_t records = channel_records(session->channel);
+    if (session->upstream->reads_batches || session->answers == 0) return;
+    if (session->answers <= records && session->sent > records) session->upstream->one_message_per_record = true;
+}
+
+/* The question in flight longest is what an upstream that answers in order is busy with. */
+static void mark_slow(const struct session *session)
+{
+    struct attempt *oldest = session_oldest_attempt(session);
+    if (oldest && !session->upstream->reorders && session->heard_ns <= oldest->sent_ns) oldest->exchange->slow = true;
+}
+
+static bool may_try_again(const struct exchange *exchange)
+{
+    if (!exchange_may_try(exchange) || exchange_is_waiting(exchange)) return false;
+    return !exchange->slow || exchange->attempts_made < EXCHANGE_SLOW_ATTEMPTS_MAX;
+}
+
+/* ---- overdue ---- */
+
+static void hedge(struct pool *pool, struct attempt *attempt)
+{
+    struct exchange *exchange = attempt->exchange;
+    struct session *session = attempt->session;
+    if (session_oldest_attempt(session) == attempt) {
+        mark_slow(session);
+        learn_records(session);
+    }
+    session_mark_overdue(attempt);
+    if (session->counted == 0) pool->host.room_made = true;
+    if (pool->hedge_credit < HEDGE_COST || exchange_in_flight(exchange) > 1 || !may_try_again(exchange)) return;
+    pool->hedge_credit -= HEDGE_COST;
+    tally_retry(pool->counters, session->upstream, RETRY_HEDGE);
+    trace_exchange(pool, "question hedged", exchange, session);
+    dispatch(pool, exchange);
+}
+
+void silence_earn_hedges(struct pool *pool, uint64_t now_ns)
+{
+    uint64_t earned = (now_ns - pool->hedge_ns) / NS_PER_S;
+    if (earned == 0) return;
+    pool->hedge_ns += earned * NS_PER_S;
+    if (pool->options.hedge_percent == 0) return;
+    while (earned-- > 0 && pool->hedge_credit + HEDGE_COST <= HEDGES_SAVED * HEDGE_COST)
+        pool->hedge_credit += HEDGE_COST;
+}
+
+/* ---- silent ---- */
+
+/* Questions of a silent session that are not asked elsewhere already are asked again; should the session speak after
+ * all, the first valid answer wins. `slow`: those that seem to keep it busy, or the others. */
+static void retry_all(struct pool *pool, struct session *session, struct list *attempts, bool slow)
+{
+    list_for_each_safe (node, attempts) {
+        struct attempt *attempt = container_of(node, struct attempt, by_age);
+        struct exchange *exchange = attempt->exchange;
+        if (exchange->slow != slow || exchange_may_be_answered(exchange) || !may_try_again(exchange)) continue;
+        tally_retry(pool->counters, session->upstream, RETRY_SILENT);
+        trace_exchange(pool, "question retried", exchange, session);
+        dispatch(pool, exchange);
+    }
+}
+
+/* Of all the upstream's silent sessions; the slow questions last. */
+static void retry_doubted(struct pool *pool, struct upstream *upstream)
+{
+    for (int slow = 0; slow <= 1; slow++)
+        list_for_each (node, &upstream->sessions) {
+            struct session *session = container_of(node, struct session, of_upstream);
+            if (!session->doubted) continue;
+            retry_all(pool, session, &session->overdue, slow);
+            retry_all(pool, session, &session->attempts, slow);
+        }
+}
+
+void silence_over(struct pool *pool, struct upstream *upstream)
+{
+    list_for_each (node, &upstream->sessions) {
+        struct session *session = container_of(node, struct session, of_upstream);
+        if (!session->doubted) continue;
+        list_for_each (member, &session->overdue) container_of(member, struct attempt, by_age)->exchange->slow = false;
+        list_for_each (member, &session->attempts) container_of(member, struct attempt, by_age)->exchange->slow = false;
+    }
+    retry_doubted(pool, upstream);
+}
+
+/* What stopped one session mostly stopped all to its upstream: those not heard since are not relied on either, or a
+ * question would find out about each of them in turn. True where another session was heard since. */
+static bool doubt_unheard(struct upstream *upstream, uint64_t since_ns, uint64_t now_ns)
+{
+    bool heard = false;
+    list_for_each (node, &upstream->sessions) {
+        struct session *session = container_of(node, struct session, of_upstream);
+        if (session->state == SESSION_OPENING) continue;
+        if (session->answers > 0 && session->heard_ns > since_ns) heard = true;
+        if (!session->doubted && session->heard_ns <= since_ns) session_doubt(session, now_ns);
+    }
+    return heard;
+}
+
+static void narrow_window(struct upstream *upstream, const struct session *session)
+{
+    uint32_t window = session->in_flight < upstream->window ? session->in_flight : upstream->window;
+    window = window / 4 > WINDOW_LEAST ? window / 4 : WINDOW_LEAST;
+    if (!upstream->reorders && session->in_flight >= SILENT_ASKED && window < upstream->window)
+        upstream->window = window;
+}
+
+static void declare_silent(struct pool *pool, struct session *session, uint64_t now_ns)
+{
+    struct upstream *upstream = session->upstream;
+    uint64_t since_ns = session_silent_since_ns(session);
+    uint64_t held_back;
+    mark_slow(session);
+    learn_records(session);
+    upstream_learn_silence(upstream, session->answers, now_ns);
+    narrow_window(upstream, session);
+    session_doubt(session, now_ns);
+    if (!doubt_unheard(upstream, since_ns, now_ns)) {
+        rtt_back_off(&upstream->rtt);
+        if (session->in_flight >= SILENT_ASKED) {
+            upstream_fell_silent(upstream, &pool->random, now_ns);
+            tally_error(pool->counters, upstream, "it connects and does not answer");
+        } else {
+            upstream_suspect(upstream, now_ns);
+        }
+    }
+    tally_cause(pool->counters, upstream, CAUSE_SILENT);
+    trace_session(pool, "session silent", session);
+    if (log_repeat_due(&upstream->trouble, now_ns, &held_back))
+        log_warning(pool->log, "upstream session hangs", log_text("upstream", upstream->label),
+                    log_number("waiting", session->in_flight), log_number("repeated", held_back));
+    retry_doubted(pool, upstream);
+}
+
+void silence_note_overtaken(struct pool *pool, struct attempt *attempt, const struct upstream *answered_by,
+                            uint64_t now_ns)
+{
+    struct session *session = attempt->session;
+    if (!session || !session_is_relied_on(session) || session->upstream->reorders) return;
+    if (session_oldest_attempt(session) != attempt || session->heard_ns > attempt->sent_ns) return;
+    if (now_ns - attempt->sent_ns < rtt_timeout_ns(&session->upstream->rtt)) return;
+    learn_records(session);
+    session_doubt(session, now_ns);
+    trace_session(pool, "session silent", session);
+    if (session->upstream != answered_by) upstream_suspect(session->upstream, now_ns);
+    retry_doubted(pool, session->upstream);
+}
+
+void silence_check(struct pool *pool, struct session *session, uint64_t now_ns)
+{
+    if (!session_is_relied_on(session) || session->in_flight == 0) return;
+    uint64_t timeout_ns = rtt_timeout_ns(&session->upstream->rtt);
+    struct list *node;
+    while ((node = list_first(&session->attempts))) {
+        struct attempt *attempt = container_of(node, struct attempt, by_age);
+        if (now_ns - attempt->sent_ns < timeout_ns) break;
+        hedge(pool, attempt);
+    }
+    if (now_ns - session_silent_since_ns(session) >= silent_after_ns(session)) declare_silent(pool, session, now_ns);
+}
+
+uint64_t silence_deadline_ns(const struct session *session)
+{
+    if (!session_is_relied_on(session) || session->in_flight == 0) return CLOCK_NEVER;
+    uint64_t deadline_ns = session_silent_since_ns(session) + silent_after_ns(session);
+    const struct list *oldest = list_first(&session->attempts);
+    if (oldest)
+        deadline_ns = clock_earlier(deadline_ns, container_of(oldest, struct attempt, by_age)->sent_ns +
+                                                     rtt_timeout_ns(&session->upstream->rtt));
+    return deadline_ns;
+}
