@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "common/check.h"
 #include "dns/edns.h"
 #include "dns/validator.h"
 
@@ -104,6 +105,16 @@ void question_key(const struct question *question, struct question_key *ret_key)
         (uint8_t)((question->flags & DNS_RD ? QUESTION_KEY_RD : 0) | (question->flags & DNS_CD ? QUESTION_KEY_CD : 0) |
                   (question->flags & DNS_AD ? QUESTION_KEY_AD : 0) | (question->dnssec_ok ? QUESTION_KEY_DO : 0));
     ret_key->size = (uint16_t)(question->name_size + KEY_TAIL_BYTES);
+}
+
+void question_key_set_route(struct question_key *key, uint32_t route)
+{
+    uint8_t *tail = key->bytes + key->size - KEY_TAIL_BYTES;
+    CHECK(route != 0 && !(tail[2] & QUESTION_KEY_ROUTE));
+    memmove(tail + QUESTION_KEY_ROUTE_BYTES, tail, KEY_TAIL_BYTES);
+    dns_put_u32(tail, route);
+    key->size += QUESTION_KEY_ROUTE_BYTES;
+    key->bytes[key->size - 1] |= QUESTION_KEY_ROUTE;
 }
 
 size_t question_write_query(const struct question_key *key, uint16_t id, uint16_t padding_block, uint8_t *out)

@@ -54,21 +54,40 @@ struct question {
  * - The class, and last the type ANY. */
 enum question_verdict question_parse(const uint8_t *message, size_t size, struct question *ret_question);
 
-/* The identity of a question, under which it is merged, cached and ranked: name in lower case, type, and the flags that
- * make a different answer (RD, CD, AD, DO). The class is always IN. */
-enum { QUESTION_KEY_MAX = DNS_NAME_MAX + 2 + 1 };
-enum { QUESTION_KEY_RD = 1, QUESTION_KEY_CD = 2, QUESTION_KEY_AD = 4, QUESTION_KEY_DO = 8 };
+/* The identity of a question, under which it is merged, cached and ranked: name in lower case, type, the flags that
+ * make a different answer (RD, CD, AD, DO), and the route it takes, so that one route's answer is never another's. The
+ * class is always IN. */
+enum { QUESTION_KEY_ROUTE_BYTES = 4, QUESTION_KEY_MAX = DNS_NAME_MAX + QUESTION_KEY_ROUTE_BYTES + 2 + 1 };
+enum {
+    QUESTION_KEY_RD = 1,
+    QUESTION_KEY_CD = 2,
+    QUESTION_KEY_AD = 4,
+    QUESTION_KEY_DO = 8,
+    QUESTION_KEY_ROUTE = 16 /* the identity of a route stands behind the name; without it: the default route */
+};
 
 struct question_key {
-    uint16_t size; /* of `bytes` in use: name, two octets of type, one of QUESTION_KEY_ bits */
+    uint16_t size; /* of `bytes` in use: name, four octets of route or none, two of type, one of QUESTION_KEY_ bits */
     uint8_t bytes[QUESTION_KEY_MAX];
 };
 
+/* The key of a question that takes the default route. */
 void question_key(const struct question *question, struct question_key *ret_key);
+
+/* The key takes the route of that identity, which is not 0; once. */
+void question_key_set_route(struct question_key *key, uint32_t route);
 
 static inline size_t question_key_name_size(const struct question_key *key)
 {
-    return key->size - 3u;
+    bool has_route = key->bytes[key->size - 1] & QUESTION_KEY_ROUTE;
+    return key->size - 3u - (has_route ? QUESTION_KEY_ROUTE_BYTES : 0u);
+}
+
+/* The identity of its route; 0: the default route. */
+static inline uint32_t question_key_route(const struct question_key *key)
+{
+    bool has_route = key->bytes[key->size - 1] & QUESTION_KEY_ROUTE;
+    return has_route ? dns_u32(key->bytes + key->size - 3 - QUESTION_KEY_ROUTE_BYTES) : 0;
 }
 
 static inline uint16_t question_key_type(const struct question_key *key)

@@ -185,19 +185,53 @@ static bool shift_pointer(void *context, size_t pointer_at)
     return true;
 }
 
-bool validator_shift_pointers(uint8_t *message, size_t size, size_t from, size_t count, size_t cut_at, size_t cut_size)
+/* Has each pointer in the names of `count` records changed; false where one cannot be. */
+static bool change_pointers(uint8_t *message, size_t size, size_t from, size_t count,
+                            bool (*change)(void *context, size_t pointer_at), void *context)
 {
-    struct removal removal = {message, cut_at, cut_size};
     struct reader reader = {.message = message, .size = size, .at = from, .is_shallow = true};
     for (; count > 0; count--) {
         struct record record;
         reader_record(&reader, &record);
         if (reader.failed) return false;
-        if (reader.pointer_at > 0 && !shift_pointer(&removal, reader.pointer_at)) return false;
-        if (has_known_form(record.type) && walk_fields(&reader, &record, shift_pointer, &removal) == SIZE_MAX)
-            return false;
+        if (reader.pointer_at > 0 && !change(context, reader.pointer_at)) return false;
+        if (has_known_form(record.type) && walk_fields(&reader, &record, change, context) == SIZE_MAX) return false;
     }
     return true;
+}
+
+bool validator_shift_pointers(uint8_t *message, size_t size, size_t from, size_t count, size_t cut_at, size_t cut_size)
+{
+    struct removal removal = {message, cut_at, cut_size};
+    return change_pointers(message, size, from, count, shift_pointer, &removal);
+}
+
+/* ---- the move of records into another message ---- */
+
+struct move {
+    uint8_t *message;
+    size_t moved;
+    size_t question_end;
+    size_t name_at;
+};
+
+static bool move_pointer(void *context, size_t pointer_at)
+{
+    enum { POINTER_MAX = 0x3fff, POINTER = 0xc000 };
+    const struct move *move = context;
+    size_t target = dns_u16(move->message + pointer_at) & POINTER_MAX;
+    bool into_question = target < move->question_end;
+    target = into_question ? move->name_at + target - DNS_HEADER_BYTES : target + move->moved;
+    if (target > POINTER_MAX) return false;
+    dns_put_u16(move->message + pointer_at, (uint16_t)(POINTER | target));
+    return true;
+}
+
+bool validator_move_pointers(uint8_t *message, size_t size, size_t from, size_t count, size_t moved,
+                             size_t question_end, size_t name_at)
+{
+    struct move move = {message, moved, question_end, name_at};
+    return change_pointers(message, size, from, count, move_pointer, &move);
 }
 
 const char *validator_library_version(void)

@@ -36,6 +36,13 @@ bool validator_is_message(const uint8_t *message, size_t size);
  * over, so the records are to be read afterwards. False where they are cut, or a pointer leads into what is removed. */
 bool validator_shift_pointers(uint8_t *message, size_t size, size_t from, size_t count, size_t cut_at, size_t cut_size);
 
+/* Makes the names of `count` records right that stand from the offset `from` to the end of the message and stood
+ * `moved` octets nearer to its beginning in another: pointers into that one's question, which is at DNS_HEADER_BYTES
+ * and ends at `question_end`, lead to the same name at `name_at` now, and those behind it to what has moved. Names are
+ * only passed over. False where they are cut, or a pointer would lead too far (RFC 1035, 4.1.4). */
+bool validator_move_pointers(uint8_t *message, size_t size, size_t from, size_t count, size_t moved,
+                             size_t question_end, size_t name_at);
+
 /* "1.8.3" */
 const char *validator_library_version(void);
 

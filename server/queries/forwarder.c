@@ -99,7 +99,7 @@ static void on_failed(struct forwarder *forwarder, struct query *query, enum exc
         error.ede_code = DNS_EDE_NO_REACHABLE_AUTHORITY;
         error.ede_text = "upstream does not answer";
     } else if (result == EXCHANGE_UNREACHABLE) {
-        error.ede_text = pool_error(forwarder->pool);
+        error.ede_text = pool_error(query->pool);
         if (!error.ede_text) error.ede_text = "upstream is out of reach";
     } else {
         error.ede_text = "upstream answers wrongly";
@@ -144,17 +144,21 @@ static void on_done(struct exchange *exchange, enum exchange_result result, cons
 /* For whom a question is asked. */
 enum requester_kind { REQUESTER_NONE, REQUESTER_LIGHT, REQUESTER_OTHER };
 
-/* Asks a question upstream; NULL at the bound. */
-static struct query *begin_query(struct forwarder *forwarder, const struct question_key *key, uint64_t hash,
-                                 enum requester_kind kind)
+/* Asks the upstreams of the route a question; NULL at the bound, or where memory is short. */
+static struct query *begin_query(struct forwarder *forwarder, uint16_t route, const struct question_key *key,
+                                 uint64_t hash, enum requester_kind kind)
 {
+    bool is_default = route == NAMES_ROUTE_DEFAULT;
+    struct pool *pool = is_default ? forwarder->pool : forwarder->pool_of_route(forwarder, route);
+    if (!pool && !is_default) return NULL;
     struct query *query = queries_add(&forwarder->queries, key, hash);
     if (!query) return NULL;
     query->forwarder = forwarder;
+    query->pool = pool;
     query->exchange.on_done = on_done;
     query->exchange.background = kind == REQUESTER_NONE;
     query->exchange.light = kind == REQUESTER_LIGHT;
-    pool_submit(forwarder->pool, &query->exchange, forwarder->loop->now_ns);
+    pool_submit(pool, &query->exchange, forwarder->loop->now_ns);
     show_in_flight(forwarder);
     return query;
 }
@@ -163,8 +167,11 @@ bool forwarder_refresh(struct forwarder *forwarder, const struct question_key *k
 {
     uint64_t hash = hash_bytes(&forwarder->shared->hash_key, key->bytes, key->size);
     const struct hashed_key found = hashed(key, hash);
+    uint32_t identity = question_key_route(key);
+    uint16_t route = NAMES_ROUTE_DEFAULT;
+    if (identity != 0 && !(forwarder->names && names_route_of(forwarder->names, identity, &route))) return false;
     if (queries_find(&forwarder->queries, &found)) return false;
-    struct query *query = begin_query(forwarder, key, hash, REQUESTER_NONE);
+    struct query *query = begin_query(forwarder, route, key, hash, REQUESTER_NONE);
     if (query) query->prefetch = true;
     return query;
 }
@@ -176,6 +183,7 @@ struct incoming {
     const struct requester *requester;
     struct question question; /* points into the message */
     struct reply_profile profile;
+    uint16_t route; /* its index in `names` */
     struct question_key key;
     struct hashed_key hashed; /* points into `key` */
     bool is_verified;         /* its address is its own */
@@ -222,7 +230,7 @@ static void note_hit(struct forwarder *forwarder, const struct incoming *in, enu
     topnames_count(forwarder->shared->topnames, &in->hashed, now_ns + found->left_ns, now_ns);
     /* A failure is remembered for its second and not refreshed. */
     if (found->refresh_due && is_worth_keeping(reply) && !queries_find(&forwarder->queries, &in->hashed))
-        begin_query(forwarder, &in->key, in->hashed.hash, REQUESTER_NONE);
+        begin_query(forwarder, in->route, &in->key, in->hashed.hash, REQUESTER_NONE);
 }
 
 /* How many questions may be in flight for one more of this client to be asked: the last quarter is kept for light
@@ -242,19 +250,102 @@ static struct query *join_or_ask(struct forwarder *forwarder, const struct incom
     bool light = queries_of_client(&forwarder->queries, in->requester->address) < LIGHT_CLIENT_MAX;
     struct query *query = queries_find(&forwarder->queries, &in->hashed);
     if (query) {
-        if (light) pool_promote(forwarder->pool, &query->exchange);
+        if (light) pool_promote(query->pool, &query->exchange);
         count_event(forwarder->counters, merged);
         return query;
     }
     if (forwarder->queries.queries.taken >= room_for(forwarder, in, light)) return NULL;
     forwarder->questions++;
-    return begin_query(forwarder, &in->key, in->hashed.hash, light ? REQUESTER_LIGHT : REQUESTER_OTHER);
+    enum requester_kind kind = light ? REQUESTER_LIGHT : REQUESTER_OTHER;
+    return begin_query(forwarder, in->route, &in->key, in->hashed.hash, kind);
+}
+
+/* Answers from the cache, or waits for the upstreams of the route. `in->key` has no route yet. */
+static void resolve(struct forwarder *forwarder, struct incoming *in, uint16_t route)
+{
+    uint64_t now_ns = forwarder->loop->now_ns;
+    const struct requester *requester = in->requester;
+    struct counters *counters = forwarder->counters;
+    in->route = route;
+    if (route != NAMES_ROUTE_DEFAULT) question_key_set_route(&in->key, names_route_identity(forwarder->names, route));
+    in->hashed = hashed(&in->key, hash_bytes(&forwarder->shared->hash_key, in->key.bytes, in->key.size));
+
+    /* The cache. A stale answer is given only while the question is not to be asked again-> */
+    struct cache_found found;
+    enum cache_state state = CACHE_ABSENT;
+    uint8_t *reply = requester->transport->begin_reply(requester, ANSWER_BYTES_MAX + EDNS_REPLY_MAX);
+    if (reply) state = cache_find(forwarder->shared->cache, &in->hashed, now_ns, reply, ANSWER_BYTES_MAX, &found);
+    if (state == CACHE_STALE && !is_worth_keeping(reply)) state = CACHE_ABSENT;
+    if (state == CACHE_FRESH ||
+        (state == CACHE_STALE && recheck_is_held(&forwarder->recheck, in->hashed.hash, now_ns))) {
+        const struct answer_use use = use_of(forwarder, state, &found, reply);
+        if (reply_answer(counters, requester, reply, found.size, &in->profile, in->question.name, &use)) {
+            note_hit(forwarder, in, state, &found, reply);
+            return;
+        }
+    }
+    count_event(counters, cache_misses);
+    topnames_count(forwarder->shared->topnames, &in->hashed, 0, now_ns);
+
+    /* Upstream: wait with the clients that asked the same, or ask. */
+    struct query *query = join_or_ask(forwarder, in);
+    if (!query || !queries_wait(&forwarder->queries, query, requester, &in->question, &in->profile, now_ns)) {
+        reply_refusal(counters, requester, &in->question, &in->profile, REFUSAL_OVERLOADED);
+        return;
+    }
+    if (state != CACHE_STALE) return;
+    if (query->stale_will_do || pool_is_down(query->pool))
+        give_all_stale(forwarder, query);
+    else if (!timeout_is_running(&query->patience))
+        timeouts_start(&forwarder->impatience, &query->patience, now_ns);
+}
+
+/* Resolves what our CNAME records, which stand at `chain`, lead to. */
+static void resolve_alias(struct forwarder *forwarder, const struct incoming *in, const struct names_alias *alias,
+                          const uint8_t *chain, size_t chain_size)
+{
+    struct incoming rest = *in;
+    struct requester requester;
+    if (!aliases_begin(&forwarder->aliases, in->requester, &in->question, &in->profile, chain, chain_size, &requester,
+                       &rest.profile)) {
+        reply_refusal(forwarder->counters, in->requester, &in->question, &in->profile, REFUSAL_OVERLOADED);
+        return;
+    }
+    rest.requester = &requester;
+    rest.question.name = alias->name;
+    rest.question.name_size = alias->name_size;
+    question_key(&rest.question, &rest.key);
+    resolve(forwarder, &rest, alias->route);
+}
+
+/* Answers with records of ours, or as the name is special. */
+static void answer_local(struct forwarder *forwarder, const struct incoming *in, const struct names_found *found)
+{
+    static const struct answer_use as_is = {.ttl_max_s = UINT32_MAX, .ede_code = DNS_EDE_NONE};
+    static const struct answer_error failure = {
+        .rcode = DNS_RCODE_SERVFAIL, .ede_code = DNS_EDE_OTHER, .ede_text = "local records cannot be followed"};
+    const struct requester *requester = in->requester;
+    struct names_alias alias;
+    uint8_t *reply = requester->transport->begin_reply(requester, ANSWER_BYTES_MAX + EDNS_REPLY_MAX);
+    if (!reply) {
+        reply_drop(forwarder->counters, requester, LABEL_DROPPED_CLIENT_GONE);
+        return;
+    }
+    size_t size = names_write(forwarder->names, found, &in->question, reply, ANSWER_BYTES_MAX, &alias);
+    if (size > 0 && alias.name_size > 0) {
+        resolve_alias(forwarder, in, &alias, reply, size - ANSWER_TRAILER_BYTES);
+        return;
+    }
+    if (size == 0)
+        reply_error(forwarder->counters, requester, &in->question, &in->profile, &failure);
+    else
+        reply_answer(forwarder->counters, requester, reply, size, &in->profile, in->question.name, &as_is);
+    histogram_observe(&forwarder->counters->request_duration[LABEL_SOURCE_LOCAL], 0, 1);
 }
 
 void forwarder_handle(struct forwarder *forwarder, const struct requester *requester,
                       const struct client_message *message)
 {
-    uint64_t now_ns = forwarder->loop->now_ns;
     struct counters *counters = forwarder->counters;
     struct incoming in = {.requester = requester};
 
@@ -270,36 +361,14 @@ void forwarder_handle(struct forwarder *forwarder, const struct requester *reque
         return;
     }
 
-    /* The cache. A stale answer is given only while the question is not to be asked again. */
-    struct cache_found found;
-    enum cache_state state = CACHE_ABSENT;
+    /* Answer it from our own names, or resolve it on its route. */
+    struct names_found found = {.verdict = NAMES_RESOLVE, .route = NAMES_ROUTE_DEFAULT};
     question_key(&in.question, &in.key);
-    in.hashed = hashed(&in.key, hash_bytes(&forwarder->shared->hash_key, in.key.bytes, in.key.size));
-    uint8_t *reply = requester->transport->begin_reply(requester, ANSWER_BYTES_MAX + EDNS_REPLY_MAX);
-    if (reply) state = cache_find(forwarder->shared->cache, &in.hashed, now_ns, reply, ANSWER_BYTES_MAX, &found);
-    if (state == CACHE_STALE && !is_worth_keeping(reply)) state = CACHE_ABSENT;
-    if (state == CACHE_FRESH ||
-        (state == CACHE_STALE && recheck_is_held(&forwarder->recheck, in.hashed.hash, now_ns))) {
-        const struct answer_use use = use_of(forwarder, state, &found, reply);
-        if (reply_answer(counters, requester, reply, found.size, &in.profile, in.question.name, &use)) {
-            note_hit(forwarder, &in, state, &found, reply);
-            return;
-        }
-    }
-    count_event(counters, cache_misses);
-    topnames_count(forwarder->shared->topnames, &in.hashed, 0, now_ns);
-
-    /* Upstream: wait with the clients that asked the same, or ask. */
-    struct query *query = join_or_ask(forwarder, &in);
-    if (!query || !queries_wait(&forwarder->queries, query, requester, &in.question, &in.profile, now_ns)) {
-        reply_refusal(counters, requester, &in.question, &in.profile, REFUSAL_OVERLOADED);
-        return;
-    }
-    if (state != CACHE_STALE) return;
-    if (query->stale_will_do || pool_is_down(forwarder->pool))
-        give_all_stale(forwarder, query);
-    else if (!timeout_is_running(&query->patience))
-        timeouts_start(&forwarder->impatience, &query->patience, now_ns);
+    if (forwarder->names) names_find(forwarder->names, in.key.bytes, in.question.name_size, in.question.type, &found);
+    if (found.verdict == NAMES_RESOLVE)
+        resolve(forwarder, &in, found.route);
+    else
+        answer_local(forwarder, &in, &found);
 }
 
 /* ---- turns and life ---- */
@@ -332,12 +401,22 @@ bool forwarder_init(struct forwarder *forwarder, const struct forwarder_options 
         (struct forwarder){.options = *options, .shared = shared, .pool = pool, .counters = counters, .loop = loop};
     timeouts_init(&forwarder->impatience, PATIENCE_NS);
     forwarder->value = malloc(ANSWER_BYTES_MAX);
-    return queries_init(&forwarder->queries, options->max_queries, &shared->hash_key, counters) && forwarder->value;
+    return aliases_init(&forwarder->aliases, options->max_queries, counters) &&
+           queries_init(&forwarder->queries, options->max_queries, &shared->hash_key, counters) && forwarder->value;
+}
+
+void forwarder_set_names(struct forwarder *forwarder, struct names *names)
+{
+    names_free(forwarder->names);
+    forwarder->names = names_share(names);
 }
 
 void forwarder_done(struct forwarder *forwarder)
 {
     struct query *query;
+    names_free(forwarder->names);
+    forwarder->names = NULL;
+    aliases_done(&forwarder->aliases);
     if (!forwarder->queries.buckets) return;
     while ((query = queries_any(&forwarder->queries))) {
         pool_cancel(&query->exchange);

@@ -1,4 +1,4 @@
-/* forwarder: the path of a query through one worker: admit, cache, merge, ask upstream, reply.
+/* forwarder: the path of a query through one worker: admit, names of ours, cache, merge, ask upstream, reply.
  *
  * Every query that a transport hands over is ended once: by a reply, or where none is due by an end_reply of 0 bytes.
  * What is asked upstream is the proxy's own query (dns/question.h), and each reply is made for its client
@@ -14,6 +14,8 @@
 #include "common/hash.h"
 #include "common/timeouts.h"
 #include "metrics/counters.h"
+#include "queries/alias.h"
+#include "queries/names.h"
 #include "queries/options.h"
 #include "queries/query.h"
 #include "queries/recheck.h"
@@ -34,7 +36,11 @@ struct shared_tables {
 struct forwarder {
     struct forwarder_options options;
     const struct shared_tables *shared;
-    struct pool *pool;
+    struct names *names; /* an owner's share; NULL: no name is special, and all take the default route */
+    struct pool *pool;   /* of the default route */
+
+    /* The pool of a route other than the default one, by its index in `names`; NULL where memory is short. */
+    struct pool *(*pool_of_route)(struct forwarder *forwarder, uint16_t route);
     struct counters *counters;
     struct loop *loop;
     struct queries queries;
@@ -44,12 +50,16 @@ struct forwarder {
     uint64_t hits[LABEL_TRANSPORT_COUNT]; /* answered from the cache in this turn */
     uint64_t questions;                   /* clients' questions asked upstream since the start */
     uint8_t *value; /* ANSWER_BYTES_MAX: an answer from the cache, or one that is made ready for it */
+    struct aliases aliases;
 };
 
 /* False where memory is short. */
 bool forwarder_init(struct forwarder *forwarder, const struct forwarder_options *options,
                     const struct shared_tables *shared, struct pool *pool, struct counters *counters,
                     struct loop *loop);
+
+/* Other names and routes from now on; they are shared, not taken. */
+void forwarder_set_names(struct forwarder *forwarder, struct names *names);
 
 /* Queries in flight are dropped without a reply. */
 void forwarder_done(struct forwarder *forwarder);

@@ -48,6 +48,9 @@ struct names {
     uint32_t data_size;
     uint32_t data_capacity;
     uint32_t zones;
+    uint32_t *routes; /* identities, from index 1 */
+    uint32_t route_count;
+    uint32_t route_capacity;
 };
 
 /* ---- making ---- */
@@ -79,6 +82,7 @@ void names_free(struct names *names)
     free(names->nodes);
     free(names->items);
     free(names->data);
+    free(names->routes);
     free(names);
 }
 
@@ -172,6 +176,32 @@ bool names_add_zone(struct names *names, const uint8_t *zone, size_t size, uint1
     if (node == NONE) return false;
     names->zones += names->nodes[node].route == NAMES_ROUTE_DEFAULT;
     names->nodes[node].route = route;
+    return true;
+}
+
+bool names_add_route(struct names *names, uint32_t identity)
+{
+    void *routes = names->routes;
+    CHECK(identity != 0);
+    if (!reserve(&routes, names->route_count, 1, &names->route_capacity, sizeof *names->routes)) return false;
+    names->routes = routes;
+    names->routes[names->route_count++] = identity;
+    return true;
+}
+
+uint32_t names_route_identity(const struct names *names, uint16_t route)
+{
+    if (route == NAMES_ROUTE_DEFAULT) return 0;
+    CHECK(route <= names->route_count);
+    return names->routes[route - 1];
+}
+
+bool names_route_of(const struct names *names, uint32_t identity, uint16_t *ret_route)
+{
+    uint32_t i = 0;
+    while (identity != 0 && i < names->route_count && names->routes[i] != identity) i++;
+    if (identity != 0 && i == names->route_count) return false;
+    *ret_route = identity == 0 ? NAMES_ROUTE_DEFAULT : (uint16_t)(i + 1);
     return true;
 }
 

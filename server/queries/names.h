@@ -47,6 +47,14 @@ bool names_add_record(struct names *names, const struct names_record *record);
 /* A zone whose names take the route of that index (not NAMES_ROUTE_DEFAULT). False where memory is short. */
 bool names_add_zone(struct names *names, const uint8_t *zone, size_t size, uint16_t route);
 
+/* The identity of a route, which is not 0: the same for a route that a reload leaves as it is, and never that of
+ * another (queries/routes.h). Indexes are given in order, from 1. False where memory is short. */
+bool names_add_route(struct names *names, uint32_t identity);
+uint32_t names_route_identity(const struct names *names, uint16_t route);
+
+/* The index of a route by its identity; 0 is that of the default route. False where there is none. */
+bool names_route_of(const struct names *names, uint32_t identity, uint16_t *ret_route);
+
 enum names_verdict {
     NAMES_RESOLVE, /* by the cache and the upstreams of `route` */
     NAMES_RECORD,  /* the name, or a wildcard that holds for it, has records */

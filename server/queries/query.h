@@ -43,6 +43,7 @@ struct query {
     struct timeout patience; /* of forwarder->impatience: when a stale answer will do */
     struct forwarder *forwarder;
     struct exchange exchange; /* with the question's key */
+    struct pool *pool;        /* that asks it */
     uint64_t hash;            /* of the key */
     bool prefetch;            /* begun as a refresh of a top name */
     bool stale_will_do;       /* there is a stale answer, and patience is over */

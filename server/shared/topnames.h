@@ -17,7 +17,7 @@
 
 #include "common/hash.h"
 
-enum { TOPNAMES_KEY_MAX = 258 }; /* longer keys are not ranked */
+enum { TOPNAMES_KEY_MAX = 262 }; /* longer keys are not ranked */
 
 struct topnames_options {
     uint32_t top;          /* number of names; 0 = none */

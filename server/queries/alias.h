@@ -1,0 +1,40 @@
+/* alias: replies whose first records are CNAME records of ours and whose rest upstreams resolve.
+ *
+ * The forwarder resolves the name that the last CNAME record leads to for a requester of this file's, whose transport
+ * puts both together: what is cached and asked upstream is that name's answer alone, and it is merged with the
+ * questions of others. One thread. */
+#ifndef QUERIES_ALIAS_H
+#define QUERIES_ALIAS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/list.h"
+#include "common/slots.h"
+#include "dns/answer.h"
+#include "dns/question.h"
+#include "metrics/counters.h"
+#include "queries/transport.h"
+
+struct aliases {
+    struct transport transport; /* of the requesters that aliases_begin makes */
+    struct slots slots;         /* of struct alias */
+    struct list all;
+    struct counters *counters;
+};
+
+/* At most `max` at once. False where memory is short. */
+bool aliases_init(struct aliases *aliases, uint32_t max, struct counters *counters);
+
+/* Those that are left are forgotten without a reply. */
+void aliases_done(struct aliases *aliases);
+
+/* Takes over the end of a query. `chain` is an answer of ours to it (dns/local_answer.h) without its trailer, whose
+ * records are CNAME records; it is copied, with the name as the question spells it. What they lead to is then to be
+ * resolved for `ret_requester` with `ret_profile`. False at the bound or without memory: the query has not ended. */
+bool aliases_begin(struct aliases *aliases, const struct requester *requester, const struct question *question,
+                   const struct reply_profile *profile, const uint8_t *chain, size_t chain_size,
+                   struct requester *ret_requester, struct reply_profile *ret_profile);
+
+#endif
