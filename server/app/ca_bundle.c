@@ -2,24 +2,11 @@
 
 #include "common/clock.h"
 
-struct ca_bundle_mark ca_bundle_mark_of(const char *path)
-{
-    struct stat status;
-    if (stat(path, &status) != 0) return (struct ca_bundle_mark){0};
-    return (struct ca_bundle_mark){status.st_dev, status.st_ino, status.st_size, status.st_mtim};
-}
-
-bool ca_bundle_mark_equal(const struct ca_bundle_mark *a, const struct ca_bundle_mark *b)
-{
-    return a->device == b->device && a->inode == b->inode && a->size == b->size &&
-           a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
-}
-
-bool ca_bundle_load(const struct tls_options *options, struct tls_context **ret_tls, struct ca_bundle_mark *ret_mark,
+bool ca_bundle_load(const struct tls_options *options, struct tls_context **ret_tls, struct file_mark *ret_mark,
                     char ret_error[static TLS_ERROR_MAX])
 {
     /* The mark is taken before the file is read, so that a change in between is noticed later. */
-    struct ca_bundle_mark mark = ca_bundle_mark_of(tls_ca_path(options));
+    struct file_mark mark = file_mark_of(tls_ca_path(options));
     struct tls_context *tls = tls_context_new(options, ret_error);
     if (!tls) return false;
     *ret_tls = tls;
@@ -31,7 +18,7 @@ bool ca_bundle_check(const struct tls_options *options, FILE *errors)
 {
     char error[TLS_ERROR_MAX];
     struct tls_context *tls;
-    struct ca_bundle_mark mark;
+    struct file_mark mark;
     if (!ca_bundle_load(options, &tls, &mark, error)) {
         fprintf(errors, "'tls.ca_file': %s\n", error);
         return false;

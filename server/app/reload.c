@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app/descriptors.h"
+#include "app/name_table.h"
 #include "common/clock.h"
 #include "config/settings.h"
 
@@ -14,9 +15,11 @@ _Static_assert((int)RELOAD_ERROR_BYTES >= (int)TLS_ERROR_MAX && (int)RELOAD_ERRO
 /* What a reload acquires before it changes anything; each acquisition can fail. */
 struct reload {
     struct tls_context *tls; /* NULL: the bundle is the one in use */
-    struct ca_bundle_mark bundle;
+    struct file_mark bundle;
     struct listeners listeners;
     struct access_list *access;
+    struct names *names;
+    struct file_mark hosts; /* of the hosts file in `names` */
 };
 
 /* ---- settings that a reload does not change ---- */
@@ -52,15 +55,24 @@ static bool keep_former_values(const struct server *server, struct config *confi
 static bool prepare_bundle(struct reload *reload, const struct server *server, const struct config *config,
                            char ret_error[static RELOAD_ERROR_BYTES])
 {
-    struct ca_bundle_mark mark = ca_bundle_mark_of(tls_ca_path(&config->tls));
-    if (ca_bundle_mark_equal(&mark, &server->bundle)) return true;
+    struct file_mark mark = file_mark_of(tls_ca_path(&config->tls));
+    if (file_mark_equal(&mark, &server->bundle)) return true;
     return ca_bundle_load(&config->tls, &reload->tls, &reload->bundle, ret_error);
+}
+
+/* The mark is taken before the file is read, so that a change in between is noticed later. */
+static bool prepare_names(struct reload *reload, const struct server *server, const struct config *config)
+{
+    reload->hosts = file_mark_of(config->names.hosts_file);
+    reload->names = name_table_new(config, server->log);
+    return reload->names;
 }
 
 static void discard(struct reload *reload, const struct server *server)
 {
     tls_context_free(reload->tls);
     access_free(reload->access);
+    names_free(reload->names);
     listeners_close_but(&reload->listeners, &server->listeners);
 }
 
@@ -74,7 +86,8 @@ static bool prepare(struct reload *reload, const struct server *server, const st
         return false;
     snprintf(ret_error, RELOAD_ERROR_BYTES, "out of memory");
     reload->access = access_new(config->access.allow, config->access.allow_count);
-    return reload->access && acceptor_reload(server->acceptor, &reload->listeners, config->connections.max_connections);
+    return reload->access && prepare_names(reload, server, config) &&
+           acceptor_reload(server->acceptor, &reload->listeners, config->connections.max_connections);
 }
 
 /* ---- commit: no step fails ---- */
@@ -97,6 +110,13 @@ static void commit_bundle(const struct reload *reload, struct server *server, co
     log_info(server->log, "CA bundle loaded", log_text("file", tls_ca_path(&config->tls)));
 }
 
+static void commit_names(const struct reload *reload, struct server *server)
+{
+    names_free(server->names);
+    server->names = reload->names;
+    server->hosts = reload->hosts;
+}
+
 static void commit_config(struct server *server, const struct config *config)
 {
     pthread_mutex_lock(&server->config_lock);
@@ -112,6 +132,7 @@ static void commit(const struct reload *reload, struct server *server, const str
     commit_bundle(reload, server, config);
     access_free(server->access);
     server->access = reload->access;
+    commit_names(reload, server);
     listeners_retire(&server->listeners, &reload->listeners);
     server->listeners = reload->listeners;
     cache_set_options(server->shared.cache, &config->cache);
@@ -145,6 +166,15 @@ bool reload_apply_bundle(struct server *server, char ret_error[static RELOAD_ERR
     struct reload reload = {.tls = NULL};
     if (!prepare_bundle(&reload, server, &server->config, ret_error)) return false;
     commit_bundle(&reload, server, &server->config);
+    tell_workers(server, &server->config);
+    return true;
+}
+
+bool reload_apply_hosts(struct server *server)
+{
+    struct reload reload = {.tls = NULL};
+    if (!prepare_names(&reload, server, &server->config)) return false;
+    commit_names(&reload, server);
     tell_workers(server, &server->config);
     return true;
 }

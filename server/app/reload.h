@@ -20,4 +20,7 @@ bool reload_apply(struct server *server, struct config *config, char ret_error[s
 /* Loads the CA bundle again from its file. False: `ret_error` says why, and the former bundle stays in use. */
 bool reload_apply_bundle(struct server *server, char ret_error[static RELOAD_ERROR_BYTES]);
 
+/* The hosts file has changed: the workers get other names. False: memory is short, and nothing changes. */
+bool reload_apply_hosts(struct server *server);
+
 #endif

@@ -5,13 +5,15 @@
 #include <string.h>
 
 #include "app/descriptors.h"
+#include "app/name_table.h"
 #include "common/clock.h"
 
 /* ---- start ---- */
 
 struct worker_settings server_worker_settings(const struct server *server, const struct config *config)
 {
-    struct worker_settings settings = {config->client, config->forwarder, config->pool, server->tls, server->access};
+    struct worker_settings settings = {config->client, config->forwarder, config->pool,
+                                       server->tls,    server->access,    server->names};
     settings.client.crowded_above = config->connections.max_connections / 5 * 4;
     return settings;
 }
@@ -26,8 +28,10 @@ static bool make_tables(struct server *server)
     server->connections = connections_new(&config->connections, &server->shared.hash_key);
     server->busiest = busiest_new();
     server->access = access_new(config->access.allow, config->access.allow_count);
-    return server->access && server->shared.cache && server->shared.topnames && server->shared.ratelimit &&
-           server->connections && server->busiest;
+    server->hosts = file_mark_of(config->names.hosts_file);
+    server->names = name_table_new(config, server->log);
+    return server->names && server->access && server->shared.cache && server->shared.topnames &&
+           server->shared.ratelimit && server->connections && server->busiest;
 }
 
 static bool make_workers(struct server *server)
@@ -139,6 +143,7 @@ void server_free(struct server *server)
     for (unsigned i = 0; i < server->worker_count; i++) worker_free(server->workers[i]);
     acceptor_free(server->acceptor);
     access_free(server->access);
+    names_free(server->names);
     tls_context_free(server->tls);
     busiest_free(server->busiest);
     connections_free(server->connections);

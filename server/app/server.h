@@ -26,7 +26,9 @@ struct server {
     struct busiest *busiest;
     struct access_list *access;
     struct tls_context *tls;
-    struct ca_bundle_mark bundle; /* of `tls` */
+    struct file_mark bundle; /* of `tls` */
+    struct names *names;
+    struct file_mark hosts; /* of the hosts file in `names` */
     struct worker *workers[WORKERS_MAX];
     unsigned worker_count; /* made */
     unsigned workers_running;
@@ -57,7 +59,7 @@ void server_stop_accepting(struct server *server);
 void server_join_workers(struct server *server);
 void server_free(struct server *server);
 
-/* What a configuration means for a worker. TLS context and access list are not shared by this. */
+/* What a configuration means for a worker. What it points to is not shared by this. */
 struct worker_settings server_worker_settings(const struct server *server, const struct config *config);
 
 #endif

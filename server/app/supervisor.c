@@ -25,9 +25,9 @@ struct supervisor {
     const struct command_line *command;
     struct log *log;
     uint64_t bundle_looked_ns;
-    struct ca_bundle_mark refused_bundle; /* the last one: logged once, not every time; all zero: none */
-    bool bundle_out_of_date;              /* none of its certificates is valid at this machine's clock */
-    uint64_t drain_deadline_ns;           /* CLOCK_NEVER: not draining */
+    struct file_mark refused_bundle; /* the last one: logged once, not every time; all zero: none */
+    bool bundle_out_of_date;         /* none of its certificates is valid at this machine's clock */
+    uint64_t drain_deadline_ns;      /* CLOCK_NEVER: not draining */
     unsigned workers_ended;
     bool stopping;
     bool was_ready;
@@ -172,14 +172,14 @@ static void look_at_health(struct supervisor *supervisor, uint64_t now_ns)
 static void reload_bundle(struct supervisor *supervisor)
 {
     struct server *server = &supervisor->server;
-    struct ca_bundle_mark mark = ca_bundle_mark_of(tls_ca_path(&server->config.tls));
+    struct file_mark mark = file_mark_of(tls_ca_path(&server->config.tls));
     char error[RELOAD_ERROR_BYTES];
     if (mark.inode == 0) return; /* gone: it is being replaced, or will come back */
-    bool refused = !ca_bundle_mark_equal(&mark, &server->bundle) && !reload_apply_bundle(server, error);
-    if (refused && !ca_bundle_mark_equal(&mark, &supervisor->refused_bundle))
+    bool refused = !file_mark_equal(&mark, &server->bundle) && !reload_apply_bundle(server, error);
+    if (refused && !file_mark_equal(&mark, &supervisor->refused_bundle))
         log_error(supervisor->log, "CA bundle refused", log_text("why", error),
                   log_text("do", "the former one stays in use"));
-    supervisor->refused_bundle = refused ? mark : (struct ca_bundle_mark){0};
+    supervisor->refused_bundle = refused ? mark : (struct file_mark){0};
 }
 
 /* The dates are compared in each handshake; this only says so. */
@@ -207,6 +207,17 @@ static void look_at_bundle(struct supervisor *supervisor, uint64_t now_ns)
     supervisor->bundle_looked_ns = now_ns;
     reload_bundle(supervisor);
     look_at_bundle_dates(supervisor);
+}
+
+/* The hosts file has changed: it is read again. Gone: it is being replaced, or wait for it. */
+static void look_at_hosts(struct supervisor *supervisor)
+{
+    struct server *server = &supervisor->server;
+    if (server->config.names.hosts_file[0] == '\0') return;
+    struct file_mark mark = file_mark_of(server->config.names.hosts_file);
+    if (mark.inode == 0 || file_mark_equal(&mark, &server->hosts)) return;
+    if (!reload_apply_hosts(server))
+        log_error(supervisor->log, "hosts file not read", log_text("why", "out of memory"));
 }
 
 static void announce(struct supervisor *supervisor)
@@ -239,7 +250,10 @@ static void run(struct supervisor *supervisor)
         loop_turn(&supervisor->loop, deadline_ns);
         uint64_t now_ns = supervisor->loop.now_ns;
         look_at_health(supervisor, now_ns);
-        if (supervisor->drain_deadline_ns == CLOCK_NEVER) look_at_bundle(supervisor, now_ns);
+        if (supervisor->drain_deadline_ns == CLOCK_NEVER) {
+            look_at_bundle(supervisor, now_ns);
+            look_at_hosts(supervisor);
+        }
         if (now_ns >= supervisor->drain_deadline_ns) stop(supervisor);
     }
 }

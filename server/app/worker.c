@@ -87,6 +87,7 @@ static void apply(struct worker *worker, const struct worker_settings *settings)
     tcp_clients_set_options(&worker->clients, &settings->client);
     tcp_clients_set_access(&worker->clients, settings->access);
     worker->forwarder.options = settings->forwarder;
+    forwarder_set_names(&worker->forwarder, settings->names);
     if (!pool_set_options(worker->pool, &settings->pool))
         replace_pool(worker, settings);
     else
@@ -102,6 +103,7 @@ static void open_mail(struct worker *worker, struct worker_mail *mail)
         apply(worker, &mail->settings);
         tls_context_free(mail->settings.tls);
         access_free(mail->settings.access);
+        names_free(mail->settings.names);
         break;
     case MAIL_DRAIN: worker->draining = true; break;
     case MAIL_STOP: worker->stopping = true; break;
@@ -133,6 +135,7 @@ static bool post(struct worker *worker, enum mail_kind kind, const struct worker
         mail->settings = *settings;
         mail->settings.tls = tls_context_share(settings->tls);
         mail->settings.access = access_share(settings->access);
+        mail->settings.names = names_share(settings->names);
     }
     mailbox_post(&worker->mailbox, &mail->mail);
     return true;
@@ -257,6 +260,7 @@ static bool init_parts(struct worker *worker, const struct worker_settings *sett
     if (!forwarder_init(&worker->forwarder, &settings->forwarder, worker->deps.shared, worker->pool, worker->counters,
                         &worker->loop))
         return false;
+    forwarder_set_names(&worker->forwarder, settings->names);
     prefetch_init(&worker->prefetch, &worker->forwarder, worker->index, worker->deps.workers);
     return true;
 }

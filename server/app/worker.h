@@ -31,6 +31,7 @@ struct worker_settings {
     struct pool_options pool;
     struct tls_context *tls;    /* an owner's share */
     struct access_list *access; /* the same */
+    struct names *names;        /* the same */
 };
 
 /* What all workers have in common, and outlives them. */
@@ -47,7 +48,7 @@ enum { WORKER_ENDED = 1 };
 
 struct worker;
 
-/* NULL where memory or descriptors are short. The settings are copied, their TLS context and access list shared. */
+/* NULL where memory or descriptors are short. The settings are copied, and what they point to is shared. */
 struct worker *worker_new(const struct worker_deps *deps, const struct worker_settings *settings, unsigned index,
                           struct heartbeat *heartbeat);
 void worker_free(struct worker *worker);

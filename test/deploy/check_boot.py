@@ -117,12 +117,12 @@ def check_reload(check, machine):
         assert machine.sh("systemctl reload dns-tls-proxy", check=False).returncode != 0
         said = journal(machine, 20)
         assert "max_size" in said and "no_such_setting" in said, said
-        assert clients.answers("after-reload.test") and machine.property("ActiveState") == "active"
+        assert clients.answers("after-reload.example") and machine.property("ActiveState") == "active"
     with check("the same by signal alone: refused with every fault, and it goes on"):
         pid = machine.property("MainPID")
         machine.sh("journalctl --rotate && kill -HUP " + pid)
         wait_for(lambda: journal(machine, 20).count("no_such_setting") >= 2, "the faults in the journal")
-        assert clients.answers("after-signal.test") and machine.property("MainPID") == pid
+        assert clients.answers("after-signal.example") and machine.property("MainPID") == pid
         check.note(f"Status: {machine.property('StatusText')}")
     set_config(machine, "rate_limit: {queries_per_second: 0}\n")
     with check("reload once more: the faults are mended"):
@@ -134,7 +134,7 @@ def check_bundle(check, machine):
     with check("another CA bundle is seen and read, inside of the sandbox"):
         machine.sh("update-ca-certificates --fresh")
         wait_for(lambda: "CA bundle loaded" in journal(machine, 20), "it was read", 20)
-        assert clients.answers("after-bundle.test")
+        assert clients.answers("after-bundle.example")
 
 
 def check_drain(check, machine):

@@ -121,7 +121,7 @@ def check_settings(check):
                 config.write_text("no_such_setting: 1\n")
                 containers.podman("kill", "-s", "HUP", container.name)
                 wait_for(lambda: "no_such_setting" in container.logs(), "the fault in its log")
-                assert clients.answers("still-there.test", port=8853)
+                assert clients.answers("still-there.example", port=8853)
         with Container(world, TAG, options=mounted) as container:
             with check("with a faulty file it exits with 1 and says what is wrong"):
                 wait_for(

@@ -57,6 +57,7 @@ class Proxy(Process):
             "upstreams": [{"address": "127.0.0.1", "port": port, "name": SERVER_NAME} for port in upstreams],
             "tls": {"ca_file": pki.ca_file},
             "rate_limit": {"queries_per_second": 0},
+            "names": {"special_use": "forward"},  # the names of tests end in .test, and are to be asked upstream
             "http": {"listen": f"127.0.0.1:{self.http_port}"},
         }, config or {})
         self.port = int(self.config["listen"][0].rpartition(":")[2])

@@ -18,15 +18,15 @@ static void a_file_that_changes_has_another_mark(void **state)
     char path[] = "/tmp/ca_bundle_test.XXXXXX";
     int fd = mkstemp(path);
     assert_true(fd >= 0);
-    struct ca_bundle_mark first = ca_bundle_mark_of(path);
-    struct ca_bundle_mark again = ca_bundle_mark_of(path);
-    assert_true(ca_bundle_mark_equal(&first, &again));
+    struct file_mark first = file_mark_of(path);
+    struct file_mark again = file_mark_of(path);
+    assert_true(file_mark_equal(&first, &again));
     write_file(path, "more");
-    struct ca_bundle_mark changed = ca_bundle_mark_of(path);
-    assert_false(ca_bundle_mark_equal(&first, &changed));
+    struct file_mark changed = file_mark_of(path);
+    assert_false(file_mark_equal(&first, &changed));
     close(fd);
     unlink(path);
-    struct ca_bundle_mark gone = ca_bundle_mark_of(path);
+    struct file_mark gone = file_mark_of(path);
     assert_int_equal(gone.inode, 0);
 }
 
@@ -36,7 +36,7 @@ static void a_file_without_a_certificate_is_refused(void **state)
     char error[TLS_ERROR_MAX] = "";
     struct tls_options options = {.ca_file = "/tmp/ca_bundle_test.XXXXXX"};
     struct tls_context *tls = NULL;
-    struct ca_bundle_mark mark = {.inode = 77};
+    struct file_mark mark = {.inode = 77};
     int fd = mkstemp(options.ca_file);
     assert_true(fd >= 0);
     write_file(options.ca_file, "no certificate\n");

@@ -112,6 +112,24 @@ static void our_query_is_a_fresh_message_with_padding_and_no_other_option(void *
     assert_int_equal(question_write_query(&key, 1, 0, query), 29 + 11);
 }
 
+static void a_route_is_a_part_of_the_key_and_not_of_the_query(void **state)
+{
+    (void)state;
+    packet_header(&packet, 0, DNS_RD);
+    packet_question(&packet, "Example.com", DNS_TYPE_A);
+    struct question_key key = key_of_packet(), other = key_of_packet();
+    assert_int_equal(question_key_route(&key), 0);
+    question_key_set_route(&key, 0x01020304);
+    assert_int_equal(question_key_route(&key), 0x01020304);
+    assert_int_equal(question_key_name_size(&key), 13);
+    assert_int_equal(question_key_type(&key), DNS_TYPE_A);
+    assert_int_equal(key.size, other.size + QUESTION_KEY_ROUTE_BYTES);
+    uint8_t query[QUESTION_QUERY_MAX], other_query[QUESTION_QUERY_MAX];
+    size_t size = question_write_query(&key, 7, 128, query);
+    assert_int_equal(size, question_write_query(&other, 7, 128, other_query));
+    assert_memory_equal(query, other_query, size);
+}
+
 static void the_longest_query_fits(void **state)
 {
     (void)state;
@@ -121,7 +139,7 @@ static void the_longest_query_fits(void **state)
     packet_count(&packet, DNS_QUESTION, 1);
     struct question_key key = key_of_packet();
     uint8_t query[QUESTION_QUERY_MAX];
-    assert_int_equal(key.size, QUESTION_KEY_MAX);
+    assert_int_equal(key.size, QUESTION_KEY_MAX - QUESTION_KEY_ROUTE_BYTES);
     for (unsigned block = 0; block <= 512; block++) {
         size_t size = question_write_query(&key, 0, (uint16_t)block, query);
         assert_true(size <= QUESTION_QUERY_MAX);
@@ -158,6 +176,7 @@ int main(void)
         cmocka_unit_test_setup(each_flag_makes_another_key_and_nothing_else_does, setup),
         cmocka_unit_test_setup(our_query_asks_what_the_key_says, setup),
         cmocka_unit_test_setup(our_query_is_a_fresh_message_with_padding_and_no_other_option, setup),
+        cmocka_unit_test_setup(a_route_is_a_part_of_the_key_and_not_of_the_query, setup),
         cmocka_unit_test_setup(the_longest_query_fits, setup),
         cmocka_unit_test_setup(a_spelling_is_taken_and_given_back, setup),
     };
