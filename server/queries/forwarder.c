@@ -12,7 +12,6 @@
 
 enum {
     LIGHT_CLIENT_MAX = 4, /* a client with fewer questions in flight than this leaves room for others */
-    STALE_TTL_S = 30,     /* the TTL of a stale answer (RFC 8767, 4) */
 };
 
 /* ---- the cache ---- */
@@ -20,31 +19,6 @@ enum {
 static struct hashed_key hashed(const struct question_key *key, uint64_t hash)
 {
     return (struct hashed_key){key->bytes, key->size, hash};
-}
-
-/* Whether an answer from the cache may still be given when its time is over: not a failure. */
-static bool is_worth_keeping(const uint8_t *message)
-{
-    unsigned rcode = message_flags(message) & DNS_RCODE;
-    return rcode == DNS_RCODE_NOERROR || rcode == DNS_RCODE_NXDOMAIN;
-}
-
-/* How an answer from the cache is used. Each answer begins its set of records with another one, so that clients that
- * take the first share the load. */
-static struct answer_use use_of(struct forwarder *forwarder, enum cache_state state, const struct cache_found *found,
-                                const uint8_t *message)
-{
-    uint32_t rotation = ++forwarder->rotation;
-    if (state == CACHE_FRESH)
-        return (struct answer_use){.age_s = (uint32_t)(found->age_ns / NS_PER_S),
-                                   .ttl_max_s = UINT32_MAX,
-                                   .ede_code = DNS_EDE_NONE,
-                                   .rotation = rotation};
-    bool is_nxdomain = (message_flags(message) & DNS_RCODE) == DNS_RCODE_NXDOMAIN;
-    return (struct answer_use){.rotation = rotation,
-                               .ttl_min_s = STALE_TTL_S,
-                               .ttl_max_s = STALE_TTL_S,
-                               .ede_code = is_nxdomain ? DNS_EDE_STALE_NXDOMAIN : DNS_EDE_STALE};
 }
 
 /* Gives every client that waits the stale answer. False where there is none any more. */
@@ -56,9 +30,9 @@ static bool give_all_stale(struct forwarder *forwarder, struct query *query)
     enum cache_state state =
         cache_find(forwarder->shared->cache, &key, forwarder->loop->now_ns, forwarder->value, ANSWER_BYTES_MAX, &found);
     if (state == CACHE_ABSENT || !answer_unpack(forwarder->value, found.size, &answer)) return false;
-    if (!is_worth_keeping(forwarder->value)) return false;
+    if (!retention_is_worth_keeping(forwarder->value)) return false;
     /* Fresh: another worker's question was answered first. */
-    const struct answer_use use = use_of(forwarder, state, &found, forwarder->value);
+    const struct answer_use use = retention_use(state, &found, forwarder->value, ++forwarder->rotation);
     queries_answer(&forwarder->queries, query, &answer, &use,
                    state == CACHE_FRESH ? LABEL_SOURCE_UPSTREAM : LABEL_SOURCE_STALE, forwarder->loop->now_ns);
     return true;
@@ -229,7 +203,7 @@ static void note_hit(struct forwarder *forwarder, const struct incoming *in, enu
     forwarder->hits[in->requester->transport->label]++;
     topnames_count(forwarder->shared->topnames, &in->hashed, now_ns + found->left_ns, now_ns);
     /* A failure is remembered for its second and not refreshed. */
-    if (found->refresh_due && is_worth_keeping(reply) && !queries_find(&forwarder->queries, &in->hashed))
+    if (found->refresh_due && retention_is_worth_keeping(reply) && !queries_find(&forwarder->queries, &in->hashed))
         begin_query(forwarder, in->route, &in->key, in->hashed.hash, REQUESTER_NONE);
 }
 
@@ -275,10 +249,10 @@ static void resolve(struct forwarder *forwarder, struct incoming *in, uint16_t r
     enum cache_state state = CACHE_ABSENT;
     uint8_t *reply = requester->transport->begin_reply(requester, ANSWER_BYTES_MAX + EDNS_REPLY_MAX);
     if (reply) state = cache_find(forwarder->shared->cache, &in->hashed, now_ns, reply, ANSWER_BYTES_MAX, &found);
-    if (state == CACHE_STALE && !is_worth_keeping(reply)) state = CACHE_ABSENT;
+    if (state == CACHE_STALE && !retention_is_worth_keeping(reply)) state = CACHE_ABSENT;
     if (state == CACHE_FRESH ||
         (state == CACHE_STALE && recheck_is_held(&forwarder->recheck, in->hashed.hash, now_ns))) {
-        const struct answer_use use = use_of(forwarder, state, &found, reply);
+        const struct answer_use use = retention_use(state, &found, reply, ++forwarder->rotation);
         if (reply_answer(counters, requester, reply, found.size, &in->profile, in->question.name, &use)) {
             note_hit(forwarder, in, state, &found, reply);
             return;

@@ -42,6 +42,28 @@ void retention_clamp_ttls(const struct forwarder_options *options, const struct 
                  ret_clamped);
 }
 
+bool retention_is_worth_keeping(const uint8_t *message)
+{
+    unsigned rcode = message_flags(message) & DNS_RCODE;
+    return rcode == DNS_RCODE_NOERROR || rcode == DNS_RCODE_NXDOMAIN;
+}
+
+struct answer_use retention_use(enum cache_state state, const struct cache_found *found, const uint8_t *message,
+                                uint32_t rotation)
+{
+    enum { STALE_TTL_S = 30 }; /* RFC 8767, 4 */
+    if (state == CACHE_FRESH)
+        return (struct answer_use){.age_s = (uint32_t)(found->age_ns / NS_PER_S),
+                                   .ttl_max_s = UINT32_MAX,
+                                   .ede_code = DNS_EDE_NONE,
+                                   .rotation = rotation};
+    bool is_nxdomain = (message_flags(message) & DNS_RCODE) == DNS_RCODE_NXDOMAIN;
+    return (struct answer_use){.rotation = rotation,
+                               .ttl_min_s = STALE_TTL_S,
+                               .ttl_max_s = STALE_TTL_S,
+                               .ede_code = is_nxdomain ? DNS_EDE_STALE_NXDOMAIN : DNS_EDE_STALE};
+}
+
 void retention_make_failure(const struct question_key *key, const struct answer_error *error, uint8_t *out,
                             struct answer *ret_answer)
 {

@@ -3,11 +3,13 @@
 #ifndef QUERIES_RETENTION_H
 #define QUERIES_RETENTION_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "dns/answer.h"
 #include "dns/question.h"
 #include "queries/options.h"
+#include "shared/cache.h"
 
 /* How long the answer may be kept, by its kind and by the settings; 0: not at all. */
 uint64_t retention_ns(const struct forwarder_options *options, const struct answer *answer);
@@ -19,6 +21,14 @@ uint64_t retention_ns(const struct forwarder_options *options, const struct answ
  * answer is fetched anew. */
 void retention_clamp_ttls(const struct forwarder_options *options, const struct answer *answer, uint8_t *out,
                           struct answer *ret_clamped);
+
+/* Whether an answer from the cache may still be given when its time is over: not a failure. */
+bool retention_is_worth_keeping(const uint8_t *message);
+
+/* How an answer from the cache is used, by what the cache said of it. Each answer begins its set of records with
+ * another one (`rotation`), so that clients that take the first share the load. */
+struct answer_use retention_use(enum cache_state state, const struct cache_found *found, const uint8_t *message,
+                                uint32_t rotation);
 
 /* Writes a failure of upstream as an answer to `key`, to be kept like any other, to `out` (at least ANSWER_BYTES_MAX).
  */
