@@ -21,7 +21,8 @@ struct alias {
 
 static struct aliases *aliases_of(const struct requester *requester)
 {
-    return container_of(requester->transport, struct aliases, transport);
+    const struct transport *first = requester->transport - requester->transport->label;
+    return container_of(first, struct aliases, transports);
 }
 
 static void forget(struct aliases *aliases, struct alias *alias)
@@ -161,13 +162,14 @@ static void abort_client(const struct requester *requester)
 bool aliases_init(struct aliases *aliases, uint32_t max, struct counters *counters)
 {
     *aliases = (struct aliases){.counters = counters};
-    aliases->transport = (struct transport){
-        .kind = TRANSPORT_TCP,
-        .max_reply_bytes = DNS_MESSAGE_MAX,
-        .begin_reply = begin_reply,
-        .end_reply = end_reply,
-        .abort = abort_client,
-    };
+    for (int label = 0; label < LABEL_TRANSPORT_COUNT; label++)
+        aliases->transports[label] = (struct transport){
+            .label = (enum label_transport)label,
+            .max_reply_bytes = DNS_MESSAGE_MAX,
+            .begin_reply = begin_reply,
+            .end_reply = end_reply,
+            .abort = abort_client,
+        };
     list_init(&aliases->all);
     return slots_init(&aliases->slots, sizeof(struct alias), max);
 }
@@ -197,8 +199,8 @@ bool aliases_begin(struct aliases *aliases, const struct requester *requester, c
     }
     memcpy(alias->chain, chain, chain_size);
     memcpy(alias->chain + DNS_HEADER_BYTES, question->name, question->name_size);
-    *ret_requester =
-        (struct requester){&aliases->transport, slot_handle(alias), requester->address, requester->batched};
+    struct transport *transport = &aliases->transports[requester->transport->label];
+    *ret_requester = (struct requester){transport, slot_handle(alias), requester->address, requester->batched};
     *ret_profile = *profile;
     ret_profile->edns = true; /* so that the reply says all there is to say */
     ret_profile->max_bytes = DNS_MESSAGE_MAX;

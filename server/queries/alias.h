@@ -18,8 +18,9 @@
 #include "queries/transport.h"
 
 struct aliases {
-    struct transport transport; /* of the requesters that aliases_begin makes */
-    struct slots slots;         /* of struct alias */
+    /* Of the requesters that aliases_begin makes: one for each label, so that they are counted as those that asked. */
+    struct transport transports[LABEL_TRANSPORT_COUNT];
+    struct slots slots; /* of struct alias */
     struct list all;
     struct counters *counters;
 };

@@ -314,7 +314,7 @@ static void answer_local(struct forwarder *forwarder, const struct incoming *in,
         reply_error(forwarder->counters, requester, &in->question, &in->profile, &failure);
     else
         reply_answer(forwarder->counters, requester, reply, size, &in->profile, in->question.name, &as_is);
-    histogram_observe(&forwarder->counters->request_duration[LABEL_SOURCE_LOCAL], 0, 1);
+    histogram_observe(&forwarder->counters->request_duration[LABEL_SOURCE_LOCAL][requester->transport->label], 0, 1);
 }
 
 void forwarder_handle(struct forwarder *forwarder, const struct requester *requester,
