@@ -93,6 +93,12 @@ void json_number(struct json *json, const char *key, double value)
     fprintf(json->out, "%.15g", value);
 }
 
+void json_number_short(struct json *json, const char *key, double value)
+{
+    write_key(json, key);
+    fprintf(json->out, "%.4g", value);
+}
+
 void json_bool(struct json *json, const char *key, bool value)
 {
     write_key(json, key);

@@ -26,7 +26,9 @@ void json_close(struct json *json, char bracket);
 /* Any bytes, escaped by json_escape; NULL becomes null. */
 void json_text(struct json *json, const char *key, const char *text);
 void json_count(struct json *json, const char *key, uint64_t value);
-void json_number(struct json *json, const char *key, double value); /* finite */
+/* Finite numbers: with 15 digits, or with 4 where a chart is drawn of it. */
+void json_number(struct json *json, const char *key, double value);
+void json_number_short(struct json *json, const char *key, double value);
 void json_bool(struct json *json, const char *key, bool value);
 void json_null(struct json *json, const char *key);
 

@@ -24,7 +24,32 @@ static const char closing[] =
     "\n"
     "Alert rules, recording rules and their tests, and an example of a scrape configuration: `metrics/prometheus/`. A "
     "Grafana\n"
-    "dashboard: `metrics/grafana/dashboard.json`. What to do when an alert fires: [RUNBOOK](RUNBOOK.md).\n";
+    "dashboard: `metrics/grafana/dashboard.json`. What to do when an alert fires: [RUNBOOK](RUNBOOK.md).\n"
+    "\n"
+    "## Data of the status page\n"
+    "\n"
+    "Where `http.status_page` is on, two more documents are served as JSON, for the page and for scripts:\n"
+    "\n"
+    "- `/status.json`: the counters and figures above as they are now, with the buckets of response times, the state "
+    "of "
+    "each\n"
+    "  upstream, and, where names may be shown, the names asked most and the busiest clients. `now_ms` is a clock that "
+    "starts\n"
+    "  anywhere; two samples give rates.\n"
+    "- `/history.json?range=5m`, `1h` or `24h`: figures of the past, oldest first, `null` where there is none: 300 "
+    "seconds, 900\n"
+    "  means of four seconds, or 1,440 minutes. `step_ms` is the distance of two values, `end_ms` when the last one "
+    "ended, in the\n"
+    "  clock of `now_ms`. `figures` has queries, upstream queries, cache hits and misses, stale answers, response "
+    "codes, "
+    "refused\n"
+    "  and failed ones, each a second; connections, questions in flight, processor and memory; and the 90th percentile "
+    "of\n"
+    "  cached answers (us) and of those from upstream (ms). `upstreams` has queries a second and that percentile of "
+    "each.\n"
+    "  `events` are the start, reloads, outages, recoveries and new certificates. It is kept in memory of fixed size, "
+    "and not\n"
+    "  over a restart.\n";
 
 static void write_values(FILE *out, const struct metric_label *label)
 {

@@ -8,13 +8,17 @@
 
 #include "common/clock.h"
 #include "metrics/exposition.h"
+#include "metrics/history.h"
 #include "metrics/http_server.h"
 #include "metrics/page.h"
 #include "metrics/process.h"
+#include "metrics/recorder.h"
 #include "metrics/status.h"
 
 struct endpoint {
     struct http_server *server;
+    struct history *history; /* also without a status page: a reload may bring it */
+    struct recorder *recorder;
     struct address listen;
     atomic_bool status_page; /* a reload writes both, HTTP threads read */
     atomic_bool show_names;
@@ -133,6 +137,31 @@ static bool answer_status(struct endpoint *endpoint, const struct http_received 
     return true;
 }
 
+/* /history.json?range=5m, 1h or 24h. */
+static bool answer_history(struct endpoint *endpoint, const struct http_received *received, FILE *out,
+                           struct http_response *response)
+{
+    char text[8];
+    enum history_range range;
+    if (http_server_parameter(received->query, "range", text, sizeof text) && history_parse_range(text, &range)) {
+        history_write(endpoint->history, range, out);
+    } else {
+        response->status = 400;
+        fputs("{\"error\":\"range=5m, 1h or 24h is wanted\"}\n", out);
+    }
+    return true;
+}
+
+/* Once a second, on the recorder's thread. */
+static void record(void *context)
+{
+    struct endpoint *endpoint = context;
+    struct snapshot *snapshot = snapshot_take(endpoint, false);
+    if (!snapshot) return; /* a gap */
+    history_take(endpoint->history, &snapshot->total, &snapshot->figures, snapshot->now_ns);
+    free(snapshot);
+}
+
 /* Only a client on this machine may change something, and no page of another site in a browser there. */
 static bool may_purge(const struct endpoint *endpoint, const struct http_received *received)
 {
@@ -161,9 +190,10 @@ static bool answer_purge(struct endpoint *endpoint, const struct http_received *
 }
 
 static const struct route routes[] = {
-    {"/metrics", ALLOW_READ, answer_metrics, false},   {"/healthz", ALLOW_READ, answer_live, false},
-    {"/readyz", ALLOW_READ, answer_ready, false},      {"/status.json", ALLOW_READ, answer_status, true},
-    {"/cache/purge", ALLOW_POST, answer_purge, false}, {"/cache/flush", ALLOW_POST, answer_purge, false},
+    {"/metrics", ALLOW_READ, answer_metrics, false},     {"/healthz", ALLOW_READ, answer_live, false},
+    {"/readyz", ALLOW_READ, answer_ready, false},        {"/status.json", ALLOW_READ, answer_status, true},
+    {"/history.json", ALLOW_READ, answer_history, true}, {"/cache/purge", ALLOW_POST, answer_purge, false},
+    {"/cache/flush", ALLOW_POST, answer_purge, false},
 };
 
 static const struct route *route_find(const struct endpoint *endpoint, const char *path)
@@ -229,6 +259,19 @@ void endpoint_set_options(struct endpoint *endpoint, const struct endpoint_optio
     endpoint->show_names = options->show_names;
 }
 
+static bool endpoint_open(struct endpoint *endpoint, char error[static ENDPOINT_ERROR_BYTES])
+{
+    const struct http_server_options server = {endpoint->listen, endpoint->sources.log, endpoint, answer};
+    endpoint->history = history_new();
+    endpoint->recorder = endpoint->history ? recorder_start(record, endpoint) : NULL;
+    if (endpoint->recorder) {
+        endpoint->server = http_server_start(&server, error);
+        return endpoint->server;
+    }
+    snprintf(error, ENDPOINT_ERROR_BYTES, "no memory");
+    return false;
+}
+
 struct endpoint *endpoint_start(const struct endpoint_options *options, const struct endpoint_sources *sources,
                                 char error[static ENDPOINT_ERROR_BYTES])
 {
@@ -241,10 +284,8 @@ struct endpoint *endpoint_start(const struct endpoint_options *options, const st
     endpoint_set_options(endpoint, options);
     endpoint->sources = *sources;
     endpoint->process_started_s = process_started_s();
-    const struct http_server_options server = {options->listen, sources->log, endpoint, answer};
-    endpoint->server = http_server_start(&server, error);
-    if (endpoint->server) return endpoint;
-    free(endpoint);
+    if (endpoint_open(endpoint, error)) return endpoint;
+    endpoint_stop(endpoint);
     return NULL;
 }
 
@@ -257,5 +298,7 @@ void endpoint_stop(struct endpoint *endpoint)
 {
     if (!endpoint) return;
     http_server_stop(endpoint->server);
+    recorder_stop(endpoint->recorder);
+    history_free(endpoint->history);
     free(endpoint);
 }

@@ -33,8 +33,8 @@ struct endpoint_sources {
     const struct log *log;
     void *context;
     /* Fills the server's figures (all but those of process_read, `ready`, and build.civetweb); `ret_figures` is zeroed.
-     * Called on an HTTP thread, on two at once at the most. The top names only where `with_names`; clients
-     * are left out by the endpoint. */
+     * Called on HTTP threads and on the one that records the history, on three at once at most. The top names only
+     * where `with_names`; clients are left out by the endpoint. */
     void (*read_figures)(void *context, uint64_t now_ns, bool with_names, struct figures *ret_figures);
     /* Removes what is cached for a name (in presentation format), or, where NULL, everything. False: that is no name.
      * On an HTTP thread. */

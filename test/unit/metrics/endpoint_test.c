@@ -78,7 +78,7 @@ static void without_a_status_page_there_is_none(void **state)
     struct world *world = *state;
     world->options.status_page = false;
     start(world);
-    static const char *const paths[] = {"/", "/page.css", "/page.js", "/status.json"};
+    static const char *const paths[] = {"/", "/page.css", "/page.js", "/status.json", "/history.json?range=5m"};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) expect_status(ask(world, "GET", paths[i], ""), 404);
     expect_status(ask(world, "GET", "/metrics", ""), 200);
 }
@@ -172,6 +172,25 @@ static void client_series_are_written_where_the_page_may_show_clients(void **sta
     assert_non_null(strstr(ask(world, "GET", "/metrics", ""), "{client=\"192.0.2.7\""));
 }
 
+static void the_history_is_served_by_range(void **state)
+{
+    struct world *world = *state;
+    start(world);
+    static const char *const ranges[] = {"5m", "1h", "24h"};
+    for (size_t i = 0; i < 3; i++) {
+        char path[64];
+        char begin[64];
+        snprintf(path, sizeof path, "/history.json?range=%s", ranges[i]);
+        snprintf(begin, sizeof begin, "{\"range\":\"%s\",\"step_ms\":", ranges[i]);
+        const char *answer = ask(world, "GET", path, "");
+        expect_status(answer, 200);
+        assert_memory_equal(body_of(answer), begin, strlen(begin));
+    }
+    expect_status(ask(world, "GET", "/history.json", ""), 400);
+    expect_status(ask(world, "GET", "/history.json?range=2h", ""), 400);
+    expect_status(ask(world, "GET", "/history.json?range=5m5m5m5m5m5m", ""), 400);
+}
+
 static void ipv6_is_listened_on_too(void **state)
 {
     struct world *world = *state;
@@ -253,6 +272,7 @@ int main(void)
         TEST(names_are_shown_at_loopback_only),
         TEST(names_are_not_shown_to_a_name_that_means_loopback),
         TEST(client_series_are_written_where_the_page_may_show_clients),
+        TEST(the_history_is_served_by_range),
         TEST(ipv6_is_listened_on_too),
         TEST(a_port_in_use_is_told),
         TEST(an_address_of_another_machine_is_told),
