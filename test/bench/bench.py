@@ -194,7 +194,10 @@ def main():
         chosen.remove("cache")
         if not chosen:
             return
-    others = peers.Peers(arguments.peers)
+    try:
+        others = peers.Peers(arguments.peers)
+    except trees.Unavailable as why:
+        sys.exit(f"scripts/bench: {why}")
     with peers.own_network() as network:
         print(f"{network}.", flush=True)
         measure_all(arguments, chosen, others, results, extra)
