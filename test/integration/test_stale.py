@@ -9,7 +9,7 @@ from figures import Figures, Since
 from process import wait_for
 from proxy import Proxy
 
-STALE = 3  # the Extended DNS Error
+STALE, STALE_NXDOMAIN = 3, 19  # the Extended DNS Errors
 STALE_TTL = 30
 SLOW = 2.5  # longer than a stale answer may take, shorter than query_timeout
 CONFIG = {"prefetch": {"top": 0}, "upstream": {"query_timeout": "3s", "hedge": 0}}
@@ -58,7 +58,7 @@ def _expired(proxy, upstream):
 
 def is_stale(answer):
     error = wire.error_of(answer)
-    return error is not None and error[0] == STALE
+    return error is not None and error[0] in (STALE, STALE_NXDOMAIN)
 
 
 def ttls_of(answer):
