@@ -32,10 +32,11 @@ enum { UPSTREAMS_MAX = 16 };
     L(NOERROR, "NOERROR") L(FORMERR, "FORMERR") L(SERVFAIL, "SERVFAIL") L(NXDOMAIN, "NXDOMAIN") L(NOTIMP, "NOTIMP")    \
     L(REFUSED, "REFUSED") L(BADVERS, "BADVERS") L(BADCOOKIE, "BADCOOKIE") L(OTHER, "other")
 #define LABELS_REJECTED(L) /* a connection, at once */                                                                 \
-    L(FULL, "max_connections") L(ADDRESS, "max_per_address") L(RATE, "rate") L(DESCRIPTORS, "descriptors")
+    L(ACCESS, "access") L(FULL, "max_connections") L(ADDRESS, "max_per_address") L(RATE, "rate")                        \
+    L(DESCRIPTORS, "descriptors")
 #define LABELS_CLOSED(L) /* a connection, later, by us or by the client */                                             \
     L(CLIENT, "client") L(IDLE, "idle_timeout") L(READ, "read_timeout") L(SLOW, "slow_reader")                         \
-    L(PROTOCOL, "protocol") L(PRESSURE, "pressure") L(ERROR, "error") L(DRAIN, "drain")
+    L(PROTOCOL, "protocol") L(PRESSURE, "pressure") L(ERROR, "error") L(DRAIN, "drain") L(ACCESS, "access")
 #define LABELS_INVALID(L)                                                                                              \
     L(NOT_QUERY, "not_a_query") L(FORMERR, "malformed") L(TOO_LONG, "too_long") L(OPCODE, "opcode")                    \
     L(EDNS_VERSION, "edns_version") L(TRANSFER, "transfer") L(CLASS, "class") L(ANY, "any")

@@ -87,7 +87,7 @@ static bool prepare(struct reload *reload, const struct server *server, const st
     snprintf(ret_error, RELOAD_ERROR_BYTES, "out of memory");
     reload->access = access_new(config->access.allow, config->access.allow_count);
     return reload->access && prepare_names(reload, server, config) &&
-           acceptor_reload(server->acceptor, &reload->listeners, config->connections.max_connections);
+           acceptor_reload(server->acceptor, &reload->listeners, reload->access);
 }
 
 /* ---- commit: no step fails ---- */

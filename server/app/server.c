@@ -73,7 +73,7 @@ static bool make_acceptor(struct server *server)
         log_error(server->log, "start failed", log_text("why", error));
         return false;
     }
-    server->acceptor = acceptor_new(&deps, &server->listeners, server->config.connections.max_connections);
+    server->acceptor = acceptor_new(&deps, &server->listeners, server->access);
     if (server->acceptor) {
         server->blocks[server->worker_count] = acceptor_counters(server->acceptor);
         return true;

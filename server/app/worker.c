@@ -86,7 +86,9 @@ static void apply(struct worker *worker, const struct worker_settings *settings)
 {
     tcp_clients_set_options(&worker->clients, &settings->client);
     tcp_clients_set_access(&worker->clients, settings->access);
-    worker->forwarder.options = settings->forwarder;
+    if (!forwarder_set_options(&worker->forwarder, &settings->forwarder))
+        log_error(worker->deps.log, "reload incomplete", log_text("why", "no memory for clients.max_queries_in_flight"),
+                  log_number("worker", worker->index));
     forwarder_set_names(&worker->forwarder, settings->names);
     if (!pool_set_options(worker->pool, &settings->pool))
         replace_pool(worker, settings);

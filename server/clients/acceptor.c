@@ -1,7 +1,6 @@
 #include "clients/acceptor.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "clients/tcp_client.h"
+#include "common/check.h"
 #include "common/clock.h"
 #include "common/loop.h"
 #include "common/mailbox.h"
@@ -30,7 +30,7 @@ enum mail_kind { MAIL_RELOAD, MAIL_STOP };
 struct acceptor_mail {
     struct mail mail;
     struct listeners listeners; /* of MAIL_RELOAD: the set from now on */
-    uint32_t max_connections;
+    struct access_list *access; /* the same; a share */
 };
 
 struct listening_socket {
@@ -46,8 +46,10 @@ struct acceptor {
     struct loop loop;
     struct mailbox mailbox;
     struct listening_socket listening[LISTENING_MAX]; /* those without a descriptor (-1) are free */
-    bool inherited;                                   /* the doors are systemd's, and go on without us */
-    uint32_t max_connections;
+    bool inherited;                                   /* the sockets are systemd's, and stay open after a stop */
+    struct access_list *access;                       /* a share */
+    int parked_fd;                                    /* a connection for which there was no room yet; -1: none */
+    struct address parked_address;
     struct counters *counters;
     struct log_repeat trouble;
     uint64_t resume_ns; /* while pausing; 0 = not */
@@ -69,30 +71,22 @@ static const struct acceptor_target *choose(struct acceptor *acceptor)
     return &acceptor->deps.targets[chosen];
 }
 
+/* Closes with a reset, so that the client learns of it at once and the kernel keeps nothing of the connection. */
 static void reject(struct acceptor *acceptor, int fd, enum label_rejected reason)
 {
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1, .l_linger = 0}, sizeof(struct linger));
     count_event_by(acceptor->counters, client_rejected, reason);
     close(fd);
 }
 
-static void hand_over(struct acceptor *acceptor, int fd, const struct address *address)
+static void hand_over(struct acceptor *acceptor, int fd, const struct address *address, uint8_t counted_bits)
 {
     const struct acceptor_target *target = choose(acceptor);
     atomic_fetch_add_explicit(target->load, 1, memory_order_relaxed);
-    if (tcp_client_start(target->clients, fd, address)) return;
+    if (tcp_client_start(target->clients, fd, address, counted_bits)) return;
     atomic_fetch_sub_explicit(target->load, 1, memory_order_relaxed);
-    connections_release(acceptor->deps.connections, address);
+    connections_release(acceptor->deps.connections, address, counted_bits);
     count_event_by(acceptor->counters, client_rejected, LABEL_REJECTED_DESCRIPTORS);
-}
-
-static void judge(struct acceptor *acceptor, int fd, const struct address *address)
-{
-    switch (connections_admit(acceptor->deps.connections, address, acceptor->loop.now_ns)) {
-    case CONNECTIONS_ADMITTED: hand_over(acceptor, fd, address); break;
-    case CONNECTIONS_FULL: reject(acceptor, fd, LABEL_REJECTED_FULL); break;
-    case CONNECTIONS_ADDRESS: reject(acceptor, fd, LABEL_REJECTED_ADDRESS); break;
-    case CONNECTIONS_RATE: reject(acceptor, fd, LABEL_REJECTED_RATE); break;
-    }
 }
 
 static void pause_for(struct acceptor *acceptor, const char *why)
@@ -123,21 +117,39 @@ static void make_room(struct acceptor *acceptor, const char *why)
     pause_for(acceptor, why);
 }
 
-static bool is_somebody_there(const struct listening_socket *listener)
+/* Gives an accepted connection to a worker, or closes it. False: there is no room; it is parked, and accepting pauses.
+ */
+static bool admit(struct acceptor *acceptor, int fd, const struct address *address)
 {
-    struct pollfd poll_fd = {.fd = listener->source.fd, .events = POLLIN};
-    return poll(&poll_fd, 1, 0) > 0;
+    uint8_t bits = 0;
+    CHECK(acceptor->parked_fd < 0);
+    if (!access_is_allowed(acceptor->access, address)) {
+        count_event(acceptor->counters, access_denied);
+        reject(acceptor, fd, LABEL_REJECTED_ACCESS);
+        return true;
+    }
+    switch (connections_admit(acceptor->deps.connections, address, acceptor->loop.now_ns, &bits)) {
+    case CONNECTIONS_ADDRESS: reject(acceptor, fd, LABEL_REJECTED_ADDRESS); return true;
+    case CONNECTIONS_RATE: reject(acceptor, fd, LABEL_REJECTED_RATE); return true;
+    case CONNECTIONS_FULL:
+        acceptor->parked_fd = fd;
+        acceptor->parked_address = *address;
+        make_room(acceptor, "clients.max_connections is reached");
+        return false;
+    case CONNECTIONS_ADMITTED: break;
+    }
+    acceptor->sheds_in_vain = 0;
+    hand_over(acceptor, fd, address, bits);
+    return true;
 }
 
-/* No room for more, and somebody wants in. */
-static bool is_full(struct acceptor *acceptor, struct listening_socket *listener)
+/* Tries the parked connection again; false where it is still parked. */
+static bool admit_parked(struct acceptor *acceptor)
 {
-    if (connections_count(acceptor->deps.connections) < acceptor->max_connections) return false;
-    if (is_somebody_there(listener))
-        make_room(acceptor, "clients.max_connections is reached");
-    else
-        listener->waiting = false;
-    return true;
+    int fd = acceptor->parked_fd;
+    if (fd < 0) return true;
+    acceptor->parked_fd = -1;
+    return admit(acceptor, fd, &acceptor->parked_address);
 }
 
 /* Takes one connection; false where none waits or accepting must pause. */
@@ -145,13 +157,10 @@ static bool accept_one(struct acceptor *acceptor, struct listening_socket *liste
 {
     struct sockaddr_storage storage;
     socklen_t size = sizeof storage;
-    if (is_full(acceptor, listener)) return false;
     int fd = accept4(listener->source.fd, (struct sockaddr *)&storage, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
-        acceptor->sheds_in_vain = 0;
         struct address address = address_from_socket(&storage);
-        judge(acceptor, fd, &address);
-        return true;
+        return admit(acceptor, fd, &address);
     }
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
         count_event_by(acceptor->counters, client_rejected, LABEL_REJECTED_DESCRIPTORS);
@@ -172,6 +181,7 @@ static void accept_waiting(struct acceptor *acceptor)
 {
     if (acceptor->resume_ns > acceptor->loop.now_ns) return;
     acceptor->resume_ns = 0;
+    if (!admit_parked(acceptor)) return;
     for (unsigned i = 0; i < LISTENING_MAX; i++) {
         struct listening_socket *listener = &acceptor->listening[i];
         for (int n = 0; n < BURST && listener->waiting && acceptor->resume_ns == 0; n++)
@@ -189,7 +199,8 @@ static bool is_open(const struct listening_socket *listener)
 /* Whoever stands there is let in first. */
 static void close_listener(struct acceptor *acceptor, struct listening_socket *listener)
 {
-    while (accept_one(acceptor, listener)) continue;
+    if (acceptor->parked_fd < 0)
+        while (accept_one(acceptor, listener)) continue;
     loop_remove(&acceptor->loop, &listener->source);
     close(listener->source.fd);
     listener->source.fd = -1;
@@ -253,7 +264,8 @@ static void close_left(struct acceptor *acceptor, uint64_t now_ns)
 
 static void apply(struct acceptor *acceptor, const struct acceptor_mail *mail)
 {
-    acceptor->max_connections = mail->max_connections;
+    access_free(acceptor->access);
+    acceptor->access = mail->access;
     leave_listeners(acceptor, &mail->listeners);
     if (!open_listeners(acceptor, &mail->listeners))
         log_error(acceptor->deps.log, "listener lost", log_text("why", strerror(errno)),
@@ -286,12 +298,13 @@ void acceptor_stop(struct acceptor *acceptor)
     mailbox_post(&acceptor->mailbox, &mail->mail);
 }
 
-bool acceptor_reload(struct acceptor *acceptor, const struct listeners *listeners, uint32_t max_connections)
+bool acceptor_reload(struct acceptor *acceptor, const struct listeners *listeners, struct access_list *access)
 {
     struct acceptor_mail *mail = calloc(1, sizeof *mail);
     if (!mail) return false;
-    *mail =
-        (struct acceptor_mail){.mail.kind = MAIL_RELOAD, .listeners = *listeners, .max_connections = max_connections};
+    mail->mail.kind = MAIL_RELOAD;
+    mail->listeners = *listeners;
+    mail->access = access_share(access);
     mailbox_post(&acceptor->mailbox, &mail->mail);
     return true;
 }
@@ -329,6 +342,7 @@ static void *run(void *context)
         close_left(acceptor, acceptor->loop.now_ns);
     }
     if (!acceptor->inherited) close_left(acceptor, CLOCK_NEVER);
+    if (acceptor->parked_fd >= 0) reject(acceptor, acceptor->parked_fd, LABEL_REJECTED_FULL);
     heartbeat_stop(acceptor->deps.heartbeat);
     return NULL;
 }
@@ -346,12 +360,13 @@ void acceptor_join(struct acceptor *acceptor)
 /* ---- life ---- */
 
 struct acceptor *acceptor_new(const struct acceptor_deps *deps, const struct listeners *listeners,
-                              uint32_t max_connections)
+                              struct access_list *access)
 {
     struct acceptor *acceptor = calloc(1, sizeof *acceptor);
     if (!acceptor) return NULL;
     acceptor->deps = *deps;
-    acceptor->max_connections = max_connections;
+    acceptor->access = access_share(access);
+    acceptor->parked_fd = -1;
     acceptor->loop.epoll_fd = -1;
     acceptor->inherited = listeners->inherited;
     for (unsigned i = 0; i < LISTENING_MAX; i++) acceptor->listening[i].source.fd = -1;
@@ -371,6 +386,7 @@ void acceptor_free(struct acceptor *acceptor)
     if (!acceptor) return;
     for (unsigned i = 0; i < LISTENING_MAX; i++)
         if (is_open(&acceptor->listening[i])) close(acceptor->listening[i].source.fd);
+    access_free(acceptor->access);
     mailbox_done(&acceptor->mailbox);
     loop_done(&acceptor->loop);
     counters_free(acceptor->counters);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "clients/tcp_client.h"
+#include "clients/tcp_output.h"
 #include "common/check.h"
 #include "common/clock.h"
 #include "dns/message.h"
@@ -13,6 +14,10 @@ enum {
     CROWDED_DIVISOR = 4,        /* of the idle time-out, near the limit of connections */
     SHED_SHARE = 16,            /* one in so many clients is closed at once to make room, and one at least */
 };
+
+/* A message that is not there as a whole after this time comes slowly on purpose, or over a bad network: its client is
+ * closed before one that is idle, where room is needed. */
+#define MESSAGE_NS (500 * NS_PER_MS)
 
 /* ---- replies ---- */
 
@@ -41,7 +46,7 @@ static bool has_room(struct tcp_client *client)
     uint32_t max = client->clients->options.max_unsent_bytes;
     if (client->aborted) return false;
     if (!client->unsent || buffer_size(client->unsent) <= max) return true;
-    tcp_client_flush(client);
+    tcp_output_flush(client);
     if (!client->unsent || buffer_size(client->unsent) <= max) return true;
     tcp_client_fail(client, LABEL_CLOSED_SLOW);
     tcp_client_mark_dirty(client);
@@ -75,8 +80,7 @@ static void abort_client(const struct requester *requester)
 {
     struct tcp_client *client = find(requester);
     if (!client) return;
-    tcp_client_fail(client, LABEL_CLOSED_PROTOCOL);
-    tcp_client_mark_dirty(client);
+    tcp_client_break(client);
 }
 
 /* ---- life ---- */
@@ -118,6 +122,10 @@ void tcp_clients_set_options(struct tcp_clients *clients, const struct tcp_clien
     clients->write.duration_ns = options->read_timeout_ns;
     clients->idle.duration_ns = options->idle_timeout_ns;
     clients->transport.keepalive_100ms = keepalive > UINT16_MAX ? UINT16_MAX : (uint16_t)keepalive;
+    list_for_each (node, &clients->all) {
+        struct tcp_client *client = container_of(node, struct tcp_client, all);
+        connections_recount(clients->connections, &client->address, &client->counted_bits);
+    }
 }
 
 void tcp_clients_set_access(struct tcp_clients *clients, struct access_list *access)
@@ -125,7 +133,7 @@ void tcp_clients_set_access(struct tcp_clients *clients, struct access_list *acc
     struct access_list *former = clients->access;
     clients->access = access_share(access);
     access_free(former);
-    list_for_each (node, &clients->all) tcp_client_judge(container_of(node, struct tcp_client, all));
+    list_for_each (node, &clients->all) tcp_client_check_access(container_of(node, struct tcp_client, all));
 }
 
 void tcp_clients_done(struct tcp_clients *clients)
@@ -186,13 +194,15 @@ uint64_t tcp_clients_deadline_ns(const struct tcp_clients *clients)
                          clock_earlier(timeouts_deadline_ns(&clients->idle), timeouts_deadline_ns(&clients->write)));
 }
 
-/* Closes up to `max` of those whose time of that kind has run longest; returns how many that were. */
-static unsigned shed(struct tcp_clients *clients, struct timeouts *timeouts, unsigned max)
+/* Closes up to `max` clients whose time of that kind has run longest, and not less than `least_ns`; returns how many.
+ */
+static unsigned shed(struct tcp_clients *clients, struct timeouts *timeouts, uint64_t least_ns, unsigned max)
 {
     unsigned closed = 0;
     struct list *node;
     while (closed < max && (node = list_first(&timeouts->members))) {
         struct timeout *timeout = container_of(node, struct timeout, node);
+        if (clients->loop->now_ns < timeout->started_ns + least_ns) break;
         bool is_output = timeouts == &clients->write;
         struct tcp_client *client = is_output ? container_of(timeout, struct tcp_client, output)
                                               : container_of(timeout, struct tcp_client, input);
@@ -205,9 +215,11 @@ static unsigned shed(struct tcp_clients *clients, struct timeouts *timeouts, uns
 void tcp_clients_shed(struct tcp_clients *clients)
 {
     unsigned left = 1 + clients->slots.taken / SHED_SHARE;
-    left -= shed(clients, &clients->first, left);
-    left -= shed(clients, &clients->idle, left);
-    shed(clients, &clients->write, left);
+    left -= shed(clients, &clients->first, 0, left);
+    left -= shed(clients, &clients->read, MESSAGE_NS, left);
+    left -= shed(clients, &clients->idle, 0, left);
+    left -= shed(clients, &clients->read, 0, left);
+    shed(clients, &clients->write, 0, left);
 }
 
 void tcp_clients_drain(struct tcp_clients *clients)

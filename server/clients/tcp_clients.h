@@ -25,8 +25,8 @@ bool tcp_clients_init(struct tcp_clients *clients, const struct tcp_client_optio
 void tcp_clients_done(struct tcp_clients *clients); /* closes them all */
 void tcp_clients_set_options(struct tcp_clients *clients, const struct tcp_client_options *options);
 
-/* Who may ask from now on; takes a share. Who is there already and may not any more gets REFUSED for its next query.
- * Not before it was called is a client handed over. */
+/* The clients that may ask from now on; takes a share. The others are closed (tcp_client_check_access). To be called
+ * before the first client is handed over. */
 void tcp_clients_set_access(struct tcp_clients *clients, struct access_list *access);
 
 /* Closes whose time is over, writes what waits, goes on reading who was held back. At the end of every turn. */
@@ -38,8 +38,9 @@ uint64_t tcp_clients_deadline_ns(const struct tcp_clients *clients);
 /* Reads no more queries and closes each client when its last reply is written. */
 void tcp_clients_drain(struct tcp_clients *clients);
 
-/* Closes clients, a bounded number of them, since there is no room for new ones: those who never sent a byte, then the
- * idlest, then those who have taken nothing of their replies for longest. */
+/* Closes some clients, a bounded number, to make room for new ones: those that never sent a byte; then those that are
+ * in the middle of a message for longer than a message needs; then idle ones; then the rest of those in a message; then
+ * those that take nothing of their replies. Of each kind the oldest first. */
 void tcp_clients_shed(struct tcp_clients *clients);
 
 #endif

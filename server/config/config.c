@@ -69,6 +69,9 @@ static bool finish(struct draft *draft, struct config *ret_config)
         config_free(&draft->config);
         return false;
     }
+    /* A client is the same for the limits of connections and of questions. */
+    draft->config.connections.ipv4_prefix = draft->config.ratelimit.ipv4_prefix;
+    draft->config.connections.ipv6_prefix = draft->config.ratelimit.ipv6_prefix;
     *ret_config = draft->config;
     return true;
 }

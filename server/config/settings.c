@@ -94,7 +94,7 @@ static const struct setting of_config[] = {
      "How fast a name that is no longer asked sinks in the ranking.", NULL},
 
     {"access.allow", SETTING_LIST, LIVE, FIELD(access), 0, 65536, NULL, PRIVATE_IPV4 " ::1/128 fc00::/7 fe80::/10",
-     "Clients that may ask; others get REFUSED. `[]`: nobody.", &list_of_prefixes},
+     "Clients that may ask; the connections of others are reset. `[]`: nobody.", &list_of_prefixes},
 
     {"rate_limit.queries_per_second", SETTING_NUMBER, LIVE, FIELD(ratelimit.queries_per_s), 1, 1000000, "no limit",
      "1000", "Questions a second that a client may go on asking.", NULL},
@@ -115,9 +115,9 @@ static const struct setting of_config[] = {
     {"clients.max_connections", SETTING_NUMBER, LIVE, FIELD(connections.max_connections), 1, 1000000, NULL, "10000",
      "Connections of all clients together.", NULL},
     {"clients.max_per_address", SETTING_NUMBER, LIVE, FIELD(connections.max_per_address), 1, 1000000, NULL, "256",
-     "Connections of one address.", NULL},
+     "Connections of one client: an address, or a network as in `rate_limit`.", NULL},
     {"clients.new_per_second", SETTING_NUMBER, LIVE, FIELD(connections.new_per_s), 1, 1000000, "no limit", "0",
-     "New connections of one address a second. No limit by default: resolvers behind one address may make a connection "
+     "New connections of one client a second. No limit by default: resolvers behind one address may make a connection "
      "for each question.",
      NULL},
     {"clients.idle_timeout", SETTING_DURATION, LIVE, FIELD(client.idle_timeout_ns), 100 * MS, HOUR, NULL, "30s",

@@ -207,7 +207,8 @@ static void note_hit(struct forwarder *forwarder, const struct incoming *in, enu
         begin_query(forwarder, in->route, &in->key, in->hashed.hash, REQUESTER_NONE);
 }
 
-/* How many questions may be in flight for one more of this client to be asked: the last quarter is kept for light
+/* How many questions may be in flight for one more of this client to be asked, and WAITERS_PER_QUERY times as many
+ * clients may wait for it to wait, too: the last quarter is kept for light
  * clients, so that nobody takes it all by asking what is never answered; so it is on every upstream session
  * (upstream/dispatch.h). Of that quarter the second half is kept for those whose address is verified, since forged
  * addresses make any number of light clients. */
@@ -223,6 +224,7 @@ static struct query *join_or_ask(struct forwarder *forwarder, const struct incom
 {
     bool light = queries_of_client(&forwarder->queries, in->requester->address) < LIGHT_CLIENT_MAX;
     struct query *query = queries_find(&forwarder->queries, &in->hashed);
+    if (forwarder->queries.waiters.taken >= room_for(forwarder, in, light) * WAITERS_PER_QUERY) return NULL;
     if (query) {
         if (light) pool_promote(query->pool, &query->exchange);
         count_event(forwarder->counters, merged);
@@ -383,6 +385,15 @@ void forwarder_set_names(struct forwarder *forwarder, struct names *names)
 {
     names_free(forwarder->names);
     forwarder->names = names_share(names);
+}
+
+bool forwarder_set_options(struct forwarder *forwarder, const struct forwarder_options *options)
+{
+    uint32_t former = forwarder->options.max_queries;
+    bool is_taken = queries_set_max(&forwarder->queries, options->max_queries);
+    forwarder->options = *options;
+    if (!is_taken) forwarder->options.max_queries = former;
+    return is_taken;
 }
 
 void forwarder_done(struct forwarder *forwarder)

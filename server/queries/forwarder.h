@@ -61,6 +61,9 @@ bool forwarder_init(struct forwarder *forwarder, const struct forwarder_options 
 /* Other names and routes from now on; they are shared, not taken. */
 void forwarder_set_names(struct forwarder *forwarder, struct names *names);
 
+/* New options (reload). False: memory is short for a larger max_queries; the former bound stays, all else is new. */
+bool forwarder_set_options(struct forwarder *forwarder, const struct forwarder_options *options);
+
 /* Queries in flight are dropped without a reply. */
 void forwarder_done(struct forwarder *forwarder);
 

@@ -6,16 +6,47 @@
 #include "common/check.h"
 #include "queries/reply.h"
 
+static struct list *bucket_of(const struct queries *queries, uint64_t hash)
+{
+    return &queries->buckets[hash & (queries->bucket_count - 1)];
+}
+
 bool queries_init(struct queries *queries, uint32_t max_queries, const struct hash_key *hash_key,
                   struct counters *counters)
 {
-    *queries = (struct queries){.counters = counters, .hash_key = hash_key, .bucket_count = 1};
-    while (queries->bucket_count < max_queries) queries->bucket_count *= 2;
-    queries->buckets = calloc(queries->bucket_count, sizeof *queries->buckets);
-    if (!queries->buckets) return false;
-    for (uint32_t i = 0; i < queries->bucket_count; i++) list_init(&queries->buckets[i]);
-    return slots_init(&queries->queries, sizeof(struct query), max_queries) &&
-           slots_init(&queries->waiters, sizeof(struct waiter), max_queries * WAITERS_PER_QUERY);
+    *queries = (struct queries){.counters = counters, .hash_key = hash_key};
+    return slots_init(&queries->queries, sizeof(struct query), 0) &&
+           slots_init(&queries->waiters, sizeof(struct waiter), 0) && queries_set_max(queries, max_queries);
+}
+
+/* At least as many buckets as queries; there are never fewer than before. */
+static bool grow_buckets(struct queries *queries, uint32_t max_queries)
+{
+    struct list *former = queries->buckets;
+    uint32_t former_count = queries->bucket_count;
+    uint32_t count = former_count ? former_count : 1;
+    while (count < max_queries) count *= 2;
+    if (count == former_count) return true;
+    struct list *buckets = calloc(count, sizeof *buckets);
+    if (!buckets) return false;
+    for (uint32_t i = 0; i < count; i++) list_init(&buckets[i]);
+    queries->buckets = buckets;
+    queries->bucket_count = count;
+    for (uint32_t i = 0; i < former_count; i++)
+        for (struct list *node; (node = list_take(&former[i]));)
+            list_push(bucket_of(queries, container_of(node, struct query, of_bucket)->hash), node);
+    free(former);
+    return true;
+}
+
+bool queries_set_max(struct queries *queries, uint32_t max_queries)
+{
+    uint32_t former = queries->queries.max;
+    if (!grow_buckets(queries, max_queries)) return false;
+    if (!slots_set_max(&queries->queries, max_queries)) return false;
+    if (slots_set_max(&queries->waiters, max_queries * WAITERS_PER_QUERY)) return true;
+    slots_set_max(&queries->queries, former);
+    return false;
 }
 
 void queries_done(struct queries *queries)
@@ -24,11 +55,6 @@ void queries_done(struct queries *queries)
     slots_done(&queries->queries);
     slots_done(&queries->waiters);
     *queries = (struct queries){0};
-}
-
-static struct list *bucket_of(const struct queries *queries, uint64_t hash)
-{
-    return &queries->buckets[hash & (queries->bucket_count - 1)];
 }
 
 struct query *queries_find(const struct queries *queries, const struct hashed_key *key)

@@ -62,6 +62,10 @@ struct queries {
 /* False where memory is short. `hash_key` outlives it. */
 bool queries_init(struct queries *queries, uint32_t max_queries, const struct hash_key *hash_key,
                   struct counters *counters);
+
+/* Another bound (reload); what is in flight stays. False: memory is short, and the former bound stays. */
+bool queries_set_max(struct queries *queries, uint32_t max_queries);
+
 void queries_done(struct queries *queries); /* whatever is left is dropped: its exchanges must be cancelled */
 
 /* The query in flight of that key, or NULL. */
@@ -76,7 +80,7 @@ void queries_remove(struct queries *queries, struct query *query);
 /* One that is in flight, or NULL where none is. */
 struct query *queries_any(const struct queries *queries);
 
-/* Somebody more waits for it; false at the bound. */
+/* One more client waits for the query; false at the bound. */
 bool queries_wait(struct queries *queries, struct query *query, const struct requester *requester,
                   const struct question *question, const struct reply_profile *profile, uint64_t now_ns);
 

@@ -5,22 +5,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/check.h"
 #include "common/list.h"
 #include "shared/reserve.h"
 #include "shared/tokens.h"
 
-/* An address that holds connections, or did lately. */
+/* A client that holds connections, or did lately. */
 struct peer {
     struct list idle; /* in connections.idle while it holds none */
     struct peer *next;
-    uint8_t ip[16];
-    struct tokens tokens;
-    uint32_t hash;
+    struct prefix prefix;
     uint32_t held;
+    struct tokens tokens;
 };
 
+_Static_assert(sizeof(struct peer) == 64, "what connections.h says of the memory");
+
 struct connections {
-    pthread_mutex_t lock; /* of the rest, but for hash_key, chain_mask, and reading `count` */
+    pthread_mutex_t lock; /* of the rest, but for hash_key and reading `count` */
     struct connections_options options;
     struct hash_key hash_key;
     struct peer **chains;
@@ -30,18 +32,24 @@ struct connections {
     _Atomic uint32_t count;
 };
 
-static size_t chains_bytes(const struct connections *connections)
+static uint32_t mask_for(uint32_t max_connections)
 {
-    return ((size_t)connections->chain_mask + 1) * sizeof *connections->chains;
+    uint32_t mask = 0;
+    while (mask < max_connections) mask = mask << 1 | 1;
+    return mask;
+}
+
+static size_t chains_bytes(uint32_t mask)
+{
+    return ((size_t)mask + 1) * sizeof(struct peer *);
 }
 
 struct connections *connections_new(const struct connections_options *options, const struct hash_key *hash_key)
 {
     struct connections *connections = calloc(1, sizeof *connections);
     if (!connections) return NULL;
-    while (connections->chain_mask < options->max_connections)
-        connections->chain_mask = connections->chain_mask << 1 | 1;
-    connections->chains = reserve_new(chains_bytes(connections));
+    connections->chain_mask = mask_for(options->max_connections);
+    connections->chains = reserve_new(chains_bytes(connections->chain_mask));
     if (!connections->chains) {
         free(connections);
         return NULL;
@@ -63,20 +71,32 @@ void connections_free(struct connections *connections)
             free(peer);
         }
     pthread_mutex_destroy(&connections->lock);
-    reserve_free(connections->chains, chains_bytes(connections));
+    reserve_free(connections->chains, chains_bytes(connections->chain_mask));
     free(connections);
 }
 
-static uint32_t hash_of(const struct connections *connections, const struct address *client)
+static struct prefix prefix_for(const struct connections *connections, const struct address *address)
 {
-    return (uint32_t)hash_bytes(&connections->hash_key, client->ip, sizeof client->ip);
+    enum { MAPPED_BITS = 96 }; /* before the IPv4 address (RFC 4291, 2.5.5.2) */
+    const struct connections_options *options = &connections->options;
+    unsigned bits = address_is_ipv4(address) ? MAPPED_BITS + options->ipv4_prefix : options->ipv6_prefix;
+    return prefix_of(address->ip, bits);
 }
 
-/* Where the link to the address's peer is, or to NULL. */
-static struct peer **find(const struct connections *connections, const uint8_t ip[static 16], uint32_t hash)
+static struct peer **chain_of(const struct connections *connections, const struct prefix *prefix)
 {
-    struct peer **link = &connections->chains[hash & connections->chain_mask];
-    while (*link && memcmp((*link)->ip, ip, sizeof(*link)->ip) != 0) link = &(*link)->next;
+    uint64_t hash = hash_bytes(&connections->hash_key, prefix->ip, sizeof prefix->ip);
+    return &connections->chains[hash & connections->chain_mask];
+}
+
+/* Where the link to the prefix's peer is, or to NULL. */
+static struct peer **find(const struct connections *connections, const struct prefix *prefix)
+{
+    struct peer **link = chain_of(connections, prefix);
+    for (; *link; link = &(*link)->next) {
+        const struct prefix *own = &(*link)->prefix;
+        if (own->bits == prefix->bits && memcmp(own->ip, prefix->ip, sizeof own->ip) == 0) break;
+    }
     return link;
 }
 
@@ -88,6 +108,7 @@ static void idle_add(struct connections *connections, struct peer *peer)
 
 static void idle_remove(struct connections *connections, struct peer *peer)
 {
+    CHECK(connections->idle_count > 0);
     list_remove(&peer->idle);
     connections->idle_count--;
 }
@@ -103,7 +124,8 @@ static struct peer *forget(struct connections *connections)
 {
     struct peer *peer = idlest(connections);
     idle_remove(connections, peer);
-    *find(connections, peer->ip, peer->hash) = peer->next;
+    CHECK(peer->held == 0);
+    *find(connections, &peer->prefix) = peer->next;
     return peer;
 }
 
@@ -127,58 +149,108 @@ static bool has_forgettable(struct connections *connections, uint64_t now_ns)
     return peer->tokens.parts == burst_of(&connections->options) * TOKENS_PARTS;
 }
 
-/* A peer for an address that has none, idle as yet. NULL where memory is short. */
-static struct peer *peer_new(struct connections *connections, const uint8_t ip[static 16], uint32_t hash,
-                             uint64_t now_ns)
+/* The prefix's peer; a new one is idle. NULL where memory is short. */
+static struct peer *find_or_make(struct connections *connections, const struct prefix *prefix, uint64_t now_ns)
 {
-    struct peer *peer = has_forgettable(connections, now_ns) ? forget(connections) : malloc(sizeof *peer);
+    struct peer *peer = *find(connections, prefix);
+    if (peer) return peer;
+    peer = has_forgettable(connections, now_ns) ? forget(connections) : malloc(sizeof *peer);
     if (!peer) return NULL;
-    struct peer **link = &connections->chains[hash & connections->chain_mask];
-    *peer = (struct peer){.next = *link, .tokens = tokens_full(burst_of(&connections->options), now_ns), .hash = hash};
-    memcpy(peer->ip, ip, sizeof peer->ip);
+    struct peer **link = chain_of(connections, prefix);
+    *peer =
+        (struct peer){.next = *link, .prefix = *prefix, .tokens = tokens_full(burst_of(&connections->options), now_ns)};
     *link = peer;
     idle_add(connections, peer);
     return peer;
 }
 
-static enum connections_verdict judge(struct connections *connections, struct peer *peer, uint64_t now_ns)
+static void hold(struct connections *connections, struct peer *peer)
 {
-    if (peer->held >= connections->options.max_per_address) return CONNECTIONS_ADDRESS;
-    refill(connections, peer, now_ns);
-    if (connections->options.new_per_s && !tokens_take(&peer->tokens, 1)) return CONNECTIONS_RATE;
     if (peer->held++ == 0) idle_remove(connections, peer);
+}
+
+/* Returns a peer that is to be freed once the lock is released, or NULL. */
+static struct peer *let_go(struct connections *connections, const struct prefix *prefix)
+{
+    struct peer *peer = *find(connections, prefix);
+    CHECK(peer && peer->held > 0);
+    if (--peer->held == 0) idle_add(connections, peer);
+    return connections->idle_count > connections->options.max_connections ? forget(connections) : NULL;
+}
+
+static enum connections_verdict judge(struct connections *connections, const struct prefix *prefix, uint64_t now_ns)
+{
+    const struct connections_options *options = &connections->options;
+    struct peer *peer = *find(connections, prefix);
+    if ((peer ? peer->held : 0) >= options->max_per_address) return CONNECTIONS_ADDRESS;
+    if (connections_count(connections) >= options->max_connections) return CONNECTIONS_FULL;
+    peer = find_or_make(connections, prefix, now_ns);
+    if (!peer) return CONNECTIONS_FULL;
+    refill(connections, peer, now_ns);
+    if (options->new_per_s && !tokens_take(&peer->tokens, 1)) return CONNECTIONS_RATE;
+    hold(connections, peer);
     atomic_fetch_add_explicit(&connections->count, 1, memory_order_relaxed);
     return CONNECTIONS_ADMITTED;
 }
 
-enum connections_verdict connections_admit(struct connections *connections, const struct address *client,
-                                           uint64_t now_ns)
+enum connections_verdict connections_admit(struct connections *connections, const struct address *address,
+                                           uint64_t now_ns, uint8_t *ret_bits)
 {
-    enum connections_verdict verdict = CONNECTIONS_FULL;
-    uint32_t hash = hash_of(connections, client);
     pthread_mutex_lock(&connections->lock);
-    if (connections_count(connections) < connections->options.max_connections) {
-        struct peer *peer = *find(connections, client->ip, hash);
-        if (!peer) peer = peer_new(connections, client->ip, hash, now_ns);
-        if (peer) verdict = judge(connections, peer, now_ns);
-    }
+    struct prefix prefix = prefix_for(connections, address);
+    enum connections_verdict verdict = judge(connections, &prefix, now_ns);
     pthread_mutex_unlock(&connections->lock);
+    if (verdict == CONNECTIONS_ADMITTED) *ret_bits = prefix.bits;
     return verdict;
 }
 
-void connections_release(struct connections *connections, const struct address *client)
+void connections_recount(struct connections *connections, const struct address *address, uint8_t *bits)
 {
     struct peer *forgotten = NULL;
-    uint32_t hash = hash_of(connections, client);
+    const struct prefix former = prefix_of(address->ip, *bits);
     pthread_mutex_lock(&connections->lock);
-    struct peer *peer = *find(connections, client->ip, hash);
-    if (peer && peer->held > 0) {
-        atomic_fetch_sub_explicit(&connections->count, 1, memory_order_relaxed);
-        if (--peer->held == 0) idle_add(connections, peer);
-        if (connections->idle_count > connections->options.max_connections) forgotten = forget(connections);
+    struct prefix prefix = prefix_for(connections, address);
+    if (prefix.bits != former.bits) {
+        struct peer *peer = find_or_make(connections, &prefix, 0);
+        if (peer) { /* without memory it stays counted for its former client */
+            hold(connections, peer);
+            forgotten = let_go(connections, &former);
+            *bits = prefix.bits;
+        }
     }
     pthread_mutex_unlock(&connections->lock);
     free(forgotten);
+}
+
+void connections_release(struct connections *connections, const struct address *address, uint8_t bits)
+{
+    const struct prefix prefix = prefix_of(address->ip, bits);
+    pthread_mutex_lock(&connections->lock);
+    struct peer *forgotten = let_go(connections, &prefix);
+    uint32_t before = atomic_fetch_sub_explicit(&connections->count, 1, memory_order_relaxed);
+    CHECK(before > 0);
+    pthread_mutex_unlock(&connections->lock);
+    free(forgotten);
+}
+
+/* More chains for more connections. Without memory the chains stay, and get longer. */
+static void grow(struct connections *connections, uint32_t max_connections)
+{
+    struct peer **former = connections->chains;
+    uint32_t former_mask = connections->chain_mask;
+    uint32_t mask = mask_for(max_connections);
+    struct peer **chains = mask > former_mask ? reserve_new(chains_bytes(mask)) : NULL;
+    if (!chains) return;
+    connections->chains = chains;
+    connections->chain_mask = mask;
+    for (size_t i = 0; i <= former_mask; i++)
+        for (struct peer *peer = former[i], *next; peer; peer = next) {
+            struct peer **link = chain_of(connections, &peer->prefix);
+            next = peer->next;
+            peer->next = *link;
+            *link = peer;
+        }
+    reserve_free(former, chains_bytes(former_mask));
 }
 
 void connections_set_options(struct connections *connections, const struct connections_options *options)
@@ -186,6 +258,7 @@ void connections_set_options(struct connections *connections, const struct conne
     struct list forgotten;
     list_init(&forgotten);
     pthread_mutex_lock(&connections->lock);
+    grow(connections, options->max_connections);
     connections->options = *options;
     while (connections->idle_count > options->max_connections) list_push(&forgotten, &forget(connections)->idle);
     pthread_mutex_unlock(&connections->lock);

@@ -177,7 +177,6 @@ static enum chain_verdict judge_path(X509_STORE_CTX *verification, const struct 
         int error = X509_STORE_CTX_get_error(verification);
         at = X509_STORE_CTX_get_error_depth(verification);
         verdict = verdict_of(error, at);
-        if (verdict == CHAIN_SIGNATURE) at++; /* the issuer was another one of the same name */
     }
     *ret_culprit = verdict != CHAIN_GOOD && at > 0 && at < count ? sk_X509_value(path, at) : NULL;
     return verdict;

@@ -45,17 +45,19 @@ static inline void path_client_open(struct path_client *client)
 {
     int fds[2];
     int size = SMALL_BUFFER;
+    uint8_t bits = 0;
     client->sent_size = client->framed = client->noted = client->ask_count = client->received_size = 0;
     client->reads = true;
     client->shut = false;
-    client->closed = connections_admit(world.connections, &client->address, world.now_ns) != CONNECTIONS_ADMITTED;
+    client->closed =
+        connections_admit(world.connections, &client->address, world.now_ns, &bits) != CONNECTIONS_ADMITTED;
     client->fd = -1;
     if (client->closed) return;
     need(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
     if (client->small) setsockopt(fds[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
     client->fd = fds[0];
     atomic_fetch_add(&world.load, 1);
-    need(tcp_client_start(&world.clients, fds[1], &client->address));
+    need(tcp_client_start(&world.clients, fds[1], &client->address, bits));
 }
 
 static inline void path_client_close(struct path_client *client)

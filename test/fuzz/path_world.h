@@ -170,8 +170,8 @@ struct world_options {
 static inline void world_begin_tables(const struct world_options *options)
 {
     const struct topnames_options topnames = {.top = 8, .half_life_ns = 6 * 3600 * NS_PER_S};
-    const struct connections_options connections = {.max_connections = CONNECTIONS_MAX,
-                                                    .max_per_address = CONNECTIONS_MAX};
+    const struct connections_options connections = {
+        .max_connections = CONNECTIONS_MAX, .max_per_address = CONNECTIONS_MAX, .ipv4_prefix = 32, .ipv6_prefix = 64};
     world.shared.hash_key = (struct hash_key){1, 2};
     world.shared.cache = cache_new(&options->cache);
     world.shared.topnames = topnames_new(&topnames);

@@ -229,6 +229,9 @@ def bad_constraints(folder):
                why="the CA may not issue for the name that is wanted")
     i = intermediate(r, excluded=("cloudflare-dns.com",))
     yield Case("'cloudflare-dns.*' over an excluded name", "", [leaf(i, ("cloudflare-dns.*",)), i], [r])
+    for title, oid in (("extended key usage", "2.5.29.37"), ("key usage", "2.5.29.15"), ("name constraints", "2.5.29.30")):
+        i = intermediate(r, use=None, malformed=oid)
+        yield Case(f"intermediate: malformed {title}", "", [leaf(i), i], [r])
     yield Case("unknown critical extension", "critical", [leaf(r, unknown_critical=True)], [r])
     i = intermediate(r, unknown_critical=True)
     yield Case("intermediate: unknown critical extension", "critical", [leaf(i), i], [r])

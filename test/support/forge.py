@@ -89,9 +89,10 @@ SERIALS = itertools.count(1000)
 
 
 def issue(subject, issuer=None, own_key=None, *, ca=None, length=None, use=None, eku=None, eku_critical=False, san=(),
-          life=(-2, 30), digest="SHA256", permitted=(), excluded=(), unknown_critical=False, signer=None, aki=True):
+          life=(-2, 30), digest="SHA256", permitted=(), excluded=(), unknown_critical=False, malformed=None, signer=None, aki=True):
     """A certificate of version 3. `issuer` None: self-signed. `ca` None: without basic constraints. `signer`: the key
-    that signs where it is not the issuer's. `life`: days from now, from and until.
+    that signs where it is not the issuer's. `malformed`: the identifier of an extension that gets no content of its kind.
+    `life`: days from now, from and until.
     """
     own_key = own_key or key("p256", subject)
     signing = signer or (issuer.key if issuer else own_key)
@@ -111,6 +112,8 @@ def issue(subject, issuer=None, own_key=None, *, ca=None, length=None, use=None,
     if unknown_critical:
         extension = x509.UnrecognizedExtension(ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\x00")
         builder = builder.add_extension(extension, critical=True)
+    if malformed:
+        builder = builder.add_extension(x509.UnrecognizedExtension(ObjectIdentifier(malformed), b"\x30\x03\x04"), False)
     if aki:
         signing_public = issuer.key.public_key() if issuer else own_key.public_key()
         builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(own_key.public_key()), False)

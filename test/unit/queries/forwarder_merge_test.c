@@ -172,18 +172,48 @@ static void those_who_wait_are_bounded(void **state)
     struct story_options options = usual_story();
     options.forwarder.max_queries = 4;
     begin_with(&options);
-    for (uint32_t i = 0; i < 4 * WAITERS_PER_QUERY; i++) attempt(1, "a.test");
+    for (uint32_t i = 0; i < 3 * WAITERS_PER_QUERY; i++) attempt(1, "a.test");
     assert_int_equal(replies(1), 0);
-    ask_edns(2, "a.test");
-    assert_int_equal(reply_rcode(2), DNS_RCODE_SERVFAIL);
-    assert_int_equal(reply_error_code(2), DNS_EDE_OTHER);
-    assert_int_equal(count(&story.counters->overloaded[0][0]), 1);
-    attempt(3, "b.test"); /* no room to wait: but what was asked is kept when it comes */
-    assert_int_equal(reply_rcode(3), DNS_RCODE_SERVFAIL);
+    ask_edns(1, "a.test"); /* the last quarter is not for a client that waits for so much */
+    assert_int_equal(reply_rcode(1), DNS_RCODE_SERVFAIL);
+    assert_int_equal(reply_error_code(1), DNS_EDE_OTHER);
+    attempt(1, "b.test");
+    assert_int_equal(reply_rcode(1), DNS_RCODE_SERVFAIL);
+    assert_int_equal(fake_pool.count, 1);
+    assert_int_equal(count(&story.counters->overloaded[0][0]), 2);
+    attempt(2, "a.test"); /* but for those that wait for little */
+    attempt(3, "b.test");
+    assert_int_equal(replies(2) + replies(3), 0);
+    assert_int_equal(fake_pool.count, 2);
     fake_answer(0, 300, 9);
-    assert_int_equal(replies(1), 4 * WAITERS_PER_QUERY);
-    attempt(2, "a.test");
+    assert_int_equal(replies(1), 3 * WAITERS_PER_QUERY + 2);
     assert_int_equal(reply_number(2), 9);
+    end();
+}
+
+static void the_bound_of_queries_in_flight_follows_a_reload(void **state)
+{
+    (void)state;
+    struct story_options options = usual_story();
+    options.forwarder.max_queries = 4;
+    begin_with(&options);
+    static const char *const names[] = {"a.test", "b.test", "c.test", "d.test", "e.test", "f.test", "g.test", "h.test"};
+    for (uint32_t i = 0; i < 5; i++) attempt(i, names[i]);
+    assert_int_equal(fake_pool.count, 4);
+    assert_int_equal(reply_rcode(4), DNS_RCODE_SERVFAIL);
+    options.forwarder.max_queries = 100;
+    assert_true(forwarder_set_options(&story.forwarder, &options.forwarder));
+    for (uint32_t i = 5; i < 8; i++) attempt(i, names[i]);
+    assert_int_equal(fake_pool.count, 7);
+    attempt(8, "a.test"); /* those in flight are still found */
+    assert_int_equal(fake_pool.count, 7);
+    options.forwarder.max_queries = 1;
+    assert_true(forwarder_set_options(&story.forwarder, &options.forwarder));
+    attempt(9, "i.test");
+    assert_int_equal(reply_rcode(9), DNS_RCODE_SERVFAIL);
+    fake_answer(0, 300, 9);
+    assert_int_equal(reply_number(0), 9);
+    assert_int_equal(reply_number(8), 9);
     end();
 }
 
@@ -202,6 +232,7 @@ int main(void)
         cmocka_unit_test(a_refresh_has_its_bound_too),
         cmocka_unit_test(who_comes_after_the_answer_asks_anew),
         cmocka_unit_test(those_who_wait_are_bounded),
+        cmocka_unit_test(the_bound_of_queries_in_flight_follows_a_reload),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

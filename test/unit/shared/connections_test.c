@@ -5,7 +5,10 @@
 
 #define START_NS (100 * NS_PER_S)
 
-static const struct connections_options usual = {.max_connections = 100, .max_per_address = 10, .new_per_s = 0};
+static const struct connections_options usual = {
+    .max_connections = 100, .max_per_address = 10, .new_per_s = 0, .ipv4_prefix = 32, .ipv6_prefix = 64};
+
+enum { IPV4_BITS = 128 }; /* what an IPv4 address is counted for with the usual options */
 
 static struct connections *connections_of(const struct connections_options *options)
 {
@@ -17,13 +20,16 @@ static struct connections *connections_of(const struct connections_options *opti
 static enum connections_verdict admit(struct connections *connections, uint32_t client, uint64_t now_ns)
 {
     struct address address = address_number(client);
-    return connections_admit(connections, &address, now_ns);
+    uint8_t bits = 0;
+    enum connections_verdict verdict = connections_admit(connections, &address, now_ns, &bits);
+    if (verdict == CONNECTIONS_ADMITTED) assert_int_equal(bits, IPV4_BITS);
+    return verdict;
 }
 
 static void release(struct connections *connections, uint32_t client)
 {
     struct address address = address_number(client);
-    connections_release(connections, &address);
+    connections_release(connections, &address, IPV4_BITS);
 }
 
 /* How many connections of an address are admitted at once; all are released again. */
@@ -56,14 +62,15 @@ static void ports_of_an_address_count_together(void **state)
     (void)state;
     struct connections *connections = connections_of(&usual);
     struct address address = address_of("192.0.2.1");
+    uint8_t bits;
     for (unsigned i = 0; i < 10; i++) {
         address.port = (uint16_t)(2000 + i);
-        assert_int_equal(connections_admit(connections, &address, START_NS), CONNECTIONS_ADMITTED);
+        assert_int_equal(connections_admit(connections, &address, START_NS, &bits), CONNECTIONS_ADMITTED);
     }
     address = address_of("[::ffff:192.0.2.1]:53");
-    assert_int_equal(connections_admit(connections, &address, START_NS), CONNECTIONS_ADDRESS);
-    connections_release(connections, &address);
-    assert_int_equal(connections_admit(connections, &address, START_NS), CONNECTIONS_ADMITTED);
+    assert_int_equal(connections_admit(connections, &address, START_NS, &bits), CONNECTIONS_ADDRESS);
+    connections_release(connections, &address, IPV4_BITS);
+    assert_int_equal(connections_admit(connections, &address, START_NS, &bits), CONNECTIONS_ADMITTED);
     connections_free(connections);
 }
 
@@ -157,7 +164,8 @@ static void counts_are_never_forgotten(void **state)
 static void what_is_refused_does_not_count_against_the_rate(void **state)
 {
     (void)state;
-    struct connections_options options = {.max_connections = 4, .max_per_address = 2, .new_per_s = 2};
+    struct connections_options options = {
+        .max_connections = 4, .max_per_address = 2, .new_per_s = 2, .ipv4_prefix = 32};
     struct connections *connections = connections_of(&options);
     assert_int_equal(admit(connections, 1, START_NS), CONNECTIONS_ADMITTED);
     assert_int_equal(admit(connections, 1, START_NS), CONNECTIONS_ADMITTED);
@@ -180,26 +188,103 @@ static void nobody_is_admitted_where_nobody_may_be(void **state)
 {
     (void)state;
     struct connections *connections =
-        connections_of(&(struct connections_options){.max_connections = 0, .max_per_address = 10});
+        connections_of(&(struct connections_options){.max_connections = 0, .max_per_address = 10, .ipv4_prefix = 32});
     assert_int_equal(admit(connections, 1, START_NS), CONNECTIONS_FULL);
     connections_free(connections);
-    connections = connections_of(&(struct connections_options){.max_connections = 10, .max_per_address = 0});
+    connections =
+        connections_of(&(struct connections_options){.max_connections = 10, .max_per_address = 0, .ipv4_prefix = 32});
     for (uint32_t i = 0; i < 100; i++) assert_int_equal(admit(connections, i, START_NS), CONNECTIONS_ADDRESS);
     connections_free(connections);
 }
 
-static void release_of_nothing_is_ignored(void **state)
+/* How many of `count` addresses are admitted that differ in a number between `head` and `tail`. */
+static unsigned admitted_of(struct connections *connections, const char *head, const char *tail, unsigned count)
+{
+    unsigned admitted = 0;
+    for (unsigned i = 0; i < count; i++) {
+        char text[64];
+        uint8_t bits;
+        snprintf(text, sizeof text, "%s%u%s", head, i, tail);
+        struct address address = address_of(text);
+        admitted += connections_admit(connections, &address, START_NS, &bits) == CONNECTIONS_ADMITTED;
+    }
+    return admitted;
+}
+
+static void a_network_is_one_client(void **state)
 {
     (void)state;
-    struct connections *connections = connections_of(&usual);
-    release(connections, 1);
-    assert_int_equal(connections_count(connections), 0);
+    struct connections_options options = usual;
+    struct connections *connections = connections_of(&options);
+    assert_int_equal(admitted_of(connections, "2001:db8::", "", 20), 10);
+    assert_int_equal(admitted_of(connections, "2001:db8:0:0:", "::1", 20), 0);
+    assert_int_equal(admitted_of(connections, "2001:db8:0:1::", "", 20), 10); /* the next /64 */
+    assert_int_equal(admitted_of(connections, "192.0.2.", "", 20), 20);       /* of IPv4 each address */
+    connections_free(connections);
+    options.ipv4_prefix = 24;
+    options.ipv6_prefix = 128;
+    connections = connections_of(&options);
+    assert_int_equal(admitted_of(connections, "192.0.2.", "", 20), 10);
+    assert_int_equal(admitted_of(connections, "::ffff:192.0.2.", "", 20), 0); /* IPv4-mapped is IPv4 */
+    assert_int_equal(admitted_of(connections, "2001:db8::", "", 20), 20);
+    connections_free(connections);
+    options.ipv4_prefix = options.ipv6_prefix = 0;
+    connections = connections_of(&options);
+    assert_int_equal(admitted_of(connections, "", ".0.2.1", 20), 10);
+    assert_int_equal(admitted_of(connections, "2001:", "::", 20), 10);
+    connections_free(connections);
+}
+
+/* A reload changes the prefixes: what is held is counted anew, and what is left of the former count goes. */
+static void connections_are_counted_anew_for_other_prefixes(void **state)
+{
+    (void)state;
+    struct connections_options options = usual;
+    struct connections *connections = connections_of(&options);
+    struct address held[8];
+    uint8_t bits[8];
+    for (unsigned i = 0; i < 8; i++) {
+        char text[64];
+        snprintf(text, sizeof text, "192.0.2.%u", i);
+        held[i] = address_of(text);
+        assert_int_equal(connections_admit(connections, &held[i], START_NS, &bits[i]), CONNECTIONS_ADMITTED);
+    }
+    options.ipv4_prefix = 24;
+    connections_set_options(connections, &options);
+    for (unsigned i = 0; i < 8; i++) {
+        connections_recount(connections, &held[i], &bits[i]);
+        assert_int_equal(bits[i], 96 + 24);
+    }
+    assert_int_equal(connections_count(connections), 8);
+    assert_int_equal(admitted_of(connections, "192.0.2.", "", 5), 2); /* ten in all */
+    options.ipv4_prefix = 32;
+    connections_set_options(connections, &options);
+    for (unsigned i = 0; i < 7; i++) connections_recount(connections, &held[i], &bits[i]);
+    assert_int_equal(bits[0], IPV4_BITS);
+    assert_int_equal(bits[7], 96 + 24); /* one that was on its way to its worker is released as it was counted */
+    for (unsigned i = 0; i < 8; i++) connections_release(connections, &held[i], bits[i]);
+    assert_int_equal(connections_count(connections), 2);
+    assert_int_equal(admitted_of(connections, "192.0.2.", "", 1), 1);
+    connections_free(connections);
+}
+
+static void a_table_grows_with_its_bound(void **state)
+{
+    (void)state;
+    struct connections_options options = usual;
+    options.max_connections = 2;
+    struct connections *connections = connections_of(&options);
     admit(connections, 1, START_NS);
+    admit(connections, 2, START_NS);
+    options.max_connections = 5000;
+    options.max_per_address = 2;
+    connections_set_options(connections, &options);
+    for (uint32_t i = 3; i < 5000; i++) assert_int_equal(admit(connections, i, START_NS), CONNECTIONS_ADMITTED);
+    assert_int_equal(admit(connections, 1, START_NS), CONNECTIONS_ADMITTED);
+    assert_int_equal(admit(connections, 1, START_NS), CONNECTIONS_ADDRESS); /* its first is still known */
+    for (uint32_t i = 1; i < 5000; i++) release(connections, i);
     release(connections, 1);
-    release(connections, 1);
-    release(connections, 2);
     assert_int_equal(connections_count(connections), 0);
-    assert_int_equal(admitted_at_once(connections, 1, START_NS), 10);
     connections_free(connections);
 }
 
@@ -211,7 +296,7 @@ static void limits_can_be_changed_under_way(void **state)
     struct connections *connections = connections_of(&options);
     for (uint32_t i = 0; i < 50; i++) admit(connections, i, START_NS);
     for (uint32_t i = 50; i < 150; i++) admitted_at_once(connections, i, START_NS);
-    options = (struct connections_options){.max_connections = 20, .max_per_address = 1};
+    options = (struct connections_options){.max_connections = 20, .max_per_address = 1, .ipv4_prefix = 32};
     connections_set_options(connections, &options);
     assert_int_equal(connections_count(connections), 50); /* what is admitted stays */
     assert_int_equal(admit(connections, 200, START_NS), CONNECTIONS_FULL);
@@ -241,16 +326,16 @@ static void counts_agree_with_plain_counting(void **state)
     for (unsigned step = 0; step < 200000; step++) {
         uint32_t client = (uint32_t)(random_next(&random) % ADDRESSES);
         if (random_next(&random) % 2) {
-            enum connections_verdict expected = all == 100           ? CONNECTIONS_FULL
-                                                : held[client] == 10 ? CONNECTIONS_ADDRESS
-                                                                     : CONNECTIONS_ADMITTED;
+            enum connections_verdict expected = held[client] == 10 ? CONNECTIONS_ADDRESS
+                                                : all == 100       ? CONNECTIONS_FULL
+                                                                   : CONNECTIONS_ADMITTED;
             assert_int_equal(admit(connections, client, START_NS + step), expected);
             held[client] += expected == CONNECTIONS_ADMITTED;
             all += expected == CONNECTIONS_ADMITTED;
-        } else {
+        } else if (held[client] > 0) {
             release(connections, client);
-            all -= held[client] > 0;
-            held[client] -= held[client] > 0;
+            all--;
+            held[client]--;
         }
         assert_int_equal(connections_count(connections), all);
     }
@@ -270,7 +355,9 @@ int main(void)
         cmocka_unit_test(counts_are_never_forgotten),
         cmocka_unit_test(what_is_refused_does_not_count_against_the_rate),
         cmocka_unit_test(nobody_is_admitted_where_nobody_may_be),
-        cmocka_unit_test(release_of_nothing_is_ignored),
+        cmocka_unit_test(a_network_is_one_client),
+        cmocka_unit_test(connections_are_counted_anew_for_other_prefixes),
+        cmocka_unit_test(a_table_grows_with_its_bound),
         cmocka_unit_test(limits_can_be_changed_under_way),
         cmocka_unit_test(counts_agree_with_plain_counting),
     };

@@ -213,16 +213,18 @@ static void *connections_run(void *argument)
 {
     struct runner *runner = argument;
     struct connections *connections = runner->table;
-    struct connections_options options = {.max_connections = 300, .max_per_address = 20, .new_per_s = 100000};
+    struct connections_options options = {
+        .max_connections = 300, .max_per_address = 20, .new_per_s = 100000, .ipv4_prefix = 32, .ipv6_prefix = 128};
     uint32_t held[50];
+    uint8_t bits;
     unsigned count = 0;
     for (unsigned step = 0; step < STEPS; step++) {
         uint32_t number = (uint32_t)(random_next(&runner->random) % 200);
         struct address client = address_number(number);
         if (count == 50 || (count > 0 && step % 3 == 2)) {
             client = address_number(held[--count]);
-            connections_release(connections, &client);
-        } else if (connections_admit(connections, &client, START_NS + step) == CONNECTIONS_ADMITTED) {
+            connections_release(connections, &client, 128);
+        } else if (connections_admit(connections, &client, START_NS + step, &bits) == CONNECTIONS_ADMITTED) {
             held[count++] = number;
         }
         if (connections_count(connections) > 300) abort();
@@ -240,7 +242,8 @@ static void connections_are_counted_by_all(void **state)
 {
     (void)state;
     _Atomic uint64_t held = 0;
-    struct connections_options options = {.max_connections = 300, .max_per_address = 20, .new_per_s = 100000};
+    struct connections_options options = {
+        .max_connections = 300, .max_per_address = 20, .new_per_s = 100000, .ipv4_prefix = 32, .ipv6_prefix = 128};
     struct connections *connections = connections_new(&options, &test_hash_key);
     run_all(connections_run, connections, &held);
     assert_int_equal(connections_count(connections), held);

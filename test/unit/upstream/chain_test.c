@@ -92,9 +92,13 @@ static void what_is_no_certificate_is_malformed(void **state)
 {
     const struct chain_certificate cut[] = {{material_ed25519, sizeof material_ed25519 - 1}};
     const struct chain_certificate odd[] = {CERTIFICATE(material_ed25519), {(const uint8_t *)"odd", 3}};
+    uint8_t longer[sizeof material_ed25519 + 1] = {0};
+    const struct chain_certificate trailing[] = {CERTIFICATE(longer)};
     struct chain_certificate many[CHAIN_SENT_MAX + 1];
+    memcpy(longer, material_ed25519, sizeof material_ed25519);
     for (unsigned i = 0; i <= CHAIN_SENT_MAX; i++) many[i] = CERTIFICATE(material_ed25519);
     assert_int_equal(chain_judge(*state, NAME, cut, 1, MATERIAL_TIME_S), CHAIN_MALFORMED);
+    assert_int_equal(chain_judge(*state, NAME, trailing, 1, MATERIAL_TIME_S), CHAIN_MALFORMED);
     assert_int_equal(chain_judge(*state, NAME, odd, 2, MATERIAL_TIME_S), CHAIN_MALFORMED);
     assert_int_equal(chain_judge(*state, NAME, NULL, 0, MATERIAL_TIME_S), CHAIN_MALFORMED);
     assert_int_equal(chain_judge(*state, NAME, many, CHAIN_SENT_MAX, MATERIAL_TIME_S), CHAIN_GOOD);

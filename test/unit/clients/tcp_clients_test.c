@@ -1,0 +1,96 @@
+/* Which clients are closed where room is needed. */
+#include "tcp_story.h"
+
+/* A message that takes its time gives way before a client that is idle, a message just begun does not. */
+static void a_slow_message_gives_way_before_the_idle(void **state)
+{
+    (void)state;
+    struct peer *older = connect_peer(0, 0), *old = connect_peer(1, 0), *idle = connect_peer(2, 0);
+    assert_int_equal(send(older->fd, "\0\14f", 3, 0), 3);
+    turn();
+    assert_int_equal(send(old->fd, "\0\14f", 3, 0), 3);
+    attempt(idle, 1);
+    turn();
+    read_some(idle);
+    story.loop.now_ns += NS_PER_S;
+    tcp_clients_shed(&story.clients);
+    assert_false(is_open(older));
+    tcp_clients_shed(&story.clients);
+    assert_false(is_open(old));
+    struct peer *begun = connect_peer(3, 0);
+    assert_int_equal(send(begun->fd, "\0\14f", 3, 0), 3);
+    turn();
+    tcp_clients_shed(&story.clients);
+    assert_false(is_open(idle));
+    tcp_clients_shed(&story.clients);
+    assert_false(is_open(begun));
+    assert_int_equal(shed_count(), 4);
+}
+
+static void the_silent_and_the_idle_give_way_first(void **state)
+{
+    (void)state;
+    struct peer *slow = connect_peer(0, SMALL_BUFFER);
+    attempt(slow, 100);
+    turn();
+    struct peer *idle = connect_peer(1, 0);
+    attempt(idle, 1);
+    turn();
+    struct peer *silent = connect_peer(2, 0);
+    tcp_clients_shed(&story.clients); /* one of so few */
+    assert_false(is_open(silent));
+    read_some(idle);
+    assert_true(is_open(idle) && is_open(slow));
+    tcp_clients_shed(&story.clients);
+    assert_false(is_open(idle));
+    assert_true(is_open(slow));
+}
+
+static void then_who_does_not_take_its_answers_longest_first(void **state)
+{
+    (void)state;
+    struct peer *slow[3];
+    for (unsigned i = 0; i < 3; i++) {
+        slow[i] = connect_peer(i, SMALL_BUFFER);
+        attempt(slow[i], 100);
+        turn();
+    }
+    read_some(slow[0]); /* takes some, and so has waited least */
+    turn();
+    const unsigned order[] = {1, 2, 0};
+    for (unsigned i = 0; i < 3; i++) {
+        tcp_clients_shed(&story.clients);
+        assert_int_equal(shed_count(), i + 1);
+        for (int reads = 0; reads < 10; reads++) read_some(slow[order[i]]);
+        assert_false(is_open(slow[order[i]]));
+    }
+    assert_int_equal(story.clients.slots.taken, 0);
+}
+
+static void one_in_sixteen_gives_way_at_once(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 17; i++) {
+        connect_peer(i, SMALL_BUFFER);
+        attempt(&story.peers[i], i == 9 ? 1 : 100); /* an idle one, the others slow */
+        if (i == 9) read_some(&story.peers[i]);
+        turn();
+        read_some(&story.peers[9]);
+    }
+    turn();
+    tcp_clients_shed(&story.clients);
+    assert_int_equal(shed_count(), 2); /* the idle one, and one more */
+    assert_int_equal(story.clients.slots.taken, 15);
+    assert_false(is_open(&story.peers[9]));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_slow_message_gives_way_before_the_idle, begin, end),
+        cmocka_unit_test_setup_teardown(the_silent_and_the_idle_give_way_first, begin, end),
+        cmocka_unit_test_setup_teardown(then_who_does_not_take_its_answers_longest_first, begin, end),
+        cmocka_unit_test_setup_teardown(one_in_sixteen_gives_way_at_once, begin, end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
