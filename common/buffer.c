@@ -4,13 +4,15 @@
 #include <string.h>
 
 enum {
-    FIRST_BYTES = 2048,         /* holds about a dozen usual replies */
+    FIRST_BYTES = 256,          /* holds a usual query or reply */
     KEEP_BYTES = 64 * 1024 * 2, /* larger ones are needed rarely and are not kept */
     SPARE_MAX = 64              /* more than a turn usually borrows */
 };
 
-static void buffer_free(struct buffer *buffer)
+static void buffer_free(struct buffers *buffers, struct buffer *buffer)
 {
+    CHECK(buffers->memory_bytes >= buffer->capacity + BUFFER_OVERHEAD_BYTES);
+    buffers->memory_bytes -= buffer->capacity + BUFFER_OVERHEAD_BYTES;
     free(buffer->bytes);
     free(buffer);
 }
@@ -20,30 +22,42 @@ void buffers_init(struct buffers *buffers)
     *buffers = (struct buffers){0};
 }
 
-void buffers_done(struct buffers *buffers)
+void buffers_trim(struct buffers *buffers)
 {
     while (buffers->spare) {
         struct buffer *buffer = buffers->spare;
         buffers->spare = buffer->next;
-        buffer_free(buffer);
+        buffer_free(buffers, buffer);
     }
     buffers->spare_count = 0;
+}
+
+void buffers_done(struct buffers *buffers)
+{
+    buffers_trim(buffers);
 }
 
 struct buffer *buffers_borrow(struct buffers *buffers)
 {
     struct buffer *buffer = buffers->spare;
-    if (!buffer) return calloc(1, sizeof *buffer);
-    buffers->spare = buffer->next;
-    buffers->spare_count--;
+    if (buffer) {
+        buffers->spare = buffer->next;
+        buffers->spare_count--;
+        return buffer;
+    }
+    buffer = calloc(1, sizeof *buffer);
+    if (!buffer) return NULL;
+    buffer->owner = buffers;
+    buffers->memory_bytes += BUFFER_OVERHEAD_BYTES;
     return buffer;
 }
 
 void buffers_give(struct buffers *buffers, struct buffer *buffer)
 {
     if (!buffer) return;
+    CHECK(buffer->owner == buffers);
     if (buffer->capacity > KEEP_BYTES || buffers->spare_count == SPARE_MAX) {
-        buffer_free(buffer);
+        buffer_free(buffers, buffer);
         return;
     }
     buffer->start = buffer->end = 0;
@@ -61,6 +75,7 @@ uint8_t *buffer_room(struct buffer *buffer, size_t size)
         while (capacity - waiting < size) capacity *= 2;
         uint8_t *bytes = realloc(buffer->bytes, capacity);
         if (!bytes) return NULL;
+        if (buffer->owner) buffer->owner->memory_bytes += capacity - buffer->capacity;
         buffer->bytes = bytes;
         buffer->capacity = capacity;
     }

@@ -14,19 +14,27 @@
 
 struct buffer {
     uint8_t *bytes;
-    size_t start;    /* offset of the first waiting byte */
-    size_t end;      /* offset behind the last waiting byte */
-    size_t capacity; /* memory at `bytes` */
+    size_t start;          /* offset of the first waiting byte */
+    size_t end;            /* offset behind the last waiting byte */
+    size_t capacity;       /* memory at `bytes` */
+    struct buffers *owner; /* the store it was borrowed from; NULL: its memory is counted nowhere */
     struct buffer *next;
 };
 
 struct buffers {
     struct buffer *spare; /* list of buffers that were given back */
     unsigned spare_count;
+    size_t memory_bytes; /* of all its buffers, lent and spare */
 };
+
+/* What a buffer takes besides its bytes, with the allocator's headers. */
+enum { BUFFER_OVERHEAD_BYTES = 96 };
 
 void buffers_init(struct buffers *buffers);
 void buffers_done(struct buffers *buffers);
+
+/* Frees the spare buffers. */
+void buffers_trim(struct buffers *buffers);
 
 /* Returns an empty buffer, or NULL without memory. */
 struct buffer *buffers_borrow(struct buffers *buffers);

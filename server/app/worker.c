@@ -23,7 +23,8 @@ struct worker {
     unsigned index;
     struct loop loop;
     struct mailbox mailbox;
-    struct buffers buffers;
+    struct buffers buffers;        /* of sessions */
+    struct buffers client_buffers; /* its memory is bounded by clients.max_buffered */
     struct tcp_clients clients;
     struct forwarder forwarder;
     struct pool *pool;
@@ -247,7 +248,7 @@ static bool init_parts(struct worker *worker, const struct worker_settings *sett
 {
     const struct tcp_clients_deps deps = {
         .loop = &worker->loop,
-        .buffers = &worker->buffers,
+        .buffers = &worker->client_buffers,
         .counters = worker->counters,
         .connections = worker->deps.connections,
         .busiest = worker->deps.busiest,
@@ -278,6 +279,7 @@ struct worker *worker_new(const struct worker_deps *deps, const struct worker_se
     worker->heartbeat = heartbeat;
     worker->loop.epoll_fd = -1;
     buffers_init(&worker->buffers);
+    buffers_init(&worker->client_buffers);
     if (!mailbox_init(&worker->mailbox, on_mail) || !loop_init(&worker->loop)) goto fail;
     worker->counters = counters_new();
     worker->former_counters = counters_new();
@@ -302,6 +304,7 @@ void worker_free(struct worker *worker)
     mailbox_done(&worker->mailbox);
     loop_done(&worker->loop);
     buffers_done(&worker->buffers);
+    buffers_done(&worker->client_buffers);
     counters_free(worker->counters);
     counters_free(worker->former_counters);
     free(worker->scratch);

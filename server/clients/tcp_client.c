@@ -105,8 +105,6 @@ static bool close_if_over(struct tcp_client *client)
     enum label_closed cause;
     if (client->aborted)
         cause = client->abort_cause;
-    else if (client->unsent && buffer_size(client->unsent) > clients->options.max_unsent_bytes)
-        cause = LABEL_CLOSED_SLOW;
     else if (quiet && client->ended && !client->held_back)
         cause = client->end_cause;
     else if (quiet && clients->draining)
@@ -119,8 +117,44 @@ static bool close_if_over(struct tcp_client *client)
 
 static void settle(struct tcp_client *client)
 {
-    if (close_if_over(client)) return;
-    if (tcp_input_is_due(client)) tcp_client_mark_dirty(client);
+    struct tcp_clients *clients = client->clients;
+    if (!close_if_over(client) && tcp_input_is_due(client)) tcp_client_mark_dirty(client);
+    tcp_client_limit_memory(clients);
+}
+
+static size_t buffered_bytes(const struct tcp_client *client)
+{
+    return (client->partial ? client->partial->capacity : 0) + (client->unsent ? client->unsent->capacity : 0);
+}
+
+/* The most memory that one client takes; the one whose messages are being handled is passed over. */
+static size_t largest_buffered_bytes(const struct tcp_clients *clients)
+{
+    size_t largest = 0;
+    list_for_each (node, &clients->all) {
+        const struct tcp_client *client = container_of(node, struct tcp_client, all);
+        size_t bytes = buffered_bytes(client);
+        if (client != clients->batching && bytes > largest) largest = bytes;
+    }
+    return largest;
+}
+
+void tcp_client_limit_memory(struct tcp_clients *clients)
+{
+    const size_t *memory = &clients->buffers->memory_bytes;
+    size_t enough = clients->options.max_buffered_bytes / 8 * 7; /* so that this is not due again at once */
+    if (*memory <= clients->options.max_buffered_bytes) return;
+    buffers_trim(clients->buffers);
+    if (*memory <= clients->options.max_buffered_bytes) return;
+    for (size_t largest; *memory > enough && (largest = largest_buffered_bytes(clients)) > 0;) {
+        list_for_each_safe (node, &clients->all) {
+            struct tcp_client *client = container_of(node, struct tcp_client, all);
+            if (*memory <= enough) break;
+            if (client == clients->batching || buffered_bytes(client) < largest / 2 + 1) continue;
+            tcp_client_close(client, client->unsent ? LABEL_CLOSED_SLOW : LABEL_CLOSED_PRESSURE);
+            buffers_trim(clients->buffers);
+        }
+    }
 }
 
 void tcp_client_turn(struct tcp_client *client)

@@ -5,10 +5,11 @@
  * later leave with the turn's flush. An idle client owns no buffer: only the front of a message and what the socket did
  * not take are kept.
  *
- * Back-pressure: a client is not read from while it has max_in_flight queries unanswered or does not take its replies.
- * A turn of one client is bounded: one read, and some 256 KiB of replies to it; the rest waits for the next turn.
- * Bounds of its memory: one message's front (max_query_bytes), or what one read brought (64 KiB) while it is held back,
- * and max_unsent_bytes. */
+ * Back-pressure: a client is not read from while it has max_in_flight queries unanswered, or more than max_unsent_bytes
+ * of replies that it has not taken. It is a slow reader where it takes nothing for read_timeout, however much waits. A
+ * turn of one client is bounded: one read, and some 256 KiB of replies to it; the rest waits for the next turn. Memory:
+ * input that is kept (one message's front, or 64 KiB while it is held back) and replies together are bounded by
+ * max_buffered_bytes for all clients of a worker; above it those that hold most are closed. */
 #ifndef CLIENTS_TCP_CLIENT_H
 #define CLIENTS_TCP_CLIENT_H
 
@@ -35,6 +36,10 @@ void tcp_client_break(struct tcp_client *client);
 
 /* Tells the table of the busiest how much it asked in its second, or in the part of it that was. */
 void tcp_client_report_rate(struct tcp_client *client, uint64_t now_ns);
+
+/* Closes the clients whose input and replies take most memory, where all together take more than max_buffered_bytes.
+ * Not the client whose messages are being handled. */
+void tcp_client_limit_memory(struct tcp_clients *clients);
 
 /* At once. */
 void tcp_client_close(struct tcp_client *client, enum label_closed cause);

@@ -40,14 +40,15 @@ static struct buffer *reply_buffer(struct tcp_client *client, bool batched)
     return client->unsent;
 }
 
-/* More replies are made for a client only while it takes them: what waits stays below max_unsent and one reply. */
+/* Many replies may be made for a client in one turn, before it can have taken any: how much waits for it says nothing
+ * of how fast it reads. But one client does not take more than half of what there is for all. */
 static bool has_room(struct tcp_client *client)
 {
-    uint32_t max = client->clients->options.max_unsent_bytes;
+    uint64_t most = client->clients->options.max_buffered_bytes / 2;
     if (client->aborted) return false;
-    if (!client->unsent || buffer_size(client->unsent) <= max) return true;
+    if (!client->unsent || buffer_size(client->unsent) <= most) return true;
     tcp_output_flush(client);
-    if (!client->unsent || buffer_size(client->unsent) <= max) return true;
+    if (!client->unsent || buffer_size(client->unsent) <= most) return true;
     tcp_client_fail(client, LABEL_CLOSED_SLOW);
     tcp_client_mark_dirty(client);
     return false;
@@ -55,6 +56,7 @@ static bool has_room(struct tcp_client *client)
 
 static uint8_t *begin_reply(const struct requester *requester, size_t capacity)
 {
+    if (!requester->batched) tcp_client_limit_memory(container_of(requester->transport, struct tcp_clients, transport));
     struct tcp_client *client = find(requester);
     if (!client || (!requester->batched && !has_room(client))) return NULL;
     struct buffer *buffer = reply_buffer(client, requester->batched);

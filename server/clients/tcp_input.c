@@ -43,7 +43,8 @@ static void count_query(struct tcp_client *client)
 static bool may_handle(const struct tcp_client *client)
 {
     const struct tcp_clients *clients = client->clients;
-    return !tcp_input_is_cut_off(client) && !client->aborted && !clients->draining && !client->unsent &&
+    bool is_behind = client->unsent && buffer_size(client->unsent) > clients->options.max_unsent_bytes;
+    return !tcp_input_is_cut_off(client) && !client->aborted && !clients->draining && !is_behind &&
            client->in_flight < clients->options.max_in_flight;
 }
 
@@ -98,11 +99,16 @@ static size_t handle_messages(struct tcp_client *client, const uint8_t *bytes, s
     return at;
 }
 
-/* Reads once behind the `have` bytes of the scratch; returns how many bytes there are now. */
+/* Reads once behind the `have` bytes of the scratch, and no more than the messages that may be in flight can be long:
+ * what is read and may not be handled has to be kept. Returns how many bytes there are now. */
 static size_t read_more(struct tcp_client *client, size_t have)
 {
     uint8_t *scratch = client->clients->scratch;
+    const struct tcp_client_options *options = &client->clients->options;
     size_t room = have < READ_BYTES ? READ_BYTES : CLIENT_SCRATCH_BYTES - have;
+    size_t most =
+        (options->max_in_flight - client->in_flight) * (FRAME_LENGTH_BYTES + (size_t)options->max_query_bytes);
+    if (client->discard == 0 && most > have && most - have < room) room = most - have;
     ssize_t got = recv(client->source.fd, scratch + have, room, 0);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
         client->readable = errno == EINTR;

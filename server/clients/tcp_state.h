@@ -28,11 +28,12 @@ struct tcp_client_options {
     uint64_t idle_timeout_ns; /* with no query in flight */
     uint64_t
         read_timeout_ns; /* for the rest of a message once begun, and for a reader to take some of what waits for it */
-    uint64_t first_timeout_ns; /* from connecting to the first byte */
-    uint32_t max_in_flight;    /* queries of one client */
-    uint32_t max_query_bytes;  /* a longer message is answered FORMERR and skipped */
-    uint32_t max_unsent_bytes; /* of replies a client does not read; above it is closed */
-    uint32_t crowded_above;    /* connections of all workers; with more, idle_timeout is a quarter */
+    uint64_t first_timeout_ns;   /* from connecting to the first byte */
+    uint32_t max_in_flight;      /* queries of one client */
+    uint32_t max_query_bytes;    /* a longer message is answered FORMERR and skipped */
+    uint32_t max_unsent_bytes;   /* of replies that a client has not taken; above it no more queries are read from it */
+    uint64_t max_buffered_bytes; /* of input and replies that wait, of all clients of a worker; half of it of one */
+    uint32_t crowded_above;      /* connections of all workers; with more, idle_timeout is a quarter */
 };
 
 struct tcp_clients {

@@ -131,7 +131,10 @@ static const struct setting of_config[] = {
     {"clients.max_query_size", SETTING_SIZE, LIVE, FIELD(client.max_query_bytes), 512, 65535, NULL, "4KiB",
      "A longer message gets FORMERR.", NULL},
     {"clients.max_unsent", SETTING_SIZE, LIVE, FIELD(client.max_unsent_bytes), 128 * KIB, 64 * MIB, NULL, "256KiB",
-     "Answers a client does not read; above it its connection is closed.", NULL},
+     "Answers that a client has not taken; above it no more questions are read from its connection.", NULL},
+    {"clients.max_buffered", SETTING_SIZE, LIVE, FIELD(client.max_buffered_bytes), MIB, 1024 * MIB, NULL, "16MiB",
+     "Memory for unfinished messages, questions that wait and answers not taken, of all clients of one worker, half of it "
+     "for one; above it the connections that hold most are closed.", NULL},
     {"clients.max_queries_in_flight", SETTING_NUMBER, LIVE, FIELD(forwarder.max_queries), 1, 1000000, NULL, "8192",
      "Questions of all clients of one worker in flight, the last quarter for clients with few; above it SERVFAIL.",
      NULL},

@@ -254,6 +254,7 @@ static struct world_options options_of(unsigned settings)
                 .max_in_flight = settings & FEW_IN_FLIGHT ? 2 : 100,
                 .max_query_bytes = MAX_QUERY_BYTES,
                 .max_unsent_bytes = MAX_UNSENT_BYTES,
+                .max_buffered_bytes = settings & CROWDED ? 2 * MAX_UNSENT_BYTES : 8 * MAX_UNSENT_BYTES,
                 .crowded_above = settings & CROWDED ? 1 : 1000,
             },
         .forwarder =

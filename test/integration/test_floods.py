@@ -77,7 +77,7 @@ def test_those_who_never_read(proxy):
             newcomers(proxy, 20, pause=0.05)
     check(honest, flood.report)
     assert since.sum("queries_total", qtype="TXT") > connections, "they were answered until they had to read"
-    assert is_sanitized() or cost.memory < promised_bytes(proxy, connections)
+    assert is_sanitized() or cost.memory < promised_bytes(proxy)
 
 
 def test_a_connection_for_each_question(proxy):
@@ -184,7 +184,7 @@ def test_all_of_it_at_once_stays_within_what_is_promised(tmp_path, pki, hostile)
                 time.sleep(0.1)
             stack.close()
         assert not LONG or honest.report["p99_ms"] < 20, honest.report
-        assert is_sanitized() or cost.memory < promised_bytes(proxy, slow_readers=50)
+        assert is_sanitized() or cost.memory < promised_bytes(proxy)
         assert highest <= promised_descriptors(proxy)
         proxy.wait_descriptors(before + 8)
 

@@ -13,7 +13,7 @@ DEFAULTS = {
     "cache": {"max_size": 64 * MIB},
     "rate_limit": {"max_clients": 65536},
     "prefetch": {"top": 1000},
-    "clients": {"max_queries_in_flight": 8192, "max_connections": 10000, "max_unsent": 256 * KIB},
+    "clients": {"max_queries_in_flight": 8192, "max_connections": 10000, "max_buffered": 16 * MIB},
     "upstream": {"max_sessions": 4},
 }
 
@@ -26,14 +26,14 @@ def _sessions(proxy):
     return proxy.config["workers"] * len(proxy.config["upstreams"]) * _setting(proxy, "upstream", "max_sessions")
 
 
-def promised_bytes(proxy, slow_readers=0):
-    """The sum of docs/CONFIG.md, for this configuration; slow readers are at most all connections."""
+def promised_bytes(proxy):
+    """The sum of docs/CONFIG.md, for this configuration."""
     workers = proxy.config["workers"]
     return (12 * MIB + 5 * MIB * workers + _setting(proxy, "cache", "max_size")
             + 72 * _setting(proxy, "rate_limit", "max_clients") + 800 * _setting(proxy, "prefetch", "top")
             + KIB * workers * _setting(proxy, "clients", "max_queries_in_flight") + 512 * KIB * _sessions(proxy)
             + 512 * _setting(proxy, "clients", "max_connections")
-            + (2 * _setting(proxy, "clients", "max_unsent") + 256 * KIB) * slow_readers)
+            + _setting(proxy, "clients", "max_buffered") * workers)
 
 
 def promised_descriptors(proxy):

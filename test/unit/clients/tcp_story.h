@@ -92,6 +92,7 @@ static inline int begin(void **state)
         .max_in_flight = 100,
         .max_query_bytes = 4096,
         .max_unsent_bytes = 256 * 1024,
+        .max_buffered_bytes = 16 << 20,
         .crowded_above = 64,
     };
     memset(&story, 0, sizeof story);

@@ -139,6 +139,29 @@ static void no_more_are_kept_than_a_turn_needs(void **state)
     assert_true(buffers.spare_count > 0 && buffers.spare_count < 500);
 }
 
+static void the_store_knows_the_memory_of_its_buffers(void **state)
+{
+    (void)state;
+    struct buffer *lent[3];
+    for (size_t i = 0; i < 3; i++) {
+        lent[i] = buffers_borrow(&buffers);
+        assert_non_null(buffer_room(lent[i], 1000 << i));
+    }
+    size_t sum = lent[0]->capacity + lent[1]->capacity + lent[2]->capacity + 3 * (size_t)BUFFER_OVERHEAD_BYTES;
+    assert_int_equal(buffers.memory_bytes, sum);
+    buffers_give(&buffers, lent[0]);
+    assert_int_equal(buffers.memory_bytes, sum); /* spare ones count */
+    sum -= lent[0]->capacity + BUFFER_OVERHEAD_BYTES;
+    buffers_trim(&buffers);
+    assert_int_equal(buffers.memory_bytes, sum);
+    assert_non_null(buffer_room(lent[1], 300000));
+    buffers_give(&buffers, lent[1]); /* too large to be kept */
+    assert_int_equal(buffers.memory_bytes, lent[2]->capacity + BUFFER_OVERHEAD_BYTES);
+    buffers_give(&buffers, lent[2]);
+    buffers_trim(&buffers);
+    assert_int_equal(buffers.memory_bytes, 0);
+}
+
 static void giving_nothing_is_fine(void **state)
 {
     (void)state;
@@ -157,6 +180,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_buffer_given_back_is_borrowed_again_empty, setup, teardown),
         cmocka_unit_test_setup_teardown(a_large_buffer_is_not_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(no_more_are_kept_than_a_turn_needs, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_store_knows_the_memory_of_its_buffers, setup, teardown),
         cmocka_unit_test_setup_teardown(giving_nothing_is_fine, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
