@@ -207,33 +207,20 @@ static void note_hit(struct forwarder *forwarder, const struct incoming *in, enu
         begin_query(forwarder, in->route, &in->key, in->hashed.hash, REQUESTER_NONE);
 }
 
-/* How many questions may be in flight for one more of this client to be asked, and WAITERS_PER_QUERY times as many
- * clients may wait for it to wait, too: the last quarter is kept for light
- * clients, so that nobody takes it all by asking what is never answered; so it is on every upstream session
- * (upstream/dispatch.h). Of that quarter the second half is kept for those whose address is verified, since forged
- * addresses make any number of light clients. */
-static uint32_t room_for(const struct forwarder *forwarder, const struct incoming *in, bool light)
-{
-    uint32_t max = forwarder->options.max_queries;
-    if (!light) return max / 4 * 3;
-    return in->is_verified ? max : max / 8 * 7;
-}
-
 /* The query in flight for the same question, or a new one. NULL where there is no room. */
 static struct query *join_or_ask(struct forwarder *forwarder, const struct incoming *in)
 {
     bool light = queries_of_client(&forwarder->queries, in->requester->address) < LIGHT_CLIENT_MAX;
     struct query *query = queries_find(&forwarder->queries, &in->hashed);
-    if (forwarder->queries.waiters.taken >= room_for(forwarder, in, light) * WAITERS_PER_QUERY) return NULL;
+    if (!queries_may_wait(&forwarder->queries, light, in->is_verified)) return NULL;
     if (query) {
         if (light) pool_promote(query->pool, &query->exchange);
         count_event(forwarder->counters, merged);
         return query;
     }
-    if (forwarder->queries.queries.taken >= room_for(forwarder, in, light)) return NULL;
+    if (!queries_may_ask(&forwarder->queries, light, in->is_verified)) return NULL;
     forwarder->questions++;
-    enum requester_kind kind = light ? REQUESTER_LIGHT : REQUESTER_OTHER;
-    return begin_query(forwarder, in->route, &in->key, in->hashed.hash, kind);
+    return begin_query(forwarder, in->route, &in->key, in->hashed.hash, light ? REQUESTER_LIGHT : REQUESTER_OTHER);
 }
 
 /* Answers from the cache, or waits for the upstreams of the route. `in->key` has no route yet. */

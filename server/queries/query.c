@@ -90,6 +90,22 @@ static void remove_waiter(struct queries *queries, struct waiter *waiter)
     slots_give(&queries->waiters, waiter);
 }
 
+static uint32_t share_of(const struct slots *slots, bool is_light, bool is_verified)
+{
+    if (!is_light) return slots->max - slots->max / 4;
+    return is_verified ? slots->max : slots->max - slots->max / 8;
+}
+
+bool queries_may_ask(const struct queries *queries, bool is_light, bool is_verified)
+{
+    return queries->queries.taken < share_of(&queries->queries, is_light, is_verified);
+}
+
+bool queries_may_wait(const struct queries *queries, bool is_light, bool is_verified)
+{
+    return queries->waiters.taken < share_of(&queries->waiters, is_light, is_verified);
+}
+
 bool queries_wait(struct queries *queries, struct query *query, const struct requester *requester,
                   const struct question *question, const struct reply_profile *profile, uint64_t now_ns)
 {

@@ -80,6 +80,13 @@ void queries_remove(struct queries *queries, struct query *query);
 /* One that is in flight, or NULL where none is. */
 struct query *queries_any(const struct queries *queries);
 
+/* Whether one more question may be asked, or one more client wait, for a client: the last quarter of each is kept for
+ * light clients, so that nobody takes it all by asking what is never answered; so it is on every upstream session
+ * (upstream/dispatch.h). Of that quarter the second half is kept for those whose address is verified, since forged
+ * addresses make any number of light clients. */
+bool queries_may_ask(const struct queries *queries, bool is_light, bool is_verified);
+bool queries_may_wait(const struct queries *queries, bool is_light, bool is_verified);
+
 /* One more client waits for the query; false at the bound. */
 bool queries_wait(struct queries *queries, struct query *query, const struct requester *requester,
                   const struct question *question, const struct reply_profile *profile, uint64_t now_ns);
