@@ -17,6 +17,7 @@ struct reload {
     struct tls_context *tls; /* NULL: the bundle is the one in use */
     struct file_mark bundle;
     struct listeners listeners;
+    struct udp_setup udp;
     struct access_list *access;
     struct names *names;
     struct file_mark hosts; /* of the hosts file in `names` */
@@ -74,6 +75,7 @@ static void discard(struct reload *reload, const struct server *server)
     access_free(reload->access);
     names_free(reload->names);
     listeners_close_but(&reload->listeners, &server->listeners);
+    udp_setup_close_but(&reload->udp, &server->udp);
 }
 
 static bool prepare(struct reload *reload, const struct server *server, const struct config *config,
@@ -84,6 +86,7 @@ static bool prepare(struct reload *reload, const struct server *server, const st
     if (!listeners_reopen(&server->listeners, &reload->listeners, options->listen, options->listen_count, server->log,
                           ret_error))
         return false;
+    if (!udp_setup_open(&reload->udp, &server->udp, config, server->log, ret_error)) return false;
     snprintf(ret_error, RELOAD_ERROR_BYTES, "out of memory");
     reload->access = access_new(config->access.allow, config->access.allow_count);
     return reload->access && prepare_names(reload, server, config) &&
@@ -94,11 +97,12 @@ static bool prepare(struct reload *reload, const struct server *server, const st
 
 static void tell_workers(const struct server *server, const struct config *config)
 {
-    struct worker_settings settings = server_worker_settings(server, config);
-    for (unsigned i = 0; i < server->worker_count; i++)
+    for (unsigned i = 0; i < server->worker_count; i++) {
+        struct worker_settings settings = server_worker_settings(server, config, i);
         if (!worker_reload(server->workers[i], &settings))
             log_error(server->log, "reload incomplete", log_text("why", "out of memory"), log_number("worker", i),
                       log_text("do", "reload again"));
+    }
 }
 
 static void commit_bundle(const struct reload *reload, struct server *server, const struct config *config)
@@ -135,6 +139,9 @@ static void commit(const struct reload *reload, struct server *server, const str
     commit_names(reload, server);
     listeners_retire(&server->listeners, &reload->listeners);
     server->listeners = reload->listeners;
+    server->udp = reload->udp;
+    const struct ratelimit_options udp_limits = udp_setup_limits(config);
+    ratelimit_set_options(server->udp_ratelimit, &udp_limits);
     cache_set_options(server->shared.cache, &config->cache);
     topnames_set_options(server->shared.topnames, &config->topnames);
     ratelimit_set_options(server->shared.ratelimit, &config->ratelimit);

@@ -10,10 +10,20 @@
 
 /* ---- start ---- */
 
-struct worker_settings server_worker_settings(const struct server *server, const struct config *config)
+struct worker_settings server_worker_settings(const struct server *server, const struct config *config, unsigned worker)
 {
-    struct worker_settings settings = {config->client, config->forwarder, config->pool,
-                                       server->tls,    server->access,    server->names};
+    struct worker_settings settings = {
+        .client = config->client,
+        .forwarder = config->forwarder,
+        .pool = config->pool,
+        .udp = config->udp,
+        .cookie_keys = server->udp.keys,
+        .udp_sockets = server->udp.listeners.of_worker[worker],
+        .tls = server->tls,
+        .access = server->access,
+        .names = server->names,
+    };
+    settings.udp.max_pending = config->forwarder.max_queries * UDP_PENDING_PER_QUERY;
     settings.client.crowded_above = config->connections.max_connections / 5 * 4;
     return settings;
 }
@@ -25,13 +35,15 @@ static bool make_tables(struct server *server)
     server->shared.cache = cache_new(&config->cache);
     server->shared.topnames = topnames_new(&config->topnames);
     server->shared.ratelimit = ratelimit_new(&config->ratelimit, &server->shared.hash_key);
+    const struct ratelimit_options udp_limits = udp_setup_limits(config);
+    server->udp_ratelimit = ratelimit_new(&udp_limits, &server->shared.hash_key);
     server->connections = connections_new(&config->connections, &server->shared.hash_key);
     server->busiest = busiest_new();
     server->access = access_new(config->access.allow, config->access.allow_count);
     server->hosts = file_mark_of(config->names.hosts_file);
     server->names = name_table_new(config, server->log);
     return server->names && server->access && server->shared.cache && server->shared.topnames &&
-           server->shared.ratelimit && server->connections && server->busiest;
+           server->shared.ratelimit && server->udp_ratelimit && server->connections && server->busiest;
 }
 
 static bool make_workers(struct server *server)
@@ -39,16 +51,17 @@ static bool make_workers(struct server *server)
     const struct worker_deps deps = {
         .log = server->log,
         .shared = &server->shared,
+        .udp_ratelimit = server->udp_ratelimit,
         .connections = server->connections,
         .busiest = server->busiest,
         .main_mailbox = &server->mailbox,
         .workers = server->config.workers,
     };
-    struct worker_settings settings = server_worker_settings(server, &server->config);
     for (unsigned i = 0; i < server->config.workers; i++) {
         char name[HEALTH_NAME_BYTES];
         snprintf(name, sizeof name, "worker %u", i);
         struct heartbeat *heartbeat = health_add(&server->health, name, clock_now_ns());
+        struct worker_settings settings = server_worker_settings(server, &server->config, i);
         struct worker *worker = worker_new(&deps, &settings, i, heartbeat);
         if (!worker) return false;
         server->workers[i] = worker;
@@ -58,9 +71,20 @@ static bool make_workers(struct server *server)
     return true;
 }
 
+/* TCP first: it refuses a second instance of the program, which UDP would not (clients/udp_listener.h). */
+static bool open_sockets(struct server *server)
+{
+    const struct acceptor_options *options = &server->config.acceptor;
+    char error[LISTENER_ERROR_BYTES];
+    if (listeners_open(&server->listeners, options->listen, options->listen_count, server->log, error) &&
+        udp_setup_open(&server->udp, NULL, &server->config, server->log, error))
+        return true;
+    log_error(server->log, "start failed", log_text("why", error));
+    return false;
+}
+
 static bool make_acceptor(struct server *server)
 {
-    char error[LISTENER_ERROR_BYTES];
     struct acceptor_deps deps = {
         .log = server->log,
         .connections = server->connections,
@@ -68,18 +92,9 @@ static bool make_acceptor(struct server *server)
         .heartbeat = health_add(&server->health, "acceptor", clock_now_ns()),
     };
     for (unsigned i = 0; i < server->worker_count; i++) deps.targets[i] = worker_acceptor_target(server->workers[i]);
-    const struct acceptor_options *options = &server->config.acceptor;
-    if (!listeners_open(&server->listeners, options->listen, options->listen_count, server->log, error)) {
-        log_error(server->log, "start failed", log_text("why", error));
-        return false;
-    }
     server->acceptor = acceptor_new(&deps, &server->listeners, server->access);
-    if (server->acceptor) {
-        server->blocks[server->worker_count] = acceptor_counters(server->acceptor);
-        return true;
-    }
-    listeners_close(&server->listeners);
-    return false;
+    if (server->acceptor) server->blocks[server->worker_count] = acceptor_counters(server->acceptor);
+    return server->acceptor;
 }
 
 static bool fail(const struct server *server, const char *why)
@@ -115,8 +130,10 @@ bool server_make(struct server *server, struct config *config, struct log *log,
     }
     health_init(&server->health, server->blocks, server->config.workers, clock_now_ns());
     server->heartbeat = health_add(&server->health, "main", clock_now_ns());
-    if (!make_tables(server) || !make_workers(server)) return fail(server, "out of memory or descriptors");
-    return make_acceptor(server);
+    if (!make_tables(server)) return fail(server, "out of memory");
+    if (!open_sockets(server)) return false;
+    if (!make_workers(server) || !make_acceptor(server)) return fail(server, "out of memory or descriptors");
+    return true;
 }
 
 /* ---- end ---- */
@@ -141,6 +158,7 @@ void server_free(struct server *server)
     server_join_workers(server);
     endpoint_stop(server->endpoint);
     for (unsigned i = 0; i < server->worker_count; i++) worker_free(server->workers[i]);
+    if (!server->acceptor) listeners_close(&server->listeners); /* it did not come to own them */
     acceptor_free(server->acceptor);
     access_free(server->access);
     names_free(server->names);
@@ -148,6 +166,7 @@ void server_free(struct server *server)
     busiest_free(server->busiest);
     connections_free(server->connections);
     ratelimit_free(server->shared.ratelimit);
+    ratelimit_free(server->udp_ratelimit);
     topnames_free(server->shared.topnames);
     cache_free(server->shared.cache);
     if (server->mailbox.source.fd >= 0) mailbox_done(&server->mailbox);

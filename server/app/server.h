@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "app/ca_bundle.h"
+#include "app/udp_setup.h"
 #include "app/worker.h"
 #include "clients/acceptor.h"
 #include "common/log.h"
@@ -34,6 +35,8 @@ struct server {
     unsigned workers_running;
     struct acceptor *acceptor;
     struct listeners listeners; /* a copy: the acceptor owns the sockets */
+    struct udp_setup udp;
+    struct ratelimit *udp_ratelimit;
     bool accepting;
     struct counters *blocks[WORKERS_MAX + 1]; /* the workers', then the acceptor's */
     struct health health;
@@ -59,7 +62,8 @@ void server_stop_accepting(struct server *server);
 void server_join_workers(struct server *server);
 void server_free(struct server *server);
 
-/* What a configuration means for a worker. What it points to is not shared by this. */
-struct worker_settings server_worker_settings(const struct server *server, const struct config *config);
+/* What a configuration means for one worker. What it points to is not shared by this. */
+struct worker_settings server_worker_settings(const struct server *server, const struct config *config,
+                                              unsigned worker);
 
 #endif

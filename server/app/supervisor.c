@@ -220,6 +220,21 @@ static void look_at_hosts(struct supervisor *supervisor)
         log_error(supervisor->log, "hosts file not read", log_text("why", "out of memory"));
 }
 
+static void announce_udp(struct supervisor *supervisor)
+{
+    const struct server *server = &supervisor->server;
+    const struct udp_listeners *listeners = &server->udp.listeners;
+    unsigned count = listeners->of_worker[0].count;
+    for (unsigned i = 0; i < count; i++) {
+        char text[ADDRESS_TEXT_BYTES];
+        log_info(supervisor->log, "listening", log_text("address", address_format(&listeners->addresses[i], text)),
+                 log_text("transport", "udp"));
+    }
+    if (listeners->inherited && server->config.udp.enabled && count == 0)
+        log_warning(supervisor->log, "no UDP", log_text("why", "systemd passed no datagram socket"),
+                    log_text("do", "add ListenDatagram= to the socket unit"));
+}
+
 static void announce(struct supervisor *supervisor)
 {
     const struct server *server = &supervisor->server;
@@ -229,6 +244,7 @@ static void announce(struct supervisor *supervisor)
         log_info(supervisor->log, "listening",
                  log_text("address", address_format(&server->listeners.addresses[i], text)));
     }
+    announce_udp(supervisor);
     log_info(supervisor->log, "started", log_text("version", PROJECT_VERSION), log_number("workers", config->workers),
              log_number("upstreams", config->pool.upstream_count), log_text("ca_file", tls_ca_path(&config->tls)),
              log_number("cache_bytes", config->cache.max_bytes),

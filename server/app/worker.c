@@ -26,6 +26,8 @@ struct worker {
     struct buffers buffers;        /* of sessions */
     struct buffers client_buffers; /* its memory is bounded by clients.max_buffered */
     struct tcp_clients clients;
+    struct udp udp;
+    struct cookie_service cookies;
     struct forwarder forwarder;
     struct pool *pool;
     struct pool *former; /* of other upstreams, before a reload; until its questions are answered */
@@ -45,6 +47,11 @@ static void on_message(struct tcp_clients *clients, const struct requester *requ
                        const struct client_message *message)
 {
     forwarder_handle(&container_of(clients, struct worker, clients)->forwarder, requester, message);
+}
+
+static void on_datagram(struct udp *udp, const struct requester *requester, const struct client_message *message)
+{
+    forwarder_handle(&container_of(udp, struct worker, udp)->forwarder, requester, message);
 }
 
 /* ---- settings ---- */
@@ -83,8 +90,18 @@ static void replace_pool(struct worker *worker, const struct worker_settings *se
     worker->forwarder.pool = pool;
 }
 
+static void apply_udp(struct worker *worker, const struct worker_settings *settings)
+{
+    worker->cookies.enabled = settings->udp.cookies;
+    worker->cookies.keys = settings->cookie_keys;
+    udp_set_options(&worker->udp, &settings->udp);
+    udp_set_access(&worker->udp, settings->access);
+    udp_set_sockets(&worker->udp, &settings->udp_sockets);
+}
+
 static void apply(struct worker *worker, const struct worker_settings *settings)
 {
+    apply_udp(worker, settings);
     tcp_clients_set_options(&worker->clients, &settings->client);
     tcp_clients_set_access(&worker->clients, settings->access);
     if (!forwarder_set_options(&worker->forwarder, &settings->forwarder))
@@ -177,6 +194,7 @@ static uint64_t next_deadline_ns(const struct worker *worker)
     uint64_t deadline_ns = worker->loop.now_ns + BEAT_NS;
     if (is_last_look(worker)) return 0;
     deadline_ns = clock_earlier(deadline_ns, tcp_clients_deadline_ns(&worker->clients));
+    deadline_ns = clock_earlier(deadline_ns, udp_deadline_ns(&worker->udp));
     deadline_ns = clock_earlier(deadline_ns, forwarder_deadline_ns(&worker->forwarder));
     deadline_ns = clock_earlier(deadline_ns, prefetch_deadline_ns(&worker->prefetch));
     deadline_ns = clock_earlier(deadline_ns, pool_deadline_ns(worker->pool));
@@ -199,19 +217,24 @@ static void turn(struct worker *worker)
     loop_turn(&worker->loop, next_deadline_ns(worker));
     uint64_t now_ns = worker->loop.now_ns;
     heartbeat_beat(worker->heartbeat, now_ns);
-    if (last_look) tcp_clients_drain(&worker->clients);
+    udp_receive(&worker->udp);
+    if (last_look) {
+        tcp_clients_drain(&worker->clients);
+        udp_drain(&worker->udp);
+    }
     pool_tick(worker->pool, now_ns);
     tick_former(worker, now_ns);
     prefetch_tick(&worker->prefetch, now_ns);
     forwarder_tick(&worker->forwarder, now_ns);
     tcp_clients_tick(&worker->clients, now_ns);
+    udp_tick(&worker->udp);
     pool_flush(worker->pool); /* last: whatever was asked in this turn leaves together */
 }
 
 static bool is_over(const struct worker *worker)
 {
     bool empty = atomic_load_explicit(&worker->load, memory_order_relaxed) == 0;
-    return worker->stopping || (worker->draining && empty);
+    return worker->stopping || (worker->draining && empty && udp_is_drained(&worker->udp));
 }
 
 static void *run(void *context)
@@ -244,6 +267,21 @@ void worker_join(struct worker *worker)
 
 /* ---- life ---- */
 
+static bool init_udp(struct worker *worker, const struct worker_settings *settings)
+{
+    const struct udp_deps deps = {
+        .loop = &worker->loop,
+        .counters = worker->counters,
+        .ratelimit = worker->deps.udp_ratelimit,
+        .cookies = &worker->cookies,
+    };
+    worker->cookies.counters = worker->counters;
+    if (!udp_init(&worker->udp, &settings->udp, &deps)) return false;
+    worker->udp.on_message = on_datagram;
+    apply_udp(worker, settings);
+    return true;
+}
+
 static bool init_parts(struct worker *worker, const struct worker_settings *settings)
 {
     const struct tcp_clients_deps deps = {
@@ -258,6 +296,8 @@ static bool init_parts(struct worker *worker, const struct worker_settings *sett
     if (!tcp_clients_init(&worker->clients, &settings->client, &deps)) return false;
     tcp_clients_set_access(&worker->clients, settings->access);
     worker->clients.on_message = on_message;
+    worker->clients.cookies = &worker->cookies;
+    if (!init_udp(worker, settings)) return false;
     worker->pool = make_pool(worker, settings);
     if (!worker->pool) return false;
     if (!forwarder_init(&worker->forwarder, &settings->forwarder, worker->deps.shared, worker->pool, worker->counters,
@@ -299,6 +339,7 @@ void worker_free(struct worker *worker)
         loop_turn(&worker->loop, 0); /* clients handed over last are adopted, to be closed */
     forwarder_done(&worker->forwarder);
     tcp_clients_done(&worker->clients);
+    udp_done(&worker->udp);
     pool_free(worker->pool);
     pool_free(worker->former);
     mailbox_done(&worker->mailbox);

@@ -71,14 +71,15 @@ static bool add_opened(struct listeners *listeners, const struct address *addres
     return true;
 }
 
-/* Takes over one socket of systemd's. */
+/* Takes over one socket of systemd's; a UDP socket is another's business (udp_listener.h). */
 static bool add_inherited(struct listeners *listeners, int fd, char ret_error[static LISTENER_ERROR_BYTES])
 {
     struct sockaddr_storage storage;
     socklen_t size = sizeof storage;
+    if (service_is_datagram(fd)) return true;
     if (!service_is_listener(fd) || getsockname(fd, (struct sockaddr *)&storage, &size) != 0) {
-        snprintf(ret_error, LISTENER_ERROR_BYTES, "the socket passed as descriptor %d is not a listening TCP socket",
-                 fd);
+        snprintf(ret_error, LISTENER_ERROR_BYTES,
+                 "the socket passed as descriptor %d is neither a listening TCP socket nor a UDP socket", fd);
         return false;
     }
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
@@ -127,7 +128,7 @@ bool listeners_open(struct listeners *ret_listeners, const struct address *addre
     unsigned passed = service_sockets(&first);
     bool good = true;
     listeners.inherited = passed > 0;
-    for (unsigned i = 0; good && i < passed && i < LISTENERS_MAX; i++)
+    for (unsigned i = 0; good && i < passed && listeners.count < LISTENERS_MAX; i++)
         good = add_inherited(&listeners, first + (int)i, ret_error);
     if (good && !listeners.inherited) good = add_all(&listeners, NULL, addresses, count, log, ret_error);
     if (good)

@@ -85,6 +85,19 @@ static void abort_client(const struct requester *requester)
     tcp_client_break(client);
 }
 
+/* Over TCP a cookie is answered and never demanded (RFC 7873, 5.2.3): a client learns one here, too. */
+static enum refusal admit(const struct requester *requester, const struct question *question,
+                          enum question_verdict verdict, struct reply_profile *profile, bool *ret_is_verified)
+{
+    const struct tcp_clients *clients = container_of(requester->transport, struct tcp_clients, transport);
+    *ret_is_verified = true;
+    if (!question->cookie || !clients->cookies) return REFUSAL_NONE;
+    enum cookie_finding cookie =
+        cookie_option_answer(clients->cookies, question, requester->address, (uint32_t)clock_wall_s(), profile);
+    if (cookie == COOKIE_MALFORMED) return REFUSAL_FORMERR;
+    return verdict == QUESTION_COOKIE && cookie != COOKIE_ABSENT ? REFUSAL_COOKIE : REFUSAL_NONE;
+}
+
 /* ---- life ---- */
 
 bool tcp_clients_init(struct tcp_clients *clients, const struct tcp_client_options *options,
@@ -95,7 +108,8 @@ bool tcp_clients_init(struct tcp_clients *clients, const struct tcp_client_optio
                       .max_reply_bytes = DNS_MESSAGE_MAX,
                       .begin_reply = begin_reply,
                       .end_reply = end_reply,
-                      .abort = abort_client},
+                      .abort = abort_client,
+                      .admit = admit},
         .loop = deps->loop,
         .buffers = deps->buffers,
         .counters = deps->counters,

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "clients/cookie_option.h"
 #include "common/address.h"
 #include "common/buffer.h"
 #include "common/clock.h"
@@ -60,6 +61,7 @@ struct tcp_clients {
     struct buffer outbox;        /* its replies that were not sent yet */
     size_t made;                 /* the bytes of all its replies in this turn */
     bool draining;
+    struct cookie_service *cookies; /* NULL: none */
 
     /* A message, from a batched requester. Its query is ended by one end_reply, at once or later; where the message is
      * refused, at once. */

@@ -306,9 +306,11 @@ uint64_t udp_deadline_ns(const struct udp *udp)
     return CLOCK_NEVER;
 }
 
-uint32_t udp_pending_count(const struct udp *udp)
+bool udp_is_drained(const struct udp *udp)
 {
-    return udp->pending.taken;
+    for (unsigned i = 0; i < udp->used; i++)
+        if (is_open(&udp->sockets[i])) return false;
+    return true;
 }
 
 bool udp_init(struct udp *udp, const struct udp_options *options, const struct udp_deps *deps)

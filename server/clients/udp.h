@@ -95,8 +95,8 @@ void udp_set_sockets(struct udp *udp, const struct udp_sockets *sockets);
 /* The same with none: nothing more is read but what is there. Those that are shared are left as they are. */
 void udp_drain(struct udp *udp);
 
-/* Questions that wait for an answer. */
-uint32_t udp_pending_count(const struct udp *udp);
+/* No socket is left: it was drained, and what was asked is answered; or it never had one. */
+bool udp_is_drained(const struct udp *udp);
 
 /* Once a turn, before the forwarder's: receives and hands over. */
 void udp_receive(struct udp *udp);

@@ -146,7 +146,7 @@ bool udp_listeners_open(struct udp_listeners *ret_listeners, const struct addres
     unsigned passed = service_sockets(&first);
     if (passed == 0) return udp_listeners_reopen(&none, ret_listeners, addresses, count, buffer_bytes, log, ret_error);
     *ret_listeners = (struct udp_listeners){.workers = workers, .inherited = true};
-    for (unsigned i = 0; i < passed; i++) add_inherited(ret_listeners, first + (int)i, buffer_bytes);
+    for (unsigned i = 0; count > 0 && i < passed; i++) add_inherited(ret_listeners, first + (int)i, buffer_bytes);
     return true;
 }
 

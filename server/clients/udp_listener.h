@@ -30,9 +30,9 @@ struct udp_listeners {
     bool inherited; /* from systemd, which decides the addresses */
 };
 
-/* Opens each address for each of `workers` workers, with a receive buffer of `buffer_bytes` or what the kernel allows,
- * or takes the datagram sockets that systemd passed, if it passed any socket. As listeners_open for what cannot be
- * opened. */
+/* Opens each address (none for `count` 0) for each of `workers` workers, with a receive buffer of `buffer_bytes` or
+ * what the kernel allows, or takes the datagram sockets that systemd passed, if it passed any socket. As listeners_open
+ * for what cannot be opened. */
 bool udp_listeners_open(struct udp_listeners *ret_listeners, const struct address *addresses, unsigned count,
                         unsigned workers, uint32_t buffer_bytes, const struct log *log,
                         char ret_error[static LISTENER_ERROR_BYTES]);

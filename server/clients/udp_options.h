@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { UDP_PATH_MAX = 256 };
+enum { UDP_PATH_MAX = 4096 };
 
 struct udp_options {
     bool enabled;

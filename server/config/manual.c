@@ -24,6 +24,9 @@ static const struct section sections[] = {
     {"access", "Who may ask."},
     {"rate_limit", "How much a client may ask: a token bucket for each."},
     {"clients", "What the connections of clients may cost."},
+    {"udp", "Questions over UDP. The address that one comes from may be forged, so a client without a cookie has "
+            "limits of its "
+            "own, and one with an address of the internet gets no response that is larger than its question."},
     {"http", "Metrics (`/metrics`), health checks (`/healthz`, `/readyz`) and the status page (`/`)."},
     {"log", "What the program says, on standard error."},
 };

@@ -8,6 +8,7 @@
 
 #include "clients/acceptor.h"
 #include "clients/tcp_clients.h"
+#include "clients/udp_options.h"
 #include "common/log.h"
 #include "metrics/endpoint.h"
 #include "queries/forwarder.h"
@@ -30,6 +31,7 @@ struct config {
     struct acceptor_options acceptor;
     struct connections_options connections;
     struct tcp_client_options client;
+    struct udp_options udp;
     struct access_options access;
     struct ratelimit_options ratelimit;
     struct forwarder_options forwarder;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "clients/datagrams.h"
 #include "common/clock.h"
 #include "config/hints.h"
 #include "config/lists.h"
@@ -26,7 +27,7 @@
 /* clang-format off: a table is read by its lines */
 static const struct setting of_config[] = {
     {"listen", SETTING_LIST, LIVE, FIELD(acceptor), 1, LISTENERS_MAX, NULL, "127.0.0.1:8853 [::1]:8853",
-     "Where clients are answered, over TCP.", &list_of_listen},
+     "Where clients are answered, over TCP and UDP.", &list_of_listen},
     {"workers", SETTING_WORKERS, RESTART, FIELD(workers), 1, WORKERS_MAX, NULL, "auto",
      "Worker threads. `auto`: the processors this process may run on, at most 8.", NULL},
     {"upstreams", SETTING_LIST, LIVE, FIELD(pool), 1, UPSTREAMS_MAX, NULL,
@@ -138,6 +139,28 @@ static const struct setting of_config[] = {
     {"clients.max_queries_in_flight", SETTING_NUMBER, LIVE, FIELD(forwarder.max_queries), 1, 1000000, NULL, "8192",
      "Questions of all clients of one worker in flight, the last quarter for clients with few; above it SERVFAIL.",
      NULL},
+
+    {"udp.enabled", SETTING_BOOLEAN, LIVE, FIELD(udp.enabled), 0, 1, NULL, "true",
+     "Whether the addresses of `listen` are served over UDP, too.", NULL},
+    {"udp.max_size", SETTING_NUMBER, LIVE, FIELD(udp.max_size), 512, DATAGRAM_REPLY_MAX, NULL, "1232",
+     "Bytes of a response at most, if the client takes so many; a longer one is cut, and the client asks over TCP.", NULL},
+    {"udp.max_size_unverified", SETTING_NUMBER, LIVE, FIELD(udp.max_size_unverified), 512, DATAGRAM_REPLY_MAX, NULL, "512",
+     "The same for a client with an address of the internet and without a cookie; nor is a response to it larger than "
+     "its question, since the address may be forged.",
+     NULL},
+    {"udp.responses_per_second", SETTING_NUMBER, LIVE, FIELD(udp.responses_per_s), 1, 1000000, "no limit", "1000",
+     "Responses a second to clients of one prefix (`rate_limit`) without a cookie, and twice as many at once.", NULL},
+    {"udp.slip", SETTING_NUMBER, LIVE, FIELD(udp.slip), 1, 100, "never", "2",
+     "Over that limit one question in so many gets an empty response that sends the client to TCP; the others get none.",
+     NULL},
+    {"udp.cookies", SETTING_BOOLEAN, LIVE, FIELD(udp.cookies), 0, 1, NULL, "true",
+     "Whether DNS cookies (RFC 7873) are answered; a client with a valid one is treated as over TCP.", NULL},
+    {"udp.cookie_secret_file", SETTING_PATH, LIVE, FIELD(udp.cookie_secret_file), 0, UDP_PATH_MAX - 1, NULL, "",
+     "Secrets of cookies that the servers of a fleet share: one or two lines of 32 hexadecimal digits, the first of "
+     "which makes cookies. Empty: secrets of this process, a new one each day.",
+     NULL},
+    {"udp.receive_buffer", SETTING_SIZE, LIVE, FIELD(udp.receive_buffer_bytes), 64 * KIB, 1024 * MIB, NULL, "4MiB",
+     "Memory of the kernel for questions that wait, for each socket, if `net.core.rmem_max` allows so much.", NULL},
 
     {"http.listen", SETTING_ADDRESS, RESTART, FIELD(endpoint.listen), 0, 0, "off", "127.0.0.1:5000",
      "Where HTTP is answered.", NULL},

@@ -67,7 +67,7 @@ static void a_worker_knows_when_the_program_is_crowded(void **state)
     (void)state;
     struct app_world world;
     assert_true(app_world_make(&world, free_port(), "workers: 1\nclients: {max_connections: 100}\n"));
-    struct worker_settings settings = server_worker_settings(world.server, &world.server->config);
+    struct worker_settings settings = server_worker_settings(world.server, &world.server->config, 0);
     assert_int_equal(settings.client.crowded_above, 80);
     app_world_free(&world);
 }

@@ -3,7 +3,8 @@
 #include "outcome.h"
 
 #define ALL_KEYS                                                                                                       \
-    "listen, workers, upstreams, routes, drain_timeout, upstream, tls, names, cache, prefetch, access, rate_limit, clients, http, "   \
+    "listen, workers, upstreams, routes, drain_timeout, upstream, tls, names, cache, prefetch, access, rate_limit, "   \
+    "clients, udp, http, "                                                                                             \
     "log"
 
 /* A file that was cut off must not move a service to the defaults. */

@@ -1,0 +1,68 @@
+"""udpclient: one client's UDP socket, that lets a test say each byte and hear each datagram."""
+import select
+import socket
+
+import wire
+
+OPTION_COOKIE = 10
+BADCOOKIE = 23
+
+
+class UdpClient:
+    """Connected, so that only replies from the address that was asked are heard."""
+
+    def __init__(self, port, host="127.0.0.1", source=None, timeout=5.0):
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.socket = socket.socket(family, socket.SOCK_DGRAM)
+        if source:
+            self.socket.bind(source)
+        self.socket.connect((host, port))
+        self.socket.settimeout(timeout)
+
+    def send(self, *messages):
+        for message in messages:
+            self.socket.send(message)
+
+    def receive(self):
+        return self.socket.recv(65536)
+
+    def ask(self, message):
+        self.send(message)
+        return self.receive()
+
+    def is_silent(self, seconds=0.3):
+        """Whether nothing comes for so long."""
+        return not select.select([self.socket], [], [], seconds)[0]
+
+    def received(self, seconds=0.3):
+        """All that comes until nothing comes for so long."""
+        messages = []
+        while not self.is_silent(seconds):
+            messages.append(self.receive())
+        return messages
+
+    def close(self):
+        self.socket.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.close()
+
+
+def ask_udp(port, name, qtype="A", host="127.0.0.1", source=None, **parts):
+    """One question from a socket of its own; the response."""
+    with UdpClient(port, host, source) as client:
+        return client.ask(wire.query(name, qtype, **parts))
+
+
+def with_cookie(cookie, payload=1232):
+    """The OPT record of a query with that COOKIE option, for wire.query's `additional`."""
+    return [wire.opt(wire.option(OPTION_COOKIE, cookie), payload)]
+
+
+def cookie_of(response):
+    """The response's COOKIE option, or None."""
+    found = wire.opt_of(response)
+    return found[2].get(OPTION_COOKIE) if found else None
