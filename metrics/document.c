@@ -28,7 +28,7 @@ static const char closing[] =
     "\n"
     "## Data of the status page\n"
     "\n"
-    "Where `http.status_page` is on, two more documents are served as JSON, for the page and for scripts:\n"
+    "Where `http.status_page` is on, three more documents are served, for the page and for scripts:\n"
     "\n"
     "- `/status.json`: the counters and figures above as they are now, with the buckets of response times, the state "
     "of "
@@ -49,7 +49,8 @@ static const char closing[] =
     "each.\n"
     "  `events` are the start, reloads, outages, recoveries and new certificates. It is kept in memory of fixed size, "
     "and not\n"
-    "  over a restart.\n";
+    "  over a restart.\n"
+    "- `/config.yaml`: the configuration in force as `--print-config` writes it, where names may be shown.\n";
 
 static void write_values(FILE *out, const struct metric_label *label)
 {

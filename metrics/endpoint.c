@@ -116,6 +116,23 @@ static bool answer_ready(struct endpoint *endpoint, const struct http_received *
     return true;
 }
 
+/* A browser sends the origin of the page with a POST: only our own page may. */
+static bool is_own_origin(const struct http_received *received)
+{
+    static const char scheme[] = "http://";
+    size_t size = sizeof scheme - 1;
+    if (!received->origin) return true;
+    return received->host && strncmp(received->origin, scheme, size) == 0 &&
+           strcasecmp(received->origin + size, received->host) == 0;
+}
+
+/* Only a client on this machine may change something, and no page of another site in a browser there. */
+static bool may_purge(const struct endpoint *endpoint, const struct http_received *received)
+{
+    return endpoint->sources.purge && address_is_loopback(&endpoint->listen) && is_host_literal(received->host) &&
+           is_own_origin(received);
+}
+
 static bool answer_status(struct endpoint *endpoint, const struct http_received *received, FILE *out,
                           struct http_response *response)
 {
@@ -129,6 +146,7 @@ static bool answer_status(struct endpoint *endpoint, const struct http_received 
         .readiness = snapshot->readiness,
         .live = snapshot->figures.live > 0,
         .show_names = show_names,
+        .may_purge = may_purge(endpoint, received),
         .now_ns = snapshot->now_ns,
         .wall_s = clock_wall_s(),
     };
@@ -152,6 +170,20 @@ static bool answer_history(struct endpoint *endpoint, const struct http_received
     return true;
 }
 
+/* The configuration has addresses of clients and names, which are as private as those of the lists. */
+static bool answer_config(struct endpoint *endpoint, const struct http_received *received, FILE *out,
+                          struct http_response *response)
+{
+    if (may_show_names(endpoint, received) && endpoint->sources.write_config) {
+        response->content_type = "text/plain; charset=utf-8";
+        endpoint->sources.write_config(endpoint->sources.context, out);
+    } else {
+        response->status = 403;
+        fputs("{\"error\":\"only where names and clients are shown\"}\n", out);
+    }
+    return true;
+}
+
 /* Once a second, on the recorder's thread. */
 static void record(void *context)
 {
@@ -160,13 +192,6 @@ static void record(void *context)
     if (!snapshot) return; /* a gap */
     history_take(endpoint->history, &snapshot->total, &snapshot->figures, snapshot->now_ns);
     free(snapshot);
-}
-
-/* Only a client on this machine may change something, and no page of another site in a browser there. */
-static bool may_purge(const struct endpoint *endpoint, const struct http_received *received)
-{
-    return endpoint->sources.purge && address_is_loopback(&endpoint->listen) && is_host_literal(received->host) &&
-           !received->origin;
 }
 
 /* POST /cache/purge, or /cache/purge?name=NAME; /cache/flush is its old name. */
@@ -178,7 +203,7 @@ static bool answer_purge(struct endpoint *endpoint, const struct http_received *
     uint64_t removed = 0;
     if (!may_purge(endpoint, received)) {
         response->status = 403;
-        fputs("{\"error\":\"only at a loopback listener, and not from a page\"}\n", out);
+        fputs("{\"error\":\"only at a loopback listener, and not from another page\"}\n", out);
     } else if ((query && !http_server_parameter(query, "name", name, sizeof name)) ||
                !endpoint->sources.purge(endpoint->sources.context, query ? name : NULL, &removed)) {
         response->status = 400;
@@ -192,8 +217,8 @@ static bool answer_purge(struct endpoint *endpoint, const struct http_received *
 static const struct route routes[] = {
     {"/metrics", ALLOW_READ, answer_metrics, false},     {"/healthz", ALLOW_READ, answer_live, false},
     {"/readyz", ALLOW_READ, answer_ready, false},        {"/status.json", ALLOW_READ, answer_status, true},
-    {"/history.json", ALLOW_READ, answer_history, true}, {"/cache/purge", ALLOW_POST, answer_purge, false},
-    {"/cache/flush", ALLOW_POST, answer_purge, false},
+    {"/history.json", ALLOW_READ, answer_history, true}, {"/config.yaml", ALLOW_READ, answer_config, true},
+    {"/cache/purge", ALLOW_POST, answer_purge, false},   {"/cache/flush", ALLOW_POST, answer_purge, false},
 };
 
 static const struct route *route_find(const struct endpoint *endpoint, const char *path)

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "common/address.h"
 #include "common/log.h"
@@ -36,6 +37,8 @@ struct endpoint_sources {
      * Called on HTTP threads and on the one that records the history, on three at once at most. The top names only
      * where `with_names`; clients are left out by the endpoint. */
     void (*read_figures)(void *context, uint64_t now_ns, bool with_names, struct figures *ret_figures);
+    /* Writes the configuration in force as YAML; NULL: there is none to be shown. On an HTTP thread. */
+    void (*write_config)(void *context, FILE *out);
     /* Removes what is cached for a name (in presentation format), or, where NULL, everything. False: that is no name.
      * On an HTTP thread. */
     bool (*purge)(void *context, const char *name, uint64_t *ret_removed);

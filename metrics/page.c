@@ -13,12 +13,16 @@ EMBED(page_html, "page.html");
 EMBED(page_css, "page.css");
 EMBED(page_js, "page.js");
 EMBED(figures_js, "figures.js");
+EMBED(charts_js, "charts.js");
+EMBED(rows_js, "rows.js");
 
 static const struct page_file files[] = {
     {"/", "text/html; charset=utf-8", page_html, page_html_end},
     {"/page.css", "text/css; charset=utf-8", page_css, page_css_end},
     {"/page.js", "text/javascript; charset=utf-8", page_js, page_js_end},
     {"/figures.js", "text/javascript; charset=utf-8", figures_js, figures_js_end},
+    {"/charts.js", "text/javascript; charset=utf-8", charts_js, charts_js_end},
+    {"/rows.js", "text/javascript; charset=utf-8", rows_js, rows_js_end},
 };
 
 const struct page_file *page_find(const char *path)

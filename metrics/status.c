@@ -119,6 +119,28 @@ static void write_certificate(struct json *json, const struct status *status, un
         json_null(json, "validated_seconds_ago");
 }
 
+/* The counts of a row that are not 0, by label. */
+static void write_reasons(struct json *json, const char *key, const _Atomic uint64_t *row, const char *const *labels,
+                          unsigned count)
+{
+    json_open(json, key, '{');
+    for (unsigned i = 0; i < count; i++)
+        if (counter_read(&row[i]) > 0) json_count(json, labels[i], counter_read(&row[i]));
+    json_close(json, '{');
+}
+
+static void write_failures(struct json *json, const struct counters *total, unsigned i)
+{
+#define L(id, text) text,
+    static const char *const failures[] = {LABELS_FAILURE(L)};
+    static const char *const retries[] = {LABELS_RETRY(L)};
+#undef L
+    json_count(json, "failures", row_sum(total->upstream_failures[i], LABEL_FAILURE_COUNT));
+    write_reasons(json, "failure_reasons", total->upstream_failures[i], failures, LABEL_FAILURE_COUNT);
+    json_count(json, "retries", row_sum(total->upstream_retries[i], LABEL_RETRY_COUNT));
+    write_reasons(json, "retry_reasons", total->upstream_retries[i], retries, LABEL_RETRY_COUNT);
+}
+
 static void write_upstream(struct json *json, const struct status *status, unsigned i)
 {
     const struct counters *total = status->total;
@@ -129,8 +151,7 @@ static void write_upstream(struct json *json, const struct status *status, unsig
     json_count(json, "in_flight", value_upstream_in_flight(total, i));
     json_count(json, "queries", value_upstream_queries(total, i));
     json_count(json, "responses", row_sum(total->upstream_responses[i], LABEL_RCODE_COUNT));
-    json_count(json, "failures", row_sum(total->upstream_failures[i], LABEL_FAILURE_COUNT));
-    json_count(json, "retries", row_sum(total->upstream_retries[i], LABEL_RETRY_COUNT));
+    write_failures(json, total, i);
     json_count(json, "handshakes_full", value_upstream_handshakes(total, i, LABEL_RESUMED_NO));
     json_count(json, "handshakes_resumed", value_upstream_handshakes(total, i, LABEL_RESUMED_YES));
     write_histogram(json, "latency", total->upstream_duration[i]);
@@ -176,6 +197,8 @@ static void write_program(struct json *json, const struct status *status)
     json_text(json, "version", figures->build.version);
     json_count(json, "now_ms", status->now_ns / NS_PER_MS);
     json_number(json, "uptime_seconds", (double)status->wall_s - figures->started_s);
+    json_bool(json, "reload_good", figures->reload_good > 0);
+    json_number(json, "reloaded_seconds_ago", (double)status->wall_s - figures->reloaded_s);
     json_bool(json, "live", status->live);
     json_bool(json, "ready", status->readiness.state == READINESS_READY);
     json_text(json, "reason", readiness_reason(status->readiness.state));
@@ -198,6 +221,7 @@ void status_write(const struct status *status, FILE *out)
     for (unsigned i = 0; i < status->figures->upstream_count; i++) write_upstream(&json, status, i);
     json_close(&json, '[');
     json_bool(&json, "names_shown", status->show_names);
+    json_bool(&json, "may_purge", status->may_purge);
     if (status->show_names) write_names(&json, status->figures);
     json_close(&json, '{');
     putc('\n', out);

@@ -17,7 +17,8 @@ struct status {
     const struct figures *figures;
     struct readiness readiness;
     bool live;
-    bool show_names; /* names and clients may be told to whoever asks */
+    bool show_names; /* names and clients may be shown to this client */
+    bool may_purge;  /* this client may purge the cache */
     uint64_t now_ns;
     int64_t wall_s;
 };

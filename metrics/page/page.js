@@ -1,20 +1,23 @@
-// The status page: asks /status.json every second and draws what it says.
+// The status page: asks /status.json every second and /history.json for the past, and shows what they say.
 //
-// The server gives counters as they stand; rates, ratios and percentiles are made here of two samples. Whatever comes from the network
-// (names, addresses) is put in by textContent, never as markup; the content security policy would refuse anything else.
+// The server gives counters as they stand; rates, ratios and percentiles of the last minute are made here of two samples.
 
+import { area, draw, largest, line, mark, path, readable, roundUp } from "./charts.js";
 import { bytes, count, duration, milliseconds, percent, percentiles, perSecond, rate, sum } from "./figures.js";
+import { element, keyed, setClass, setText, tableRow, terms } from "./rows.js";
 
 const EVERY_MS = 1000;
-const CHART_MS = 5 * 60 * 1000; // what the charts show; less while the page is young, but a minute
 const WINDOW_MS = 60 * 1000; // what "last minute" means
 const MOMENT_MS = 5 * 1000; // what the large figure is an average of
 const LIST_MAX = 10; // of the busiest there are as many
+const GAP_MS = 2500; // between two samples: then the history is asked for again
 
 const CODES = ["NOERROR", "NXDOMAIN", "SERVFAIL", "REFUSED", "FORMERR", "other"];
 
 const samples = []; // of the last minute and a little, oldest first
-const points = []; // of the charts: {at, all, upstream, hits, p90}
+let range = "5m";
+let history = null; // the answer of /history.json, extended by what came since
+let cursor = null; // 0..1 across the large chart
 
 const $ = (id) => document.getElementById(id);
 
@@ -27,140 +30,153 @@ function sampleBefore(ms) {
   return samples[0];
 }
 
-const upstreamQueries = (sample) => sample.upstreams.reduce((a, upstream) => a + upstream.queries, 0);
+const upstreamQueries = (sample) => sample.upstreams.reduce((all, upstream) => all + upstream.queries, 0);
+const sameUpstream = (sample, upstream) => sample.upstreams.find((other) => other.name === upstream.name) ?? upstream;
 
-// ---- drawing
+// ---- history
 
-function element(name, className, text) {
-  const node = document.createElement(name);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
+async function fetchHistory() {
+  const wanted = range;
+  const answer = await fetch("history.json?range=" + wanted, { signal: AbortSignal.timeout(3000) });
+  if (!answer.ok) throw new Error(answer.statusText);
+  const got = await answer.json();
+  if (wanted === range) history = got; // else another was chosen meanwhile
 }
 
-function path(className, d) {
-  const node = document.createElementNS("http://www.w3.org/2000/svg", "path");
-  if (className) node.setAttribute("class", className);
-  node.setAttribute("d", d);
-  return node;
-}
-
-/* Where a moment is across a chart of 1000 by 100. */
-function across(at) {
-  const now = points[points.length - 1].at;
-  return (1000 * (1 - (now - at) / chartMs())).toFixed(1);
-}
-
-function chartMs() {
-  const age = points[points.length - 1].at - points[0].at;
-  return Math.min(CHART_MS, Math.max(WINDOW_MS, age));
-}
-
-/* A value that is not there breaks the line. */
-function line(values, top) {
-  let d = "";
-  let pen = "M";
-  for (const [at, value] of values) {
-    if (value === null) {
-      pen = "M";
-      continue;
-    }
-    d += pen + across(at) + " " + (100 * (1 - value / top)).toFixed(2);
-    pen = "L";
+/* The seconds of the shortest range are added here; a longer one is asked for again when its next step is over. */
+function extend(before, now) {
+  const push = (values, value) => {
+    values.shift();
+    values.push(value);
+  };
+  const figure = (name, value) => push(history.figures[name], value);
+  const asked = now.cache.hits + now.cache.misses > before.cache.hits + before.cache.misses;
+  const between = sampleBefore(EVERY_MS * 2);
+  figure("queries", perSecond(before, now, (s) => s.queries));
+  figure("upstream_queries", perSecond(before, now, upstreamQueries));
+  figure("servfail", perSecond(before, now, (s) => s.responses.SERVFAIL));
+  figure("hits", asked ? perSecond(before, now, (s) => s.cache.hits) : null);
+  figure("misses", asked ? perSecond(before, now, (s) => s.cache.misses) : null);
+  figure("upstream_p90_ms", percentiles(between.latency.upstream, now.latency.upstream, now.edges_ms)[1]);
+  for (const upstream of history.upstreams) {
+    const known = now.upstreams.find((other) => other.name === upstream.name);
+    if (!known) return false;
+    push(upstream.p90_ms, percentiles(sameUpstream(between, known).latency, known.latency, now.edges_ms)[1]);
   }
-  return d;
+  history.end_ms = now.now_ms;
+  return history.upstreams.length === now.upstreams.length;
 }
 
-function area(values, top) {
-  if (values.some(([, value]) => value === null)) return "";
-  return line(values, top) + "V100H" + across(values[0][0]) + "Z";
+async function updateHistory(now) {
+  const before = samples[samples.length - 2];
+  const gone = now.now_ms - (history?.end_ms ?? 0);
+  if (!history || history.range !== range || gone < 0) return fetchHistory();
+  if (range !== "5m") return gone > history.step_ms + EVERY_MS ? fetchHistory() : undefined;
+  if (!before || gone > GAP_MS || !extend(before, now)) return fetchHistory();
 }
 
-function draw(container, paths) {
-  let svg = container.firstChild;
-  if (!svg) {
-    svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    svg.setAttribute("viewBox", "0 0 1000 100");
-    svg.setAttribute("preserveAspectRatio", "none");
-    container.append(svg);
-  }
-  svg.replaceChildren(...paths);
+const series = (values) => ({ step: history.step_ms, end: history.end_ms, values });
+
+// ---- charts
+
+/* "14:03:20", and with the day where the chart is longer than one. */
+function clockOf(at, now) {
+  const moment = new Date(Date.now() - (now.now_ms - at));
+  return range === "24h" ? moment.toLocaleString([], { weekday: "short", hour: "2-digit", minute: "2-digit" }) : moment.toLocaleTimeString();
 }
 
-/* A round number above the largest value, so that the chart does not breathe with every sample. */
-function roundUp(value) {
-  const unit = 10 ** Math.floor(Math.log10(Math.max(value, 1)));
-  return [1, 1.5, 2, 3, 4, 5, 7.5, 10].map((n) => n * unit).find((n) => n >= value);
+function eventMarks(now) {
+  return history.events
+    .map((event) => mark(event.at_ms, series(history.figures.queries), event.kind + (event.upstream ? ", " + event.upstream : "") + ", " + clockOf(event.at_ms, now)))
+    .filter((made) => made !== null);
 }
 
-let cursor = null; // 0..1 across the large chart
+/* What the cursor stands on, in words. */
+function noteAt(i, now) {
+  const figures = history.figures;
+  const at = history.end_ms - (figures.queries.length - 1 - i) * history.step_ms;
+  const near = history.events.filter((event) => Math.abs(event.at_ms - at) <= 2 * history.step_ms).map((event) => event.kind);
+  if (figures.queries[i] === null) return [clockOf(at, now), "no data", ...near].join(" · ");
+  const failed = figures.servfail[i] > 0 ? ", SERVFAIL " + rate(figures.servfail[i]) + "/s" : "";
+  return [clockOf(at, now), rate(figures.queries[i]) + "/s, upstream " + rate(figures.upstream_queries[i] ?? 0) + "/s" + failed, ...near].join(" · ");
+}
 
-function drawCharts() {
-  const series = (name) => points.map((point) => [point.at, point[name]]);
-  const top = roundUp(Math.max(10, ...points.map((point) => point.all)) * 1.05);
-  const paths = [path("grid", "M0 100H1000M0 50H1000M0 0H1000"), path("area", area(series("all"), top))];
-  paths.push(path("", line(series("all"), top)), path("second", line(series("upstream"), top)));
-  let note = "top " + count(top);
+function drawMain(now) {
+  const { queries, upstream_queries: upstream, servfail } = history.figures;
+  const top = roundUp(Math.max(10, largest(queries)) * 1.05);
+  const nodes = [path("grid", "M0 100H1000M0 50H1000M0 0H1000"), path("area", area(queries, top)), path("", line(queries, top))];
+  nodes.push(path("second", line(upstream, top)), path("bad", area(servfail, top)), ...eventMarks(now));
+  let note = "";
   if (cursor !== null) {
-    const at = points[points.length - 1].at - chartMs() * (1 - cursor);
-    const nearest = points.reduce((a, b) => (Math.abs(b.at - at) < Math.abs(a.at - at) ? b : a));
-    paths.push(path("cursor", "M" + across(nearest.at) + " 0V100"));
-    note = nearest.clock + " · " + rate(nearest.all) + "/s, upstream " + rate(nearest.upstream) + "/s";
+    const i = Math.round(cursor * (queries.length - 1));
+    nodes.push(path("cursor", "M" + ((1000 * i) / (queries.length - 1)).toFixed(1) + " 0V100"));
+    note = noteAt(i, now);
   }
-  draw($("chart"), paths);
-  $("chart-note").textContent = note;
-  $("chart-from").textContent = Math.round(chartMs() / 60000) + " min ago";
-  draw($("hit-chart"), [path("area", area(series("hits"), 1)), path("", line(series("hits"), 1))]);
-  const slowest = Math.max(1, ...points.map((point) => point.p90 ?? 0)) * 1.1;
-  draw($("latency-chart"), [path("area", area(series("p90"), slowest)), path("", line(series("p90"), slowest))]);
+  draw($("chart"), nodes);
+  setText($("chart-note"), note);
+  setText($("chart-top"), count(top));
+  setText($("chart-half"), count(top / 2));
+  setText($("chart-from"), { "5m": "5 min ago", "1h": "1 h ago", "24h": "24 h ago" }[range]);
+}
+
+function drawCharts(now) {
+  if (!history) return;
+  drawMain(now);
+  const { hits, misses, upstream_p90_ms: p90 } = history.figures;
+  const ratio = hits.map((n, i) => (n !== null && n + misses[i] > 0 ? n / (n + misses[i]) : null));
+  draw($("hit-chart"), [path("area", area(ratio, 1)), path("", line(ratio, 1))]);
+  const slowest = roundUp(Math.max(1, largest(p90)));
+  draw($("latency-chart"), [path("area", area(p90, slowest)), path("", line(p90, slowest))]);
+  setText($("latency-top"), ", scale to " + count(slowest) + " ms");
 }
 
 // ---- the cards
 
 function showState(text, kind) {
-  $("state-text").textContent = text;
-  $("state").className = "state " + kind;
+  setText($("state-text"), text);
+  setClass($("state"), "state " + kind);
   document.title = (kind === "good" ? "" : "● ") + "dns-tls-proxy";
 }
 
 function showHead(now) {
-  if (!now.live) showState("a thread is silent", "bad");
+  if (!now.live) showState("a thread does not respond", "bad");
   else if (!now.ready) showState("not ready: " + now.reason, "warn");
   else showState("ready", "good");
-  $("about").textContent = "version " + now.version + " · up " + duration(now.uptime_seconds);
+  setText($("about"), "version " + now.version + " · running for " + duration(now.uptime_seconds));
 }
 
 function showTraffic(now) {
   const moment = sampleBefore(MOMENT_MS);
   const minute = sampleBefore(WINDOW_MS);
   if (moment === now) return;
-  $("qps").textContent = rate(perSecond(moment, now, (s) => s.queries));
-  $("qps-average").textContent = rate(perSecond(minute, now, (s) => s.queries));
-  $("qps-upstream").textContent = rate(perSecond(minute, now, upstreamQueries));
+  setText($("qps"), rate(perSecond(moment, now, (s) => s.queries)));
+  setText($("qps-average"), rate(perSecond(minute, now, (s) => s.queries)) + "/s");
+  setText($("qps-upstream"), rate(perSecond(minute, now, upstreamQueries)) + "/s");
+  setText($("qps-servfail"), rate(perSecond(minute, now, (s) => s.responses.SERVFAIL)) + "/s");
 }
+
+const percentText = (part, whole) => (whole > 0 ? percent(part, whole) + " %" : "–");
 
 function showCache(now) {
   const minute = sampleBefore(WINDOW_MS);
   let hits = now.cache.hits - minute.cache.hits;
   let misses = now.cache.misses - minute.cache.misses;
   if (hits + misses === 0) ({ hits, misses } = now.cache);
-  $("hit-ratio").textContent = percent(hits, hits + misses);
-  $("cache-size").textContent =
+  setText($("hit-ratio"), percentText(hits, hits + misses));
+  setText(
+    $("cache-size"),
     count(now.cache.entries) + " answers, " + bytes(now.cache.bytes) + " of " + bytes(now.cache.bytes_max) +
-    (now.cache.evictions > 0 ? ", " + count(now.cache.evictions) + " evicted" : "");
+      (now.cache.evictions > 0 ? ", " + count(now.cache.evictions) + " evicted" : ""),
+  );
   $("cache-meter").style.width = Math.min(100, (100 * now.cache.bytes) / Math.max(1, now.cache.bytes_max)) + "%";
+  $("purge").hidden = !now.may_purge;
 }
 
 function showLatency(now) {
   const minute = sampleBefore(WINDOW_MS);
-  const rows = [["cached", "cache"], ["upstream", "upstream"]].map(([title, key]) => {
-    const row = element("tr");
-    row.append(element("td", "", title));
-    for (const ms of percentiles(minute.latency[key], now.latency[key], now.edges_ms))
-      row.append(element("td", "", milliseconds(ms, now.edges_ms)));
-    return row;
-  });
-  $("latency").replaceChildren(...rows);
+  const rows = [["cached", "cache"], ["upstream", "upstream"]];
+  keyed($("latency"), rows, ([title]) => title, () => element("tr"), (row, [title, key]) =>
+    tableRow(row, [[title], ...percentiles(minute.latency[key], now.latency[key], now.edges_ms).map((ms) => [milliseconds(ms, now.edges_ms)])]));
 }
 
 function showAnswers(now) {
@@ -171,28 +187,23 @@ function showAnswers(now) {
   const all = sum(counts);
   const seconds = (now.now_ms - minute.now_ms) / 1000;
   const shown = CODES.filter((code) => counts[code] > 0);
-  $("answers-bar").replaceChildren(
-    ...shown.map((code) => {
-      const part = element("span", "code-" + code);
-      part.style.flexGrow = counts[code];
-      part.title = code;
-      return part;
-    }),
-  );
-  $("answers").replaceChildren(
-    ...shown.map((code) => {
-      const item = element("li");
-      item.append(element("span", "swatch code-" + code), code);
-      if (seconds > 0) item.append(element("span", "value", rate(counts[code] / seconds) + "/s"));
-      item.append(element("span", seconds > 0 ? "share" : "share value", percent(counts[code], all) + " %"));
-      return item;
-    }),
-  );
+  keyed($("answers-bar"), shown, (code) => code, (code) => element("span", "code-" + code), (part, code) => {
+    part.style.flexGrow = counts[code];
+    part.title = code;
+  });
+  const make = (code) => {
+    const row = element("tr");
+    const cell = row.appendChild(element("td"));
+    cell.append(element("span", "swatch code-" + code), code);
+    return row;
+  };
+  keyed($("answers"), shown, (code) => code, make, (row, code) =>
+    tableRow(row, [[code], [seconds > 0 ? rate(counts[code] / seconds) : "–"], [percentText(counts[code], all), "share"]]));
 }
 
 function certificate(days) {
   if (days === null) return ["–", ""];
-  return [Math.floor(days) + " d", days < 3 ? "bad" : days < 14 ? "warn" : ""];
+  return [days < 0 ? "expired" : Math.floor(days) + " d", days < 3 ? "bad" : days < 14 ? "warn" : ""];
 }
 
 /* No session is a fault only where one was tried for in vain: those of lower preference wait for their turn. */
@@ -202,55 +213,72 @@ function upstreamState(now, before, upstream) {
   return failing ? ["bad", "down"] : ["", "standby"];
 }
 
-function upstreamRow(now, minute, upstream) {
-  const before = minute.upstreams.find((other) => other.name === upstream.name) ?? upstream;
+/* "3: connect_refused 2, hung 1" */
+const reasons = (counts) => Object.entries(counts).map(([reason, n]) => reason.replaceAll("_", " ") + " " + count(n)).join(", ");
+
+function makeUpstream(upstream) {
+  const row = element("tr");
+  const [address, name] = upstream.name.split("#", 2);
+  const first = row.appendChild(element("td"));
+  const more = first.appendChild(element("button", "more"));
+  more.type = "button";
+  more.setAttribute("aria-label", "Details of " + upstream.name);
+  more.setAttribute("aria-expanded", "false");
+  more.addEventListener("click", () => more.setAttribute("aria-expanded", String(row.classList.toggle("open"))));
+  first.append(address, " ", element("span", "name", name), " ", element("span", "name error"));
+  const state = row.appendChild(element("td"));
+  state.append(element("span", "dot"), element("span"));
+  for (let i = 2; i < 12; i++) row.appendChild(element("td"));
+  row.children[4].append(element("div", "trend"));
+  for (const i of [9, 10]) row.children[i].append(element("span"), element("small", "reasons"));
+  return row;
+}
+
+function updateUpstream(row, now, minute, upstream) {
+  const before = sameUpstream(minute, upstream);
   const seconds = (now.now_ms - minute.now_ms) / 1000;
   const [p50, p90] = percentiles(before.latency, upstream.latency, now.edges_ms).map((ms) => milliseconds(ms, now.edges_ms));
   const [days, daysKind] = certificate(upstream.certificate_days_left);
-  const cells = [
-    ["", ""],
-    ["state", ""],
-    ["RTT p50", p50],
-    ["p90", p90],
-    ["queries/s", seconds > 0 ? rate((upstream.queries - before.queries) / seconds) : "–"],
-    ["sessions", count(upstream.sessions)],
-    ["in flight", count(upstream.in_flight)],
-    ["handshakes", count(upstream.handshakes_full) + " + " + count(upstream.handshakes_resumed)],
-    ["failures", count(upstream.failures), upstream.failures > before.failures ? "warn" : ""],
-    ["certificate", days, daysKind],
-  ].map(([head, text, kind]) => {
-    const cell = element("td", kind, text);
-    cell.dataset.head = head;
-    return cell;
-  });
-  const [address, name] = upstream.name.split("#", 2);
-  cells[0].append(address, " ", element("span", "name", name));
-  if (upstream.error) cells[0].append(" ", element("span", "name", upstream.error));
-  const [stateKind, state] = upstreamState(now, before, upstream);
-  cells[1].append(element("span", "dot " + stateKind), state);
-  const row = element("tr");
-  row.append(...cells);
-  return row;
+  const [kind, state] = upstreamState(now, before, upstream);
+  const cell = (i, head, text, className = "") => {
+    row.children[i].dataset.head = head;
+    setClass(row.children[i], className);
+    if (text !== undefined) setText(row.children[i], text);
+  };
+  const counted = (i, head, n, why, className) => {
+    cell(i, head, undefined, className);
+    setText(row.children[i].firstChild, count(n));
+    setText(row.children[i].lastChild, reasons(why));
+  };
+  setText(row.querySelector(".error"), upstream.error ?? "");
+  cell(1, "state");
+  setClass(row.children[1].firstChild, "dot " + kind);
+  setText(row.children[1].lastChild, state);
+  cell(2, "p50", p50);
+  cell(3, "p90", p90);
+  cell(4, "trend");
+  cell(5, "queries/s", seconds > 0 ? rate((upstream.queries - before.queries) / seconds) : "–");
+  cell(6, "sessions", count(upstream.sessions));
+  cell(7, "in flight", count(upstream.in_flight));
+  cell(8, "handshakes", count(upstream.handshakes_full) + " + " + count(upstream.handshakes_resumed));
+  counted(9, "failures", upstream.failures, upstream.failure_reasons, upstream.failures > before.failures ? "warn" : "");
+  counted(10, "retries", upstream.retries, upstream.retry_reasons);
+  cell(11, "certificate", days, daysKind);
+  const past = history?.upstreams.find((other) => other.name === upstream.name)?.p90_ms;
+  if (past) draw(row.querySelector(".trend"), [path("", line(past, roundUp(Math.max(1, largest(past)))))]);
 }
 
 function showUpstreams(now) {
   const minute = sampleBefore(WINDOW_MS);
-  $("upstreams").replaceChildren(...now.upstreams.map((upstream) => upstreamRow(now, minute, upstream)));
+  keyed($("upstreams"), now.upstreams, (upstream) => upstream.name, makeUpstream, (row, upstream) => updateUpstream(row, now, minute, upstream));
 }
 
-function listItem(what, kind, value, share) {
-  const item = element("li");
-  const bar = element("span", "bar");
-  bar.style.width = 100 * share + "%";
-  const text = element("span", "what", what);
-  text.title = what;
-  item.append(bar, text, element("span", "kind", kind), element("span", "value", value));
-  return item;
-}
-
-function showList(id, entries, most) {
-  const items = entries.map(([what, kind, value, n]) => listItem(what, kind, value, most > 0 ? n / most : 0));
-  $(id).replaceChildren(...(items.length > 0 ? items : [element("li", "none", "none yet")]));
+function showList(id, entries) {
+  const items = entries.length > 0 ? entries : [["none yet", "", ""]];
+  keyed($(id), items, ([what, kind]) => what + "\n" + kind, () => element("tr"), (row, [what, kind, value]) => {
+    tableRow(row, [[what, entries.length > 0 ? "what" : "none"], [kind, "kind"], [value]]);
+    row.firstChild.title = what;
+  });
 }
 
 /* As people write names; the root is but a dot, and an escaped one is no end. */
@@ -260,52 +288,74 @@ function showNames(now) {
   for (const section of document.querySelectorAll("[data-names]")) section.hidden = !now.names_shown;
   $("names-hidden").hidden = now.names_shown;
   if (!now.names_shown) return;
-  showList("names", now.names.slice(0, LIST_MAX).map((n) => [withoutDot(n.name), n.type, count(n.asks), n.asks]), now.names[0]?.asks);
-  const clients = (list, kind) => list.map((c) => [c.client, kind(c), rate(c.per_second) + "/s", c.per_second]);
-  showList("busiest-ports", clients(now.busiest_ports, (c) => "port " + c.port), now.busiest_ports[0]?.per_second);
-  showList("busiest-addresses", clients(now.busiest_addresses, () => ""), now.busiest_addresses[0]?.per_second);
+  showList("names", now.names.slice(0, LIST_MAX).map((n) => [withoutDot(n.name), n.type, count(n.asks)]));
+  showList("busiest-ports", now.busiest_ports.map((c) => [c.client, String(c.port), rate(c.per_second)]));
+  showList("busiest-addresses", now.busiest_addresses.map((c) => [c.client, "", rate(c.per_second)]));
 }
 
-/* Pairs of a term and a figure, and what stands small behind it. */
-function showTerms(id, terms) {
-  const nodes = terms.flatMap(([term, figure, small]) => {
-    const value = element("dd", "", figure);
-    if (small) value.append(element("small", "", small));
-    return [element("dt", "", term), value];
-  });
-  $(id).replaceChildren(...nodes);
-}
-
-function showTerminals(now) {
+function showTerms(now) {
   const minute = sampleBefore(WINDOW_MS);
   const recent = (figure) => {
     const n = perSecond(minute, now, figure);
-    return n > 0 ? rate(n) + "/s" : "";
+    return n >= 0.05 ? rate(n) + "/s" : ""; // less is shown as 0.0
   };
   const total = (term, figure) => [term, count(figure(now)), recent(figure)];
-  showTerms("clients", [
+  terms($("clients"), [
     ["Connections", count(now.connections), "of " + count(now.connections_max)],
-    total("Accepted", (s) => s.accepted),
-    ["In flight", count(now.in_flight)],
-    total("Merged with one in flight", (s) => s.merged),
+    total("Connections accepted", (s) => s.accepted),
+    ["Questions in flight", count(now.in_flight)],
+    total("Joined a question in flight", (s) => s.merged),
     total("Stale answers", (s) => s.cache.stale),
-    total("Pre-resolved", (s) => s.cache.prefetch.refreshed),
+    total("Refreshed before they expired", (s) => s.cache.prefetch.refreshed),
   ]);
-  showTerms("protection", [
-    total("Over the rate limit", (s) => s.rate_limited),
-    total("Not allowed", (s) => s.access_denied),
-    total("Connections refused", (s) => sum(s.rejected)),
-    total("Malformed", (s) => sum(s.invalid)),
-    total("No reply", (s) => sum(s.dropped)),
-    total("Overload", (s) => s.overloaded),
+  terms($("protection"), [
+    total("Queries over the rate limit", (s) => s.rate_limited),
+    total("Clients not allowed", (s) => s.access_denied),
+    total("Connections rejected", (s) => sum(s.rejected)),
+    total("Malformed queries", (s) => sum(s.invalid)),
+    total("Queries without a reply", (s) => sum(s.dropped)),
+    total("Refused in overload", (s) => s.overloaded),
   ]);
   const cpu = 100 * perSecond(sampleBefore(MOMENT_MS), now, (s) => s.cpu_seconds);
-  showTerms("program", [
-    ["Processor", cpu.toFixed(1) + " %", duration(now.cpu_seconds) + " in all"],
+  terms($("program"), [
+    ["Processor", cpu.toFixed(1) + " %", "processor time " + duration(now.cpu_seconds)],
     ["Memory", bytes(now.resident_bytes)],
     ["Descriptors", count(now.open_fds), "of " + count(now.max_fds)],
     ["Workers", count(now.workers)],
+    ["Configuration", now.reload_good ? "in use" : "last reload refused", "read " + duration(now.reloaded_seconds_ago) + " ago"],
   ]);
+}
+
+// ---- what a reader does
+
+async function showConfig() {
+  if (!$("config").open) return;
+  const answer = await fetch("config.yaml").catch(() => null);
+  setText($("config-text"), answer?.ok ? await answer.text() : "not available");
+}
+
+/* The first click asks, the second one does it. */
+let purgeAsked = null;
+
+async function purge() {
+  const name = $("purge-name").value.trim();
+  if (purgeAsked !== name) {
+    purgeAsked = name;
+    setText($("purge-button"), "Confirm");
+    setText($("purge-result"), name ? "Remove the answers for " + name + "?" : "Remove all answers?");
+    return;
+  }
+  const query = name ? "?name=" + encodeURIComponent(name) : "";
+  const answer = await fetch("cache/purge" + query, { method: "POST" }).catch(() => null);
+  const result = await answer?.json().catch(() => null);
+  resetPurge();
+  setText($("purge-result"), answer?.ok ? count(result.removed) + " answers removed" : (result?.error ?? "no answer"));
+}
+
+function resetPurge() {
+  purgeAsked = null;
+  setText($("purge-button"), "Remove");
+  setText($("purge-result"), "");
 }
 
 // ---- once a second
@@ -314,25 +364,14 @@ function remember(now) {
   const last = samples[samples.length - 1];
   if (last && (now.now_ms <= last.now_ms || now.queries < last.queries)) {
     samples.length = 0; // another program answers: it was started anew
-    points.length = 0;
+    history = null;
   }
   samples.push(now);
   while (samples.length > 2 && now.now_ms - samples[1].now_ms > WINDOW_MS) samples.shift();
-  if (samples.length < 2) return;
-  const before = samples[samples.length - 2];
-  const asked = now.cache.hits + now.cache.misses - before.cache.hits - before.cache.misses;
-  points.push({
-    at: now.now_ms,
-    clock: new Date().toLocaleTimeString(),
-    all: perSecond(before, now, (s) => s.queries),
-    upstream: perSecond(before, now, upstreamQueries),
-    hits: asked > 0 ? (now.cache.hits - before.cache.hits) / asked : null,
-    p90: percentiles(sampleBefore(MOMENT_MS).latency.upstream, now.latency.upstream, now.edges_ms)[1],
-  });
-  while (now.now_ms - points[0].at > CHART_MS) points.shift();
 }
 
 function show(now) {
+  $("main").hidden = false;
   showHead(now);
   showTraffic(now);
   showCache(now);
@@ -340,40 +379,51 @@ function show(now) {
   showAnswers(now);
   showUpstreams(now);
   showNames(now);
-  showTerminals(now);
-  if (points.length > 0) drawCharts();
+  showTerms(now);
+  drawCharts(now);
+}
+
+/* The newest sample, or null where the program does not answer. */
+async function ask() {
+  try {
+    const answer = await fetch("status.json", { signal: AbortSignal.timeout(3000) });
+    return answer.ok ? await answer.json() : null;
+  } catch {
+    return null;
+  }
 }
 
 async function turn() {
-  try {
-    const answer = await fetch("status.json", { signal: AbortSignal.timeout(3000) });
-    if (!answer.ok) throw new Error(answer.statusText);
-    const now = await answer.json();
-    remember(now);
-    show(now);
-    $("main").classList.remove("stale");
-  } catch {
-    showState("out of reach", "bad");
-    $("main").classList.add("stale");
+  const now = await ask();
+  $("main").classList.toggle("stale", now === null);
+  if (now === null) {
+    showState("no answer from the program", "bad");
+    return;
   }
+  remember(now);
+  await updateHistory(now).catch(() => {}); // asked for again in a second
+  show(now);
 }
 
 /* One request at a time, and none while nobody looks. */
 async function run() {
   for (;;) {
-    if (!document.hidden) await turn();
+    if (!document.hidden) await turn().catch((error) => console.error(error));
     await new Promise((done) => setTimeout(done, EVERY_MS));
   }
 }
 
-$("chart").addEventListener("pointermove", (event) => {
-  const box = $("chart").getBoundingClientRect();
-  cursor = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
-  if (points.length > 0) drawCharts();
+readable($("chart"), (share) => {
+  cursor = share;
+  if (history) drawMain(samples[samples.length - 1]);
 });
-$("chart").addEventListener("pointerleave", () => {
-  cursor = null;
-  if (points.length > 0) drawCharts();
+$("ranges").addEventListener("change", async (event) => {
+  range = event.target.value;
+  await fetchHistory().catch(() => {});
+  if (history && samples.length > 0) drawCharts(samples[samples.length - 1]);
 });
+$("config").addEventListener("toggle", showConfig);
+$("purge-button").addEventListener("click", purge);
+$("purge-name").addEventListener("input", resetPurge);
 
 run();

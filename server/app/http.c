@@ -13,6 +13,7 @@ bool http_start(struct server *server)
         .log = server->log,
         .context = server,
         .read_figures = snapshot_read,
+        .write_config = snapshot_write_config,
         .purge = purge,
     };
     if (server->config.endpoint.listen.port == 0) return true; /* switched off */

@@ -6,6 +6,7 @@
 
 #include "app/server.h"
 #include "common/clock.h"
+#include "config/print.h"
 #include "config/settings.h"
 #include "dns/presentation.h"
 #include "dns/validator.h"
@@ -101,6 +102,14 @@ static void read_config(struct server *server, struct figures *figures)
     figures->cache_bytes_max = (double)server->config.cache.max_bytes;
     read_upstreams(server, figures);
     read_settings(server, figures);
+    pthread_mutex_unlock(&server->config_lock);
+}
+
+void snapshot_write_config(void *context, FILE *out)
+{
+    struct server *server = context;
+    pthread_mutex_lock(&server->config_lock);
+    print_config(&server->config, out);
     pthread_mutex_unlock(&server->config_lock);
 }
 

@@ -5,10 +5,14 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "metrics/figures.h"
 
 /* For endpoint_sources.read_figures; `context` is the struct server. */
 void snapshot_read(void *context, uint64_t now_ns, bool with_names, struct figures *ret_figures);
+
+/* Writes the configuration in force as --print-config does. HTTP thread. `context`: a struct server. */
+void snapshot_write_config(void *context, FILE *out);
 
 #endif

@@ -10,8 +10,8 @@ const launch = () => chromium.launch({ executablePath: "/usr/bin/chromium", args
 
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
-async function open(browser, url, { scheme = "light", width = 1200, height = 900, scale = 1 } = {}) {
-  const context = await browser.newContext({ colorScheme: scheme, viewport: { width, height }, deviceScaleFactor: scale });
+async function open(browser, url, { scheme = "light", width = 1200, height = 900, scale = 1, forced = "none" } = {}) {
+  const context = await browser.newContext({ colorScheme: scheme, forcedColors: forced, viewport: { width, height }, deviceScaleFactor: scale });
   const page = await context.newPage();
   const seen = { messages: [], requests: [], dialogs: 0 };
   const home = new URL(url).origin;

@@ -20,6 +20,7 @@ def check_live(check, seen):
         assert float(seen["after"]["qps"].replace(",", "")) > 50, seen["after"]
         assert seen["before"]["accepted"] != seen["after"]["accepted"]
         check.note(f"{seen['before']['qps']} queries a second, then {seen['after']['qps']}")
+    check_use(check, seen["used"], seen["unfolded"])
     with check("nothing on the console, no error, no failed request"):
         assert not any(window["messages"] for window in seen["windows"]), seen["windows"]
     with check("no request leaves"):
@@ -37,10 +38,26 @@ def check_live(check, seen):
         assert light != dark, light
 
 
+def check_use(check, used, unfolded):
+    with check("a name that is selected stays selected while the page goes on"):
+        assert used["selected"] and used["stillSelected"] == used["selected"], used
+    with check("the chart is read by keyboard, and shows an hour with the start marked"):
+        assert "/s, upstream " in used["note"] and used["hour"] == "1 h ago", used
+        assert any(mark.startswith("start") for mark in used["marks"]), used["marks"]
+    with check("the configuration in force is shown"):
+        assert "query_timeout: 4500ms" in used["config"] or "query_timeout: 4.5s" in used["config"], used["config"][:300]
+    with check("a purge asks first and then says what it did"):
+        assert used["asked"] == "Remove the answers for www.example.com?", used["asked"]
+        assert used["purged"].endswith("answers removed"), used["purged"]
+    with check("on a phone the details of an upstream are folded"):
+        assert unfolded == {"before": False, "after": True}, unfolded
+
+
 def check_switched_off(check):
     with scene.folder() as folder, start_hostile(pki := Pki(folder)) as upstream:
         with Proxy(folder, pki, [upstream.port], {"http": {"status_page": False}}) as proxy:
-            for path in ("/", "/status.json", "/page.js", "/figures.js", "/page.css"):
+            for path in ("/", "/status.json", "/history.json?range=5m", "/config.yaml", "/page.js", "/figures.js",
+                         "/charts.js", "/rows.js", "/page.css"):
                 with check(f"status_page: false: {path} is not to be had"):
                     try:
                         urllib.request.urlopen(f"http://127.0.0.1:{proxy.http_port}{path}", timeout=10).close()

@@ -9,6 +9,7 @@ const WINDOWS = [
   { name: "tablet", width: 768 },
   { name: "phone", width: 390, height: 844 },
   { name: "small phone", scheme: "dark", width: 320, height: 568 },
+  { name: "forced colours", forced: "active", width: 1200 },
 ];
 
 const look = (page) => page.evaluate(() => ({
@@ -16,6 +17,43 @@ const look = (page) => page.evaluate(() => ({
   chart: document.querySelector("#chart path:nth-of-type(3)").getAttribute("d"),
   accepted: document.querySelector("#answers").innerText,
 }));
+
+/* What a reader does: selects a name, reads the chart by keyboard, looks at an hour and at the configuration, purges. */
+async function use(page) {
+  const used = {};
+  await page.evaluate(() => getSelection().selectAllChildren(document.querySelector("#names .what")));
+  used.selected = await page.evaluate(() => String(getSelection()));
+  await pause(2500);
+  used.stillSelected = await page.evaluate(() => String(getSelection()));
+  await page.focus("#chart");
+  await page.keyboard.press("ArrowLeft");
+  used.note = await page.textContent("#chart-note");
+  await page.keyboard.press("Escape");
+  await page.check('#ranges input[value="1h"]', { force: true });
+  await pause(1500);
+  used.hour = await page.textContent("#chart-from");
+  used.marks = await page.$$eval("#chart path.mark title", (nodes) => nodes.map((node) => node.textContent));
+  await page.click("#config summary");
+  await pause(500);
+  used.config = await page.textContent("#config-text");
+  await page.click("#purge summary");
+  await page.fill("#purge-name", "www.example.com");
+  await page.click("#purge-button");
+  used.asked = await page.textContent("#purge-result");
+  await page.click("#purge-button");
+  await pause(500);
+  used.purged = await page.textContent("#purge-result");
+  await page.check('#ranges input[value="5m"]', { force: true });
+  return used;
+}
+
+/* A phone shows an upstream's details where they are asked for. */
+async function unfold(page) {
+  const failures = page.locator("#upstreams tr:first-child td:nth-child(10)");
+  const before = await failures.isVisible();
+  await page.click("#upstreams tr:first-child .more");
+  return { before, after: await failures.isVisible() };
+}
 
 async function main(url, markup) {
   const browser = await launch();
@@ -33,6 +71,9 @@ async function main(url, markup) {
     markup: names.filter((name) => name.includes(markup)).length,
     state: await page.textContent("#state-text"),
     backgrounds: [await background(windows[0]), await background(windows[1])],
+    points: await page.evaluate(() => document.querySelector("#chart path:nth-of-type(3)").getAttribute("d").split("L").length),
+    used: await use(page),
+    unfolded: await unfold(windows.find(({ name }) => name === "phone").page),
     windows: [],
   };
   for (const { name, seen, overflow, strangers } of windows)

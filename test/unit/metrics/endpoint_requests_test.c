@@ -293,6 +293,45 @@ static void a_long_target_is_answered_or_told(void **state)
     }
 }
 
+/* A browser sends Origin with every POST: our own page may purge, another one not. */
+static void the_cache_is_purged_by_our_own_page_and_by_programs(void **state)
+{
+    struct world *world = *state;
+    start(world);
+    static const struct {
+        const char *path;
+        const char *fields;
+        int status;
+        const char *body;
+    } cases[] = {
+        {"/cache/purge", "", 200, "{\"removed\":7}\n"},
+        {"/cache/purge?name=a.example", "", 200, "{\"removed\":1}\n"},
+        {"/cache/flush?name=a%2eexample", "Origin: http://localhost\r\n", 200, "{\"removed\":1}\n"},
+        {"/cache/purge?name=.a", "", 400, NULL},
+        {"/cache/purge?other=1", "", 400, NULL},
+        {"/cache/purge", "Origin: null\r\n", 403, NULL},
+        {"/cache/purge", "Origin: http://localhost.evil.example\r\n", 403, NULL},
+        {"/cache/purge", "Origin: https://localhost\r\n", 403, NULL},
+        {"/cache/purge", "Origin: http://evil.example\r\n", 403, NULL},
+        {"http://evil.example/cache/purge", "Origin: http://evil.example\r\n", 403, NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *answer = ask(world, "POST", cases[i].path, cases[i].fields);
+        if (atoi(answer + 9) != cases[i].status) fail_msg("%zu: %.60s", i, answer);
+        if (cases[i].body) assert_string_equal(body_of(answer), cases[i].body);
+    }
+}
+
+static void the_configuration_is_shown_where_clients_are(void **state)
+{
+    struct world *world = *state;
+    start(world);
+    expect_status(ask(world, "GET", "/config.yaml", ""), 200);
+    assert_string_equal(body_of(world->answer), "listen: [\"192.0.2.53:53\"]\n");
+    expect_status(ask(world, "GET", "http://evil.example/config.yaml", ""), 403);
+    assert_null(strstr(world->answer, "192.0.2.53"));
+}
+
 static void a_large_body_is_compressed_where_that_is_accepted(void **state)
 {
     struct world *world = *state;
@@ -338,6 +377,8 @@ int main(void)
         TEST(each_path_has_its_methods),
         TEST(a_head_of_16_kib_is_answered),
         TEST(a_long_target_is_answered_or_told),
+        TEST(the_cache_is_purged_by_our_own_page_and_by_programs),
+        TEST(the_configuration_is_shown_where_clients_are),
         TEST(a_large_body_is_compressed_where_that_is_accepted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,6 +45,19 @@ static inline void read_figures(void *context, uint64_t now_ns, bool with_names,
     strcpy(figures->names[0].name, "secret.example");
 }
 
+static inline void write_config(void *context, FILE *out)
+{
+    (void)context;
+    fputs("listen: [\"192.0.2.53:53\"]\n", out);
+}
+
+static inline bool purge(void *context, const char *name, uint64_t *ret_removed)
+{
+    (void)context;
+    *ret_removed = name ? 1 : 7;
+    return !name || *name != '.';
+}
+
 static inline void start(struct world *world)
 {
     char error[ENDPOINT_ERROR_BYTES];
@@ -52,7 +65,9 @@ static inline void start(struct world *world)
                                              .block_count = 2,
                                              .health = world->health,
                                              .log = &world->log,
-                                             .read_figures = read_figures};
+                                             .read_figures = read_figures,
+                                             .write_config = write_config,
+                                             .purge = purge};
     world->endpoint = endpoint_start(&world->options, &sources, error);
     if (!world->endpoint) fail_msg("%s", error);
     world->options.listen.port = endpoint_port(world->endpoint);

@@ -89,7 +89,8 @@ static void the_text_is_one_whole_object(void **state)
 static void it_begins_with_the_program(void **state)
 {
     struct world *world = *state;
-    expect(world, "{\"version\":\"1.2.3\",\"now_ms\":5000,\"uptime_seconds\":90,\"live\":true,\"ready\":true,"
+    expect(world, "{\"version\":\"1.2.3\",\"now_ms\":5000,\"uptime_seconds\":90,\"reload_good\":false,\"reloaded_"
+                  "seconds_ago\":1700000000,\"live\":true,\"ready\":true,"
                   "\"reason\":\"an upstream answers\",");
     world->status.readiness.state = READINESS_DRAINING;
     world->status.live = false;
@@ -158,7 +159,8 @@ static void an_upstream_tells_all_of_itself(void **state)
     set_gauge_by(total, upstream_validated, 0, NOW_S - 60);
     expect(world,
            "{\"name\":\"1.1.1.1:853#one\",\"up\":true,\"sessions\":2,\"in_flight\":3,\"queries\":4,\"responses\":6,"
-           "\"failures\":8,\"retries\":9,\"handshakes_full\":10,\"handshakes_resumed\":11,\"latency\":{");
+           "\"failures\":8,\"failure_reasons\":{\"reset\":7,\"hung\":1},\"retries\":9,\"retry_reasons\":{\"hedge\":9},"
+           "\"handshakes_full\":10,\"handshakes_resumed\":11,\"latency\":{");
     expect(world, "\"certificate_days_left\":1.5,\"validated_seconds_ago\":60}");
 }
 
@@ -204,14 +206,14 @@ static void names_and_clients_are_told_only_where_they_may_be(void **state)
     world->figures.busiest_ports[0] = (struct figures_client){"10.0.0.1", 4711, 2.5};
     world->figures.busiest_addresses[0] = (struct figures_client){"10.0.0.1", 0, 7};
     const char *text = write(world);
-    assert_non_null(strstr(text, "\"names_shown\":false}"));
+    assert_non_null(strstr(text, "\"names_shown\":false,\"may_purge\":false}"));
     assert_null(strstr(text, "example"));
     assert_null(strstr(text, "10.0.0.1"));
     world->status.show_names = true;
-    expect(world,
-           "\"names_shown\":true,\"names\":[{\"name\":\"\\u003cscript>.example\",\"type\":\"AAAA\",\"asks\":12}],"
-           "\"busiest_ports\":[{\"client\":\"10.0.0.1\",\"port\":4711,\"per_second\":2.5}],"
-           "\"busiest_addresses\":[{\"client\":\"10.0.0.1\",\"port\":0,\"per_second\":7}]}");
+    expect(world, "\"names_shown\":true,\"may_purge\":false,\"names\":[{\"name\":\"\\u003cscript>.example\",\"type\":"
+                  "\"AAAA\",\"asks\":12}],"
+                  "\"busiest_ports\":[{\"client\":\"10.0.0.1\",\"port\":4711,\"per_second\":2.5}],"
+                  "\"busiest_addresses\":[{\"client\":\"10.0.0.1\",\"port\":0,\"per_second\":7}]}");
 }
 
 int main(void)
