@@ -29,12 +29,12 @@ RUN scripts/deploy/container/make-root build/release/dns-tls-proxy /root-tree
 
 FROM scratch AS runtime
 LABEL org.opencontainers.image.title="dns-tls-proxy" \
-      org.opencontainers.image.description="DNS proxy: plain DNS over TCP in, DNS over TLS out" \
+      org.opencontainers.image.description="DNS proxy: plain DNS over UDP and TCP in, DNS over TLS out" \
       org.opencontainers.image.licenses="GPL-2.0-or-later" \
       org.opencontainers.image.base.name="docker.io/library/debian:bookworm-slim"
 COPY --from=root /root-tree/ /
 USER 65532:65532
-EXPOSE 53/tcp 5000/tcp
+EXPOSE 53/tcp 53/udp 5000/tcp
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
   CMD ["/usr/sbin/dns-tls-proxy", "--config", "/etc/dns-tls-proxy/dns-tls-proxy.yaml", "--health-check"]

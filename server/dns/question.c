@@ -64,6 +64,13 @@ static bool has_stray_records(const uint8_t *message, const struct question *que
     return message_count(message, DNS_AUTHORITY) != 0 && question->type != DNS_TYPE_IXFR;
 }
 
+/* No question, and OPT with a cookie as the only record. */
+static bool is_cookie_alone(const uint8_t *message, const struct question *question)
+{
+    return message_count(message, DNS_QUESTION) == 0 && question->cookie && message_count(message, DNS_ANSWER) == 0 &&
+           message_count(message, DNS_AUTHORITY) == 0 && message_count(message, DNS_ADDITIONAL) == 1;
+}
+
 /* Types nobody has data of, so that there is nothing to ask for: 0, OPT, and those for questions and transactions. */
 static bool is_meta(uint16_t type)
 {
@@ -88,11 +95,9 @@ enum question_verdict question_parse(const uint8_t *message, size_t size, struct
     bool has_question = count == 1 && read_question(&reader, ret_question);
     bool sound = (has_question || count == 0) && read_records(&reader, ret_question, &version);
     if (ret_question->flags & DNS_OPCODE) return QUESTION_NOTIMP;
-    bool has_cookie_alone = count == 0 && ret_question->cookie;
-    if (!(has_question || has_cookie_alone) || !sound || has_stray_records(message, ret_question))
-        return QUESTION_FORMERR;
+    if (is_cookie_alone(message, ret_question) && sound) return QUESTION_COOKIE;
+    if (!has_question || !sound || has_stray_records(message, ret_question)) return QUESTION_FORMERR;
     if (!validator_is_message(message, size)) return QUESTION_FORMERR;
-    if (has_cookie_alone) return QUESTION_COOKIE;
     return version > 0 ? QUESTION_BADVERS : judge(ret_question);
 }
 

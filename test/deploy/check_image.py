@@ -61,7 +61,7 @@ def check_build(check):
         assert image["Labels"]["org.opencontainers.image.licenses"] == "GPL-2.0-or-later", image["Labels"]
         config = image["Config"]
         assert config["User"] == "65532:65532" and config["StopSignal"] == "SIGTERM", config
-        assert set(config["ExposedPorts"]) == {"53/tcp", "5000/tcp"}, config["ExposedPorts"]
+        assert set(config["ExposedPorts"]) == {"53/tcp", "53/udp", "5000/tcp"}, config["ExposedPorts"]
         assert image["Healthcheck"]["Test"][-1] == "--health-check", image
 
 
@@ -69,7 +69,9 @@ def check_run(check):
     with World("image") as world, Container(world, TAG) as container:
         with check("docker run: it answers on port 53, IPv4 and IPv6, and its metrics are on port 5000"):
             wait_ready(container)
-            assert clients.answers("example.com") and clients.answers("example.com", server="::1")
+            for transport in ("+tcp", "+notcp"):
+                assert clients.answers("example.com", transport), transport
+                assert clients.answers("example.com", transport, server="::1"), transport
             assert "dns_tls_proxy_build_info" in get("/metrics")
         with check("its health check is green"):
             assert container.is_healthy(), container.logs()

@@ -73,12 +73,13 @@ def names_meet(documents, workload):
     template = one(documents, workload)["spec"]["template"]
     labels, container = template["metadata"]["labels"], template["spec"]["containers"][0]
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
-    assert ports == {"dns-tcp": 8853, "http": 5000}, ports
+    assert ports == {"dns": 8853, "dns-tcp": 8853, "http": 5000}, ports
     for service in (each for each in documents if each["kind"] == "Service"):
         assert selects(service["spec"]["selector"], labels), f"{service['metadata']['name']} selects no pod"
         assert all(port["targetPort"] in ports for port in service["spec"]["ports"])
     dns = one(documents, "Service")["spec"]["ports"]
-    assert [(port["port"], port["protocol"], port["targetPort"]) for port in dns] == [(53, "TCP", "dns-tcp")], dns
+    assert [(port["port"], port["protocol"], port["targetPort"]) for port in dns] == [
+        (53, "UDP", "dns"), (53, "TCP", "dns-tcp")], dns
     for kind, key in (("PodDisruptionBudget", "selector"), ("NetworkPolicy", "podSelector")):
         assert selects(one(documents, kind)["spec"][key]["matchLabels"], labels), f"{kind} selects no pod"
     config = template["spec"]["volumes"][0]["configMap"]["name"]

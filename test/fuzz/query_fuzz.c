@@ -74,7 +74,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (verdict == QUESTION_CLOSE) return 0;
     check_view(data, size, &question);
     check_replies(&question);
-    if (verdict == QUESTION_FORMERR || verdict == QUESTION_NOTIMP) return 0;
+    if (verdict == QUESTION_COOKIE) need(question.cookie && !question.name);
+    if (verdict == QUESTION_FORMERR || verdict == QUESTION_NOTIMP || verdict == QUESTION_COOKIE) return 0;
     need(question.name);
     need_ldns_to_read(data, size);
     if (verdict == QUESTION_GOOD) check_good(&question, question.id % 513);

@@ -1,0 +1,187 @@
+/* Datagrams over sockets on loopback. */
+#include <arpa/inet.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "clients/datagrams.h"
+#include "common/clock.h"
+#include "dns/message.h"
+
+static struct story {
+    struct datagram_receiver *receiver;
+    struct datagram_sender *sender;
+    int server;
+    int client;
+    struct sockaddr_in at;
+} story;
+
+static int open_socket(struct sockaddr_in *ret_at)
+{
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    *ret_at = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    assert_int_equal(bind(fd, (struct sockaddr *)ret_at, sizeof *ret_at), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)ret_at, &(socklen_t){sizeof *ret_at}), 0);
+    return fd;
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    struct sockaddr_in client_at;
+    story.receiver = datagram_receiver_new();
+    story.sender = datagram_sender_new();
+    story.server = open_socket(&story.at);
+    story.client = open_socket(&client_at);
+    setsockopt(story.server, SOL_SOCKET, SO_TIMESTAMPNS, &(int){1}, sizeof(int));
+    setsockopt(story.server, SOL_SOCKET, SO_RXQ_OVFL, &(int){1}, sizeof(int));
+    assert_int_equal(connect(story.client, (struct sockaddr *)&story.at, sizeof story.at), 0);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    datagram_receiver_free(story.receiver);
+    datagram_sender_free(story.sender);
+    close(story.server);
+    close(story.client);
+    return 0;
+}
+
+static uint64_t wall_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+static void send_bytes(size_t size, uint8_t first)
+{
+    static uint8_t bytes[65000];
+    bytes[0] = first;
+    assert_int_equal(send(story.client, bytes, size, 0), size);
+}
+
+static unsigned receive(void)
+{
+    return datagrams_receive(story.receiver, story.server, false, wall_ns());
+}
+
+static void a_batch_has_64_and_the_rest_comes_next(void **state)
+{
+    (void)state;
+    for (uint8_t i = 0; i < 100; i++) send_bytes(20, i);
+    assert_int_equal(receive(), DATAGRAMS_MAX);
+    for (unsigned i = 0; i < DATAGRAMS_MAX; i++) assert_int_equal(datagrams_at(story.receiver, i).bytes[0], i);
+    assert_int_equal(receive(), 36);
+    assert_int_equal(datagrams_at(story.receiver, 35).bytes[0], 99);
+    assert_int_equal(receive(), 0);
+}
+
+static void one_that_is_too_long_is_cut(void **state)
+{
+    (void)state;
+    send_bytes(0, 0);
+    send_bytes(DATAGRAM_QUERY_MAX, 1);
+    send_bytes(DATAGRAM_QUERY_MAX + 1, 2);
+    send_bytes(65000, 3);
+    assert_int_equal(receive(), 4);
+    static const size_t sizes[] = {0, DATAGRAM_QUERY_MAX, DATAGRAM_QUERY_MAX, DATAGRAM_QUERY_MAX};
+    for (unsigned i = 0; i < 4; i++) {
+        const struct datagram datagram = datagrams_at(story.receiver, i);
+        assert_int_equal(datagram.size, sizes[i]);
+        assert_int_equal(datagram.is_cut, i >= 2);
+    }
+}
+
+static void one_that_waited_for_over_a_second_is_old(void **state)
+{
+    (void)state;
+    for (uint8_t i = 0; i < 20; i++) send_bytes(20, i);
+    assert_int_equal(datagrams_receive(story.receiver, story.server, false, wall_ns() + 2 * NS_PER_S), 20);
+    for (unsigned i = 0; i < 20; i++) assert_true(datagrams_at(story.receiver, i).is_old);
+    for (uint8_t i = 0; i < 20; i++) send_bytes(20, i);
+    assert_int_equal(receive(), 20);
+    for (unsigned i = 0; i < 20; i++) assert_false(datagrams_at(story.receiver, i).is_old);
+    send_bytes(20, 0); /* the clock was set back */
+    assert_int_equal(datagrams_receive(story.receiver, story.server, false, wall_ns() - 3600 * NS_PER_S), 1);
+    assert_false(datagrams_at(story.receiver, 0).is_old);
+}
+
+static void what_the_kernel_drops_is_said(void **state)
+{
+    (void)state;
+    uint32_t drops = 0;
+    setsockopt(story.server, SOL_SOCKET, SO_RCVBUF, &(int){4096}, sizeof(int));
+    for (int i = 0; i < 1000; i++) send_bytes(100, 0);
+    unsigned received = 0;
+    for (unsigned count; (count = receive()) > 0;) received += count;
+    assert_true(received < 1000);
+    send_bytes(100, 0);
+    assert_int_equal(receive(), 1);
+    assert_true(datagrams_dropped(story.receiver, &drops));
+    assert_int_equal(received + drops, 1000);
+}
+
+static void replies_leave_together_and_whole(void **state)
+{
+    (void)state;
+    send_bytes(20, 0);
+    assert_int_equal(receive(), 1);
+    const struct datagram_path *path = datagrams_at(story.receiver, 0).path;
+    for (unsigned i = 0; i < DATAGRAMS_MAX; i++) {
+        uint8_t *room = datagram_sender_room(story.sender, DATAGRAM_REPLY_MAX);
+        memset(room, (int)i, DATAGRAM_REPLY_MAX);
+        datagram_sender_add(story.sender, path, DATAGRAM_REPLY_MAX - i);
+    }
+    assert_int_equal(datagram_sender_count(story.sender), DATAGRAMS_MAX);
+    const struct datagrams_sent sent = datagrams_send(story.sender, story.server);
+    assert_int_equal(sent.sent, DATAGRAMS_MAX);
+    assert_int_equal(sent.lost + sent.truncated, 0);
+    assert_int_equal(datagram_sender_count(story.sender), 0);
+    for (unsigned i = 0; i < DATAGRAMS_MAX; i++) {
+        uint8_t bytes[2000];
+        assert_int_equal(recv(story.client, bytes, sizeof bytes, 0), DATAGRAM_REPLY_MAX - i);
+        assert_true(bytes[0] == i && bytes[DATAGRAM_REPLY_MAX - i - 1] == i);
+    }
+}
+
+static void one_that_cannot_be_sent_does_not_stop_the_others(void **state)
+{
+    (void)state;
+    send_bytes(20, 0);
+    assert_int_equal(receive(), 1);
+    struct datagram_path paths[3];
+    for (int i = 0; i < 3; i++) paths[i] = *datagrams_at(story.receiver, 0).path;
+    paths[1].remote.ipv4.sin_port = 0;
+    for (unsigned i = 0; i < 3; i++) {
+        memset(datagram_sender_room(story.sender, 100), 0, 100);
+        datagram_sender_add(story.sender, &paths[i], 20 + i);
+    }
+    const struct datagrams_sent sent = datagrams_send(story.sender, story.server);
+    assert_int_equal(sent.sent, 2);
+    assert_int_equal(sent.lost, 1);
+    uint8_t bytes[100];
+    assert_int_equal(recv(story.client, bytes, sizeof bytes, 0), 20);
+    assert_int_equal(recv(story.client, bytes, sizeof bytes, 0), 22);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+    const struct CMUnitTest tests[] = {
+        TEST(a_batch_has_64_and_the_rest_comes_next),   TEST(one_that_is_too_long_is_cut),
+        TEST(one_that_waited_for_over_a_second_is_old), TEST(what_the_kernel_drops_is_said),
+        TEST(replies_leave_together_and_whole),         TEST(one_that_cannot_be_sent_does_not_stop_the_others),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
