@@ -1,4 +1,4 @@
-# The libraries the program stands on, all from Debian 12; why each: docs/decisions.
+# The libraries the program is built on, all packages of Debian and Ubuntu; why each: docs/decisions.
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(wolfssl REQUIRED IMPORTED_TARGET wolfssl)
