@@ -4,6 +4,7 @@ once and kept in a cache; a Layer over it takes what is written, so that the tre
 Packages come from the mirrors in apt's own configuration; Ubuntu's are looked for beside Debian's, or the reverse. All
 mounts are in a mount namespace of the command's own, so none is left behind. Needs root on Debian.
 """
+import fcntl
 import os
 import pathlib
 import re
@@ -150,8 +151,7 @@ class Layer:
         self._lower = tree
         self._temporary = tempfile.TemporaryDirectory(prefix="layer-", dir=CACHE)
         self.folder = pathlib.Path(self._temporary.name)
-        self._archives = CACHE / f"{tree.name}.archives"
-        self._archives.mkdir(exist_ok=True)
+        self._archives = self._take_archives(CACHE / f"{tree.name}.archives")
         for name in ("upper", "work", "root"):
             (self.folder / name).mkdir()
 
@@ -159,7 +159,20 @@ class Layer:
         return self
 
     def __exit__(self, *exception):
+        if self._archives:
+            os.close(self._locked)
         self._temporary.cleanup()
+
+    def _take_archives(self, folder):
+        """Where packages stay once they were fetched; "" while another layer of the tree uses it, since apt locks it."""
+        folder.mkdir(exist_ok=True)
+        self._locked = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(self._locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._locked)
+            return ""
+        return folder
 
     def path(self, path):
         """Where what the layer holds at `path` can be found from outside."""
