@@ -1,4 +1,4 @@
-/* dispatch: which session gets a question, and what becomes of it when that session ends.
+/* dispatch: how a question is put on its way, and what becomes of it when its session ends.
  *
  * The choice: the first session, by preference of upstreams, that takes questions, has room and suits the question's
  * class (exchange.h). Sessions of upstreams that are avoided, and sessions that are silent at the moment, come last,
@@ -40,18 +40,5 @@ void dispatch_finish(struct pool *pool, struct exchange *exchange, enum exchange
 /* Ends questions whose time is over; and those in line, where no upstream can be reached. */
 void dispatch_expire(struct pool *pool, uint64_t now_ns);
 void dispatch_give_up_waiting(struct pool *pool);
-
-/* A question may be asked of that upstream. */
-bool dispatch_is_allowed(const struct exchange *exchange, const struct upstream *upstream);
-
-/* Sessions of the upstream are used as long as others will do. */
-bool dispatch_is_avoided(const struct pool *pool, const struct upstream *upstream);
-
-/* The upstream may be given one more session: at most max_sessions take questions or are on their way, half as many
- * more are for questions asked alone, and there are at most twice max_sessions in all. */
-bool dispatch_has_session_room(const struct pool *pool, const struct upstream *upstream, bool solitary);
-
-/* A session that is silent and may be ended to make room for a new one, or NULL. */
-struct session *dispatch_replaceable(const struct upstream *upstream, uint64_t now_ns);
 
 #endif

@@ -14,6 +14,7 @@ void exchange_begin(struct exchange *exchange, uint64_t number)
     exchange->waiting_ns = 0;
     exchange->attempts_made = exchange->lost = exchange->deaths = exchange->invalid = 0;
     exchange->slow = exchange->asked = false;
+    exchange->tried = exchange->met_silence = 0;
     exchange->died_on = exchange->refused_by = NULL;
     exchange->held = NULL;
     exchange->held_bytes = 0;

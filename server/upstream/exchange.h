@@ -64,6 +64,8 @@ struct exchange {
     bool slow;       /* it was the first in flight when a session fell silent */
     bool asked;
     const struct upstream *only;       /* NULL: any upstream may be asked */
+    uint16_t tried;                    /* the upstreams it was sent to, a bit each */
+    uint16_t met_silence;              /* of these, the ones whose session was silent: others are waited for */
     const struct upstream *died_on;    /* where an attempt failed last: others are asked first */
     const struct upstream *refused_by; /* answered SERVFAIL or REFUSED: upstreams of its name are not asked again */
     uint8_t *held;                     /* that answer's bytes, in case nobody has a better one; or NULL */

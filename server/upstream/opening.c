@@ -5,6 +5,7 @@
 
 #include "common/check.h"
 #include "common/clock.h"
+#include "upstream/choice.h"
 #include "upstream/dispatch.h"
 #include "upstream/probe.h"
 #include "upstream/state.h"
@@ -54,7 +55,7 @@ bool opening_begin(struct pool *pool, struct upstream *upstream, uint64_t now_ns
     enum cause cause;
     unsigned sessions = 0;
     list_for_each (node, &upstream->sessions) sessions++;
-    struct session *replaced = dispatch_replaceable(upstream, now_ns);
+    struct session *replaced = choice_replaceable(upstream, now_ns);
     if (sessions >= 2 * pool->options.max_sessions && replaced) {
         tally_cause(pool->counters, upstream, CAUSE_REPLACED);
         trace_session_end(pool, replaced, CAUSE_REPLACED);
@@ -95,16 +96,16 @@ static bool may_be_tried(const struct pool *pool, const struct upstream *upstrea
                          uint64_t now_ns)
 {
     bool solitary = exchange && exchange_class(exchange) == EXCHANGE_SOLITARY;
-    if (exchange && !dispatch_is_allowed(exchange, upstream)) return false;
+    if (exchange && !choice_is_allowed(exchange, upstream)) return false;
     if (!backoff_allows(&upstream->backoff, now_ns) || is_waited_for(upstream, now_ns)) return false;
-    return dispatch_has_session_room(pool, upstream, solitary);
+    return choice_has_session_room(pool, upstream, solitary);
 }
 
 /* How well a session to the upstream would serve `exchange` (NULL: any question); less is better. */
 static unsigned rank(const struct pool *pool, const struct upstream *upstream, const struct exchange *exchange)
 {
     unsigned rank = 0;
-    if (dispatch_is_avoided(pool, upstream)) rank += 2;
+    if (choice_is_avoided(pool, upstream, exchange)) rank += 2;
     if (exchange && exchange->died_on == upstream) rank += 1;
     return rank;
 }
@@ -150,7 +151,7 @@ static bool serve(struct pool *pool, const struct exchange *exchange, struct fre
     struct upstream *upstream = pick(pool, exchange, now_ns);
     for (unsigned i = 0; i < fresh->count; i++) {
         struct session *session = fresh->sessions[i];
-        if (!session || (exchange && !dispatch_is_allowed(exchange, session->upstream))) continue;
+        if (!session || (exchange && !choice_is_allowed(exchange, session->upstream))) continue;
         if (upstream && rank(pool, upstream, exchange) < rank(pool, session->upstream, exchange)) continue;
         fresh->sessions[i] = NULL;
         return true;
@@ -215,7 +216,7 @@ static void open_spare(struct pool *pool, struct fresh *fresh, unsigned *begun, 
     if (pool->draining || now_ns - pool->asked_ns >= RECENTLY_NS) return;
     for (unsigned i = 0; i < pool->upstream_count; i++) {
         struct upstream *upstream = &pool->upstreams[i];
-        if (!upstream_is_up(upstream) || dispatch_is_avoided(pool, upstream)) continue;
+        if (!upstream_is_up(upstream) || choice_is_avoided(pool, upstream, NULL)) continue;
         if (upstream->answers_max == UINT32_MAX) return; /* it is the one in use, and its sessions last */
         uint64_t room = (uint64_t)session_count_opening(upstream) * upstream->answers_max;
         list_for_each (node, &upstream->sessions) {
@@ -244,7 +245,7 @@ static void open_preferred(struct pool *pool, uint64_t now_ns)
         struct upstream *upstream = &pool->upstreams[i];
         if (upstream->avoided || session_count_open(upstream) + session_count_opening(upstream) > 0) continue;
         if (now_ns - upstream->tried_ns < RETURN_NS || !backoff_allows(&upstream->backoff, now_ns)) continue;
-        if (dispatch_has_session_room(pool, upstream, false)) opening_begin(pool, upstream, now_ns);
+        if (choice_has_session_room(pool, upstream, false)) opening_begin(pool, upstream, now_ns);
         return;
     }
 }

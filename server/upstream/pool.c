@@ -73,6 +73,7 @@ static void on_response(struct session *session, struct attempt *attempt, const 
     struct upstream *upstream = session->upstream;
     struct answer answer;
     bool spoke_again = session_trust(session);
+    if (spoke_again || session->answers > upstream->silent_answers) upstream->silent_sessions = 0;
     enum answer_verdict verdict = answer_parse(message, size, &exchange->key, pool->answer, &answer);
     if (verdict == ANSWER_GOOD) {
         note_overtaken(pool, exchange, session);
@@ -257,7 +258,7 @@ void pool_set_tls(struct pool *pool, struct tls_context *tls)
     for (unsigned i = 0; i < pool->upstream_count; i++) {
         tls_ticket_free(pool->upstreams[i].ticket);
         pool->upstreams[i].ticket = NULL;
-        pool->upstreams[i].revalidate_at_ns = 0;
+        pool->upstreams[i].revalidate_at_ns = 1; /* long ago */
     }
 }
 

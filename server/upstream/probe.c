@@ -7,9 +7,10 @@
 #include "upstream/state.h"
 #include "upstream/tally.h"
 
-#define RECENT_NS      (300 * NS_PER_S)
-#define PATIENT_MIN_NS (400 * NS_PER_MS) /* an answer from memory takes a round trip, whatever else the upstream does  \
-                                          */
+#define RECENT_NS (300 * NS_PER_S)
+#define PATIENT_MIN_NS                                                                                                 \
+    (400 * NS_PER_MS) /* an answer from memory takes a round trip, whatever else the upstream does                     \
+                       */
 #define PATIENT_MAX_NS NS_PER_S
 
 bool probe_is_traffic_recent(const struct pool *pool, uint64_t now_ns)

@@ -260,7 +260,9 @@ struct attempt *session_oldest_attempt(const struct session *session)
 uint32_t session_answers_left(const struct session *session)
 {
     uint32_t max = session->upstream->answers_max;
-    return max == UINT32_MAX ? max : max > session->answers ? max - session->answers : 1;
+    if (max == UINT32_MAX) return max;
+    if (session->answers < max) return max - session->answers;
+    return session->upstream->ends_silently ? 0 : 1; /* one more shows whether the bound holds */
 }
 
 static unsigned count(const struct upstream *upstream, bool (*is_counted)(const struct session *))

@@ -125,7 +125,7 @@ uint64_t session_silent_since_ns(const struct session *session);
 /* The attempt that has been in flight longest, or NULL. */
 struct attempt *session_oldest_attempt(const struct session *session);
 
-/* Questions it still takes before the upstream ends it, as far as that was learnt; at least 1. */
+/* Questions it still takes before the upstream ends it, as far as that was learnt. */
 uint32_t session_answers_left(const struct session *session);
 
 /* What is in flight on it may still be answered: also while it drains, not while it is doubted. */

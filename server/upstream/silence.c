@@ -2,6 +2,7 @@
 
 #include "common/check.h"
 #include "common/clock.h"
+#include "upstream/choice.h"
 #include "upstream/dispatch.h"
 #include "upstream/state.h"
 #include "upstream/tally.h"
@@ -12,6 +13,7 @@ enum {
     HEDGE_COST = 100,  /* a question earns hedge_percent hundredths of a hedge, a second a whole one */
     HEDGES_SAVED = 10, /* by time alone */
     WINDOW_LEAST = 4,
+    SILENT_SESSIONS = 2, /* in a row: each may answer a little, and the upstream is silent all the same */
 };
 
 #define MANY_SILENT_NS (50 * NS_PER_MS) /* no shorter silence is held against a session that SILENT_ASKED wait for, */
@@ -46,10 +48,16 @@ static void mark_slow(const struct session *session)
     if (oldest && !session->upstream->reorders && session->heard_ns <= oldest->sent_ns) oldest->exchange->slow = true;
 }
 
-static bool may_try_again(const struct exchange *exchange)
+static bool may_try_again(const struct pool *pool, const struct exchange *exchange)
 {
     if (!exchange_may_try(exchange) || exchange_is_waiting(exchange)) return false;
-    return !exchange->slow || exchange->attempts_made < EXCHANGE_SLOW_ATTEMPTS_MAX;
+    unsigned unanswered = exchange->attempts_made - exchange->lost - exchange->invalid; /* attempts that met silence */
+    return !exchange->slow || unanswered < EXCHANGE_SLOW_ATTEMPTS_MAX || choice_has_untried(pool, exchange);
+}
+
+static void note_silence(struct exchange *exchange, const struct session *session)
+{
+    exchange->met_silence |= (uint16_t)(1u << session->upstream->index);
 }
 
 /* ---- overdue ---- */
@@ -62,9 +70,10 @@ static void hedge(struct pool *pool, struct attempt *attempt)
         mark_slow(session);
         learn_records(session);
     }
+    if (session->heard_ns <= attempt->sent_ns) note_silence(exchange, session);
     session_mark_overdue(attempt);
     if (session->counted == 0) pool->host.room_made = true;
-    if (pool->hedge_credit < HEDGE_COST || exchange_in_flight(exchange) > 1 || !may_try_again(exchange)) return;
+    if (pool->hedge_credit < HEDGE_COST || exchange_in_flight(exchange) > 1 || !may_try_again(pool, exchange)) return;
     pool->hedge_credit -= HEDGE_COST;
     tally_retry(pool->counters, session->upstream, RETRY_HEDGE);
     trace_exchange(pool, "question hedged", exchange, session);
@@ -90,7 +99,8 @@ static void retry_all(struct pool *pool, struct session *session, struct list *a
     list_for_each_safe (node, attempts) {
         struct attempt *attempt = container_of(node, struct attempt, by_age);
         struct exchange *exchange = attempt->exchange;
-        if (exchange->slow != slow || exchange_may_be_answered(exchange) || !may_try_again(exchange)) continue;
+        if (exchange->slow != slow || exchange_may_be_answered(exchange) || !may_try_again(pool, exchange)) continue;
+        note_silence(exchange, session);
         tally_retry(pool->counters, session->upstream, RETRY_SILENT);
         trace_exchange(pool, "question retried", exchange, session);
         dispatch(pool, exchange);
@@ -152,9 +162,12 @@ static void declare_silent(struct pool *pool, struct session *session, uint64_t 
     upstream_learn_silence(upstream, session->answers, now_ns);
     narrow_window(upstream, session);
     session_doubt(session, now_ns);
-    if (!doubt_unheard(upstream, since_ns, now_ns)) {
+    bool many = session->in_flight >= SILENT_ASKED;
+    bool heard = doubt_unheard(upstream, since_ns, now_ns);
+    if (many) upstream->silent_sessions++;
+    if (!heard || upstream->silent_sessions >= SILENT_SESSIONS) {
         rtt_back_off(&upstream->rtt);
-        if (session->in_flight >= SILENT_ASKED) {
+        if (many) {
             upstream_fell_silent(upstream, &pool->random, now_ns);
             tally_error(pool->counters, upstream, "it connects and does not answer");
         } else {
@@ -167,6 +180,14 @@ static void declare_silent(struct pool *pool, struct session *session, uint64_t 
         log_warning(pool->log, "upstream session hangs", log_text("upstream", upstream->label),
                     log_number("waiting", session->in_flight), log_number("repeated", held_back));
     retry_doubted(pool, upstream);
+}
+
+void silence_exhausted(struct pool *pool, struct session *session, uint64_t now_ns)
+{
+    if (session->in_flight == 0) return;
+    session_doubt(session, now_ns);
+    retry_all(pool, session, &session->overdue, false);
+    retry_all(pool, session, &session->attempts, false);
 }
 
 void silence_note_overtaken(struct pool *pool, struct attempt *attempt, const struct upstream *answered_by,

@@ -30,6 +30,10 @@ uint64_t silence_deadline_ns(const struct session *session);
 void silence_note_overtaken(struct pool *pool, struct attempt *attempt, const struct upstream *answered_by,
                             uint64_t now_ns);
 
+/* The session has given all the answers it gives: what is in flight on it is asked elsewhere without further waiting.
+ */
+void silence_exhausted(struct pool *pool, struct session *session, uint64_t now_ns);
+
 /* An upstream that was silent answers again: what is in flight on its silent sessions is asked once more. */
 void silence_over(struct pool *pool, struct upstream *upstream);
 

@@ -60,9 +60,10 @@ enum tls_status tls_write(struct tls *tls, const void *bytes, size_t size, size_
  * that may read. */
 void tls_on_readable(struct tls *tls);
 
-/* Bounds what is read from the socket until the next call to `share` bytes; none may be read before the first call. Whoever
- * sends without end, in records however small, so takes no more than its share of a turn. tls_has_more: a call returned
- * TLS_AGAIN because the share was used up, and not because the socket had no more. tls_received: bytes read so far. */
+/* Bounds what is read from the socket until the next call to `share` bytes; none may be read before the first call.
+ * Whoever sends without end, in records however small, so takes no more than its share of a turn. tls_has_more: a call
+ * returned TLS_AGAIN because the share was used up, and not because the socket had no more. tls_received: bytes read so
+ * far. */
 void tls_begin_turn(struct tls *tls, size_t share);
 bool tls_has_more(const struct tls *tls);
 uint64_t tls_received(const struct tls *tls);

@@ -4,9 +4,11 @@
 
 #include "common/check.h"
 #include "common/clock.h"
+#include "upstream/choice.h"
 #include "upstream/dispatch.h"
 #include "upstream/opening.h"
 #include "upstream/probe.h"
+#include "upstream/silence.h"
 #include "upstream/state.h"
 #include "upstream/tally.h"
 #include "upstream/trace.h"
@@ -178,7 +180,7 @@ void upkeep_on_ready(struct session *session)
     upstream_reached(upstream);
     tally_error(pool->counters, upstream, NULL);
     pool->host.room_made = true;
-    bool used_now = somebody_waits(pool) && !dispatch_is_avoided(pool, upstream); /* that will tell, too */
+    bool used_now = somebody_waits(pool) && !choice_is_avoided(pool, upstream, NULL); /* that will tell, too */
     if (!upstream_is_up(upstream) && !used_now && probe_is_traffic_recent(pool, now_ns))
         probe_upstream(pool, upstream, now_ns);
 }
@@ -195,7 +197,7 @@ static uint64_t idle_after_ns(const struct pool *pool, const struct upstream *up
 static bool is_first_open(const struct pool *pool, const struct session *session)
 {
     for (unsigned i = 0; i < pool->upstream_count; i++) {
-        if (dispatch_is_avoided(pool, &pool->upstreams[i])) continue;
+        if (choice_is_avoided(pool, &pool->upstreams[i], NULL)) continue;
         list_for_each (node, &pool->upstreams[i].sessions) {
             const struct session *candidate = container_of(node, struct session, of_upstream);
             if (session_is_open(candidate)) return candidate == session;
@@ -263,6 +265,7 @@ static void look_after(struct pool *pool, struct session *session, uint64_t now_
         end(pool, session, CAUSE_REPLACED);
     } else if (session->state == SESSION_READY && is_exhausted(session)) {
         drain(pool, session, CAUSE_REPLACED);
+        silence_exhausted(pool, session, now_ns);
         pool->host.room_made = true;
     } else if (session->state == SESSION_READY && is_old(session, now_ns)) {
         on_old(pool, session, now_ns);

@@ -71,6 +71,7 @@ struct upstream {
     uint32_t answers_max;        /* answers after which a session ends; UINT32_MAX = no bound is known */
     bool ends_silently;          /* it then stays open and silent, and is replaced by us in time */
     uint32_t silent_answers;     /* answers of the session that fell silent last */
+    uint32_t silent_sessions;    /* that fell silent with many questions, since one spoke again or lasted longer */
     uint64_t learnt_ns;          /* when answers_max was learnt */
     uint64_t keep_ns;            /* how long a bound of sessions that end silently is believed: doubled each time */
     uint32_t window;             /* questions in flight with which a new session begins */

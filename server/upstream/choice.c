@@ -1,0 +1,208 @@
+#include "upstream/choice.h"
+
+#include <string.h>
+
+#include "common/check.h"
+#include "common/clock.h"
+#include "upstream/state.h"
+
+enum {
+    SUSPECTS_FIRST = 8, /* so few at first, and one more with each answer: all of them are suspected if it ends */
+    KEPT_SHARE = 4,     /* one part in so many of a session's room is kept for light clients */
+};
+
+#define OPENING_NS  (250 * NS_PER_MS) /* a connection older than that is not waited for (RFC 8305, 5) */
+#define PATIENCE_NS (100 * NS_PER_MS) /* how long a question waits for a better session than there is */
+
+bool choice_is_allowed(const struct exchange *exchange, const struct upstream *upstream)
+{
+    if (exchange->only && exchange->only != upstream) return false;
+    return !exchange->refused_by || strcmp(exchange->refused_by->options.name, upstream->options.name) != 0;
+}
+
+static bool is_in(uint16_t upstreams, const struct upstream *upstream)
+{
+    return upstreams & (1u << upstream->index);
+}
+
+static bool another_is_up(const struct pool *pool, const struct upstream *upstream, uint16_t except)
+{
+    for (unsigned i = 0; i < pool->upstream_count; i++) {
+        const struct upstream *other = &pool->upstreams[i];
+        if (other != upstream && !is_in(except, other) && upstream_is_up(other) && other->backoff.failures == 0)
+            return true;
+    }
+    return false;
+}
+
+/* An upstream that the question could be asked of, other than those in `except`. */
+static bool has_another(const struct pool *pool, const struct exchange *exchange, uint16_t except)
+{
+    for (unsigned i = 0; i < pool->upstream_count; i++) {
+        const struct upstream *upstream = &pool->upstreams[i];
+        if (is_in(except, upstream) || !choice_is_allowed(exchange, upstream)) continue;
+        if (!upstream->avoided && upstream->backoff.failures == 0) return true;
+    }
+    return false;
+}
+
+bool choice_is_avoided(const struct pool *pool, const struct upstream *upstream, const struct exchange *exchange)
+{
+    uint16_t met_silence = exchange ? exchange->met_silence : 0;
+    if (met_silence && !has_another(pool, exchange, met_silence)) met_silence = 0; /* all were silent with it */
+    if (is_in(met_silence, upstream)) return true;
+    return !upstream_is_up(upstream) && (upstream->avoided || another_is_up(pool, upstream, met_silence));
+}
+
+bool choice_has_untried(const struct pool *pool, const struct exchange *exchange)
+{
+    return has_another(pool, exchange, exchange->tried);
+}
+
+/* It has questions in flight, and nothing was heard of it for longer than usual. Where the upstream answers in order, a
+ * new question would wait behind those. */
+static bool is_quiet(const struct session *session, uint64_t now_ns)
+{
+    if (session->in_flight == 0 || session->upstream->reorders) return false;
+    return now_ns - session_silent_since_ns(session) >= upstream_quiet_ns(session->upstream);
+}
+
+static uint32_t room_of(const struct session *session, const struct exchange *exchange)
+{
+    uint32_t room = session->window;
+    if (room > session->host->max_in_flight) room = session->host->max_in_flight;
+    uint32_t left = session_answers_left(session);
+    if (!exchange->light) room -= room / KEPT_SHARE;
+    return room < left ? room : left;
+}
+
+static bool suits_class(const struct session *session, const struct exchange *exchange)
+{
+    if (session->reserved) return false;
+    switch (exchange_class(exchange)) {
+    case EXCHANGE_SOLITARY: return session->in_flight == 0;
+    case EXCHANGE_SUSPECT:
+        if (session->counted == 0) return true;
+        return session->suspicion > 0 && session->counted < SUSPECTS_FIRST + session->answers;
+    case EXCHANGE_CLEAN: return session->counted == 0 || session->suspicion == 0;
+    }
+    return false;
+}
+
+static bool takes(const struct session *session, const struct exchange *exchange)
+{
+    return session_is_open(session) && session->in_flight < room_of(session, exchange) &&
+           suits_class(session, exchange) && !exchange_is_on(exchange, session);
+}
+
+/* How far the choice goes. */
+enum tier {
+    TIER_GOOD,  /* sessions nothing speaks against */
+    TIER_AGAIN, /* also of the upstream where the question failed last: what ended that attempt may end the next */
+    TIER_ANY,   /* also of avoided upstreams, and silent ones */
+};
+
+/* A question that ended sessions gets a new one. One that is merely slow may have one that is not needed at the moment:
+ * where another takes the questions meanwhile. */
+static bool is_free_for_solitary(const struct pool *pool, const struct session *session,
+                                 const struct exchange *exchange)
+{
+    if (session->sent == 0) return true;
+    if (exchange->lost >= EXCHANGE_ALONE) return false;
+    list_for_each (node, &session->upstream->sessions) {
+        const struct session *other = container_of(node, struct session, of_upstream);
+        if (other != session && session_is_open(other) && !other->reserved && !is_quiet(other, pool_now_ns(pool)))
+            return true;
+    }
+    return false;
+}
+
+static bool is_in_tier(const struct pool *pool, const struct session *session, const struct exchange *exchange,
+                       enum tier tier)
+{
+    if (tier == TIER_ANY) return true;
+    if (exchange_class(exchange) == EXCHANGE_SOLITARY && !is_free_for_solitary(pool, session, exchange)) return false;
+    if (is_quiet(session, pool_now_ns(pool))) return false;
+    return tier == TIER_AGAIN || session->upstream != exchange->died_on;
+}
+
+static bool has_good_upstream(const struct pool *pool, const struct exchange *exchange)
+{
+    for (unsigned i = 0; i < pool->upstream_count; i++) {
+        const struct upstream *upstream = &pool->upstreams[i];
+        if (choice_is_allowed(exchange, upstream) && !choice_is_avoided(pool, upstream, exchange)) return true;
+    }
+    return false;
+}
+
+static struct session *choose(struct pool *pool, const struct exchange *exchange, enum tier tier)
+{
+    struct session *least = NULL;
+    /* Of an upstream that is avoided little is to be hoped: one attempt in flight elsewhere is worth more. */
+    bool last_resort = tier == TIER_ANY && (!exchange_is_live(exchange) || !has_good_upstream(pool, exchange));
+    for (unsigned i = 0; i < pool->upstream_count; i++) {
+        struct upstream *upstream = &pool->upstreams[i];
+        if (!choice_is_allowed(exchange, upstream)) continue;
+        if (!last_resort && !exchange->only && choice_is_avoided(pool, upstream, exchange)) continue;
+        list_for_each (node, &upstream->sessions) {
+            struct session *session = container_of(node, struct session, of_upstream);
+            if (!takes(session, exchange) || !is_in_tier(pool, session, exchange, tier)) continue;
+            if (tier != TIER_ANY) return session;
+            if (!least || session->in_flight < least->in_flight) least = session;
+        }
+    }
+    return least;
+}
+
+struct session *choice_replaceable(const struct upstream *upstream, uint64_t now_ns)
+{
+    list_for_each (node, &upstream->sessions) {
+        struct session *session = container_of(node, struct session, of_upstream);
+        if (session->doubted && now_ns - session->doubted_ns >= OPENING_NS) return session;
+    }
+    return NULL;
+}
+
+bool choice_has_session_room(const struct pool *pool, const struct upstream *upstream, bool solitary)
+{
+    unsigned max = pool->options.max_sessions;
+    unsigned sessions = 0;
+    unsigned used = 0;
+    if (solitary) max += max > 1 ? max / 2 : 1;
+    list_for_each (node, &upstream->sessions) {
+        const struct session *session = container_of(node, struct session, of_upstream);
+        sessions++;
+        used += session->state == SESSION_OPENING || session_is_open(session);
+    }
+    if (used >= max) return false;
+    return sessions < 2 * pool->options.max_sessions || choice_replaceable(upstream, pool_now_ns(pool));
+}
+
+/* A session that nothing speaks against is on its way, or may be opened now. */
+static bool better_is_expected(const struct pool *pool, const struct exchange *exchange)
+{
+    uint64_t now_ns = pool_now_ns(pool);
+    bool solitary = exchange_class(exchange) == EXCHANGE_SOLITARY;
+    if (pool->draining) return false;
+    if (exchange_is_waiting(exchange) && now_ns - exchange->waiting_ns >= PATIENCE_NS) return false;
+    for (unsigned i = 0; i < pool->upstream_count; i++) {
+        const struct upstream *upstream = &pool->upstreams[i];
+        if (!choice_is_allowed(exchange, upstream)) continue;
+        if (!exchange->only && choice_is_avoided(pool, upstream, exchange)) continue;
+        list_for_each (node, &upstream->sessions) {
+            const struct session *session = container_of(node, struct session, of_upstream);
+            if (session->state == SESSION_OPENING && now_ns - session->opened_ns < OPENING_NS) return true;
+        }
+        if (backoff_allows(&upstream->backoff, now_ns) && choice_has_session_room(pool, upstream, solitary))
+            return true;
+    }
+    return false;
+}
+
+struct session *choice_session(struct pool *pool, const struct exchange *exchange)
+{
+    struct session *session = choose(pool, exchange, TIER_GOOD);
+    if (!session) session = choose(pool, exchange, TIER_AGAIN);
+    if (!session && !better_is_expected(pool, exchange)) session = choose(pool, exchange, TIER_ANY);
+    return session;
+}

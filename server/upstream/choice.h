@@ -1,0 +1,36 @@
+/* choice: which session gets a question, and which upstreams come into question.
+ *
+ * The choice is the first session, by preference of upstreams, that takes questions, has room and suits the question's
+ * class (exchange.h). Sessions of upstreams that are avoided, and sessions that are silent at the moment, come last,
+ * and only where no better one can be had soon. Room is the session's window for light clients, and three quarters of
+ * it for others. Nothing is changed by choosing. Part of the pool; one thread. */
+#ifndef UPSTREAM_CHOICE_H
+#define UPSTREAM_CHOICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "upstream/exchange.h"
+
+struct pool;
+
+/* The session to ask on now; NULL: the question has to wait. */
+struct session *choice_session(struct pool *pool, const struct exchange *exchange);
+
+/* A question may be asked of that upstream. */
+bool choice_is_allowed(const struct exchange *exchange, const struct upstream *upstream);
+
+/* Sessions of the upstream are not used as long as others will do. `exchange`: NULL for any question. */
+bool choice_is_avoided(const struct pool *pool, const struct upstream *upstream, const struct exchange *exchange);
+
+/* The question may be asked of an upstream that it was not sent to yet and that nothing speaks against. */
+bool choice_has_untried(const struct pool *pool, const struct exchange *exchange);
+
+/* The upstream may be given one more session: at most max_sessions take questions or are on their way, half as many
+ * more are for questions asked alone, and there are at most twice max_sessions in all. */
+bool choice_has_session_room(const struct pool *pool, const struct upstream *upstream, bool solitary);
+
+/* A session that is silent and may be ended to make room for a new one, or NULL. */
+struct session *choice_replaceable(const struct upstream *upstream, uint64_t now_ns);
+
+#endif
