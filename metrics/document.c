@@ -47,7 +47,8 @@ static const char closing[] =
     "of\n"
     "  cached answers (us) and of those from upstream (ms). `upstreams` has queries a second and that percentile of "
     "each.\n"
-    "  `events` are the start, reloads, outages, recoveries and new certificates. It is kept in memory of fixed size, "
+    "  `events` are the start, reloads, outages, recoveries, new certificates, and upstreams lost and back. It is kept "
+    "in memory of fixed size, "
     "and not\n"
     "  over a restart.\n"
     "- `/config.yaml`: the configuration in force as `--print-config` writes it, where names may be shown.\n";

@@ -12,12 +12,21 @@
 enum { VALUE_UNIT = 64, MANTISSA_BITS = 11, CODE_MAX = UINT16_MAX };
 #define VALUE_MAX 1e12 /* more than can be encoded */
 
-enum event_kind { EVENT_START, EVENT_RELOAD, EVENT_RELOAD_REFUSED, EVENT_OUTAGE, EVENT_RECOVERY, EVENT_CERTIFICATE };
+enum event_kind {
+    EVENT_START,
+    EVENT_RELOAD,
+    EVENT_RELOAD_REFUSED,
+    EVENT_OUTAGE,
+    EVENT_RECOVERY,
+    EVENT_CERTIFICATE,
+    EVENT_UPSTREAM_LOST,
+    EVENT_UPSTREAM_BACK
+};
 
 struct event {
     uint64_t at_ns;
     enum event_kind kind;
-    char upstream[UPSTREAM_LABEL_BYTES]; /* of a certificate, else "" */
+    char upstream[UPSTREAM_LABEL_BYTES]; /* of the last three kinds, else "" */
 };
 
 /* Values of equal steps, column after column; in slot n % slots is the value of the time that ended with step n. */
@@ -36,6 +45,7 @@ struct conditions {
     bool was_ready; /* since the start, or the last outage */
     bool is_out;
     uint64_t expiry_s[UPSTREAMS_MAX];
+    bool is_lost[UPSTREAMS_MAX];
 };
 
 struct history {
@@ -137,6 +147,7 @@ static void take_upstreams(struct history *history, const struct figures *figure
         if (strcmp(history->upstreams[i], figures->upstreams[i]) == 0) continue;
         memcpy(history->upstreams[i], figures->upstreams[i], sizeof history->upstreams[i]);
         history->conditions.expiry_s[i] = 0;
+        history->conditions.is_lost[i] = false;
         for (unsigned j = 0; j < 2 && history->is_started; j++) {
             clear_column(&history->seconds, HISTORY_COLUMN_UPSTREAM + 2 * i + j);
             clear_column(&history->minutes, HISTORY_COLUMN_UPSTREAM + 2 * i + j);
@@ -185,6 +196,19 @@ static void note_certificates(struct history *history, const struct counters *to
     }
 }
 
+/* Down, refused or silent; standby is neither lost nor back. */
+static void note_upstreams(struct history *history, const struct counters *total, uint64_t now_ns)
+{
+    enum { STANDBY = 0, UP = 4 }; /* of the gauge upstream_state */
+    for (unsigned i = 0; i < history->upstream_count; i++) {
+        uint64_t state = value_upstream_state(total, i);
+        bool *is_lost = &history->conditions.is_lost[i];
+        if (state == STANDBY || (state != UP) == *is_lost) continue;
+        *is_lost = state != UP;
+        note(history, *is_lost ? EVENT_UPSTREAM_LOST : EVENT_UPSTREAM_BACK, history->upstreams[i], now_ns);
+    }
+}
+
 static void note_start(struct history *history, const struct figures *figures, uint64_t now_ns)
 {
     if (history->is_started) return;
@@ -204,6 +228,7 @@ void history_take(struct history *history, const struct counters *total, const s
     note_reloads(history, figures, now_ns);
     note_outages(history, figures->ready > 0, now_ns);
     note_certificates(history, total, now_ns);
+    note_upstreams(history, total, now_ns);
     ring_take(history, &history->seconds, &moment);
     ring_take(history, &history->minutes, &moment);
     pthread_mutex_unlock(&history->lock);
@@ -286,8 +311,14 @@ static void write_upstreams(struct json *json, const struct history *history, co
 static void write_events(struct json *json, const struct history *history)
 {
     static const char *const kinds[] = {
-        [EVENT_START] = "start",   [EVENT_RELOAD] = "reload",     [EVENT_RELOAD_REFUSED] = "reload refused",
-        [EVENT_OUTAGE] = "outage", [EVENT_RECOVERY] = "recovery", [EVENT_CERTIFICATE] = "new certificate",
+        [EVENT_START] = "start",
+        [EVENT_RELOAD] = "reload",
+        [EVENT_RELOAD_REFUSED] = "reload refused",
+        [EVENT_OUTAGE] = "outage",
+        [EVENT_RECOVERY] = "recovery",
+        [EVENT_CERTIFICATE] = "new certificate",
+        [EVENT_UPSTREAM_LOST] = "upstream lost",
+        [EVENT_UPSTREAM_BACK] = "upstream back",
     };
     unsigned first = history->event_count > HISTORY_EVENTS_MAX ? history->event_count - HISTORY_EVENTS_MAX : 0;
     json_open(json, "events", '[');

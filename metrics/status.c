@@ -141,12 +141,20 @@ static void write_failures(struct json *json, const struct counters *total, unsi
     write_reasons(json, "retry_reasons", total->upstream_retries[i], retries, LABEL_RETRY_COUNT);
 }
 
+/* Of the gauge upstream_state. */
+static const char *state_name(uint64_t state)
+{
+    static const char *const names[] = {"standby", "down", "certificate refused", "silent", "up"};
+    return state < sizeof names / sizeof *names ? names[state] : "unknown";
+}
+
 static void write_upstream(struct json *json, const struct status *status, unsigned i)
 {
     const struct counters *total = status->total;
     json_open(json, NULL, '{');
     json_text(json, "name", status->figures->upstreams[i]);
     json_bool(json, "up", value_upstream_up(total, i));
+    json_text(json, "state", state_name(value_upstream_state(total, i)));
     json_count(json, "sessions", value_upstream_sessions(total, i));
     json_count(json, "in_flight", value_upstream_in_flight(total, i));
     json_count(json, "queries", value_upstream_queries(total, i));

@@ -206,12 +206,7 @@ function certificate(days) {
   return [days < 0 ? "expired" : Math.floor(days) + " d", days < 3 ? "bad" : days < 14 ? "warn" : ""];
 }
 
-/* No session is a fault only where one was tried for in vain: those of lower preference wait for their turn. */
-function upstreamState(now, before, upstream) {
-  if (upstream.up) return ["good", "up"];
-  const failing = upstream.failures > before.failures || now.upstreams.every((other) => !other.up);
-  return failing ? ["bad", "down"] : ["", "standby"];
-}
+const STATES = { up: "good", standby: "", silent: "warn", down: "bad", "certificate refused": "bad" };
 
 /* "3: connect_refused 2, hung 1" */
 const reasons = (counts) => Object.entries(counts).map(([reason, n]) => reason.replaceAll("_", " ") + " " + count(n)).join(", ");
@@ -239,7 +234,6 @@ function updateUpstream(row, now, minute, upstream) {
   const seconds = (now.now_ms - minute.now_ms) / 1000;
   const [p50, p90] = percentiles(before.latency, upstream.latency, now.edges_ms).map((ms) => milliseconds(ms, now.edges_ms));
   const [days, daysKind] = certificate(upstream.certificate_days_left);
-  const [kind, state] = upstreamState(now, before, upstream);
   const cell = (i, head, text, className = "") => {
     row.children[i].dataset.head = head;
     setClass(row.children[i], className);
@@ -252,8 +246,8 @@ function updateUpstream(row, now, minute, upstream) {
   };
   setText(row.querySelector(".error"), upstream.error ?? "");
   cell(1, "state");
-  setClass(row.children[1].firstChild, "dot " + kind);
-  setText(row.children[1].lastChild, state);
+  setClass(row.children[1].firstChild, ("dot " + (STATES[upstream.state] ?? "")).trim());
+  setText(row.children[1].lastChild, upstream.state);
   cell(2, "p50", p50);
   cell(3, "p90", p90);
   cell(4, "trend");

@@ -215,7 +215,8 @@ static void an_upstream_in_the_place_of_another_has_no_past(void **state)
 /* The kinds of all events, a space behind each. */
 static const char *kinds_of(struct world *world)
 {
-    static const char *const kinds[] = {"start", "reload", "reload refused", "outage", "recovery", "new certificate"};
+    static const char *const kinds[] = {"start",    "reload",          "reload refused", "outage",
+                                        "recovery", "new certificate", "upstream lost",  "upstream back"};
     const char *at = strstr(written(world, HISTORY_DAY), "\"events\":[");
     size_t size;
     char *list = NULL;
@@ -266,6 +267,19 @@ static void a_renewed_certificate_is_noted_with_its_upstream(void **state)
         strstr(written(world, HISTORY_DAY), "{\"at_ms\":60002000,\"kind\":\"new certificate\",\"upstream\":\"two\"}"));
 }
 
+static void an_upstream_that_is_lost_and_back_is_noted(void **state)
+{
+    struct world *world = *state;
+    static const uint64_t states[] = {4, 0, 4, 3, 1, 0, 1, 4, 4, 2, 4};
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
+        set_gauge_by(&world->total, upstream_state, 1, states[i]);
+        take_after(world, NS_PER_S);
+    }
+    assert_string_equal(kinds_of(world), "start; upstream lost; upstream back; upstream lost; upstream back; ");
+    assert_non_null(
+        strstr(written(world, HISTORY_DAY), "{\"at_ms\":60004000,\"kind\":\"upstream lost\",\"upstream\":\"two\"}"));
+}
+
 static void the_last_events_are_kept(void **state)
 {
     struct world *world = *state;
@@ -302,6 +316,7 @@ int main(void)
         TEST(an_upstream_in_the_place_of_another_has_no_past),
         TEST(what_happened_is_noted),
         TEST(a_renewed_certificate_is_noted_with_its_upstream),
+        TEST(an_upstream_that_is_lost_and_back_is_noted),
         TEST(the_last_events_are_kept),
         cmocka_unit_test(ranges_have_names),
     };

@@ -145,6 +145,7 @@ static void an_upstream_tells_all_of_itself(void **state)
     struct world *world = *state;
     struct counters *total = &world->total;
     set_gauge_by(total, upstream_up, 0, 1);
+    set_gauge_by(total, upstream_state, 0, 4);
     set_gauge_by(total, upstream_sessions, 0, 2);
     set_gauge_by(total, upstream_in_flight, 0, 3);
     counter_add(cell_upstream_queries(total, 0), 4);
@@ -158,7 +159,8 @@ static void an_upstream_tells_all_of_itself(void **state)
     set_gauge_by(total, upstream_expiry, 0, NOW_S + 86400 * 3 / 2);
     set_gauge_by(total, upstream_validated, 0, NOW_S - 60);
     expect(world,
-           "{\"name\":\"1.1.1.1:853#one\",\"up\":true,\"sessions\":2,\"in_flight\":3,\"queries\":4,\"responses\":6,"
+           "{\"name\":\"1.1.1.1:853#one\",\"up\":true,\"state\":\"up\",\"sessions\":2,\"in_flight\":3,\"queries\":4,"
+           "\"responses\":6,"
            "\"failures\":8,\"failure_reasons\":{\"reset\":7,\"hung\":1},\"retries\":9,\"retry_reasons\":{\"hedge\":9},"
            "\"handshakes_full\":10,\"handshakes_resumed\":11,\"latency\":{");
     expect(world, "\"certificate_days_left\":1.5,\"validated_seconds_ago\":60}");
