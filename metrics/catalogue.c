@@ -6,6 +6,7 @@
 #define TEXT(id, text) text,
 static const char *const values_QTYPE[] = {LABELS_QTYPE(TEXT)};
 static const char *const values_RCODE[] = {LABELS_RCODE(TEXT)};
+static const char *const values_EDE[] = {LABELS_EDE(TEXT)};
 static const char *const values_REJECTED[] = {LABELS_REJECTED(TEXT)};
 static const char *const values_CLOSED[] = {LABELS_CLOSED(TEXT)};
 static const char *const values_INVALID[] = {LABELS_INVALID(TEXT)};
@@ -49,6 +50,11 @@ static const struct metric metrics[] = {
      .offset = offsetof(struct counters, member), .labels = {LABEL(set1, label1), LABEL(set2, label2)}},
     HISTOGRAMS(X)
 #undef X
+#define X(member, size_name, size_help)                                                                                \
+    {.name = PREFIX size_name, .help = size_help, .type = METRIC_HISTOGRAM, .place = METRIC_SIZES,                     \
+     .offset = offsetof(struct counters, member)},
+    SIZES(X)
+#undef X
     {.name = PREFIX "config_setting", .type = METRIC_GAUGE, .place = METRIC_SETTINGS,
      .help = "Each number of the configuration in force: durations in seconds, sizes in bytes, 1 or 0 for true or false.",
      .labels = {{"key", NULL, FIGURES_SETTINGS_MAX}}},
@@ -69,7 +75,8 @@ const struct metric *catalogue(size_t *ret_count)
 
 unsigned metric_series_max(const struct metric *metric)
 {
-    unsigned series = metric->type == METRIC_HISTOGRAM ? HISTOGRAM_EDGES + 1 + 2 : 1;
+    unsigned series = 1;
+    if (metric->type == METRIC_HISTOGRAM) series = (metric->place == METRIC_SIZES ? SIZE_EDGES : HISTOGRAM_EDGES) + 3;
     for (unsigned i = 0; i < METRIC_LABELS_MAX; i++)
         if (metric->labels[i].count > 0) series *= metric->labels[i].count;
     return series;

@@ -14,6 +14,7 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 enum metric_place {
     METRIC_IN_COUNTERS, /* at `offset` of struct counters: numbers, or histograms, one a label (or pair of labels) */
     METRIC_IN_FIGURES,  /* at `offset` of struct figures: one number */
+    METRIC_SIZES,       /* at `offset` of struct counters: a struct size_histogram */
     METRIC_BUILD,       /* figures.build */
     METRIC_SETTINGS,    /* figures.settings */
     METRIC_BUSIEST_PORTS,

@@ -45,6 +45,14 @@ enum label_rcode counters_rcode_label(uint16_t rcode)
     }
 }
 
+/* The codes stand in the order of their numbers. */
+enum label_ede counters_ede_label(uint16_t code)
+{
+    _Static_assert(LABEL_EDE_0 == 0 && (int)LABEL_EDE_35 == 35 && (int)LABEL_EDE_OTHER == LABEL_EDE_COUNT - 1,
+                   "LABELS_EDE lists the codes without a gap");
+    return code < LABEL_EDE_OTHER ? (enum label_ede)code : LABEL_EDE_OTHER;
+}
+
 struct counters *counters_new(void)
 {
     size_t bytes = (sizeof(struct counters) + BLOCK_ALIGNMENT - 1) / BLOCK_ALIGNMENT * BLOCK_ALIGNMENT;
@@ -100,6 +108,11 @@ static void merge_block(struct counters *total, const struct counters *block)
 #define X(member, name, set1, label1, set2, label2, help)                                                              \
     merge_histograms(total->member[0], block->member[0], LABEL_##set1##_COUNT *LABEL_##set2##_COUNT);
     HISTOGRAMS(X)
+#undef X
+#define X(member, name, help)                                                                                          \
+    merge_row(COUNTER_SUM, total->member.buckets, block->member.buckets, SIZE_EDGES);                                  \
+    merge_row(COUNTER_SUM, &total->member.sum_bytes, &block->member.sum_bytes, 1);
+    SIZES(X)
 #undef X
     merge_certificates(total, block);
     for (unsigned i = 0; i < UPSTREAMS_MAX; i++)

@@ -31,6 +31,12 @@ enum { UPSTREAMS_MAX = 16 };
 #define LABELS_RCODE(L)                                                                                                \
     L(NOERROR, "NOERROR") L(FORMERR, "FORMERR") L(SERVFAIL, "SERVFAIL") L(NXDOMAIN, "NXDOMAIN") L(NOTIMP, "NOTIMP")    \
     L(REFUSED, "REFUSED") L(BADVERS, "BADVERS") L(BADCOOKIE, "BADCOOKIE") L(OTHER, "other")
+#define LABELS_EDE(L) /* info codes of RFC 8914 and the registry of IANA */                                            \
+    L(0, "0") L(1, "1") L(2, "2") L(3, "3") L(4, "4") L(5, "5") L(6, "6") L(7, "7") L(8, "8") L(9, "9")                \
+    L(10, "10") L(11, "11") L(12, "12") L(13, "13") L(14, "14") L(15, "15") L(16, "16") L(17, "17") L(18, "18")        \
+    L(19, "19") L(20, "20") L(21, "21") L(22, "22") L(23, "23") L(24, "24") L(25, "25") L(26, "26") L(27, "27")        \
+    L(28, "28") L(29, "29") L(30, "30") L(31, "31") L(32, "32") L(33, "33") L(34, "34") L(35, "35")                    \
+    L(OTHER, "other")
 #define LABELS_REJECTED(L) /* a connection, at once */                                                                 \
     L(ACCESS, "access") L(FULL, "max_connections") L(ADDRESS, "max_per_address") L(RATE, "rate")                        \
     L(DESCRIPTORS, "descriptors")
@@ -85,6 +91,8 @@ enum { UPSTREAMS_MAX = 16 };
       "Queries refused for their form, by reason.")                                                                    \
     X(responses, COUNTER_SUM, "responses_total", RCODE, "rcode", TRANSPORT, "transport",                               \
       "Responses given to clients, by response code.")                                                                 \
+    X(errors, COUNTER_SUM, "extended_errors_total", EDE, "code", NONE, "",                                             \
+      "Extended DNS Errors of failed and stale replies, by info code (RFC 8914).")                                     \
     X(dropped, COUNTER_SUM, "dropped_queries_total", DROPPED, "reason", NONE, "",                                      \
       "Queries that got no response, by reason.")                                                                      \
     X(truncated, COUNTER_SUM, "truncated_responses_total", NONE, "", NONE, "",                                         \
@@ -155,6 +163,13 @@ enum { UPSTREAMS_MAX = 16 };
     X(handshake_duration, "upstream_handshake_duration_seconds", NONE, "", NONE, "",                                   \
       "From connecting to a session ready for queries.")
 
+/* X(member, name behind "dns_tls_proxy_", help) */
+#define SIZES(X)                                                                                                       \
+    X(query_size, "query_size_bytes",                                                                                  \
+      "Size of queries from clients, without the length of a frame.")                                                  \
+    X(response_size, "response_size_bytes",                                                                            \
+      "Size of responses to clients, without the length of a frame.")
+
 /* clang-format on */
 
 /* enum label_qtype { LABEL_QTYPE_A, ... }, LABEL_QTYPE_COUNT, and so on for each set. */
@@ -164,6 +179,7 @@ enum { UPSTREAMS_MAX = 16 };
     enum { LABEL_##set##_COUNT = LABELS_##set(LABELS_ONE) };
 #define LABELS_ENUM_QTYPE(id, text)       LABEL_QTYPE_##id,
 #define LABELS_ENUM_RCODE(id, text)       LABEL_RCODE_##id,
+#define LABELS_ENUM_EDE(id, text)         LABEL_EDE_##id,
 #define LABELS_ENUM_REJECTED(id, text)    LABEL_REJECTED_##id,
 #define LABELS_ENUM_CLOSED(id, text)      LABEL_CLOSED_##id,
 #define LABELS_ENUM_INVALID(id, text)     LABEL_INVALID_##id,
@@ -181,6 +197,7 @@ enum { UPSTREAMS_MAX = 16 };
 
 LABELS_ENUM(QTYPE, qtype)
 LABELS_ENUM(RCODE, rcode)
+LABELS_ENUM(EDE, ede)
 LABELS_ENUM(REJECTED, rejected)
 LABELS_ENUM(CLOSED, closed)
 LABELS_ENUM(INVALID, invalid)
@@ -215,6 +232,9 @@ struct counters {
     struct histogram member[LABEL_##set1##_COUNT][LABEL_##set2##_COUNT];
     HISTOGRAMS(X)
 #undef X
+#define X(member, name, help) struct size_histogram member;
+    SIZES(X)
+#undef X
     /* When the DoT path last proved itself: an authenticated session of this thread gave a valid response. */
     _Atomic uint64_t upstream_answered_ns;
     /* Why the last attempt to reach an upstream failed: a constant text; NULL where it did not fail, or none was made.
@@ -227,6 +247,7 @@ struct counters {
 #define KEY_UPSTREAM      , unsigned upstream
 #define KEY_QTYPE         , enum label_qtype label
 #define KEY_RCODE         , enum label_rcode label
+#define KEY_EDE           , enum label_ede label
 #define KEY_REJECTED      , enum label_rejected label
 #define KEY_CLOSED        , enum label_closed label
 #define KEY_INVALID       , enum label_invalid label
@@ -245,6 +266,7 @@ struct counters {
 #define INDEX_UPSTREAM    upstream
 #define INDEX_QTYPE       label
 #define INDEX_RCODE       label
+#define INDEX_EDE         label
 #define INDEX_REJECTED    label
 #define INDEX_CLOSED      label
 #define INDEX_INVALID     label
@@ -275,6 +297,15 @@ struct counters {
 COUNTERS(X)
 #undef X
 
+/* cell_request_duration(counters, source, transport), and so on: one histogram, for histogram_observe. */
+#define X(member, name, set1, label1, set2, label2, help)                                                              \
+    static inline struct histogram *cell_##member(struct counters *counters KEY_##set1 KEY_##set2)                     \
+    {                                                                                                                  \
+        return &counters->member[INDEX_##set1][INDEX_##set2];                                                          \
+    }
+HISTOGRAMS(X)
+#undef X
+
 /* Counts one event: count_event(counters, cache_hits). `key`: a label, or an upstream's index. The writer's thread
  * only. */
 #define count_event(counters, member)                           counter_add(cell_##member(counters), 1)
@@ -297,9 +328,10 @@ static inline const char *upstream_error(const struct counters *counters, unsign
     return atomic_load_explicit(&counters->upstream_error[upstream], memory_order_relaxed);
 }
 
-/* The label of a DNS type or response code. */
+/* The label of a DNS type, a response code, or the info code of an Extended DNS Error. */
 enum label_qtype counters_qtype_label(uint16_t qtype);
 enum label_rcode counters_rcode_label(uint16_t rcode);
+enum label_ede counters_ede_label(uint16_t code);
 
 /* A block, zeroed, on cache lines of its own; NULL where memory is short. */
 struct counters *counters_new(void);

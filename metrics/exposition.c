@@ -155,6 +155,24 @@ static void write_histogram(const struct exposition *x, const struct metric *met
     write_sample(x->out, metric->name, "_count", pairs, count, count_format(cumulative, text));
 }
 
+static void write_sizes(const struct exposition *x, const struct metric *metric)
+{
+    const struct size_histogram *sizes = (const void *)((const char *)x->total + metric->offset);
+    char text[NUMBER_BYTES];
+    char edge[NUMBER_BYTES];
+    uint64_t cumulative = 0;
+    for (unsigned i = 0; i <= SIZE_EDGES; i++) {
+        if (i < SIZE_EDGES) {
+            cumulative += counter_read(&sizes->buckets[i]);
+            snprintf(edge, sizeof edge, "%u.0", SIZE_EDGE_FIRST << i);
+        }
+        const struct pair pair = {"le", i < SIZE_EDGES ? edge : "+Inf"};
+        write_sample(x->out, metric->name, "_bucket", &pair, 1, count_format(cumulative, text));
+    }
+    write_sample(x->out, metric->name, "_sum", NULL, 0, count_format(counter_read(&sizes->sum_bytes), text));
+    write_sample(x->out, metric->name, "_count", NULL, 0, count_format(cumulative, text));
+}
+
 /* The value of one combination of labels: number `index` of those that stand at the metric's place. */
 static void write_value(const struct exposition *x, const struct metric *metric, size_t index, struct pair *pairs,
                         unsigned count)
@@ -243,6 +261,7 @@ static void write_metric(const struct exposition *x, const struct metric *metric
     switch (metric->place) {
     case METRIC_IN_COUNTERS: write_counters(x, metric); break;
     case METRIC_IN_FIGURES: write_figure(x, metric); break;
+    case METRIC_SIZES: write_sizes(x, metric); break;
     case METRIC_BUILD: write_build(x, metric); break;
     case METRIC_SETTINGS: write_settings(x, metric); break;
     case METRIC_BUSIEST_PORTS:

@@ -1,7 +1,5 @@
 #include "metrics/histogram.h"
 
-#include "metrics/counter.h"
-
 const uint64_t histogram_edges_ns[HISTOGRAM_EDGES] = HISTOGRAM_EDGES_NS;
 _Static_assert(sizeof((uint64_t[])HISTOGRAM_EDGES_NS) == sizeof histogram_edges_ns, "HISTOGRAM_EDGES counts the edges");
 

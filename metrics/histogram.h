@@ -5,7 +5,10 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+#include "metrics/counter.h"
 
 /* Upper edges in nanoseconds, from a cached answer (a few microseconds) to the usual total timeout; 0.1 s is an edge
  * because the latency alert uses it. */
@@ -22,6 +25,22 @@ struct histogram {
 };
 
 extern const uint64_t histogram_edges_ns[HISTOGRAM_EDGES];
+
+/* Sizes of messages in buckets of powers of two: at most 64, 128, ... 65536 bytes, so nothing is larger. */
+enum { SIZE_EDGES = 11, SIZE_EDGE_FIRST = 64 };
+
+struct size_histogram {
+    _Atomic uint64_t buckets[SIZE_EDGES]; /* not cumulative */
+    _Atomic uint64_t sum_bytes;
+};
+
+/* `bytes` at most 65536. The writer's thread only. */
+static inline void size_observe(struct size_histogram *sizes, size_t bytes)
+{
+    unsigned bucket = bytes <= SIZE_EDGE_FIRST ? 0 : 26 - (unsigned)__builtin_clz((unsigned)bytes - 1);
+    counter_add(&sizes->buckets[bucket], 1);
+    counter_add(&sizes->sum_bytes, bytes);
+}
 
 /* Counts `count` events of the same duration. The writer's thread only. */
 void histogram_observe(struct histogram *histogram, uint64_t duration_ns, uint64_t count);

@@ -186,21 +186,20 @@ static enum refusal admit(struct forwarder *forwarder, const struct client_messa
     return refusal != REFUSAL_NONE ? refusal : refusal_of(verdict);
 }
 
-/* Counts a query that was answered from the cache, and asks upstream anew where its answer ends soon. `reply` is the
- * beginning of the reply. */
+/* Counts a query answered from the cache, and asks upstream anew where its answer ends soon. `reply`: its begin. */
 static void note_hit(struct forwarder *forwarder, const struct incoming *in, enum cache_state state,
                      const struct cache_found *found, const uint8_t *reply)
 {
     uint64_t now_ns = forwarder->loop->now_ns;
+    enum label_transport transport = in->requester->transport->label;
     if (state == CACHE_STALE) {
         count_event(forwarder->counters, cache_misses);
         count_event(forwarder->counters, cache_stale);
-        histogram_observe(&forwarder->counters->request_duration[LABEL_SOURCE_STALE][in->requester->transport->label],
-                          0, 1);
+        histogram_observe(cell_request_duration(forwarder->counters, LABEL_SOURCE_STALE, transport), 0, 1);
         return;
     }
     count_event(forwarder->counters, cache_hits);
-    forwarder->hits[in->requester->transport->label]++;
+    forwarder->hits[transport]++;
     topnames_count(forwarder->shared->topnames, &in->hashed, now_ns + found->left_ns, now_ns);
     /* A failure is remembered for its second and not refreshed. */
     if (found->refresh_due && retention_is_worth_keeping(reply) && !queries_find(&forwarder->queries, &in->hashed))
@@ -319,6 +318,7 @@ void forwarder_handle(struct forwarder *forwarder, const struct requester *reque
     in.profile.keepalive_100ms = in.question.keepalive ? requester->transport->keepalive_100ms : 0;
     enum refusal refusal = admit(forwarder, message, verdict, &in);
     counter_add(cell_queries(counters, counters_qtype_label(in.question.type), requester->transport->label), 1);
+    size_observe(&counters->query_size, message->size);
     if (refusal != REFUSAL_NONE) {
         reply_refusal(counters, requester, &in.question, &in.profile, refusal);
         return;

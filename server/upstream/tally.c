@@ -13,7 +13,7 @@ void tally_ready(struct counters *counters, const struct upstream *upstream, boo
 {
     count_upstream_event(counters, upstream_handshakes, upstream->index,
                          resumed ? LABEL_RESUMED_YES : LABEL_RESUMED_NO);
-    histogram_observe(&counters->handshake_duration[0][0], took_ns, 1);
+    histogram_observe(cell_handshake_duration(counters), took_ns, 1);
 }
 
 void tally_validated(struct counters *counters, const struct upstream *upstream, int64_t certificate_expiry_s)
@@ -30,7 +30,7 @@ void tally_query(struct counters *counters, const struct upstream *upstream)
 void tally_response(struct counters *counters, const struct upstream *upstream, uint16_t rcode, uint64_t took_ns,
                     uint64_t now_ns)
 {
-    histogram_observe(&counters->upstream_duration[upstream->index][0], took_ns, 1);
+    histogram_observe(cell_upstream_duration(counters, upstream->index), took_ns, 1);
     count_upstream_event(counters, upstream_responses, upstream->index, counters_rcode_label(rcode));
     gauge_set(&counters->upstream_answered_ns, now_ns);
 }

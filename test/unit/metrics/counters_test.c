@@ -193,9 +193,31 @@ static void forgetting_upstreams_leaves_the_rest(void **state)
     counters_free(counters);
 }
 
+static void info_codes_have_their_labels(void **state)
+{
+    (void)state;
+    assert_int_equal(counters_ede_label(0), LABEL_EDE_0);
+    assert_int_equal(counters_ede_label(22), LABEL_EDE_22);
+    assert_int_equal(counters_ede_label(35), LABEL_EDE_35);
+    assert_int_equal(counters_ede_label(36), LABEL_EDE_OTHER);
+    assert_int_equal(counters_ede_label(65535), LABEL_EDE_OTHER);
+}
+
+static void sizes_are_added_up(void **state)
+{
+    struct world *world = *state;
+    size_observe(&world->blocks[0]->query_size, 40);
+    size_observe(&world->blocks[2]->query_size, 50);
+    merge(world);
+    assert_int_equal(counter_read(&world->total->query_size.buckets[0]), 2);
+    assert_int_equal(counter_read(&world->total->query_size.sum_bytes), 90);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(info_codes_have_their_labels),
+        cmocka_unit_test_setup_teardown(sizes_are_added_up, setup, teardown),
         cmocka_unit_test(forgetting_upstreams_leaves_the_rest),
         cmocka_unit_test_setup_teardown(a_new_block_is_zero_and_alone_on_its_cache_lines, setup, teardown),
         cmocka_unit_test_setup_teardown(counters_of_all_threads_are_added, setup, teardown),

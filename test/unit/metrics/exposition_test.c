@@ -71,6 +71,24 @@ static void a_histogram_is_cumulative_and_in_seconds(void **state)
 #undef NAME
 }
 
+static void sizes_are_a_histogram_of_bytes(void **state)
+{
+    struct world *world = *state;
+    size_observe(&world->total.query_size, 40);
+    size_observe(&world->total.query_size, 512);
+    size_observe(&world->total.query_size, 65535);
+#define NAME "dns_tls_proxy_query_size_bytes"
+    assert_string_equal(
+        lines_of(world, EXPOSITION_TEXT, NAME "_bucket"),
+        NAME "_bucket{le=\"64.0\"} 1\n" NAME "_bucket{le=\"128.0\"} 1\n" NAME "_bucket{le=\"256.0\"} 1\n" NAME
+             "_bucket{le=\"512.0\"} 2\n" NAME "_bucket{le=\"1024.0\"} 2\n" NAME "_bucket{le=\"2048.0\"} 2\n" NAME
+             "_bucket{le=\"4096.0\"} 2\n" NAME "_bucket{le=\"8192.0\"} 2\n" NAME "_bucket{le=\"16384.0\"} 2\n" NAME
+             "_bucket{le=\"32768.0\"} 2\n" NAME "_bucket{le=\"65536.0\"} 3\n" NAME "_bucket{le=\"+Inf\"} 3\n");
+    assert_string_equal(lines_of(world, EXPOSITION_TEXT, NAME "_sum"), NAME "_sum 66087\n");
+    assert_string_equal(lines_of(world, EXPOSITION_TEXT, NAME "_count"), NAME "_count 3\n");
+#undef NAME
+}
+
 static void a_histogram_has_its_labels_before_the_edge(void **state)
 {
     struct world *world = *state;
@@ -214,6 +232,7 @@ int main(void)
         TEST(two_labels_and_only_the_upstreams_there_are),
         TEST(label_values_are_escaped),
         TEST(a_histogram_is_cumulative_and_in_seconds),
+        TEST(sizes_are_a_histogram_of_bytes),
         TEST(a_histogram_has_its_labels_before_the_edge),
         TEST(a_time_not_known_is_absent),
         TEST(figures_are_written_whole_or_with_their_fraction),

@@ -101,6 +101,22 @@ static void beyond_the_last_edge_nothing_is_known_but_the_edge(void **state)
     assert_int_equal(percentile(&histogram, 50), histogram_edges_ns[HISTOGRAM_EDGES - 1]);
 }
 
+static void sizes_fall_into_powers_of_two(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t bytes;
+        unsigned bucket;
+    } cases[] = {{0, 0},   {12, 0},  {64, 0},   {65, 1},     {128, 1},    {129, 2},
+                 {512, 3}, {513, 4}, {1024, 4}, {32769, 10}, {65535, 10}, {65536, 10}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct size_histogram sizes = {0};
+        size_observe(&sizes, cases[i].bytes);
+        assert_int_equal(counter_read(&sizes.buckets[cases[i].bucket]), 1);
+        assert_int_equal(counter_read(&sizes.sum_bytes), cases[i].bytes);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -111,6 +127,7 @@ int main(void)
         cmocka_unit_test(of_nothing_there_is_no_percentile),
         cmocka_unit_test(within_a_bucket_events_lie_evenly),
         cmocka_unit_test(percentiles_find_their_bucket),
+        cmocka_unit_test(sizes_fall_into_powers_of_two),
         cmocka_unit_test(beyond_the_last_edge_nothing_is_known_but_the_edge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -191,6 +191,29 @@ static void the_longest_error_fits(void **state)
     assert_memory_equal(client()->reply + DNS_HEADER_BYTES, asked.name, DNS_NAME_MAX);
 }
 
+/* What this program says, and what it passes on. */
+static void extended_errors_are_counted_by_code_and_replies_by_size(void **state)
+{
+    (void)state;
+    static const uint8_t passed_on[] = {0,  15, 0, 6, 0, 9, 't', 'e', 'x', 't',  0,
+                                        15, 0,  2, 0, 9, 0, 15,  0,   2,   0x12, 0x34};
+    static const struct answer_error error = {DNS_RCODE_SERVFAIL, 23, "because", passed_on, sizeof passed_on};
+    static const struct answer_error silent = {DNS_RCODE_SERVFAIL, DNS_EDE_NONE, NULL, NULL, 0};
+    const struct requester who = requester();
+    const struct question asked = question(true);
+    const struct reply_profile profile = profile_of(&asked);
+    assert_true(reply_error(story.counters, &who, &asked, &profile, &error));
+    assert_true(reply_error(story.counters, &who, &asked, &profile, &silent));
+    assert_int_equal(value_errors(story.counters, LABEL_EDE_23), 1);
+    assert_int_equal(value_errors(story.counters, LABEL_EDE_9), 2);
+    assert_int_equal(value_errors(story.counters, LABEL_EDE_OTHER), 1);
+    assert_int_equal(value_errors(story.counters, LABEL_EDE_0), 0);
+    uint64_t sizes = 0;
+    for (unsigned i = 0; i < SIZE_EDGES; i++) sizes += counter_read(&story.counters->response_size.buckets[i]);
+    assert_int_equal(sizes, 2);
+    assert_true(counter_read(&story.counters->response_size.sum_bytes) > client()->size);
+}
+
 /* ---- refusals ---- */
 
 static void every_refusal_ends_the_query_once_by_its_rule(void **state)
@@ -294,6 +317,7 @@ int main(void)
         TEST(bytes_that_are_no_answers_end_nothing),
         TEST(an_error_repeats_what_was_sound_of_the_question),
         TEST(the_longest_error_fits),
+        TEST(extended_errors_are_counted_by_code_and_replies_by_size),
         TEST(every_refusal_ends_the_query_once_by_its_rule),
         TEST(a_refusal_is_counted_under_its_reason),
         TEST(a_client_that_has_gone_is_dropped_whatever_it_was_to_get),
