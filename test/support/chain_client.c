@@ -15,7 +15,7 @@
 
 #include "upstream/tls.h"
 
-enum { WAIT_MS = 10000, LINE_BYTES = 4096 };
+enum { WAIT_MS = 10000, LINE_BYTES = 4096, TURN_BYTES = 128 * 1024 };
 
 static int begin_connect(int port)
 {
@@ -35,6 +35,7 @@ static enum tls_status handshake(struct tls *tls, int fd)
     enum tls_status status = TLS_AGAIN;
     while (status == TLS_AGAIN && poll(&wait, 1, WAIT_MS) == 1) {
         if (wait.revents & (POLLIN | POLLERR | POLLHUP)) tls_on_readable(tls);
+        tls_begin_turn(tls, TURN_BYTES);
         status = tls_handshake(tls);
         wait.events = POLLIN;
     }
