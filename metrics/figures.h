@@ -31,6 +31,8 @@ enum {
       "1 where the configuration in use is the file's as last read; 0 where a reload was refused.")                    \
     X(reloaded_s, GAUGE, "dns_tls_proxy_config_last_reload_success_timestamp_seconds",                                 \
       "When a configuration was last taken, at start or by a reload.")                                                 \
+    X(addresses_not_served, GAUGE, "dns_tls_proxy_listen_addresses_not_served",                                        \
+      "Addresses of `listen` that this machine does not have now; they are tried again every second.")                 \
     X(workers, GAUGE, "dns_tls_proxy_workers",                                                                         \
       "Worker threads.")                                                                                               \
     X(connections_max, GAUGE, "dns_tls_proxy_client_connections_max",                                                  \

@@ -16,6 +16,7 @@ enum part_state { PART_OK, PART_SILENT, PART_STOPPED };
 void health_init(struct health *health, struct counters *const *blocks, unsigned block_count, uint64_t now_ns)
 {
     memset(health, 0, sizeof *health);
+    pthread_mutex_init(&health->not_served_lock, NULL);
     health->started_ns = now_ns;
     health->blocks = blocks;
     health->block_count = block_count;
@@ -167,6 +168,26 @@ bool health_write_live(const struct health *health, uint64_t now_ns, int64_t wal
     return live;
 }
 
+void health_set_not_served(struct health *health, const struct address *addresses, unsigned count)
+{
+    pthread_mutex_lock(&health->not_served_lock);
+    health->not_served_count = count < HEALTH_ADDRESSES_MAX ? count : HEALTH_ADDRESSES_MAX;
+    memcpy(health->not_served, addresses, health->not_served_count * sizeof *addresses);
+    pthread_mutex_unlock(&health->not_served_lock);
+}
+
+static void write_not_served(struct json *json, struct health *health)
+{
+    pthread_mutex_lock(&health->not_served_lock);
+    if (health->not_served_count > 0) json_open(json, "addresses_not_served", '[');
+    for (unsigned i = 0; i < health->not_served_count; i++) {
+        char text[ADDRESS_TEXT_BYTES];
+        json_text(json, NULL, address_format(&health->not_served[i], text));
+    }
+    if (health->not_served_count > 0) json_close(json, '[');
+    pthread_mutex_unlock(&health->not_served_lock);
+}
+
 bool health_write_ready(struct health *health, uint64_t now_ns, int64_t wall_s, FILE *out)
 {
     const struct moment moment = {now_ns, wall_s};
@@ -181,6 +202,7 @@ bool health_write_ready(struct health *health, uint64_t now_ns, int64_t wall_s, 
         json_null(&json, "upstream_answered_ms_ago");
     else
         json_count(&json, "upstream_answered_ms_ago", age_ns(readiness.answered_ns, now_ns) / NS_PER_MS);
+    write_not_served(&json, health);
     write_parts(&json, health, &moment);
     json_close(&json, '{');
     putc('\n', out);

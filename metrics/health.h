@@ -11,11 +11,13 @@
 #ifndef METRICS_HEALTH_H
 #define METRICS_HEALTH_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
+#include "common/address.h"
 #include "common/clock.h"
 #include "metrics/counters.h"
 
@@ -26,7 +28,7 @@
 /* Where clients do not prove the path, a probe does so every 4 s; two may fail before the program is not ready. */
 #define ANSWER_STALE_NS (9 * NS_PER_S)
 
-enum { HEALTH_PARTS_MAX = 80, HEALTH_NAME_BYTES = 24 };
+enum { HEALTH_PARTS_MAX = 80, HEALTH_NAME_BYTES = 24, HEALTH_ADDRESSES_MAX = 16 };
 
 /* Of one thread, who alone writes it; on cache lines of its own, since it does so every turn. */
 struct heartbeat {
@@ -41,6 +43,9 @@ struct health {
     unsigned block_count;
     _Atomic uint64_t draining_since_ns; /* 0 = not draining */
     _Atomic uint64_t ready_since_ns;    /* as seen by health_look; 0 = not ready */
+    pthread_mutex_t not_served_lock;    /* of the two below */
+    struct address not_served[HEALTH_ADDRESSES_MAX];
+    unsigned not_served_count;
     _Atomic unsigned part_count;
     struct heartbeat parts[HEALTH_PARTS_MAX];
 };
@@ -63,6 +68,10 @@ static inline void heartbeat_beat(struct heartbeat *heartbeat, uint64_t now_ns)
 
 /* The part's thread ends on purpose (drain): its silence is no fault. */
 void heartbeat_stop(struct heartbeat *heartbeat);
+
+/* The configured addresses that are not served now, for /readyz; at most HEALTH_ADDRESSES_MAX are copied. Any thread.
+ */
+void health_set_not_served(struct health *health, const struct address *addresses, unsigned count);
 
 /* From now on not ready, for good. Any thread. */
 void health_drain(struct health *health, uint64_t now_ns);

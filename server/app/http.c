@@ -1,7 +1,10 @@
 #include "app/http.h"
 
+#include <stdio.h>
+
 #include "app/purge.h"
 #include "app/snapshot.h"
+#include "common/port_holder.h"
 
 bool http_start(struct server *server)
 {
@@ -22,6 +25,10 @@ bool http_start(struct server *server)
         address_parse("0.0.0.0", server->config.endpoint.listen.port, &server->config.endpoint.listen);
         server->endpoint = endpoint_start(&server->config.endpoint, &sources, error);
     }
-    if (!server->endpoint) log_error(server->log, "start failed", log_text("why", error));
-    return server->endpoint;
+    if (server->endpoint) return true;
+    char holder[PORT_HOLDER_BYTES], why[ENDPOINT_ERROR_BYTES + PORT_HOLDER_BYTES];
+    snprintf(why, sizeof why, "%s%s", error, port_holder(&server->config.endpoint.listen, holder));
+    log_error(server->log, "start failed", log_text("why", why),
+              log_text("do", "choose another address with http.listen or --http; \"\" switches HTTP off"));
+    return false;
 }

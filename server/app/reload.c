@@ -121,6 +121,15 @@ static void commit_names(const struct reload *reload, struct server *server)
     server->hosts = reload->hosts;
 }
 
+/* The HTTP threads read which are missing. */
+static void commit_listeners(const struct listeners *listeners, struct server *server)
+{
+    pthread_mutex_lock(&server->config_lock);
+    server->listeners = *listeners;
+    pthread_mutex_unlock(&server->config_lock);
+    health_set_not_served(&server->health, listeners->missing, listeners->missing_count);
+}
+
 static void commit_config(struct server *server, const struct config *config)
 {
     pthread_mutex_lock(&server->config_lock);
@@ -138,7 +147,7 @@ static void commit(const struct reload *reload, struct server *server, const str
     server->access = reload->access;
     commit_names(reload, server);
     listeners_retire(&server->listeners, &reload->listeners);
-    server->listeners = reload->listeners;
+    commit_listeners(&reload->listeners, server);
     server->udp = reload->udp;
     const struct ratelimit_options udp_limits = udp_setup_limits(config);
     ratelimit_set_options(server->udp_ratelimit, &udp_limits);
@@ -184,4 +193,34 @@ bool reload_apply_hosts(struct server *server)
     commit_names(&reload, server);
     tell_workers(server, &server->config);
     return true;
+}
+
+/* The UDP sockets of addresses for which a TCP socket could be opened now. */
+static void retry_udp(struct server *server)
+{
+    struct udp_setup next;
+    char error[LISTENER_ERROR_BYTES];
+    if (!udp_setup_open(&next, &server->udp, &server->config, server->log, error)) {
+        log_error(server->log, "no UDP", log_text("why", error));
+        return;
+    }
+    server->udp = next;
+    tell_workers(server, &server->config);
+}
+
+void reload_retry_listeners(struct server *server)
+{
+    struct listeners next;
+    unsigned former = server->listeners.count;
+    if (!listeners_retry(&server->listeners, &next)) return;
+    if (!acceptor_reload(server->acceptor, &next, server->access)) {
+        listeners_close_but(&next, &server->listeners);
+        return;
+    }
+    commit_listeners(&next, server);
+    retry_udp(server);
+    for (unsigned i = former; i < next.count; i++) {
+        char text[ADDRESS_TEXT_BYTES];
+        log_info(server->log, "listening", log_text("address", address_format(&next.addresses[i], text)));
+    }
 }

@@ -10,7 +10,7 @@
 #include "clients/listener.h"
 #include "upstream/tls.h"
 
-enum { RELOAD_ERROR_BYTES = 256 };
+enum { RELOAD_ERROR_BYTES = 512 };
 
 /* Takes the configuration. A changed setting that needs a restart keeps its former value, also in what is shown, and is
  * logged by its key; so is `listen` where systemd passes the sockets. False: `ret_error` says why; nothing was changed,
@@ -22,5 +22,8 @@ bool reload_apply_bundle(struct server *server, char ret_error[static RELOAD_ERR
 
 /* The hosts file has changed: the workers get other names. False: memory is short, and nothing changes. */
 bool reload_apply_hosts(struct server *server);
+
+/* Tries the addresses again that the machine did not have. Nothing happens where it still does not have them. */
+void reload_retry_listeners(struct server *server);
 
 #endif

@@ -92,6 +92,7 @@ static bool make_acceptor(struct server *server)
         .heartbeat = health_add(&server->health, "acceptor", clock_now_ns()),
     };
     for (unsigned i = 0; i < server->worker_count; i++) deps.targets[i] = worker_acceptor_target(server->workers[i]);
+    health_set_not_served(&server->health, server->listeners.missing, server->listeners.missing_count);
     server->acceptor = acceptor_new(&deps, &server->listeners, server->access);
     if (server->acceptor) server->blocks[server->worker_count] = acceptor_counters(server->acceptor);
     return server->acceptor;

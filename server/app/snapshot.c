@@ -97,6 +97,7 @@ static void read_config(struct server *server, struct figures *figures)
 {
     pthread_mutex_lock(&server->config_lock);
     figures->reload_good = server->reload_good;
+    figures->addresses_not_served = server->listeners.missing_count;
     figures->reloaded_s = (double)server->reloaded_s;
     figures->connections_max = server->config.connections.max_connections;
     figures->cache_bytes_max = (double)server->config.cache.max_bytes;

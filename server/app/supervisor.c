@@ -25,6 +25,7 @@ struct supervisor {
     const struct command_line *command;
     struct log *log;
     uint64_t bundle_looked_ns;
+    uint64_t listeners_looked_ns;
     struct file_mark refused_bundle; /* the last one: logged once, not every time; all zero: none */
     bool bundle_out_of_date;         /* none of its certificates is valid at this machine's clock */
     uint64_t drain_deadline_ns;      /* CLOCK_NEVER: not draining */
@@ -235,6 +236,14 @@ static void announce_udp(struct supervisor *supervisor)
                     log_text("do", "add ListenDatagram= to the socket unit"));
 }
 
+/* Addresses that the machine did not have are tried again, until it has them. */
+static void look_at_listeners(struct supervisor *supervisor, uint64_t now_ns)
+{
+    if (supervisor->server.listeners.missing_count == 0 || now_ns - supervisor->listeners_looked_ns < LOOK_NS) return;
+    supervisor->listeners_looked_ns = now_ns;
+    reload_retry_listeners(&supervisor->server);
+}
+
 static void announce(struct supervisor *supervisor)
 {
     const struct server *server = &supervisor->server;
@@ -268,6 +277,7 @@ static void run(struct supervisor *supervisor)
         look_at_health(supervisor, now_ns);
         if (supervisor->drain_deadline_ns == CLOCK_NEVER) {
             look_at_bundle(supervisor, now_ns);
+            look_at_listeners(supervisor, now_ns);
             look_at_hosts(supervisor);
         }
         if (now_ns >= supervisor->drain_deadline_ns) stop(supervisor);

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/port_holder.h"
 #include "common/service.h"
 
 enum {
@@ -29,18 +30,43 @@ static void set_shared(int fd, bool shared)
     setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){shared}, sizeof(int));
 }
 
+/* Whether the machine has the IPv6 address, but does not know yet that no other machine has it. */
+static bool is_tentative(const struct address *address)
+{
+    enum { TENTATIVE = 0x40 }; /* IFA_F_TENTATIVE of linux/if_addr.h */
+    char line[128], ip[33], wanted[33];
+    unsigned flags;
+    bool found = false;
+    for (unsigned i = 0; i < sizeof address->ip; i++) snprintf(wanted + 2 * i, 3, "%02x", address->ip[i]);
+    FILE *file = fopen("/proc/self/net/if_inet6", "re");
+    while (file && !found && fgets(line, sizeof line, file))
+        found = sscanf(line, "%32s %*x %*x %*x %x", ip, &flags) == 2 && strcmp(ip, wanted) == 0 && (flags & TENTATIVE);
+    if (file) fclose(file);
+    return found;
+}
+
+bool listener_bind(int fd, const struct address *address)
+{
+    struct sockaddr_storage storage;
+    socklen_t size = address_to_socket(address, &storage);
+    if (bind(fd, (struct sockaddr *)&storage, size) == 0) return true;
+    if (errno != EADDRNOTAVAIL || storage.ss_family != AF_INET6 || !is_tentative(address)) return false;
+    setsockopt(fd, IPPROTO_IPV6, IPV6_FREEBIND, &(int){1}, sizeof(int));
+    return bind(fd, (struct sockaddr *)&storage, size) == 0;
+}
+
 /* A listening socket, or -1 with errno. */
 static int open_one(const struct address *address, bool shared)
 {
     struct sockaddr_storage storage;
-    socklen_t size = address_to_socket(address, &storage);
+    address_to_socket(address, &storage);
     int fd = socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return -1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
     set_shared(fd, shared);
     if (storage.ss_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){1}, sizeof(int));
     set_options(fd);
-    if (bind(fd, (struct sockaddr *)&storage, size) == 0 && listen(fd, BACKLOG) == 0) return fd;
+    if (listener_bind(fd, address) && listen(fd, BACKLOG) == 0) return fd;
     int error = errno;
     close(fd);
     errno = error;
@@ -59,9 +85,11 @@ static bool add_opened(struct listeners *listeners, const struct address *addres
 {
     int fd = open_one(address, shared);
     if (fd < 0) {
-        char text[ADDRESS_TEXT_BYTES];
+        char text[ADDRESS_TEXT_BYTES], holder[PORT_HOLDER_BYTES];
         int error = errno;
-        const char *hint = errno == EACCES ? " (ports below 1024 need CAP_NET_BIND_SERVICE)" : "";
+        const char *hint = "";
+        if (error == EACCES) hint = " (ports below 1024 need CAP_NET_BIND_SERVICE)";
+        if (error == EADDRINUSE) hint = port_holder(address, holder);
         snprintf(ret_error, LISTENER_ERROR_BYTES, "cannot listen on %s: %s%s", address_format(address, text),
                  strerror(error), hint);
         errno = error;
@@ -102,6 +130,13 @@ static int find_address(const struct listeners *listeners, const struct address 
     return -1;
 }
 
+static void leave_out(struct listeners *listeners, const struct address *address, const struct log *log,
+                      const char *why)
+{
+    listeners->missing[listeners->missing_count++] = *address;
+    log_warning(log, "address left out", log_text("why", why), log_text("do", "it is tried again every second"));
+}
+
 /* All of them, but for those that can be done without: the sockets of `current` (NULL: there are none), or new ones. */
 static bool add_all(struct listeners *listeners, const struct listeners *current, const struct address *addresses,
                     unsigned count, const struct log *log, char ret_error[static LISTENER_ERROR_BYTES])
@@ -113,7 +148,7 @@ static bool add_all(struct listeners *listeners, const struct listeners *current
         else if (add_opened(listeners, &addresses[i], current, ret_error))
             continue;
         else if (is_dispensable(&addresses[i], count))
-            log_warning(log, "address left out", log_text("why", ret_error));
+            leave_out(listeners, &addresses[i], log, ret_error);
         else
             return false;
     }
@@ -160,6 +195,19 @@ bool listeners_reopen(const struct listeners *current, struct listeners *ret_lis
     else
         listeners_close_but(&next, current);
     return good;
+}
+
+bool listeners_retry(const struct listeners *current, struct listeners *ret_listeners)
+{
+    struct listeners next = *current;
+    char error[LISTENER_ERROR_BYTES];
+    next.missing_count = 0;
+    for (unsigned i = 0; i < current->missing_count; i++)
+        if (!add_opened(&next, &current->missing[i], false, error))
+            next.missing[next.missing_count++] = current->missing[i];
+    if (next.count == current->count) return false;
+    *ret_listeners = next;
+    return true;
 }
 
 void listeners_retire(const struct listeners *listeners, const struct listeners *kept)

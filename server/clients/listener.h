@@ -9,17 +9,20 @@
 #include "common/address.h"
 #include "common/log.h"
 
-enum { LISTENERS_MAX = 16, LISTENER_ERROR_BYTES = 256 };
+enum { LISTENERS_MAX = 16, LISTENER_ERROR_BYTES = 512 };
 
 struct listeners {
     int fds[LISTENERS_MAX];
     struct address addresses[LISTENERS_MAX];
     unsigned count;
-    bool inherited; /* from systemd, which decides the addresses */
+    bool inherited;                        /* from systemd, which decides the addresses */
+    struct address missing[LISTENERS_MAX]; /* configured, but not opened, since this machine has no such address now */
+    unsigned missing_count;
 };
 
-/* Takes the sockets systemd passed, if any; else opens every address. An IPv6 address on a machine without IPv6 is left
- * out, and logged, where there is another. False: `ret_error` says which and why, and none is left open. */
+/* Takes the sockets that systemd passed, if any; else opens every address. An IPv6 address that the machine does not
+ * have (yet) is logged and becomes `missing`, where there is another address; one that is still tentative (RFC 4862,
+ * 5.4) is opened. False: `ret_error` says which address and why, and none is left open. */
 bool listeners_open(struct listeners *ret_listeners, const struct address *addresses, unsigned count,
                     const struct log *log, char ret_error[static LISTENER_ERROR_BYTES]);
 
@@ -36,6 +39,14 @@ bool listeners_reopen(const struct listeners *current, struct listeners *ret_lis
 /* Those that are not among `kept` will be closed soon: clients who are there already need not have asked to be
  * accepted, and the address may be opened again before. */
 void listeners_retire(const struct listeners *listeners, const struct listeners *kept);
+
+/* Tries what is missing in `current` again. True: something was opened, and `ret_listeners` is all of `current` with
+ * it.
+ */
+bool listeners_retry(const struct listeners *current, struct listeners *ret_listeners);
+
+/* bind(2), also for an IPv6 address that is still tentative. False: errno. */
+bool listener_bind(int fd, const struct address *address);
 
 bool listeners_have(const struct listeners *listeners, int fd);
 void listeners_close(struct listeners *listeners);

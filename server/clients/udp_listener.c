@@ -45,13 +45,13 @@ static void set_options(int fd, const struct address *address, uint32_t buffer_b
 static int open_one(const struct address *address, uint32_t buffer_bytes)
 {
     struct sockaddr_storage storage;
-    socklen_t size = address_to_socket(address, &storage);
+    address_to_socket(address, &storage);
     int fd = socket(storage.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return -1;
     set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
     if (storage.ss_family == AF_INET6) set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
     set_options(fd, address, buffer_bytes);
-    if (bind(fd, (struct sockaddr *)&storage, size) == 0) return fd;
+    if (listener_bind(fd, address)) return fd;
     int error = errno;
     close(fd);
     errno = error;

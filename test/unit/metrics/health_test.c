@@ -262,10 +262,32 @@ static void every_state_has_its_reason(void **state)
                                     readiness_reason((enum readiness_state)b));
 }
 
+static void addresses_that_are_not_served_are_told(void **state)
+{
+    (void)state;
+    struct counters *blocks[1] = {counters_new()};
+    struct health *health = aligned_alloc(_Alignof(struct health), sizeof *health);
+    struct address addresses[2];
+    char *text = NULL;
+    size_t size;
+    health_init(health, blocks, 1, NS_PER_S);
+    assert_true(address_parse("[2001:db8::1]:53", 0, &addresses[0]));
+    assert_true(address_parse("192.0.2.1:53", 0, &addresses[1]));
+    health_set_not_served(health, addresses, 2);
+    FILE *out = open_memstream(&text, &size);
+    health_write_ready(health, 2 * NS_PER_S, 1700000000, out);
+    fclose(out);
+    assert_non_null(strstr(text, "\"addresses_not_served\":[\"[2001:db8::1]:53\",\"192.0.2.1:53\"],"));
+    free(text);
+    counters_free(blocks[0]);
+    free(health);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(addresses_that_are_not_served_are_told),
         TEST(a_program_without_parts_lives),
         TEST(it_lives_while_every_part_beats),
         TEST(one_silent_part_is_enough_not_to_live),

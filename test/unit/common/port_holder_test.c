@@ -1,0 +1,95 @@
+/* Who holds a port is read from files as the kernel writes them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/port_holder.h"
+
+#define HEAD "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+
+static char path[64];
+
+static const char *file_with(const char *rows)
+{
+    snprintf(path, sizeof path, "/tmp/port_holder_XXXXXX");
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, rows, strlen(rows)), (ssize_t)strlen(rows));
+    close(fd);
+    return path;
+}
+
+static void assert_holder(const char *rows, const char *address_text, const char *expected)
+{
+    char text[PORT_HOLDER_BYTES];
+    struct address address;
+    assert_true(address_parse(address_text, 0, &address));
+    const char *tcp = file_with(rows);
+    assert_string_equal(port_holder_in(tcp, "/nowhere", "/nowhere", &address, text), expected);
+    unlink(tcp);
+}
+
+static void the_stub_of_resolved_is_recognised(void **state)
+{
+    (void)state;
+    static const char rows[] = HEAD
+        "   0: 3500007F:0035 00000000:0000 0A 00000000:00000000 00:00000000 00000000   102 0 20123 1 0 100 0 0 10 0\n";
+    static const char expected[] = "; held by systemd-resolved, as it seems (set DNSStubListener=no in "
+                                   "/etc/systemd/resolved.conf.d/, then restart systemd-resolved)";
+    assert_holder(rows, "0.0.0.0:53", expected);
+    assert_holder(rows, "127.0.0.53:53", expected);
+    assert_holder(rows, "127.0.0.1:53", ""); /* another address */
+    assert_holder(rows, "0.0.0.0:853", "");  /* another port */
+    assert_holder(rows, "[::1]:53", "");
+}
+
+static void another_holder_is_told_with_its_address(void **state)
+{
+    (void)state;
+    static const char rows[] = HEAD
+        "   0: 0100007F:0035 0100007F:9C40 01 00000000:00000000 00:00000000 00000000     0 0 20122 1 0 100 0 0 10 0\n"
+        "   1: 00000000:0035 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0 0 20123 1 0 100 0 0 10 0\n";
+    assert_holder(rows, "127.0.0.1:53", "; held by another process, at 0.0.0.0:53");
+    assert_holder(HEAD, "127.0.0.1:53", "");
+    assert_holder("rubbish\n", "127.0.0.1:53", "");
+}
+
+static void a_process_of_ours_is_found(void **state)
+{
+    (void)state;
+    char text[PORT_HOLDER_BYTES], expected[64];
+    struct sockaddr_storage storage;
+    socklen_t size = sizeof storage;
+    struct address address;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_true(address_parse("127.0.0.1:1", 0, &address));
+    address.port = 0;
+    size = address_to_socket(&address, &storage);
+    assert_int_equal(bind(fd, (struct sockaddr *)&storage, size), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    size = sizeof storage;
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&storage, &size), 0);
+    address = address_from_socket(&storage);
+    snprintf(expected, sizeof expected, "(process %d)", (int)getpid());
+    assert_non_null(strstr(port_holder(&address, text), expected));
+    close(fd);
+    assert_string_equal(port_holder(&address, text), "");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_stub_of_resolved_is_recognised),
+        cmocka_unit_test(another_holder_is_told_with_its_address),
+        cmocka_unit_test(a_process_of_ours_is_found),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
