@@ -210,6 +210,7 @@ static void write_program(struct json *json, const struct status *status)
     json_bool(json, "live", status->live);
     json_bool(json, "ready", status->readiness.state == READINESS_READY);
     json_text(json, "reason", readiness_reason(status->readiness.state));
+    json_count(json, "ready_changed_ms", status->readiness.since_ns / NS_PER_MS); /* ready or not since then */
     json_number(json, "workers", figures->workers);
     json_number(json, "cpu_seconds", figures->process_cpu_s);
     json_number(json, "resident_bytes", figures->process_resident_bytes);

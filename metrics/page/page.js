@@ -115,7 +115,7 @@ function drawMain(now) {
   draw($("chart"), nodes);
   setText($("chart-note"), note);
   setText($("chart-top"), count(top));
-  setText($("chart-half"), count(top / 2));
+  setText($("chart-half"), top % 2 ? (top / 2).toFixed(1) : count(top / 2));
   setText($("chart-from"), { "5m": "5 min ago", "1h": "1 h ago", "24h": "24 h ago" }[range]);
 }
 
@@ -143,6 +143,19 @@ function showHead(now) {
   else if (!now.ready) showState("not ready: " + now.reason, "warn");
   else showState("ready", "good");
   setText($("about"), "version " + now.version + " · running for " + duration(now.uptime_seconds));
+}
+
+/* What is out of order, since when, why, and what still works. */
+function showOutage(now) {
+  $("outage").hidden = now.ready;
+  if (now.ready) return;
+  const causes = now.upstreams.filter((upstream) => upstream.state !== "up" && (upstream.error || upstream.state !== "standby"));
+  const since = "Since " + clockOf(now.ready_changed_ms, now) + ", for " + duration((now.now_ms - now.ready_changed_ms) / 1000) + ": ";
+  const why = causes.map((upstream) => upstream.name.split("#", 1)[0] + " " + (upstream.error ?? upstream.state)).join("; ");
+  setText($("outage-text"), since + now.reason + "." + (why ? " " + why + "." : ""));
+  const moment = sampleBefore(MOMENT_MS);
+  const works = [["from the cache", (s) => s.cache.hits], ["stale", (s) => s.cache.stale], ["SERVFAIL", (s) => s.responses.SERVFAIL]];
+  setText($("outage-works"), "Replies per second now: " + works.map(([what, figure]) => what + " " + rate(perSecond(moment, now, figure))).join(", ") + ".");
 }
 
 function showTraffic(now) {
@@ -367,6 +380,7 @@ function remember(now) {
 function show(now) {
   $("main").hidden = false;
   showHead(now);
+  showOutage(now);
   showTraffic(now);
   showCache(now);
   showLatency(now);

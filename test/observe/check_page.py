@@ -10,6 +10,7 @@ import checks
 from demo import MARKUP, demo
 from hostile import start_hostile
 from pki import Pki
+from process import free_port
 from proxy import Proxy
 
 
@@ -68,6 +69,16 @@ def check_switched_off(check):
                 assert "dns_tls_proxy_queries_total" in scene.fetch(proxy, "/metrics")
 
 
+def check_outage(check):
+    """Its upstream does not exist: the page says so, with the cause."""
+    with scene.folder() as folder:
+        with Proxy(folder, Pki(folder), [free_port()]) as proxy:
+            seen = json.loads(scene.browse("outage.js", f"http://127.0.0.1:{proxy.http_port}/"))
+    with check("an outage is shown with its cause and what still works"):
+        assert "no upstream has answered yet" in seen["text"] and "Connection refused" in seen["text"], seen
+        assert seen["works"].startswith("Replies per second now: from the cache"), seen
+
+
 def check_policy(check, proxy):
     with check("the content security policy allows nothing from elsewhere and nothing inline"):
         with urllib.request.urlopen(f"http://127.0.0.1:{proxy.http_port}/", timeout=10) as response:
@@ -83,6 +94,7 @@ def main():
         scene.settle(proxy)
         check_policy(check, proxy)
         check_live(check, json.loads(scene.browse("page.js", f"http://127.0.0.1:{proxy.http_port}/", MARKUP)))
+    check_outage(check)
     check_switched_off(check)
     check.finish()
 

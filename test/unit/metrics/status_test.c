@@ -91,10 +91,11 @@ static void it_begins_with_the_program(void **state)
     struct world *world = *state;
     expect(world, "{\"version\":\"1.2.3\",\"now_ms\":5000,\"uptime_seconds\":90,\"reload_good\":false,\"reloaded_"
                   "seconds_ago\":1700000000,\"live\":true,\"ready\":true,"
-                  "\"reason\":\"an upstream answers\",");
+                  "\"reason\":\"an upstream answers\",\"ready_changed_ms\":0,");
     world->status.readiness.state = READINESS_DRAINING;
+    world->status.readiness.since_ns = 4 * NS_PER_S;
     world->status.live = false;
-    expect(world, "\"live\":false,\"ready\":false,\"reason\":\"draining\",");
+    expect(world, "\"live\":false,\"ready\":false,\"reason\":\"draining\",\"ready_changed_ms\":4000,");
 }
 
 static void queries_of_all_types_are_one_figure(void **state)
