@@ -99,6 +99,19 @@ static void merge_certificates(struct counters *total, const struct counters *bl
     }
 }
 
+/* Rows of the block go to the free ones of the total. */
+static void merge_sessions(struct counters *total, const struct counters *block)
+{
+    unsigned to = 0;
+    for (unsigned from = 0; from < SESSIONS_SHOWN_MAX; from++) {
+        const struct session_row *row = &block->sessions[from];
+        if (counter_read(&row->number) == 0) continue;
+        while (to < SESSIONS_SHOWN_MAX && counter_read(&total->sessions[to].number) != 0) to++;
+        if (to == SESSIONS_SHOWN_MAX) return;
+        merge_row(COUNTER_SUM, &total->sessions[to].worker, &row->worker, sizeof *row / sizeof row->worker);
+    }
+}
+
 static void merge_block(struct counters *total, const struct counters *block)
 {
 #define X(member, kind, name, set1, label1, set2, label2, help)                                                        \
@@ -115,6 +128,7 @@ static void merge_block(struct counters *total, const struct counters *block)
     SIZES(X)
 #undef X
     merge_certificates(total, block);
+    merge_sessions(total, block);
     for (unsigned i = 0; i < UPSTREAMS_MAX; i++)
         if (upstream_error(block, i)) set_upstream_error(total, i, upstream_error(block, i));
     merge_row(GAUGE_MAX, &total->upstream_answered_ns, &block->upstream_answered_ns, 1);

@@ -223,6 +223,22 @@ enum counter_kind {
     TIME_SEEN /* of a certificate, seconds since 1970, from the thread that validated last; 0 = not known, not shown */
 };
 
+/* Sessions to upstreams that a block shows; more are not shown. */
+enum { SESSIONS_SHOWN_MAX = 64 };
+
+/* A session to an upstream as its thread last showed it. `number` 0: the row is free. */
+struct session_row {
+    _Atomic uint64_t worker; /* of the thread, from 0 */
+    _Atomic uint64_t number; /* among the sessions of its pool */
+    _Atomic uint64_t upstream;
+    _Atomic uint64_t is_open; /* it takes questions */
+    _Atomic uint64_t in_flight;
+    _Atomic uint64_t sent;    /* questions in all, */
+    _Atomic uint64_t answers; /* and valid answers to them */
+    _Atomic uint64_t window;  /* questions in flight that it takes */
+    _Atomic uint64_t age_ms;
+};
+
 struct counters {
 #define X(member, kind, name, set1, label1, set2, label2, help)                                                        \
     _Atomic uint64_t member[LABEL_##set1##_COUNT][LABEL_##set2##_COUNT];
@@ -240,6 +256,7 @@ struct counters {
     /* Why the last attempt to reach an upstream failed: a constant text; NULL where it did not fail, or none was made.
      */
     _Atomic(const char *) upstream_error[UPSTREAMS_MAX];
+    struct session_row sessions[SESSIONS_SHOWN_MAX];
 };
 
 /* Parameters and indexes of the functions below: a series is found by an upstream's index, a label, both or neither. */

@@ -148,6 +148,26 @@ static const char *state_name(uint64_t state)
     return state < sizeof names / sizeof *names ? names[state] : "unknown";
 }
 
+static void write_sessions(struct json *json, const struct counters *total, unsigned i)
+{
+    json_open(json, "session_list", '[');
+    for (unsigned n = 0; n < SESSIONS_SHOWN_MAX; n++) {
+        const struct session_row *row = &total->sessions[n];
+        if (counter_read(&row->number) == 0 || counter_read(&row->upstream) != i) continue;
+        json_open(json, NULL, '{');
+        json_count(json, "worker", counter_read(&row->worker));
+        json_count(json, "session", counter_read(&row->number));
+        json_bool(json, "open", counter_read(&row->is_open));
+        json_count(json, "in_flight", counter_read(&row->in_flight));
+        json_count(json, "sent", counter_read(&row->sent));
+        json_count(json, "answers", counter_read(&row->answers));
+        json_count(json, "window", counter_read(&row->window));
+        json_number(json, "age_seconds", (double)counter_read(&row->age_ms) / 1000);
+        json_close(json, '{');
+    }
+    json_close(json, '[');
+}
+
 static void write_upstream(struct json *json, const struct status *status, unsigned i)
 {
     const struct counters *total = status->total;
@@ -163,6 +183,7 @@ static void write_upstream(struct json *json, const struct status *status, unsig
     json_count(json, "handshakes_full", value_upstream_handshakes(total, i, LABEL_RESUMED_NO));
     json_count(json, "handshakes_resumed", value_upstream_handshakes(total, i, LABEL_RESUMED_YES));
     write_histogram(json, "latency", total->upstream_duration[i]);
+    write_sessions(json, total, i);
     if (upstream_error(total, i) && !value_upstream_up(total, i))
         json_text(json, "error", upstream_error(total, i));
     else

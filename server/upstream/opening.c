@@ -72,6 +72,8 @@ bool opening_begin(struct pool *pool, struct upstream *upstream, uint64_t now_ns
         opening_failed(pool, upstream, cause, strerrordesc_np(error));
         return false;
     }
+    session->row = tally_session_row(pool->counters);
+    if (session->row) tally_session(session->row, session, pool->worker, now_ns);
     session->max_age_ns = random_jitter(&pool->random, pool->options.max_age_ns, JITTER_PERCENT);
     trace_session(pool, "session opened", session);
     return true;

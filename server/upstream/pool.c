@@ -14,6 +14,8 @@
 #include "upstream/trace.h"
 #include "upstream/upkeep.h"
 
+#define OUTAGE_NS (500 * NS_PER_MS) /* a silence that long was more than a slow question */
+
 enum { HEDGE_CREDIT_FIRST = 10 * 100 }; /* hedges that may be made before questions earned any */
 
 /* ---- what sessions tell ---- */
@@ -36,7 +38,7 @@ static void count_answer(struct pool *pool, struct session *session, struct atte
     uint64_t now_ns = pool_now_ns(pool);
     struct upstream *upstream = session->upstream;
     uint64_t took_ns = now_ns - attempt->sent_ns;
-    bool was_silent = upstream->state == UPSTREAM_SILENT;
+    bool was_silent = upstream->state == UPSTREAM_SILENT && now_ns - upstream->state_ns >= OUTAGE_NS;
     bool proves = spoke_again || attempt->sent_ns >= upstream->probe_at_ns;
     tally_response(pool->counters, upstream, answer->rcode, took_ns, now_ns);
     pool->answered_ns = now_ns;
@@ -98,6 +100,11 @@ static void on_late_response(struct session *session)
     tally_late_response(pool_of(session)->counters, session->upstream);
 }
 
+static void on_free(struct session *session)
+{
+    tally_session_end(session->row);
+}
+
 /* ---- life ---- */
 
 static void set_options(struct pool *pool, const struct pool_options *options)
@@ -130,6 +137,7 @@ struct pool *pool_new(const struct pool_options *options, struct tls_context *tl
         .on_ready = upkeep_on_ready,
         .on_response = on_response,
         .on_late_response = on_late_response,
+        .on_free = on_free,
         .on_end = upkeep_on_end,
     };
     list_init(&pool->host.channels.unwritten);
@@ -192,6 +200,7 @@ static void show(const struct pool *pool)
             open += session_is_open(session);
             in_flight += session->in_flight;
             CHECK_SLOW(session_is_sound(session));
+            if (session->row) tally_session(session->row, session, pool->worker, pool_now_ns(pool));
         }
         tally_upstream(pool->counters, &pool->upstreams[i], open, in_flight);
     }

@@ -96,6 +96,7 @@ void session_free(struct session *session)
 {
     if (!session) return;
     CHECK(session->in_flight == 0);
+    session->host->on_free(session);
     list_remove(&session->of_upstream);
     channel_free(session->channel);
     ids_done(&session->ids);

@@ -27,6 +27,7 @@
 #include "upstream/upstream.h"
 
 struct exchange;
+struct session_row;
 
 /* A question sent once, on one session. Part of its exchange. */
 struct attempt {
@@ -45,7 +46,8 @@ struct session {
     struct session_host *host;
     struct upstream *upstream;
     struct channel *channel;
-    uint32_t number; /* of the pool's sessions, for the log */
+    struct session_row *row; /* of /status.json, or NULL; the pool's */
+    uint32_t number;         /* of the pool's sessions, for the log */
     enum session_state state;
     enum cause drain_cause; /* why it drains */
     bool full;              /* begun without a ticket: its handshake validates the certificate */
@@ -84,6 +86,8 @@ struct session_host {
     void (*on_response)(struct session *session, struct attempt *attempt, const uint8_t *message, size_t size);
     /* A response to a question that was given up. */
     void (*on_late_response)(struct session *session);
+    /* The session is about to be freed. */
+    void (*on_free)(struct session *session);
     /* The session is dead; its attempts are still listed. The host frees it. */
     void (*on_end)(struct session *session, enum cause cause);
 };

@@ -41,11 +41,17 @@ static void learn_records(struct session *session)
     if (session->answers <= records && session->sent > records) session->upstream->one_message_per_record = true;
 }
 
+/* Nothing was heard of the session for longer than an answer should take. */
+static bool is_silent(const struct session *session, uint64_t now_ns)
+{
+    return now_ns - session_silent_since_ns(session) >= rtt_timeout_ns(&session->upstream->rtt);
+}
+
 /* The question in flight longest is what an upstream that answers in order is busy with. */
-static void mark_slow(const struct session *session)
+static void mark_slow(const struct session *session, uint64_t now_ns)
 {
     struct attempt *oldest = session_oldest_attempt(session);
-    if (oldest && !session->upstream->reorders && session->heard_ns <= oldest->sent_ns) oldest->exchange->slow = true;
+    if (oldest && !session->upstream->reorders && is_silent(session, now_ns)) oldest->exchange->slow = true;
 }
 
 static bool may_try_again(const struct pool *pool, const struct exchange *exchange)
@@ -62,15 +68,15 @@ static void note_silence(struct exchange *exchange, const struct session *sessio
 
 /* ---- overdue ---- */
 
-static void hedge(struct pool *pool, struct attempt *attempt)
+static void hedge(struct pool *pool, struct attempt *attempt, uint64_t now_ns)
 {
     struct exchange *exchange = attempt->exchange;
     struct session *session = attempt->session;
     if (session_oldest_attempt(session) == attempt) {
-        mark_slow(session);
+        mark_slow(session, now_ns);
         learn_records(session);
     }
-    if (session->heard_ns <= attempt->sent_ns) note_silence(exchange, session);
+    if (is_silent(session, now_ns)) note_silence(exchange, session);
     session_mark_overdue(attempt);
     if (session->counted == 0) pool->host.room_made = true;
     if (pool->hedge_credit < HEDGE_COST || exchange_in_flight(exchange) > 1 || !may_try_again(pool, exchange)) return;
@@ -157,7 +163,7 @@ static void declare_silent(struct pool *pool, struct session *session, uint64_t 
     struct upstream *upstream = session->upstream;
     uint64_t since_ns = session_silent_since_ns(session);
     uint64_t held_back;
-    mark_slow(session);
+    mark_slow(session, now_ns);
     learn_records(session);
     upstream_learn_silence(upstream, session->answers, now_ns);
     narrow_window(upstream, session);
@@ -195,8 +201,7 @@ void silence_note_overtaken(struct pool *pool, struct attempt *attempt, const st
 {
     struct session *session = attempt->session;
     if (!session || !session_is_relied_on(session) || session->upstream->reorders) return;
-    if (session_oldest_attempt(session) != attempt || session->heard_ns > attempt->sent_ns) return;
-    if (now_ns - attempt->sent_ns < rtt_timeout_ns(&session->upstream->rtt)) return;
+    if (session_oldest_attempt(session) != attempt || !is_silent(session, now_ns)) return;
     learn_records(session);
     session_doubt(session, now_ns);
     trace_session(pool, "session silent", session);
@@ -212,7 +217,7 @@ void silence_check(struct pool *pool, struct session *session, uint64_t now_ns)
     while ((node = list_first(&session->attempts))) {
         struct attempt *attempt = container_of(node, struct attempt, by_age);
         if (now_ns - attempt->sent_ns < timeout_ns) break;
-        hedge(pool, attempt);
+        hedge(pool, attempt, now_ns);
     }
     if (now_ns - session_silent_since_ns(session) >= silent_after_ns(session)) declare_silent(pool, session, now_ns);
 }

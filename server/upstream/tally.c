@@ -2,6 +2,7 @@
 
 #include "common/check.h"
 #include "common/clock.h"
+#include "upstream/session.h"
 #include "upstream/upstream.h"
 
 void tally_connect(struct counters *counters, const struct upstream *upstream)
@@ -82,6 +83,31 @@ void tally_retry(struct counters *counters, const struct upstream *upstream, enu
 void tally_error(struct counters *counters, const struct upstream *upstream, const char *why)
 {
     set_upstream_error(counters, upstream->index, why);
+}
+
+struct session_row *tally_session_row(struct counters *counters)
+{
+    for (unsigned i = 0; i < SESSIONS_SHOWN_MAX; i++)
+        if (counter_read(&counters->sessions[i].number) == 0) return &counters->sessions[i];
+    return NULL;
+}
+
+void tally_session(struct session_row *row, const struct session *session, unsigned worker, uint64_t now_ns)
+{
+    gauge_set(&row->worker, worker);
+    gauge_set(&row->upstream, session->upstream->index);
+    gauge_set(&row->is_open, session_is_open(session));
+    gauge_set(&row->in_flight, session->in_flight);
+    gauge_set(&row->sent, session->sent);
+    gauge_set(&row->answers, session->answers);
+    gauge_set(&row->window, session->window);
+    gauge_set(&row->age_ms, (now_ns - session->opened_ns) / NS_PER_MS);
+    gauge_set(&row->number, session->number); /* last: the row is taken from now on */
+}
+
+void tally_session_end(struct session_row *row)
+{
+    if (row) gauge_set(&row->number, 0);
 }
 
 void tally_upstream(struct counters *counters, const struct upstream *upstream, uint64_t sessions, uint64_t in_flight)

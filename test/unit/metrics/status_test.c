@@ -190,6 +190,25 @@ static void a_certificate_that_ended_has_days_below_zero(void **state)
     expect(world, "\"certificate_days_left\":-1,");
 }
 
+static void each_session_shows_its_counts(void **state)
+{
+    struct world *world = *state;
+    struct counters block = {0};
+    struct counters *blocks[] = {&block, &block}; /* of two workers */
+    struct session_row *row = &block.sessions[3];
+    gauge_set(&row->worker, 1);
+    gauge_set(&row->number, 7);
+    gauge_set(&row->is_open, 1);
+    gauge_set(&row->in_flight, 2);
+    gauge_set(&row->sent, 12);
+    gauge_set(&row->answers, 10);
+    gauge_set(&row->window, 100);
+    gauge_set(&row->age_ms, 1500);
+    counters_merge(blocks, 2, &world->total);
+    expect(world, "\"session_list\":[{\"worker\":1,\"session\":7,\"open\":true,\"in_flight\":2,\"sent\":12,"
+                  "\"answers\":10,\"window\":100,\"age_seconds\":1.5},{\"worker\":1,");
+}
+
 static void only_configured_upstreams_are_listed(void **state)
 {
     struct world *world = *state;
@@ -223,12 +242,19 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(the_text_is_one_whole_object),         TEST(it_begins_with_the_program),
-        TEST(queries_of_all_types_are_one_figure),  TEST(answers_are_told_by_code),
-        TEST(the_cache_is_counters_and_figures),    TEST(latency_has_buckets_and_percentiles),
-        TEST(an_upstream_tells_all_of_itself),      TEST(an_upstream_that_is_down_says_why),
-        TEST(a_certificate_never_seen_has_no_days), TEST(a_certificate_that_ended_has_days_below_zero),
-        TEST(only_configured_upstreams_are_listed), TEST(names_and_clients_are_told_only_where_they_may_be),
+        TEST(the_text_is_one_whole_object),
+        TEST(it_begins_with_the_program),
+        TEST(queries_of_all_types_are_one_figure),
+        TEST(answers_are_told_by_code),
+        TEST(the_cache_is_counters_and_figures),
+        TEST(latency_has_buckets_and_percentiles),
+        TEST(an_upstream_tells_all_of_itself),
+        TEST(an_upstream_that_is_down_says_why),
+        TEST(a_certificate_never_seen_has_no_days),
+        TEST(a_certificate_that_ended_has_days_below_zero),
+        TEST(each_session_shows_its_counts),
+        TEST(only_configured_upstreams_are_listed),
+        TEST(names_and_clients_are_told_only_where_they_may_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
