@@ -2,6 +2,8 @@
 it by itself.
 """
 import json
+import shutil
+import signal
 import socket
 import subprocess
 import urllib.error
@@ -14,8 +16,8 @@ from figures import Figures
 from hostile import start_hostile
 from namespace import is_possible, namespace
 from pki import SERVER_NAME
-from process import free_port, wait_for
-from proxy import Proxy, run
+from process import Process, free_port, wait_for
+from proxy import PROGRAM, Proxy, run
 
 needs_namespace = pytest.mark.skipif(not is_possible(), reason="needs a network namespace, which needs root")
 NOT_SERVED = "listen_addresses_not_served"
@@ -107,3 +109,23 @@ def test_the_stub_of_systemd_resolved_is_told_with_its_remedy(tmp_path, pki):
         with socket.create_server(("127.0.0.53", 53)):
             said = fails_to_start(tmp_path, pki, {"listen": ["0.0.0.0:53"]})
     assert "DNSStubListener=no" in said
+
+
+@pytest.mark.skipif(not shutil.which("systemd-socket-activate"), reason="needs systemd-socket-activate")
+def test_a_changed_listen_is_ignored_with_a_message_under_socket_activation(tmp_path, pki, hostile):
+    port, http_port = free_port(), free_port()
+    config = {"listen": ["127.0.0.1:1"], "names": {"special_use": "forward"}, "tls": {"ca_file": pki.ca_file},
+              "http": {"listen": f"127.0.0.1:{http_port}"},
+              "upstreams": [{"address": "127.0.0.1", "port": hostile.port, "name": SERVER_NAME}]}
+    path = tmp_path / "activated.yaml"
+    path.write_text(json.dumps(config))
+    command = ["systemd-socket-activate", "-l", f"127.0.0.1:{port}", PROGRAM, "--config", path]
+    with Process("activated", command, tmp_path, {}) as program:
+        program.wait_listening(port)
+        assert wire.rcode_of(ask(port, "activated.test")) == wire.NOERROR
+        path.write_text(json.dumps({**config, "listen": [f"127.0.0.1:{free_port()}"]}))
+        program.child.send_signal(signal.SIGHUP)
+        program.wait_log("configuration reloaded")
+        said = [line for line in program.log().splitlines() if "setting ignored" in line]
+        assert len(said) == 1 and "setting=listen" in said[0] and "systemd" in said[0]
+        assert wire.rcode_of(ask(port, "goes-on.test")) == wire.NOERROR
