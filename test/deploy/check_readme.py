@@ -9,9 +9,11 @@ import tempfile
 import urllib.request
 
 import checks  # first: it says where the modules below are
+import package
 import readme
 import trees
 from fresh import Fresh
+from machine import Machine, make_tree
 from process import Process, wait_for
 from world import World
 
@@ -88,6 +90,37 @@ def check_cloudflare(check, text, found):
             assert process.wait_exit(30) == 0, process.log_tail()
 
 
+def check_resolver(check, text):
+    """The settings that make it the system's resolver, on a machine with systemd."""
+    section = text.partition("## As the system's resolver")[2].partition("\n## ")[0]
+    listen = re.search(r"(?ms)^```yaml\n(.*?)^```$", section).group(1)
+    deb, tree = package.build(), make_tree()
+    with World("resolver") as world, Machine(world, tree) as machine:
+        machine.trust(world.pki.ca_file)
+        machine.put(deb, f"/root/{deb.name}")
+        with check("as the system's resolver: the package listens on port 53 of loopback"):
+            machine.sh(f"dpkg -i /root/{deb.name}")
+            machine.write("/etc/dns-tls-proxy/dns-tls-proxy.yaml", listen)
+            machine.sh(re.search(r"`(systemctl enable [^`]+)`", section).group(1))
+            machine.wait("dns-tls-proxy --health-check", "it is ready")
+        with check("... /etc/resolv.conf alone"):
+            machine.sh("rm -f /etc/resolv.conf && echo 'nameserver 127.0.0.1' > /etc/resolv.conf")
+            assert re.search(r"`nameserver 127.0.0.1`", section)
+            assert "192.0.2.1 " in machine.out("getent ahosts alone.example.com")
+        with check("... systemd-resolved"):
+            settings = re.search(r"\| systemd-resolved \| `(.+?)` and `(.+?)` under `(.+?)` in `(.+?)`; then `(.+?)`", section)
+            one, other, heading, path, command = settings.groups()
+            machine.sh(f"mkdir -p $(dirname {path})")
+            machine.write(path, f"{heading}\n{one}\n{other}\n")
+            # It resolves nothing while no link but loopback is up.
+            machine.sh("ip link add up0 type veth peer name up1 && ip address add 198.51.100.1/24 dev up0 &&"
+                       " ip link set up0 up && ip link set up1 up")
+            machine.sh(command)
+            said = wait_for(lambda: machine.sh("resolvectl query resolved.example.com", check=False).stdout, "an answer", 30)
+            assert "192.0.2.1" in said, said
+            assert world.upstream.queries(containing="resolved.example.com"), "the question did not come to the upstream"
+
+
 def check_release(check, text, found, release):
     """The commands in a fresh tree. A build before a command is taken away: each stands by itself."""
     with Fresh(release) as fresh:
@@ -119,6 +152,7 @@ def main():
     check_text(check, text, found)
     check_clone(check, found)
     check_cloudflare(check, text, found)
+    check_resolver(check, text)
     for release in RELEASES:
         try:
             check_release(check, text, found, release)
