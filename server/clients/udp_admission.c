@@ -78,7 +78,7 @@ enum refusal udp_admit(struct udp_admission *admission, const struct udp_questio
     profile->max_bytes = reply_size(&admission->options, asked, source);
     if (profile->option_bytes > 0) fit_cookie(question, profile);
 
-    bool is_limited = source != LABEL_UDP_SOURCE_VERIFIED;
+    bool is_limited = source != LABEL_UDP_SOURCE_VERIFIED && admission->options.responses_per_s > 0;
     if (is_limited && ratelimit_take(admission->ratelimit, asked->client, 1, now_ns) == 0)
         return refuse_over_limit(admission, profile);
     if (cookie == COOKIE_MALFORMED) return REFUSAL_FORMERR;

@@ -70,7 +70,7 @@ def treated(query, how, argument):
     if how == "refused":
         return response(query, wire.REFUSED)
     if how == "big":
-        size = int(argument) if argument.isdigit() else 4096
+        size = int(argument) if argument.isdigit() and int(argument) >= 256 else 4096
         return response(query, answers=[record(kind, 300, texts(size))] if kind == wire.TYPES["TXT"] else
                         [record(1, 300, b"\xc0\x00" + struct.pack("!H", i)) for i in range(256)])
     if how == "huge":

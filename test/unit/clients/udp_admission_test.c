@@ -36,7 +36,7 @@ static int begin(void **state)
     memset(&story, 0, sizeof story);
     story.cookies = (struct cookie_service){true, cookie_keys_draw(now_s), counters_new()};
     story.admission = (struct udp_admission){
-        .options = {.max_size = 1232, .max_size_unverified = 512, .slip = 2},
+        .options = {.max_size = 1232, .max_size_unverified = 512, .responses_per_s = 1, .slip = 2},
         .cookies = &story.cookies,
         .ratelimit = ratelimit_new(&limits, &hash_key),
     };
@@ -75,8 +75,7 @@ static enum refusal admit(void)
 
 static void without_limit(void)
 {
-    static const struct ratelimit_options none = {.ipv4_prefix = 32, .ipv6_prefix = 64};
-    ratelimit_set_options(story.admission.ratelimit, &none);
+    story.admission.options.responses_per_s = 0;
 }
 
 static void use_up_the_limit(void)

@@ -1,0 +1,193 @@
+"""Resolvers of others over UDP: command-line tools, libc, Python, and servers that forward to us; truncation sends each
+of them to TCP.
+"""
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+
+import hostile as upstreams
+import pytest
+import wire
+from dnsclient import ask
+from figures import Since
+from namespace import is_possible, namespace
+from process import Process, free_port
+from proxy import Proxy
+from udpclient import ask_udp
+
+needs_namespace = pytest.mark.skipif(not is_possible(), reason="needs root, for a network namespace")
+
+TOOLS = {
+    "dig": "dig @127.0.0.1 -p {port} {name} {qtype}",
+    "dig without cookie and EDNS": "dig +noedns @127.0.0.1 -p {port} {name} {qtype}",
+    "kdig": "kdig @127.0.0.1 -p {port} {name} {qtype}",
+    "kdig with a cookie": "kdig +cookie @127.0.0.1 -p {port} {name} {qtype}",
+    "drill": "drill -p {port} {name} @127.0.0.1 {qtype}",
+    "host": "host -t {qtype} -p {port} {name} 127.0.0.1",
+    "nslookup": "nslookup -type={qtype} -port={port} {name} 127.0.0.1",
+}
+
+
+def run(command, **options):
+    said = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False, **options)
+    return said.stdout + said.stderr
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_tools_get_short_answers_over_udp_and_long_ones_over_tcp(proxy, tool):
+    since = Since(proxy)
+    said = run(TOOLS[tool].format(port=proxy.port, name="a.test", qtype="A").split())
+    assert "192.0.2.1" in said, said
+    assert since.sum("queries_total", transport="udp") >= 1 and since.sum("queries_total", transport="tcp") == 0
+    command = TOOLS[tool].format(port=proxy.port, name="big-1.test", qtype="TXT").split()
+    said = run(command)
+    if tool == "drill":
+        assert "truncated" in said, "it leaves it to its user"
+        said = run([*command, "-t"])
+    assert "aaaaaaaa" in said and "eeeeeeee" in said, said
+    assert since.sum("truncated_responses_total") >= 1 and since.sum("queries_total", transport="tcp") >= 1
+
+
+@contextlib.contextmanager
+def resolver_world(pki, folder, name):
+    """The proxy on port 53 of a network of its own, and what this thread starts there asks it."""
+    with namespace(), upstreams.start_hostile(pki) as upstream:
+        config = {"listen": ["127.0.0.1:53", "[::1]:53"]}
+        with Proxy(folder, pki, [upstream.port], config, name=name) as proxy:
+            yield proxy
+
+
+def with_resolv_conf(folder, options, command):
+    """The command as run with an /etc/resolv.conf of its own, in a mount namespace."""
+    path = folder / "resolv.conf"
+    path.write_text(f"nameserver 127.0.0.1\n{f'options {options}' if options else ''}\n")
+    hosts = folder / "nsswitch.conf"
+    hosts.write_text("hosts: dns\n")
+    script = f"mount --bind {path} /etc/resolv.conf && mount --bind {hosts} /etc/nsswitch.conf && exec {command}"
+    return run(["unshare", "-m", "sh", "-c", script])
+
+
+LIBC_PROGRAM = r"""
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <arpa/inet.h>
+int main(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        struct addrinfo *found = NULL;
+        int status = getaddrinfo(argv[i], NULL, &(struct addrinfo){.ai_socktype = SOCK_STREAM}, &found);
+        int count = 0;
+        for (struct addrinfo *each = found; each; each = each->ai_next) count++;
+        printf("%s %s %d\n", argv[i], status ? gai_strerror(status) : "found", count);
+    }
+    return 0;
+}
+"""
+
+OPTIONS = ("", "single-request", "single-request-reopen", "edns0", "trust-ad", "use-vc", "rotate", "no-aaaa", "ndots:5",
+           "edns0 trust-ad single-request timeout:1 attempts:2")
+
+
+@needs_namespace
+@pytest.mark.parametrize("compiler", ["gcc", "musl-gcc"])
+def test_getaddrinfo_of_libc(pki, module_path, compiler):
+    """glibc with each of its options; musl, which asks over TCP from 1.2.4 on only."""
+    if not shutil.which(compiler):
+        pytest.skip(f"{compiler} is not installed")
+    source, program = module_path / "lookup.c", module_path / f"lookup-{compiler}"
+    source.write_text(LIBC_PROGRAM)
+    subprocess.run([compiler, "-D_GNU_SOURCE", "-o", program, source], check=True)
+    with resolver_world(pki, module_path, compiler) as proxy:
+        for options in OPTIONS if compiler == "gcc" else ("",):
+            said = with_resolv_conf(module_path, options, f"{program} a.test nx-1.test big-2.test")
+            lines = dict(line.split(" ", 1) for line in said.splitlines() if " " in line)
+            assert "a.test" in lines, said
+            assert lines["a.test"].startswith("found"), (options, said)
+            assert "not known" in lines["nx-1.test"] or "not resolve" in lines["nx-1.test"], (options, said)
+            if compiler == "gcc":
+                assert lines["big-2.test"].startswith("found 2"), ("256 addresses, over TCP", options, said)
+        assert proxy.log().count("error") == 0
+
+
+@needs_namespace
+def test_python_and_busybox(pki, module_path):
+    with resolver_world(pki, module_path, "others"):
+        said = with_resolv_conf(module_path, "", f"{sys.executable} -c \"import socket; "
+                                "print(socket.gethostbyname('a.test'), len(socket.getaddrinfo('big-3.test', 80)))\"")
+        assert said.startswith("192.0.2.1 ") and int(said.split()[1]) >= 256, said
+        said = run([sys.executable, "-c", "import dns.resolver; r = dns.resolver.Resolver(configure=False); "
+                    "r.nameservers = ['127.0.0.1', '::1']; print(len(r.resolve('big-4.test', 'TXT')[0].strings), "
+                    "r.resolve('a.test')[0])"])
+        assert said == "16 192.0.2.1\n", said
+        if shutil.which("busybox"):
+            assert "192.0.2.1" in run(["busybox", "nslookup", "a.test", "127.0.0.1"])
+
+
+@contextlib.contextmanager
+def forwarder(name, folder, target, port):
+    if name == "unbound":
+        path = folder / "unbound-forward.conf"
+        path.write_text(f"""remote-control:
+  control-enable: no
+server:
+  interface: 127.0.0.1@{port}
+  username: ""
+  chroot: ""
+  directory: "{folder}"
+  pidfile: ""
+  use-syslog: no
+  do-not-query-localhost: no
+  module-config: "iterator"
+  local-zone: "test." nodefault
+forward-zone:
+  name: "."
+  forward-addr: 127.0.0.1@{target}
+""")
+        command = ["unbound", "-d", "-p", "-c", path]
+    else:
+        command = ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=root",
+                   "--pid-file", f"--port={port}", "--listen-address=127.0.0.1", "--bind-interfaces",
+                   f"--server=127.0.0.1#{target}", "--log-facility=-"]
+    with Process(name, command, folder) as process:
+        process.wait_listening(port)
+        yield
+
+
+@pytest.mark.parametrize("name", ["unbound", "dnsmasq"])
+def test_servers_that_forward_to_us(proxy, module_path, name):
+    if not shutil.which(name):
+        pytest.skip(f"{name} is not installed")
+    since = Since(proxy)
+    port = free_port()
+    with forwarder(name, module_path, proxy.port, port):
+        for i in range(20):
+            assert wire.rcode_of(ask_udp(port, f"f{i}-{name}.test")) == wire.NOERROR
+        assert wire.rcode_of(ask_udp(port, f"nx-{name}.test")) == wire.NXDOMAIN
+        assert since.sum("queries_total", transport="udp") >= 21
+        assert len(ask(port, f"big-{name}.test", "TXT")) > 4000, "cut over UDP, whole over TCP"
+
+
+def test_two_thousand_mixed_questions_are_equal_over_udp_and_tcp(proxy):
+    """Names of all kinds, with every combination of flags; but for the id, and where they fit."""
+    kinds = ("a{}", "nx-{}", "ttl-7-{}", "big-512-{}", "big-{}", "servfail-{}")
+    types = ("A", "AAAA", "TXT", "MX", "SOA")
+    cut = 0
+    for i in range(2000):
+        name = kinds[i % len(kinds)].format(i // 40) + ".test"
+        additional = ([], [wire.opt()], [wire.opt(flags=wire.DO)], [wire.opt(payload=4096)])[i % 4]
+        flags = wire.RD | (wire.CD if i % 3 == 0 else 0) | (wire.AD if i % 5 == 0 else 0)
+        query = {"qtype": types[i % 5], "number": i, "flags": flags, "additional": additional}
+        over_tcp = ask(proxy.port, name, **query)
+        over_udp = ask_udp(proxy.port, name, **query)
+        if wire.flags_of(over_udp) & wire.TC:
+            assert len(over_tcp) > 512
+            cut += 1
+            continue
+        assert wire.rcode_of(over_udp) == wire.rcode_of(over_tcp), (i, name)
+        same_ttl = [bytes(each) for each in (over_udp, over_tcp)]
+        assert len(same_ttl[0]) == len(same_ttl[1]) and wire.flags_of(over_udp) == wire.flags_of(over_tcp), (i, name)
+        assert [record[1:3] for record in wire.records(over_udp)] == [record[1:3] for record in wire.records(over_tcp)]
+    assert 0 < cut < 1000
