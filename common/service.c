@@ -44,7 +44,7 @@ void service_hung(void)
 
 unsigned service_sockets(int *ret_first)
 {
-    int passed = sd_listen_fds(1);
+    int passed = sd_listen_fds(0); /* asked more than once; a child does not take them, as it has another id */
     *ret_first = SD_LISTEN_FDS_START;
     return passed > 0 ? (unsigned)passed : 0;
 }

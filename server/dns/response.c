@@ -98,8 +98,9 @@ static bool take_opt(struct pass *pass, const struct record *opt, size_t left)
 /* Whether the record's owner and type are those of the record that was taken last. */
 static bool is_repeated(struct pass *pass, const struct record *record)
 {
+    if (pass->chain_count == 0) return false;
     const struct chain_record *last = &pass->chain[pass->chain_count - 1];
-    if (pass->chain_count == 0 || last->type != record->type) return false;
+    if (last->type != record->type) return false;
     if (name_place(pass->message, last->owner) == name_place(pass->message, record->owner)) return true;
     return pass->compared++ < COMPARED_MAX && name_is_same(pass->message, last->owner, record->owner);
 }

@@ -28,6 +28,7 @@ SETTLED_S = 4  #: after so long a server has given back what its first handshake
 WORKERS = (1, 2, 4, 8, 16)
 
 SATURATED = "-m pipe -c 16 -q 50 -l {seconds}"
+UDP_SATURATED = "-c 16 -q 50 -l {seconds}"
 MANY_ADDRESSES = "-m pipe -c 64 -q 50 -n 64 -l {seconds}"  #: so that no two clients meet at the rate limit
 
 #: So many in all, since where a firewall is loaded the kernel's table of connections remembers each for two minutes
@@ -38,7 +39,7 @@ ONESHOT = "-m oneshot -c 64 -n 100 -l 20 -t 5000"
 @dataclasses.dataclass(frozen=True)
 class Scenario:
     title: str
-    load: str  #: dnsload's arguments; {new} becomes a prefix of names that nobody asked before
+    load: str  #: dnsload's (or udpload's) arguments; {new} becomes a prefix of names that nobody asked before
     limit: str = "echo"
     figure: str = "cpu_us"
     unit: str = "us CPU"
@@ -46,6 +47,7 @@ class Scenario:
     factor: float = 0.0  #: ours may be so many times the limit
     most: float = 0.0  #: ours may be that much
     peer_share: float = 0.0  #: and must be at most that share of the best peer's
+    tool: str = "dnsload"
 
 
 SCENARIOS = {
@@ -61,6 +63,14 @@ SCENARIOS = {
                          peer_share=0.5, target="1.5 x limit, half of the best peer"),
     "uncached-5k": Scenario("uncached, 100 clients at 5k/s", "-m pipe -c 100 -q 4 -r 5000 -l {seconds} -u {new}",
                             limit="tls_swap", factor=1.3, target="1.3 x limit"),
+    "udp": Scenario("UDP, cached, saturated", UDP_SATURATED, tool="udpload", limit="udp_echo", factor=1.25,
+                    target="1.25 x limit"),
+    "udp-20k": Scenario("UDP, cached, 200 clients at 20k/s", "-c 200 -q 4 -r 20000 -l {seconds}", tool="udpload",
+                        limit="udp_echo", factor=1.3, peer_share=1.0, target="1.3 x limit, below every peer"),
+    "udp-clients": Scenario("UDP, cached, 2,000 clients, 1 in flight", "-c 2000 -q 1 -n 50 -l {seconds}",
+                            tool="udpload", limit="udp_echo", factor=1.25, target="1.25 x limit"),
+    "udp-uncached": Scenario("UDP, uncached, saturated", UDP_SATURATED + " -u {new}", tool="udpload",
+                             limit="udp_echo", most=6.0, target="6 us"),
     "silent": Scenario("a silent client", f"-m idle -c {SILENT_CLIENTS} -n 50 -l 3", figure="client_bytes",
                        unit="bytes", most=400, target="400 bytes"),
     "rtt": Scenario(f"uncached, upstream {RTT_MS} ms away: median", "-m pipe -c 1 -q 100 -l {seconds} -u {new}",
@@ -79,22 +89,22 @@ class Bench:
         self.rounds = rounds
         self._serial = itertools.count(int(time.time()) % 100000)
 
-    def _load(self, port, arguments):
+    def _load(self, port, arguments, tool="dnsload"):
         arguments = arguments.format(seconds=self.seconds, new=f"x{next(self._serial)}-")
-        command = [str(self.field.tools / "bench_dnsload"), "-p", str(port), *arguments.split()]
+        command = [str(self.field.tools / f"bench_{tool}"), "-p", str(port), *arguments.split()]
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
-    def load(self, port, arguments):
-        with self._load(port, arguments) as client:
+    def load(self, port, arguments, tool="dnsload"):
+        with self._load(port, arguments, tool) as client:
             return json.loads(client.communicate()[0])
 
-    def warm(self, server):
+    def warm(self, server, tool="dnsload"):
         """All names are in the cache before the clock runs, and the session upstream stands."""
-        self.load(server.port, "-m pipe -c 4 -q 20 -l 0.7")
+        self.load(server.port, f"{'-m pipe ' if tool == 'dnsload' else ''}-c 4 -q 20 -l 0.7", tool)
 
-    def measure(self, server, arguments):
+    def measure(self, server, arguments, tool="dnsload"):
         before = server.cpu_s()
-        figures = self.load(server.port, arguments)
+        figures = self.load(server.port, arguments, tool)
         figures["cpu_us"] = (server.cpu_s() - before) / max(1, figures["answered"]) * 1e6
         return figures
 
@@ -118,9 +128,10 @@ class Bench:
         for name in itertools.chain.from_iterable([names] * self.rounds):
             # silent: a server of its own each time, since memory once freed would be used again unseen
             server = servers.get(name) or self.field.start(name, upstream)
-            self.warm(server)
-            one = self.measure_silent if key == "silent" else self.measure
-            runs[name].append(one(server, scenario.load))
+            self.warm(server, scenario.tool)
+            measured = (self.measure_silent(server, scenario.load) if key == "silent" else
+                        self.measure(server, scenario.load, scenario.tool))
+            runs[name].append(measured)
             if not servers:
                 server.process.stop()
         for server in servers.values():

@@ -5,6 +5,7 @@ Each gets two threads where it knows threads, a cache that holds all names, and 
 import contextlib
 import os
 import pathlib
+import socket
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -13,13 +14,13 @@ sys.dont_write_bytecode = True
 
 from peers import PACKAGES, Peers  # noqa: E402
 from pki import openssl  # noqa: E402
-from process import Process, free_port  # noqa: E402
+from process import Process, free_port, wait_for  # noqa: E402
 
 OURS = "dns-tls-proxy"
 SERVER_NAME = "cloudflare-dns.com"
-LIMITS = ("echo", "tls_swap")
+LIMITS = ("echo", "tls_swap", "udp_echo")
 PEERS = tuple(PACKAGES)
-TITLES = {"echo": "limit", "tls_swap": "limit", OURS: OURS, "dnsdist": "dnsdist", "unbound": "Unbound",
+TITLES = {"echo": "limit", "tls_swap": "limit", "udp_echo": "limit", OURS: OURS, "dnsdist": "dnsdist", "unbound": "Unbound",
           "kresd": "Knot Resolver", "smartdns": "SmartDNS"}
 
 UPSTREAM = """
@@ -45,6 +46,7 @@ upstreams: [{{address: 127.0.0.1, port: {upstream}, name: {name}}}]
 tls: {{ca_file: "{ca}"}}
 cache: {{max_size: 512MiB}}
 rate_limit: {{queries_per_second: 0}}
+udp: {{responses_per_second: 0}}
 clients: {{max_connections: 15000, max_per_address: 15000, max_in_flight: 1000, idle_timeout: 60s}}
 http: {{listen: "127.0.0.1:{http}"}}
 """,
@@ -95,6 +97,7 @@ trust_anchors.remove('.')
 policy.add(policy.all(policy.TLS_FORWARD({{{{'127.0.0.1@{upstream}', hostname='{name}', ca_file='{ca}'}}}})))
 """,
     "smartdns": """
+bind 127.0.0.1:{port}
 bind-tcp 127.0.0.1:{port}
 tcp-idle-time 120
 cache-size 2000000
@@ -108,6 +111,14 @@ dualstack-ip-selection no
 user root
 """,
 }
+
+
+def is_echoed(port):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client, contextlib.suppress(OSError):
+        client.settimeout(0.2)
+        client.connect(("127.0.0.1", port))
+        client.send(bytes(12))
+        return client.recv(12)
 
 
 def make_pki(folder):
@@ -180,7 +191,10 @@ class Field:
     def _run(self, name, command, port):
         self._serial += 1
         process = self._all.enter_context(Process(f"{self._serial}-{name}", command, self.folder))
-        process.wait_listening(port)
+        if name == "udp_echo":
+            wait_for(lambda: is_echoed(port), "it echoes")
+        else:
+            process.wait_listening(port)
         return process
 
     def _start_upstream(self):
@@ -210,6 +224,7 @@ class Field:
                 http=free_port()), encoding="ascii")
         command = {
             "echo": [self.tools / "bench_echo", port, workers],
+            "udp_echo": [self.tools / "bench_udp_echo", port, workers],
             "tls_swap": [self.tools / "bench_tls_swap", port, upstream, self.ca_file],
             OURS: [*wrapper, self.program, "--config", path],
             "dnsdist": ["dnsdist", "-C", path, "--supervised", "--disable-syslog"],

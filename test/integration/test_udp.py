@@ -31,9 +31,9 @@ def test_a_question_is_answered_from_upstream_and_from_the_cache(proxy):
 
 def test_many_questions_in_flight_are_each_answered_once(proxy):
     with UdpClient(proxy.port) as client:
-        client.send(*(wire.query(f"slow-200ms-{i}.test", number=i) for i in range(300)))
-        numbers = sorted(wire.number_of(client.receive()) for _ in range(300))
-        assert numbers == list(range(300))
+        client.send(*(wire.query(f"slow-200ms-{i}.test", number=i) for i in range(150)))
+        numbers = sorted(wire.number_of(client.receive()) for _ in range(150))
+        assert numbers == list(range(150))
         assert client.is_silent()
 
 

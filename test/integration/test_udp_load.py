@@ -1,0 +1,205 @@
+"""UDP under load: floods, reloads and a stop, and what honest clients see of them.
+
+The load is bounded in time and in number. LONG=1 makes it as heavy as a machine of its own can bear, and holds the
+honest clients to 20 ms.
+"""
+import contextlib
+import fcntl
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import hostile as upstreams
+import pytest
+import wire
+from dnsclient import Client, ask
+from figures import Figures
+from namespace import is_possible, namespace
+from pki import SERVER_NAME
+from process import wait_for
+from proxy import PROGRAM, Proxy, is_sanitized
+from udpclient import UdpClient, ask_udp
+
+LONG = os.environ.get("LONG") == "1"
+SECONDS = 5 if LONG else 1.5
+TOOL = pathlib.Path(__file__).parents[1] / "bench/udpload.c"
+
+needs_namespace = pytest.mark.skipif(not is_possible(), reason="needs root, for a network namespace")
+
+
+@pytest.fixture(scope="module", name="udpload")
+def _udpload(module_path):
+    program = module_path / "udpload"
+    subprocess.run(["cc", "-O2", "-D_GNU_SOURCE", "-o", program, TOOL], check=True)
+    return program
+
+
+def start_load(udpload, port, arguments):
+    return subprocess.Popen([udpload, "-p", str(port), *arguments.split()], stdout=subprocess.PIPE, text=True)
+
+
+def result_of(load):
+    return json.loads(load.communicate(timeout=60)[0])
+
+
+class Flood:
+    """A thread that sends what `messages` gives from sockets that `sources` gives, and listens to nothing."""
+
+    def __init__(self, port, sources, messages):
+        self.sent = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(port, sources, messages))
+
+    def _run(self, port, sources, messages):
+        for index in range(1 << 30):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                sender.bind((sources(index), 0))
+                sender.connect(("127.0.0.1", port))
+                for number in range(64):
+                    if self._stop.is_set():
+                        return
+                    try:
+                        sender.send(messages(index * 64 + number))
+                    except ConnectionRefusedError:  # an answer to a socket that is closed by now
+                        continue
+                    self.sent += 1
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self._stop.set()
+        self._thread.join()
+
+
+def honest_ms(port, seconds):
+    """Latencies of a client that asks over UDP and TCP in turn, one question at a time; lost ones, over UDP, apart."""
+    taken, lost = [], 0
+    end = time.monotonic() + seconds
+    with Client(port) as stream, UdpClient(port, timeout=0.5) as datagrams:
+        number = 0
+        while time.monotonic() < end:
+            number = (number + 1) % 65536
+            query = wire.query("honest.test", number=number)
+            begin = time.monotonic()
+            if number % 2:
+                assert wire.rcode_of(stream.ask(query)) == wire.NOERROR
+            else:
+                try:
+                    datagrams.send(query)
+                    while wire.number_of(datagrams.receive()) != number:
+                        continue
+                except socket.timeout:
+                    lost += 1
+                    continue
+            taken.append((time.monotonic() - begin) * 1000)
+            time.sleep(0.001)
+    return sorted(taken), lost
+
+
+FLOODS = {
+    "forged sources": (lambda index: f"10.{index % 250}.{index // 250 % 250}.7",
+                       lambda number: wire.query("hot.test" if number % 64 else f"new{number}.test",
+                                                 number=number % 65536)),
+    "10,000 prefixes in turn": (lambda index: f"10.{index % 10000 // 100}.{index % 100}.9",
+                                lambda number: wire.query("hot.test", number=number % 65536)),
+    "random bytes": (lambda index: f"10.1.{index % 250}.1", lambda number: os.urandom(number % 600)),
+    "64 kB": (lambda index: f"10.2.{index % 250}.1", lambda number, big=wire.query("a.test") + bytes(64000): big),
+}
+
+
+@needs_namespace
+@pytest.mark.parametrize("kind", FLOODS)
+def test_honest_clients_are_answered_in_a_flood(pki, module_path, kind):
+    sources, messages = FLOODS[kind]
+    with namespace(), upstreams.start_hostile(pki) as upstream:
+        # Every address of 10/8 is this machine's, so that a source can be any of them.
+        subprocess.run(["ip", "route", "add", "local", "10.0.0.0/8", "dev", "lo"], check=True)
+        with Proxy(module_path, pki, [upstream.port], name=f"flood-{kind.replace(' ', '-')}") as proxy:
+            ask_udp(proxy.port, "honest.test")
+            ask_udp(proxy.port, "hot.test")
+            before = proxy.own_bytes()
+            with Flood(proxy.port, sources, messages) as flood:
+                taken, lost = honest_ms(proxy.port, SECONDS)
+            p99 = taken[len(taken) * 99 // 100]
+            print(f"{kind}: {flood.sent / SECONDS:.0f}/s, honest p99 {p99:.1f} ms of {len(taken)}, {lost} lost over UDP")
+            assert len(taken) > 10 and (not LONG or p99 < 20), p99
+            figures = Figures(proxy)
+            seen = (figures.sum("queries_total", transport="udp") + figures.sum("udp_dropped_datagrams_total") +
+                    figures.sum("udp_kernel_drops_total"))
+            assert seen > flood.sent / 2, (seen, flood.sent)
+            assert is_sanitized() or proxy.own_bytes() - before < 64 * 2 ** 20
+
+
+def test_reloads_lose_nothing(pki, module_path, hostile, udpload):
+    """Ten in five seconds, each with another limit and another address besides; the sockets that stay are the same."""
+    rate = 20000 if LONG else 2000
+    config = {"udp": {"responses_per_second": 0}}
+    with Proxy(module_path, pki, [hostile.port], config, name="reloads") as proxy:
+        result_of(start_load(udpload, proxy.port, "-c 4 -q 10 -l 1"))
+        load = start_load(udpload, proxy.port, f"-c 50 -q 40 -r {rate} -l 5")
+        for i in range(10):
+            extra = [f"127.0.0.{2 + i % 3}:{proxy.port}"]
+            proxy.write_config({"udp": {"slip": 1 + i % 5}, "listen": [f"127.0.0.1:{proxy.port}", *extra]})
+            before = len(proxy.log())
+            proxy.child.send_signal(signal.SIGHUP)
+            proxy.wait_log("configuration reloaded", since=before)
+            time.sleep(0.4)
+        result = result_of(load)
+        assert result["answered"] > rate * 3 and result["lost"] == result["wrong"] == result["servfail"] == 0, result
+        assert wire.rcode_of(ask_udp(proxy.port, "a.test", host="127.0.0.2")) == wire.NOERROR
+
+
+def test_what_is_in_flight_is_answered_at_a_stop(pki, module_path, hostile):
+    with Proxy(module_path, pki, [hostile.port], name="stop") as proxy, UdpClient(proxy.port) as client:
+        client.send(*(wire.query(f"slow-500ms-stop{i}.test", number=i) for i in range(100)))
+        wait_for(lambda: Figures(proxy).sum("queries_in_flight") == 100, "all are in flight")
+        proxy.child.send_signal(signal.SIGTERM)
+        assert sorted(wire.number_of(client.receive()) for _ in range(100)) == list(range(100))
+        assert proxy.finish() < 5
+
+
+@contextlib.contextmanager
+def activated(folder, pki, upstream, port, passed):
+    """The program as systemd starts it: its own process id in LISTEN_PID, and sockets from descriptor 3 on."""
+    path = folder / "activated.json"
+    path.write_text(json.dumps({
+        "workers": 4, "names": {"special_use": "forward"}, "tls": {"ca_file": pki.ca_file}, "http": {"listen": ""},
+        "listen": [f"127.0.0.1:{port}"],
+        "upstreams": [{"address": "127.0.0.1", "port": upstream, "name": SERVER_NAME}]}))
+    move = " ".join(f"{3 + index}<&{descriptor}" for index, descriptor in enumerate(passed))
+    script = f"export LISTEN_PID=$$ LISTEN_FDS={len(passed)}; exec {PROGRAM} --config {path} {move}"
+    with subprocess.Popen(["bash", "-c", script], pass_fds=passed) as program:
+        try:
+            yield
+        finally:
+            program.send_signal(signal.SIGTERM)
+            assert program.wait(20) == 0
+
+
+def test_sockets_of_systemd_are_shared_by_all_workers_and_left_open(pki, module_path, hostile, udpload):
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream, \
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
+        stream.bind(("127.0.0.1", 0))
+        stream.listen()
+        port = stream.getsockname()[1]
+        datagrams.bind(("127.0.0.1", port))
+        # High numbers, so that neither is in the way when it becomes 3 or 4.
+        passed = [fcntl.fcntl(each, fcntl.F_DUPFD, 50) for each in (stream, datagrams)]
+        with activated(module_path, pki, hostile.port, port, passed):
+            for i in range(100):
+                assert wire.rcode_of(ask_udp(port, f"s{i}.test")) == wire.NOERROR
+            assert wire.rcode_of(ask(port, "a.test")) == wire.NOERROR
+            result = result_of(start_load(udpload, port, "-c 8 -q 2 -r 500 -l 1"))
+            assert result["answered"] > 100 and result["lost"] == 0, result
+        with UdpClient(port) as client:
+            client.send(wire.query("kept.test"))
+            assert datagrams.recv(1000), "the socket is still open, and what comes waits for the next program"
+        for each in passed:
+            os.close(each)
