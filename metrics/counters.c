@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/check.h"
+
 /* Two lines, since processors fetch them in pairs: no two threads' blocks share one. */
 enum { BLOCK_ALIGNMENT = 128 };
 
@@ -91,7 +93,7 @@ static void merge_histograms(struct histogram *total, const struct histogram *bl
 /* A worker that has not used an upstream for weeks still knows its certificate of then: who looked last is right. */
 static void merge_certificates(struct counters *total, const struct counters *block)
 {
-    for (unsigned i = 0; i < UPSTREAMS_MAX; i++) {
+    for (unsigned i = 0; i < UPSTREAM_SERIES; i++) {
         uint64_t validated_s = value_upstream_validated(block, i);
         if (validated_s <= value_upstream_validated(total, i)) continue;
         set_gauge_by(total, upstream_validated, i, validated_s);
@@ -129,7 +131,7 @@ static void merge_block(struct counters *total, const struct counters *block)
 #undef X
     merge_certificates(total, block);
     merge_sessions(total, block);
-    for (unsigned i = 0; i < UPSTREAMS_MAX; i++)
+    for (unsigned i = 0; i < UPSTREAM_SERIES; i++)
         if (upstream_error(block, i)) set_upstream_error(total, i, upstream_error(block, i));
     merge_row(GAUGE_MAX, &total->upstream_answered_ns, &block->upstream_answered_ns, 1);
 }
@@ -145,14 +147,17 @@ static void forget(_Atomic uint64_t *cells, size_t count)
     for (size_t i = 0; i < count; i++) gauge_set(&cells[i], 0);
 }
 
-void counters_forget_upstreams(struct counters *counters)
+void counters_forget_upstreams(struct counters *counters, unsigned first, unsigned count)
 {
+    CHECK(first + count <= UPSTREAM_SERIES);
 #define X(member, ...)                                                                                                 \
-    if (sizeof counters->member / sizeof counters->member[0] == UPSTREAMS_MAX)                                         \
-        forget(&counters->member[0][0], sizeof counters->member / sizeof counters->member[0][0]);
+    if (sizeof counters->member / sizeof counters->member[0] == UPSTREAM_SERIES) {                                     \
+        const size_t width = sizeof counters->member[0] / sizeof counters->member[0][0];                               \
+        forget(&counters->member[0][0] + first * width, count * width);                                                \
+    }
     COUNTERS(X)
 #undef X
-    for (unsigned i = 0; i < UPSTREAMS_MAX; i++) {
+    for (unsigned i = first; i < first + count; i++) {
         forget(counters->upstream_duration[i][0].buckets, HISTOGRAM_EDGES + 1);
         gauge_set(&counters->upstream_duration[i][0].sum_ns, 0);
         set_upstream_error(counters, i, NULL);

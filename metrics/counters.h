@@ -17,8 +17,12 @@
 #include "metrics/counter.h"
 #include "metrics/histogram.h"
 
-/* Upstreams a configuration may name; the bound of every series with an upstream label. */
+/* Upstreams of the configuration, and of one route, at most. */
 enum { UPSTREAMS_MAX = 16 };
+
+/* The bound of every series with an upstream label. The first UPSTREAMS_MAX are those of the default route; then come
+ * those of the other routes, as many as there is room for; the last one stands for all the rest together. */
+enum { UPSTREAM_SERIES = 64, UPSTREAM_SERIES_REST = UPSTREAM_SERIES - 1 };
 
 /* The tables are laid out by hand: a metric's name and labels on a line, its help on the next. */
 /* clang-format off */
@@ -213,7 +217,7 @@ LABELS_ENUM(COOKIE, cookie)
 LABELS_ENUM(UDP_SOURCE, udp_source)
 LABELS_ENUM(UDP_DROPPED, udp_dropped)
 
-enum { LABEL_NONE_COUNT = 1, LABEL_UPSTREAM_COUNT = UPSTREAMS_MAX };
+enum { LABEL_NONE_COUNT = 1, LABEL_UPSTREAM_COUNT = UPSTREAM_SERIES };
 
 /* How the blocks of the threads become one figure. */
 enum counter_kind {
@@ -255,7 +259,7 @@ struct counters {
     _Atomic uint64_t upstream_answered_ns;
     /* Why the last attempt to reach an upstream failed: a constant text; NULL where it did not fail, or none was made.
      */
-    _Atomic(const char *) upstream_error[UPSTREAMS_MAX];
+    _Atomic(const char *) upstream_error[UPSTREAM_SERIES];
     struct session_row sessions[SESSIONS_SHOWN_MAX];
 };
 
@@ -354,8 +358,9 @@ enum label_ede counters_ede_label(uint16_t code);
 struct counters *counters_new(void);
 void counters_free(struct counters *counters);
 
-/* Zero for every series with an upstream label: the upstreams are others now. The writer's thread only. */
-void counters_forget_upstreams(struct counters *counters);
+/* Zero for `count` series with an upstream label, from `first`: the upstreams are others now. The writer's thread only.
+ */
+void counters_forget_upstreams(struct counters *counters, unsigned first, unsigned count);
 
 /* Reads `count` blocks, each as it is at that moment, into one that stands for the whole program. `ret_total` is the
  * caller's own. */

@@ -96,12 +96,17 @@ void document_write(FILE *out)
     unsigned series = 0;
     const struct metric *metrics = catalogue(&count);
     fputs(introduction, out);
-    fprintf(out, "%d. An upstream's label is `ADDRESS:PORT#NAME`; a configuration has at most %d of them.\n\n",
-            BUSIEST_MAX, UPSTREAMS_MAX);
+    fprintf(
+        out,
+        "%d. An upstream's label is `ADDRESS:PORT#NAME`, that of a route's upstream `ZONE/ADDRESS:PORT#NAME` with the\n"
+        "route's first zone; there are at most %d of them, and those for which there is no room are counted together "
+        "as "
+        "`rest`.\n\n",
+        BUSIEST_MAX, UPSTREAM_SERIES);
     fputs("| name | type | labels | meaning | series at most |\n|---|---|---|---|---|\n", out);
     for (size_t i = 0; i < count; i++) series += write_metric(out, &metrics[i]);
-    fprintf(out, "\nAll together at most %u series, with %d upstreams; with four upstreams about a third of it.\n",
-            series, UPSTREAMS_MAX);
+    fprintf(out, "\nAll together at most %u series, with %d upstreams; with four upstreams a small part of it.\n",
+            series, UPSTREAM_SERIES);
     write_edges(out);
     fputs(closing, out);
 }

@@ -111,7 +111,10 @@ static bool answer_ready(struct endpoint *endpoint, const struct http_received *
                          struct http_response *response)
 {
     (void)received;
-    bool ready = health_write_ready(endpoint->sources.health, clock_now_ns(), clock_wall_s(), out);
+    const struct endpoint_sources *sources = &endpoint->sources;
+    char failing[FAILING_ROUTES_BYTES] = "";
+    if (sources->list_failing_routes) sources->list_failing_routes(sources->context, failing);
+    bool ready = health_write_ready(sources->health, failing, clock_now_ns(), clock_wall_s(), out);
     response->status = ready ? 200 : 503;
     return true;
 }

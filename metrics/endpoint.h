@@ -39,6 +39,8 @@ struct endpoint_sources {
     void (*read_figures)(void *context, uint64_t now_ns, bool with_names, struct figures *ret_figures);
     /* Writes the configuration in force as YAML; NULL: there is none to be shown. On an HTTP thread. */
     void (*write_config)(void *context, FILE *out);
+    /* The first zones of the routes whose questions fail, ", " between them; NULL: there are no routes. */
+    void (*list_failing_routes)(void *context, char text[static FAILING_ROUTES_BYTES]);
     /* Removes what is cached for a name (in presentation format), or, where NULL, everything. False: that is no name.
      * On an HTTP thread. */
     bool (*purge)(void *context, const char *name, uint64_t *ret_removed);

@@ -207,6 +207,7 @@ static void write_counters(const struct exposition *x, const struct metric *metr
     struct pair pairs[PAIRS_MAX];
     for (unsigned i = 0; i < label_count(x, first); i++) {
         unsigned count = 0;
+        if (*first->name && *label_value(x, first, i) == '\0') continue; /* a series that no upstream has */
         if (*first->name) pairs[count++] = (struct pair){first->name, label_value(x, first, i)};
         for (unsigned j = 0; j < seconds; j++) {
             if (second->values) pairs[count] = (struct pair){second->name, second->values[j]};

@@ -10,11 +10,12 @@
 #include "metrics/counters.h"
 
 enum {
-    BUSIEST_MAX = 10,           /* clients shown; the bound of their series */
-    NAMES_MAX = 20,             /* top names on the status page */
-    NAME_TEXT_BYTES = 1024,     /* a name of 255 bytes, each written \DDD, and a NUL */
-    TYPE_TEXT_BYTES = 16,       /* "TYPE65535" */
-    UPSTREAM_LABEL_BYTES = 320, /* "ADDRESS#NAME" */
+    BUSIEST_MAX = 10,       /* clients shown; the bound of their series */
+    NAMES_MAX = 20,         /* top names on the status page */
+    NAME_TEXT_BYTES = 1024, /* a name of 255 bytes, each written \DDD, and a NUL */
+    TYPE_TEXT_BYTES = 16,   /* "TYPE65535" */
+    FAILING_ROUTES_BYTES = 1024,
+    UPSTREAM_LABEL_BYTES = 640, /* "ADDRESS#NAME" */
     FIGURES_SETTINGS_MAX = 128  /* as many as config/settings.h allows */
 };
 
@@ -35,6 +36,10 @@ enum {
       "Addresses of `listen` that this machine does not have now; they are tried again every second.")                 \
     X(workers, GAUGE, "dns_tls_proxy_workers",                                                                         \
       "Worker threads.")                                                                                               \
+    X(routes, GAUGE, "dns_tls_proxy_routes",                                                                           \
+      "Routes of the configuration.")                                                                                  \
+    X(routes_failing, GAUGE, "dns_tls_proxy_routes_failing",                                                           \
+      "Routes whose last question was not answered.")                                                                  \
     X(connections_max, GAUGE, "dns_tls_proxy_client_connections_max",                                                  \
       "Client connections the configuration allows.")                                                                  \
     X(cache_entries, GAUGE, "dns_tls_proxy_cache_entries",                                                             \
@@ -95,8 +100,10 @@ struct figures {
     FIGURES(X)
 #undef X
     struct figures_build build;
+    char failing_routes[FAILING_ROUTES_BYTES]; /* their first zones, ", " between them */
     unsigned upstream_count;
-    char upstreams[UPSTREAMS_MAX][UPSTREAM_LABEL_BYTES]; /* in the order of the counters' first index */
+    char upstreams[UPSTREAM_SERIES]
+                  [UPSTREAM_LABEL_BYTES]; /* in the order of the counters' first index; empty: unused */
     unsigned setting_count;
     struct figures_setting settings[FIGURES_SETTINGS_MAX];
     unsigned busiest_port_count;

@@ -188,7 +188,7 @@ static void write_not_served(struct json *json, struct health *health)
     pthread_mutex_unlock(&health->not_served_lock);
 }
 
-bool health_write_ready(struct health *health, uint64_t now_ns, int64_t wall_s, FILE *out)
+bool health_write_ready(struct health *health, const char *failing_routes, uint64_t now_ns, int64_t wall_s, FILE *out)
 {
     const struct moment moment = {now_ns, wall_s};
     struct json json = {out, false};
@@ -203,6 +203,7 @@ bool health_write_ready(struct health *health, uint64_t now_ns, int64_t wall_s, 
     else
         json_count(&json, "upstream_answered_ms_ago", age_ns(readiness.answered_ns, now_ns) / NS_PER_MS);
     write_not_served(&json, health);
+    if (*failing_routes) json_text(&json, "failing_routes", failing_routes);
     write_parts(&json, health, &moment);
     json_close(&json, '{');
     putc('\n', out);

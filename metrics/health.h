@@ -95,8 +95,9 @@ struct readiness health_look(struct health *health, uint64_t now_ns);
 const char *readiness_reason(enum readiness_state state);
 
 /* The bodies of /healthz and /readyz: JSON, each part with its state and since when (RFC 3339, UTC). `wall_s` is the
- * same moment as `now_ns`. Return what the answer is: true for 200. */
+ * same moment as `now_ns`. Return what the answer is: true for 200. `failing_routes`: names, ", " between them; they
+ * do not decide it. */
 bool health_write_live(const struct health *health, uint64_t now_ns, int64_t wall_s, FILE *out);
-bool health_write_ready(struct health *health, uint64_t now_ns, int64_t wall_s, FILE *out);
+bool health_write_ready(struct health *health, const char *failing_routes, uint64_t now_ns, int64_t wall_s, FILE *out);
 
 #endif

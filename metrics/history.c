@@ -143,7 +143,10 @@ static void ring_take(const struct history *history, struct ring *ring, const st
 /* An upstream that takes the place of another begins without a past. */
 static void take_upstreams(struct history *history, const struct figures *figures)
 {
-    for (unsigned i = 0; i < figures->upstream_count; i++) {
+    /* Those of the default route: the series of others may be another upstream's after a reload. */
+    unsigned count = figures->upstream_count < UPSTREAMS_MAX ? figures->upstream_count : UPSTREAMS_MAX;
+    while (count > 0 && figures->upstreams[count - 1][0] == '\0') count--;
+    for (unsigned i = 0; i < count; i++) {
         if (strcmp(history->upstreams[i], figures->upstreams[i]) == 0) continue;
         memcpy(history->upstreams[i], figures->upstreams[i], sizeof history->upstreams[i]);
         history->conditions.expiry_s[i] = 0;
@@ -153,7 +156,7 @@ static void take_upstreams(struct history *history, const struct figures *figure
             clear_column(&history->minutes, HISTORY_COLUMN_UPSTREAM + 2 * i + j);
         }
     }
-    history->upstream_count = figures->upstream_count;
+    history->upstream_count = count;
 }
 
 /* ---- events ---- */

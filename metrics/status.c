@@ -248,7 +248,8 @@ void status_write(const struct status *status, FILE *out)
     write_cache(&json, status->total, status->figures);
     write_latency(&json, status->total);
     json_open(&json, "upstreams", '[');
-    for (unsigned i = 0; i < status->figures->upstream_count; i++) write_upstream(&json, status, i);
+    for (unsigned i = 0; i < status->figures->upstream_count; i++)
+        if (status->figures->upstreams[i][0]) write_upstream(&json, status, i);
     json_close(&json, '[');
     json_bool(&json, "names_shown", status->show_names);
     json_bool(&json, "may_purge", status->may_purge);

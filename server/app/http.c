@@ -17,6 +17,7 @@ bool http_start(struct server *server)
         .context = server,
         .read_figures = snapshot_read,
         .write_config = snapshot_write_config,
+        .list_failing_routes = snapshot_list_failing_routes,
         .purge = purge,
     };
     if (server->config.endpoint.listen.port == 0) return true; /* switched off */

@@ -1,5 +1,6 @@
 #include "app/purge.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "app/server.h"
@@ -7,29 +8,44 @@
 
 enum { FLAG_SETS = 16 }; /* of QUESTION_KEY_ bits */
 
-static uint64_t forget_name(const struct shared_tables *shared, const uint8_t *name, size_t size)
+/* `route` is an identity (queries/names.h), 0: the default route. */
+static uint64_t forget_name(const struct shared_tables *shared, const uint8_t *name, size_t size, uint32_t route)
 {
-    struct question_key key = {.size = (uint16_t)(size + 3)};
     uint64_t removed = 0;
-    memcpy(key.bytes, name, size);
     for (uint16_t type = 1; type < PURGE_TYPES; type++)
         for (uint8_t flags = 0; flags < FLAG_SETS; flags++) {
+            struct question_key key = {.size = (uint16_t)(size + 3)};
+            memcpy(key.bytes, name, size);
             dns_put_u16(key.bytes + size, type);
             key.bytes[size + 2] = flags;
+            if (route != 0) question_key_set_route(&key, route);
             const struct hashed_key hashed = {key.bytes, key.size, hash_bytes(&shared->hash_key, key.bytes, key.size)};
             removed += cache_remove(shared->cache, &hashed);
         }
     return removed;
 }
 
+/* The identity of the route that the name takes now. */
+static uint32_t route_of(struct server *server, const uint8_t *name, size_t size)
+{
+    struct names_found found;
+    pthread_mutex_lock(&server->config_lock);
+    struct names *names = names_share(server->names);
+    pthread_mutex_unlock(&server->config_lock);
+    names_find(names, name, size, DNS_TYPE_A, &found);
+    uint32_t route = names_route_identity(names, found.verdict == NAMES_RESOLVE ? found.route : NAMES_ROUTE_DEFAULT);
+    names_free(names);
+    return route;
+}
+
 bool purge(void *context, const char *name, uint64_t *ret_removed)
 {
-    const struct server *server = context;
+    struct server *server = context;
     uint8_t wire[DNS_NAME_MAX];
     size_t size = name ? presentation_parse_name(name, wire) : 0;
     if (name && size == 0) return false;
     if (name) {
-        *ret_removed = forget_name(&server->shared, wire, size);
+        *ret_removed = forget_name(&server->shared, wire, size, route_of(server, wire, size));
     } else {
         *ret_removed = cache_figures(server->shared.cache).entries;
         cache_clear(server->shared.cache);

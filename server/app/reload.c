@@ -21,6 +21,7 @@ struct reload {
     struct access_list *access;
     struct names *names;
     struct file_mark hosts; /* of the hosts file in `names` */
+    struct route_table *routes;
 };
 
 /* ---- settings that a reload does not change ---- */
@@ -66,7 +67,8 @@ static bool prepare_names(struct reload *reload, const struct server *server, co
 {
     reload->hosts = file_mark_of(config->names.hosts_file);
     reload->names = name_table_new(config, server->log);
-    return reload->names;
+    reload->routes = reload->names ? route_table_new(&config->routes, reload->names, server->routes) : NULL;
+    return reload->routes;
 }
 
 static void discard(struct reload *reload, const struct server *server)
@@ -74,6 +76,7 @@ static void discard(struct reload *reload, const struct server *server)
     tls_context_free(reload->tls);
     access_free(reload->access);
     names_free(reload->names);
+    route_table_free(reload->routes);
     listeners_close_but(&reload->listeners, &server->listeners);
     udp_setup_close_but(&reload->udp, &server->udp);
 }
@@ -116,9 +119,15 @@ static void commit_bundle(const struct reload *reload, struct server *server, co
 
 static void commit_names(const struct reload *reload, struct server *server)
 {
-    names_free(server->names);
+    pthread_mutex_lock(&server->config_lock);
+    struct names *names = server->names;
+    struct route_table *routes = server->routes;
     server->names = reload->names;
+    server->routes = reload->routes;
+    pthread_mutex_unlock(&server->config_lock);
     server->hosts = reload->hosts;
+    names_free(names);
+    route_table_free(routes);
 }
 
 /* The HTTP threads read which are missing. */
@@ -189,7 +198,10 @@ bool reload_apply_bundle(struct server *server, char ret_error[static RELOAD_ERR
 bool reload_apply_hosts(struct server *server)
 {
     struct reload reload = {.tls = NULL};
-    if (!prepare_names(&reload, server, &server->config)) return false;
+    if (!prepare_names(&reload, server, &server->config)) {
+        names_free(reload.names);
+        return false;
+    }
     commit_names(&reload, server);
     tell_workers(server, &server->config);
     return true;

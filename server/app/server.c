@@ -22,6 +22,7 @@ struct worker_settings server_worker_settings(const struct server *server, const
         .tls = server->tls,
         .access = server->access,
         .names = server->names,
+        .routes = server->routes,
     };
     settings.udp.max_pending = config->forwarder.max_queries * UDP_PENDING_PER_QUERY;
     settings.client.crowded_above = config->connections.max_connections / 5 * 4;
@@ -42,7 +43,8 @@ static bool make_tables(struct server *server)
     server->access = access_new(config->access.allow, config->access.allow_count);
     server->hosts = file_mark_of(config->names.hosts_file);
     server->names = name_table_new(config, server->log);
-    return server->names && server->access && server->shared.cache && server->shared.topnames &&
+    server->routes = server->names ? route_table_new(&config->routes, server->names, NULL) : NULL;
+    return server->routes && server->access && server->shared.cache && server->shared.topnames &&
            server->shared.ratelimit && server->udp_ratelimit && server->connections && server->busiest;
 }
 
@@ -163,6 +165,7 @@ void server_free(struct server *server)
     acceptor_free(server->acceptor);
     access_free(server->access);
     names_free(server->names);
+    route_table_free(server->routes);
     tls_context_free(server->tls);
     busiest_free(server->busiest);
     connections_free(server->connections);

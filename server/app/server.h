@@ -18,7 +18,7 @@
 #include "shared/busiest.h"
 
 struct server {
-    pthread_mutex_t config_lock; /* for `config`, reloaded_s and reload_good: main writes, HTTP threads read */
+    pthread_mutex_t config_lock; /* for `config`, `names`, `routes`, reloaded_s, reload_good: main writes, HTTP reads */
     struct config config;        /* in use; owned */
     struct log *log;
     struct mailbox mailbox; /* for the main thread */
@@ -29,6 +29,7 @@ struct server {
     struct tls_context *tls;
     struct file_mark bundle; /* of `tls` */
     struct names *names;
+    struct route_table *routes;
     struct file_mark hosts; /* of the hosts file in `names` */
     struct worker *workers[WORKERS_MAX];
     unsigned worker_count; /* made */

@@ -10,6 +10,7 @@
 #include "config/settings.h"
 #include "dns/presentation.h"
 #include "dns/validator.h"
+#include "upstream/upstream.h"
 
 static void read_cache(const struct server *server, struct figures *figures)
 {
@@ -61,15 +62,26 @@ static void read_names(const struct server *server, struct figures *figures)
     free(names);
 }
 
+/* The labels of the series: those of the default route, those of the others, and what is counted together. */
 static void read_upstreams(const struct server *server, struct figures *figures)
 {
+    _Static_assert((int)UPSTREAM_LABEL_BYTES >= (int)UPSTREAM_LABEL_MAX, "a label has room");
     const struct pool_options *pool = &server->config.pool;
+    const struct route_table *table = server->routes;
     figures->upstream_count = pool->upstream_count;
-    for (unsigned i = 0; i < pool->upstream_count; i++) {
-        char address[ADDRESS_TEXT_BYTES];
-        snprintf(figures->upstreams[i], sizeof figures->upstreams[i], "%s#%s",
-                 address_format(&pool->upstreams[i].address, address), pool->upstreams[i].name);
+    for (unsigned i = 0; i < pool->upstream_count; i++)
+        upstream_format_label(&pool->upstreams[i], "", figures->upstreams[i]);
+    for (unsigned i = 0; i < table->count; i++) {
+        const struct route *route = &table->routes[i];
+        if (route->first_series == UPSTREAM_SERIES_REST) continue;
+        for (unsigned j = 0; j < route->upstream_count; j++)
+            upstream_format_label(&route->upstreams[j], route->name, figures->upstreams[route->first_series + j]);
     }
+    if (table->series[UPSTREAM_SERIES_REST] != 0)
+        snprintf(figures->upstreams[UPSTREAM_SERIES_REST], UPSTREAM_LABEL_BYTES, "rest");
+    if (table->count > 0) figures->upstream_count = UPSTREAM_SERIES;
+    figures->routes = table->count;
+    figures->routes_failing = route_table_list_failing(table, figures->failing_routes, sizeof figures->failing_routes);
 }
 
 _Static_assert((int)SETTINGS_MAX <= (int)FIGURES_SETTINGS_MAX, "each setting has a place");
@@ -126,4 +138,12 @@ void snapshot_read(void *context, uint64_t now_ns, bool with_names, struct figur
     read_cache(server, ret_figures);
     read_busiest(server, now_ns, ret_figures);
     if (with_names) read_names(server, ret_figures);
+}
+
+void snapshot_list_failing_routes(void *context, char text[static FAILING_ROUTES_BYTES])
+{
+    struct server *server = context;
+    pthread_mutex_lock(&server->config_lock);
+    route_table_list_failing(server->routes, text, FAILING_ROUTES_BYTES);
+    pthread_mutex_unlock(&server->config_lock);
 }

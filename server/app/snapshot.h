@@ -15,4 +15,7 @@ void snapshot_read(void *context, uint64_t now_ns, bool with_names, struct figur
 /* Writes the configuration in force as --print-config does. HTTP thread. `context`: a struct server. */
 void snapshot_write_config(void *context, FILE *out);
 
+/* The endpoint's list_failing_routes. Any thread. */
+void snapshot_list_failing_routes(void *server, char text[static FAILING_ROUTES_BYTES]);
+
 #endif

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/route_pools.h"
 #include "clients/tcp_client.h"
 #include "common/clock.h"
 #include "common/random.h"
@@ -29,11 +30,10 @@ struct worker {
     struct udp udp;
     struct cookie_service cookies;
     struct forwarder forwarder;
-    struct pool *pool;
-    struct pool *former; /* of other upstreams, before a reload; until its questions are answered */
+    struct route_pools pools;
     struct prefetch prefetch;
     struct counters *counters;
-    struct counters *former_counters; /* the former pool counts here: its upstreams have no label any more */
+    struct counters *former_counters; /* replaced pools count here: their upstreams have no label any more */
     struct heartbeat *heartbeat;
     atomic_uint load; /* clients: the acceptor adds, the worker takes off */
     bool draining;
@@ -56,8 +56,14 @@ static void on_datagram(struct udp *udp, const struct requester *requester, cons
 
 /* ---- settings ---- */
 
-static struct pool *make_pool(struct worker *worker, const struct worker_settings *settings)
+static struct route_pools_settings settings_of_pools(const struct worker_settings *settings)
 {
+    return (struct route_pools_settings){&settings->pool, settings->tls, settings->routes};
+}
+
+static bool make_pools(struct worker *worker, const struct worker_settings *settings)
+{
+    const struct route_pools_settings pools = settings_of_pools(settings);
     const struct pool_deps deps = {
         .loop = &worker->loop,
         .buffers = &worker->buffers,
@@ -68,26 +74,21 @@ static struct pool *make_pool(struct worker *worker, const struct worker_setting
         .worker = worker->index,
         .is_prober = worker->index == 0,
     };
-    return pool_new(&settings->pool, settings->tls, &deps);
+    return route_pools_init(&worker->pools, &pools, &deps, worker->former_counters);
 }
 
-/* Other upstreams: a new pool takes the questions from now on, the former one answers what it has. A still older one is
- * given up. */
-static void replace_pool(struct worker *worker, const struct worker_settings *settings)
+static struct pool *pool_of_route(struct forwarder *forwarder, uint16_t route)
 {
-    struct pool *pool = make_pool(worker, settings);
-    if (!pool) {
-        log_error(worker->deps.log, "reload incomplete", log_text("why", "no memory for new upstreams"),
-                  log_number("worker", worker->index));
-        return;
-    }
-    if (worker->former) pool_abandon(worker->former);
-    pool_free(worker->former);
-    counters_forget_upstreams(worker->counters);
-    pool_drain(worker->pool, CAUSE_RELOAD, worker->former_counters);
-    worker->former = worker->pool;
-    worker->pool = pool;
-    worker->forwarder.pool = pool;
+    return route_pools_get(&container_of(forwarder, struct worker, forwarder)->pools, route);
+}
+
+static void on_route_done(struct forwarder *forwarder, uint16_t index, uint32_t identity, bool answered)
+{
+    const struct worker *worker = container_of(forwarder, struct worker, forwarder);
+    const struct route_table *table = worker->pools.table;
+    bool is_there = index <= table->count && table->routes[index - 1].identity == identity;
+    struct route *route = is_there ? &table->routes[index - 1] : route_table_find(table, identity);
+    if (route) route_note(route, answered, worker->loop.now_ns);
 }
 
 static void apply_udp(struct worker *worker, const struct worker_settings *settings)
@@ -107,11 +108,12 @@ static void apply(struct worker *worker, const struct worker_settings *settings)
     if (!forwarder_set_options(&worker->forwarder, &settings->forwarder))
         log_error(worker->deps.log, "reload incomplete", log_text("why", "no memory for clients.max_queries_in_flight"),
                   log_number("worker", worker->index));
-    forwarder_set_names(&worker->forwarder, settings->names);
-    if (!pool_set_options(worker->pool, &settings->pool))
-        replace_pool(worker, settings);
-    else
-        pool_set_tls(worker->pool, settings->tls);
+    const struct route_pools_settings pools = settings_of_pools(settings);
+    if (!route_pools_apply(&worker->pools, &pools))
+        log_error(worker->deps.log, "reload incomplete", log_text("why", "no memory for new upstreams"),
+                  log_number("worker", worker->index));
+    worker->forwarder.pool = route_pools_get(&worker->pools, NAMES_ROUTE_DEFAULT);
+    forwarder_set_names(&worker->forwarder, settings->names); /* whose routes are those of the pools now */
 }
 
 /* ---- mail ---- */
@@ -124,6 +126,7 @@ static void open_mail(struct worker *worker, struct worker_mail *mail)
         tls_context_free(mail->settings.tls);
         access_free(mail->settings.access);
         names_free(mail->settings.names);
+        route_table_free(mail->settings.routes);
         break;
     case MAIL_DRAIN: worker->draining = true; break;
     case MAIL_STOP: worker->stopping = true; break;
@@ -156,6 +159,7 @@ static bool post(struct worker *worker, enum mail_kind kind, const struct worker
         mail->settings.tls = tls_context_share(settings->tls);
         mail->settings.access = access_share(settings->access);
         mail->settings.names = names_share(settings->names);
+        mail->settings.routes = route_table_share(settings->routes);
     }
     mailbox_post(&worker->mailbox, &mail->mail);
     return true;
@@ -197,18 +201,7 @@ static uint64_t next_deadline_ns(const struct worker *worker)
     deadline_ns = clock_earlier(deadline_ns, udp_deadline_ns(&worker->udp));
     deadline_ns = clock_earlier(deadline_ns, forwarder_deadline_ns(&worker->forwarder));
     deadline_ns = clock_earlier(deadline_ns, prefetch_deadline_ns(&worker->prefetch));
-    deadline_ns = clock_earlier(deadline_ns, pool_deadline_ns(worker->pool));
-    return worker->former ? clock_earlier(deadline_ns, pool_deadline_ns(worker->former)) : deadline_ns;
-}
-
-static void tick_former(struct worker *worker, uint64_t now_ns)
-{
-    if (!worker->former) return;
-    pool_tick(worker->former, now_ns);
-    pool_flush(worker->former);
-    if (!pool_is_idle(worker->former)) return;
-    pool_free(worker->former);
-    worker->former = NULL;
+    return clock_earlier(deadline_ns, route_pools_deadline_ns(&worker->pools));
 }
 
 static void turn(struct worker *worker)
@@ -222,13 +215,12 @@ static void turn(struct worker *worker)
         tcp_clients_drain(&worker->clients);
         udp_drain(&worker->udp);
     }
-    pool_tick(worker->pool, now_ns);
-    tick_former(worker, now_ns);
+    route_pools_tick(&worker->pools, now_ns);
     prefetch_tick(&worker->prefetch, now_ns);
     forwarder_tick(&worker->forwarder, now_ns);
     tcp_clients_tick(&worker->clients, now_ns);
     udp_tick(&worker->udp);
-    pool_flush(worker->pool); /* last: whatever was asked in this turn leaves together */
+    route_pools_flush(&worker->pools); /* last: whatever was asked in this turn leaves together */
 }
 
 static bool is_over(const struct worker *worker)
@@ -298,11 +290,13 @@ static bool init_parts(struct worker *worker, const struct worker_settings *sett
     worker->clients.on_message = on_message;
     worker->clients.cookies = &worker->cookies;
     if (!init_udp(worker, settings)) return false;
-    worker->pool = make_pool(worker, settings);
-    if (!worker->pool) return false;
-    if (!forwarder_init(&worker->forwarder, &settings->forwarder, worker->deps.shared, worker->pool, worker->counters,
+    if (!make_pools(worker, settings)) return false;
+    struct pool *pool = route_pools_get(&worker->pools, NAMES_ROUTE_DEFAULT);
+    if (!forwarder_init(&worker->forwarder, &settings->forwarder, worker->deps.shared, pool, worker->counters,
                         &worker->loop))
         return false;
+    worker->forwarder.pool_of_route = pool_of_route;
+    worker->forwarder.on_route_done = on_route_done;
     forwarder_set_names(&worker->forwarder, settings->names);
     prefetch_init(&worker->prefetch, &worker->forwarder, worker->index, worker->deps.workers);
     return true;
@@ -340,8 +334,7 @@ void worker_free(struct worker *worker)
     forwarder_done(&worker->forwarder);
     tcp_clients_done(&worker->clients);
     udp_done(&worker->udp);
-    pool_free(worker->pool);
-    pool_free(worker->former);
+    route_pools_done(&worker->pools);
     mailbox_done(&worker->mailbox);
     loop_done(&worker->loop);
     buffers_done(&worker->buffers);

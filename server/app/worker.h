@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "app/route_table.h"
 #include "clients/acceptor.h"
 #include "clients/tcp_clients.h"
 #include "clients/udp.h"
@@ -37,6 +38,7 @@ struct worker_settings {
     struct tls_context *tls;        /* an owner's share */
     struct access_list *access;     /* the same */
     struct names *names;            /* the same */
+    struct route_table *routes;     /* the same; its indexes are those of `names` */
 };
 
 /* What all workers have in common, and outlives them. */

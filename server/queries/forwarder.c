@@ -66,18 +66,10 @@ static bool fall_back(struct forwarder *forwarder, struct query *query)
 
 static void on_failed(struct forwarder *forwarder, struct query *query, enum exchange_result result)
 {
-    struct answer_error error = {.rcode = DNS_RCODE_SERVFAIL, .ede_code = DNS_EDE_NETWORK_ERROR};
     struct answer answer;
     if (fall_back(forwarder, query)) return;
-    if (result == EXCHANGE_TIMED_OUT) {
-        error.ede_code = DNS_EDE_NO_REACHABLE_AUTHORITY;
-        error.ede_text = "upstream does not answer";
-    } else if (result == EXCHANGE_UNREACHABLE) {
-        error.ede_text = pool_error(query->pool);
-        if (!error.ede_text) error.ede_text = "upstream is out of reach";
-    } else {
-        error.ede_text = "upstream answers wrongly";
-    }
+    const char *why = result == EXCHANGE_UNREACHABLE ? pool_error(query->pool) : NULL;
+    const struct answer_error error = retention_error_of(result, why);
     retention_make_failure(&query->exchange.key, &error, forwarder->value, &answer);
     keep(forwarder, query, &answer);
     queries_fail(&forwarder->queries, query, &error, forwarder->loop->now_ns);
@@ -107,6 +99,8 @@ static void on_done(struct exchange *exchange, enum exchange_result result, cons
         enum label_prefetch label = answered ? LABEL_PREFETCH_REFRESHED : LABEL_PREFETCH_FAILED;
         count_event_by(forwarder->counters, prefetch, label);
     }
+    if (query->route != NAMES_ROUTE_DEFAULT && forwarder->on_route_done)
+        forwarder->on_route_done(forwarder, query->route, question_key_route(&exchange->key), answered);
     if (answered)
         on_answered(forwarder, query, answer);
     else
@@ -129,6 +123,7 @@ static struct query *begin_query(struct forwarder *forwarder, uint16_t route, co
     if (!query) return NULL;
     query->forwarder = forwarder;
     query->pool = pool;
+    query->route = route;
     query->exchange.on_done = on_done;
     query->exchange.background = kind == REQUESTER_NONE;
     query->exchange.light = kind == REQUESTER_LIGHT;
@@ -377,7 +372,8 @@ void forwarder_set_names(struct forwarder *forwarder, struct names *names)
 bool forwarder_set_options(struct forwarder *forwarder, const struct forwarder_options *options)
 {
     uint32_t former = forwarder->options.max_queries;
-    bool is_taken = queries_set_max(&forwarder->queries, options->max_queries);
+    bool is_taken = queries_set_max(&forwarder->queries, options->max_queries) &&
+                    slots_set_max(&forwarder->aliases.slots, options->max_queries);
     forwarder->options = *options;
     if (!is_taken) forwarder->options.max_queries = former;
     return is_taken;

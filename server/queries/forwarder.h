@@ -41,6 +41,9 @@ struct forwarder {
 
     /* The pool of a route other than the default one, by its index in `names`; NULL where memory is short. */
     struct pool *(*pool_of_route)(struct forwarder *forwarder, uint16_t route);
+
+    /* A question of such a route, with the index that it had when it was asked, was answered or failed. May be NULL. */
+    void (*on_route_done)(struct forwarder *forwarder, uint16_t route, uint32_t identity, bool answered);
     struct counters *counters;
     struct loop *loop;
     struct queries queries;

@@ -44,6 +44,7 @@ struct query {
     struct forwarder *forwarder;
     struct exchange exchange; /* with the question's key */
     struct pool *pool;        /* that asks it */
+    uint16_t route;           /* its index when it was asked */
     uint64_t hash;            /* of the key */
     bool prefetch;            /* begun as a refresh of a top name */
     bool stale_will_do;       /* there is a stale answer, and patience is over */

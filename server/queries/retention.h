@@ -10,6 +10,7 @@
 #include "dns/question.h"
 #include "queries/options.h"
 #include "shared/cache.h"
+#include "upstream/exchange.h"
 
 /* How long the answer may be kept, by its kind and by the settings; 0: not at all. */
 uint64_t retention_ns(const struct forwarder_options *options, const struct answer *answer);
@@ -29,6 +30,10 @@ bool retention_is_worth_keeping(const uint8_t *message);
  * another one (`rotation`), so that clients that take the first share the load. */
 struct answer_use retention_use(enum cache_state state, const struct cache_found *found, const uint8_t *message,
                                 uint32_t rotation);
+
+/* What clients are told where upstream gave no answer. `why` is the reason that is known for EXCHANGE_UNREACHABLE, or
+ * NULL. */
+struct answer_error retention_error_of(enum exchange_result result, const char *why);
 
 /* Writes a failure of upstream as an answer to `key`, to be kept like any other, to `out` (at least ANSWER_BYTES_MAX).
  */

@@ -9,6 +9,7 @@
 
 #include "common/check.h"
 #include "dns/message.h"
+#include "upstream/stream.h"
 
 /* What is read is handed on when so much of it has come together: it is still in the processor's cache then. */
 enum { HAND_ON_BYTES = 32 * 1024, RECORD_BYTES = 16 * 1024 };
@@ -20,7 +21,7 @@ struct channel {
     struct channel_host *host;
     const struct channel_events *events;
     void *owner;
-    struct tls *tls;
+    struct stream stream;
     enum channel_state state;
     bool one_message_per_record;
     bool to_end;            /* the peer ended the stream: no further event will say that there is more to read */
@@ -62,6 +63,7 @@ struct channel *channel_open(struct channel_host *host, const struct channel_tar
                              const struct channel_events *events, void *owner, enum cause *ret_cause)
 {
     int error;
+    bool is_open;
     *ret_cause = CAUSE_CONNECT_ERROR;
     struct channel *channel = calloc(1, sizeof *channel);
     if (!channel) return NULL;
@@ -77,9 +79,9 @@ struct channel *channel_open(struct channel_host *host, const struct channel_tar
         *ret_cause = connect_cause(errno);
         goto fail;
     }
-    channel->tls = tls_new(target->tls, channel->source.fd, target->name, target->ticket);
-    if (!channel->tls) errno = ENOMEM; /* the library does not say */
-    if (!channel->tls || !loop_add(host->loop, &channel->source, EPOLLIN | EPOLLOUT | EPOLLRDHUP)) goto fail;
+    is_open = stream_open(&channel->stream, target->tls, channel->source.fd, target->name, target->ticket);
+    if (!is_open) errno = ENOMEM; /* the library does not say */
+    if (!is_open || !loop_add(host->loop, &channel->source, EPOLLIN | EPOLLOUT | EPOLLRDHUP)) goto fail;
     return channel;
 fail:
     error = errno;
@@ -93,8 +95,7 @@ void channel_free(struct channel *channel)
     if (!channel) return;
     list_remove(&channel->unwritten);
     list_remove(&channel->unread);
-    if (channel->tls && channel->state == CHANNEL_READY) tls_close(channel->tls);
-    tls_free(channel->tls);
+    stream_close(&channel->stream, channel->state == CHANNEL_READY);
     if (channel->source.fd >= 0) {
         loop_forget(channel->host->loop, &channel->source);
         close(channel->source.fd);
@@ -149,7 +150,7 @@ static void flush(struct channel *channel)
     while (channel->unsent && buffer_size(channel->unsent) > 0) {
         size_t taken;
         size_t size = next_write(channel);
-        enum tls_status status = tls_write(channel->tls, buffer_data(channel->unsent), size, &taken);
+        enum tls_status status = stream_write(&channel->stream, buffer_data(channel->unsent), size, &taken);
         if (status == TLS_AGAIN) return; /* the loop says when the socket has room */
         if (status != TLS_DONE) {
             channel->events->on_end(channel->owner, cause_of(status));
@@ -196,7 +197,7 @@ static void hand_on(struct channel *channel, struct intake *intake)
             intake->bad = true;
             return;
         }
-        channel->useful_octets = tls_received(channel->tls);
+        channel->useful_octets = stream_received(&channel->stream);
         done += FRAME_LENGTH_BYTES + frame.size;
     }
     if (done > 0) memmove(scratch, scratch + done, intake->size - done);
@@ -225,9 +226,9 @@ static enum tls_status take_in(struct channel *channel, struct intake *intake)
     hand_on(channel, intake); /* whole messages that were one too many in the last turn */
     while (!intake->bad && intake->messages < CHANNEL_TURN_MESSAGES) {
         size_t got;
-        status =
-            tls_read(channel->tls, channel->host->scratch + intake->size, CHANNEL_SCRATCH_BYTES - intake->size, &got);
-        if (status == TLS_AGAIN && channel->to_end && !tls_has_more(channel->tls)) {
+        status = stream_read(&channel->stream, channel->host->scratch + intake->size,
+                             CHANNEL_SCRATCH_BYTES - intake->size, &got);
+        if (status == TLS_AGAIN && channel->to_end && !stream_has_more(&channel->stream)) {
             channel->to_end = false;
             continue;
         }
@@ -247,11 +248,11 @@ static void read_turn(struct channel *channel)
         intake.size = buffer_size(channel->partial);
         memcpy(channel->host->scratch, buffer_data(channel->partial), intake.size);
     }
-    tls_begin_turn(channel->tls, CHANNEL_TURN_BYTES);
+    stream_begin_turn(&channel->stream, CHANNEL_TURN_BYTES);
     enum tls_status status = take_in(channel, &intake);
     bool ended = status != TLS_DONE && status != TLS_AGAIN;
     if (!intake.bad && ended) intake.cause = cause_of(status);
-    if (!intake.bad && !ended && tls_received(channel->tls) - channel->useful_octets > CHANNEL_USELESS_BYTES) {
+    if (!intake.bad && !ended && stream_received(&channel->stream) - channel->useful_octets > CHANNEL_USELESS_BYTES) {
         intake.bad = true;
         intake.cause = CAUSE_UNSOLICITED;
     }
@@ -260,7 +261,7 @@ static void read_turn(struct channel *channel)
         channel->events->on_end(channel->owner, kept ? intake.cause : CAUSE_RESET);
         return;
     }
-    bool more = tls_has_more(channel->tls) || intake.messages >= CHANNEL_TURN_MESSAGES;
+    bool more = stream_has_more(&channel->stream) || intake.messages >= CHANNEL_TURN_MESSAGES;
     if (more && list_is_empty(&channel->unread)) list_push(&channel->host->unread, &channel->unread);
 }
 
@@ -269,10 +270,10 @@ static void read_turn(struct channel *channel)
 /* True when the channel is ready now. */
 static bool handshake(struct channel *channel)
 {
-    tls_begin_turn(channel->tls, CHANNEL_TURN_BYTES);
-    enum tls_status status = tls_handshake(channel->tls);
+    stream_begin_turn(&channel->stream, CHANNEL_TURN_BYTES);
+    enum tls_status status = stream_handshake(&channel->stream);
     if (status == TLS_AGAIN) {
-        if (tls_has_more(channel->tls) && list_is_empty(&channel->unread))
+        if (stream_has_more(&channel->stream) && list_is_empty(&channel->unread))
             list_push(&channel->host->unread, &channel->unread);
         return false;
     }
@@ -281,7 +282,7 @@ static bool handshake(struct channel *channel)
         return false;
     }
     channel->state = CHANNEL_READY;
-    channel->useful_octets = tls_received(channel->tls);
+    channel->useful_octets = stream_received(&channel->stream);
     channel->events->on_ready(channel->owner);
     return true;
 }
@@ -305,7 +306,7 @@ static void on_event(struct loop_source *source, uint32_t events)
     bool was_ready = channel->state == CHANNEL_READY;
     bool ended = events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
     bool readable = ended || (events & EPOLLIN);
-    if (readable) tls_on_readable(channel->tls);
+    if (readable) stream_on_readable(&channel->stream);
     if (ended) channel->to_end = true;
     if (channel->state == CHANNEL_CONNECTING && !connected(channel)) return;
     if (channel->state == CHANNEL_HANDSHAKING && !handshake(channel)) return;
@@ -329,7 +330,7 @@ void channels_resume(struct channel_host *host)
             list_push(&host->unread, node); /* it has had its share of this turn */
             continue;
         }
-        tls_on_readable(channel->tls);
+        stream_on_readable(&channel->stream);
         if (channel->state == CHANNEL_HANDSHAKING) {
             channel->read_ns = host->loop->now_ns;
             if (!handshake(channel)) continue;
@@ -352,21 +353,21 @@ uint32_t channel_records(const struct channel *channel)
 
 bool channel_is_resumed(const struct channel *channel)
 {
-    return tls_is_resumed(channel->tls);
+    return stream_is_resumed(&channel->stream);
 }
 
 int64_t channel_certificate_expiry_s(struct channel *channel)
 {
-    return tls_certificate_expiry_s(channel->tls);
+    return stream_certificate_expiry_s(&channel->stream);
 }
 
 struct tls_ticket *channel_take_ticket(struct channel *channel)
 {
-    return tls_take_ticket(channel->tls);
+    return stream_take_ticket(&channel->stream);
 }
 
 const char *channel_error(const struct channel *channel)
 {
     if (channel->connect_error) return strerrordesc_np(channel->connect_error);
-    return tls_error(channel->tls);
+    return stream_error(&channel->stream);
 }

@@ -1,5 +1,5 @@
-/* channel: one TLS connection to an upstream that carries framed DNS messages (RFC 7858): connecting, handshake,
- * reading, writing. It knows nothing of questions; its owner (session.h) gives it messages and is told of what comes.
+/* channel: one connection to an upstream, over TLS or in plain text, that carries framed DNS messages (RFC 7858, 7766):
+ * connecting, handshake, reading, writing. It knows nothing of questions; its owner (session.h) gives it messages and is told of what comes.
  *
  * Work per turn of the loop is bounded: a channel reads at most CHANNEL_TURN_BYTES and hands on at most
  * CHANNEL_TURN_MESSAGES, and the rest waits in host->unread for the next turn. A peer that sends CHANNEL_USELESS_BYTES
@@ -53,7 +53,7 @@ struct channel_events {
 struct channel_target {
     struct address address;
     const char *name;                /* of the certificate */
-    struct tls_context *tls;         /* shared, not taken */
+    struct tls_context *tls;         /* shared, not taken; NULL: plain text */
     const struct tls_ticket *ticket; /* NULL: a full handshake */
     bool one_message_per_record;     /* for servers that read no more than the first message of a TLS record */
 };

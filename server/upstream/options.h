@@ -22,6 +22,8 @@ struct upstream_options {
 struct pool_options {
     struct upstream_options upstreams[UPSTREAMS_MAX]; /* in order of preference */
     unsigned upstream_count;
+    unsigned first_series;       /* of the first upstream, in metrics/counters.h; 0: the default route */
+    const char *route;           /* its first zone, for logs; NULL: the default route. Only pool_new looks at it */
     uint64_t query_timeout_ns;   /* for a question, all attempts together */
     uint64_t connect_timeout_ns; /* for TCP and TLS handshake together */
     uint64_t idle_timeout_ns;    /* act before the upstream closes an idle session */

@@ -115,6 +115,15 @@ static void set_options(struct pool *pool, const struct pool_options *options)
     pool->host.padding = options->padding;
 }
 
+static void init_upstream(struct pool *pool, const struct pool_options *options, unsigned i)
+{
+    struct upstream *upstream = &pool->upstreams[i];
+    unsigned series = options->first_series + i;
+    upstream_init(upstream, &options->upstreams[i], i, options->max_in_flight);
+    upstream->series = series < UPSTREAM_SERIES_REST ? series : UPSTREAM_SERIES_REST;
+    if (options->route) upstream_set_route(upstream, options->route);
+}
+
 struct pool *pool_new(const struct pool_options *options, struct tls_context *tls, const struct pool_deps *deps)
 {
     struct pool *pool = calloc(1, sizeof *pool);
@@ -146,8 +155,7 @@ struct pool *pool_new(const struct pool_options *options, struct tls_context *tl
     timeouts_init(&pool->deadlines, options->query_timeout_ns);
     set_options(pool, options);
     pool->upstream_count = options->upstream_count;
-    for (unsigned i = 0; i < pool->upstream_count; i++)
-        upstream_init(&pool->upstreams[i], &options->upstreams[i], i, options->max_in_flight);
+    for (unsigned i = 0; i < pool->upstream_count; i++) init_upstream(pool, options, i);
     probe_init(pool);
     pool->asked_ns = pool->hedge_ns = deps->loop->now_ns; /* a fresh worker warms up as if it had just been asked */
     pool->hedge_credit = options->hedge_percent ? HEDGE_CREDIT_FIRST : 0;
@@ -243,7 +251,7 @@ const char *pool_error(const struct pool *pool)
 {
     const char *error = NULL;
     for (unsigned i = 0; i < pool->upstream_count && !error; i++)
-        error = upstream_error(pool->counters, pool->upstreams[i].index);
+        error = upstream_error(pool->counters, pool->upstreams[i].series);
     return error;
 }
 
@@ -267,7 +275,8 @@ void pool_set_tls(struct pool *pool, struct tls_context *tls)
     for (unsigned i = 0; i < pool->upstream_count; i++) {
         tls_ticket_free(pool->upstreams[i].ticket);
         pool->upstreams[i].ticket = NULL;
-        pool->upstreams[i].revalidate_at_ns = 1; /* long ago */
+        if (pool->upstreams[i].options.transport == UPSTREAM_TLS)
+            pool->upstreams[i].revalidate_at_ns = 1; /* long ago */
     }
 }
 

@@ -75,7 +75,7 @@ struct session *session_open(struct session_host *host, struct upstream *upstrea
     const struct channel_target target = {
         .address = upstream->options.address,
         .name = upstream->options.name,
-        .tls = tls,
+        .tls = upstream->options.transport == UPSTREAM_TLS ? tls : NULL,
         .ticket = session->full ? NULL : upstream->ticket,
         .one_message_per_record = upstream->one_message_per_record,
     };

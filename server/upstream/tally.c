@@ -7,38 +7,38 @@
 
 void tally_connect(struct counters *counters, const struct upstream *upstream)
 {
-    count_event_by(counters, upstream_connects, upstream->index);
+    count_event_by(counters, upstream_connects, upstream->series);
 }
 
 void tally_ready(struct counters *counters, const struct upstream *upstream, bool resumed, uint64_t took_ns)
 {
-    count_upstream_event(counters, upstream_handshakes, upstream->index,
+    count_upstream_event(counters, upstream_handshakes, upstream->series,
                          resumed ? LABEL_RESUMED_YES : LABEL_RESUMED_NO);
     histogram_observe(cell_handshake_duration(counters), took_ns, 1);
 }
 
 void tally_validated(struct counters *counters, const struct upstream *upstream, int64_t certificate_expiry_s)
 {
-    set_gauge_by(counters, upstream_validated, upstream->index, (uint64_t)clock_wall_s());
-    set_gauge_by(counters, upstream_expiry, upstream->index, (uint64_t)certificate_expiry_s);
+    set_gauge_by(counters, upstream_validated, upstream->series, (uint64_t)clock_wall_s());
+    set_gauge_by(counters, upstream_expiry, upstream->series, (uint64_t)certificate_expiry_s);
 }
 
 void tally_query(struct counters *counters, const struct upstream *upstream)
 {
-    count_event_by(counters, upstream_queries, upstream->index);
+    count_event_by(counters, upstream_queries, upstream->series);
 }
 
 void tally_response(struct counters *counters, const struct upstream *upstream, uint16_t rcode, uint64_t took_ns,
                     uint64_t now_ns)
 {
-    histogram_observe(cell_upstream_duration(counters, upstream->index), took_ns, 1);
-    count_upstream_event(counters, upstream_responses, upstream->index, counters_rcode_label(rcode));
-    gauge_set(&counters->upstream_answered_ns, now_ns);
+    histogram_observe(cell_upstream_duration(counters, upstream->series), took_ns, 1);
+    count_upstream_event(counters, upstream_responses, upstream->series, counters_rcode_label(rcode));
+    if (upstream->series < UPSTREAMS_MAX) gauge_set(&counters->upstream_answered_ns, now_ns); /* the default route */
 }
 
 void tally_late_response(struct counters *counters, const struct upstream *upstream)
 {
-    count_event_by(counters, upstream_late, upstream->index);
+    count_event_by(counters, upstream_late, upstream->series);
 }
 
 void tally_cause(struct counters *counters, const struct upstream *upstream, enum cause cause)
@@ -65,9 +65,9 @@ void tally_cause(struct counters *counters, const struct upstream *upstream, enu
     };
     CHECK(cause < CAUSES);
     if (cause_is_failure(cause))
-        count_upstream_event(counters, upstream_failures, upstream->index, failures[cause]);
+        count_upstream_event(counters, upstream_failures, upstream->series, failures[cause]);
     else
-        count_upstream_event(counters, upstream_ended, upstream->index, ends[cause]);
+        count_upstream_event(counters, upstream_ended, upstream->series, ends[cause]);
 }
 
 void tally_retry(struct counters *counters, const struct upstream *upstream, enum retry retry)
@@ -77,12 +77,13 @@ void tally_retry(struct counters *counters, const struct upstream *upstream, enu
         [RETRY_RCODE] = LABEL_RETRY_RCODE,   [RETRY_INVALID] = LABEL_RETRY_MALFORMED,
     };
     CHECK(retry < RETRIES);
-    count_upstream_event(counters, upstream_retries, upstream->index, labels[retry]);
+    count_upstream_event(counters, upstream_retries, upstream->series, labels[retry]);
 }
 
 void tally_error(struct counters *counters, const struct upstream *upstream, const char *why)
 {
-    set_upstream_error(counters, upstream->index, why);
+    if (upstream->series == UPSTREAM_SERIES_REST) return;
+    set_upstream_error(counters, upstream->series, why);
 }
 
 struct session_row *tally_session_row(struct counters *counters)
@@ -112,8 +113,9 @@ void tally_session_end(struct session_row *row)
 
 void tally_upstream(struct counters *counters, const struct upstream *upstream, uint64_t sessions, uint64_t in_flight)
 {
-    set_gauge_by(counters, upstream_sessions, upstream->index, sessions);
-    set_gauge_by(counters, upstream_in_flight, upstream->index, in_flight);
-    set_gauge_by(counters, upstream_up, upstream->index, upstream->state == UPSTREAM_UP);
-    set_gauge_by(counters, upstream_state, upstream->index, upstream->state);
+    if (upstream->series == UPSTREAM_SERIES_REST) return; /* it stands for several, which have no state in common */
+    set_gauge_by(counters, upstream_sessions, upstream->series, sessions);
+    set_gauge_by(counters, upstream_in_flight, upstream->series, in_flight);
+    set_gauge_by(counters, upstream_up, upstream->series, upstream->state == UPSTREAM_UP);
+    set_gauge_by(counters, upstream_state, upstream->series, upstream->state);
 }

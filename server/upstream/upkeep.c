@@ -176,7 +176,7 @@ void upkeep_on_ready(struct session *session)
     upstream->handshake_ns = now_ns - session->opened_ns;
     tally_ready(pool->counters, upstream, resumed, upstream->handshake_ns);
     trace_session(pool, "session ready", session);
-    if (!resumed) validated(pool, upstream, session, now_ns);
+    if (!resumed && upstream->options.transport == UPSTREAM_TLS) validated(pool, upstream, session, now_ns);
     upstream_reached(upstream);
     tally_error(pool->counters, upstream, NULL);
     pool->host.room_made = true;

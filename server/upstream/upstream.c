@@ -25,6 +25,14 @@ enum {
     SILENCE_LEARNT = 100,
 };
 
+void upstream_format_label(const struct upstream_options *options, const char *route,
+                           char label[static UPSTREAM_LABEL_MAX])
+{
+    char address[ADDRESS_TEXT_BYTES];
+    snprintf(label, UPSTREAM_LABEL_MAX, "%.*s%s%s%s%s", UPSTREAM_NAME_MAX, route, route[0] ? "/" : "",
+             address_format(&options->address, address), options->name[0] ? "#" : "", options->name);
+}
+
 void upstream_init(struct upstream *upstream, const struct upstream_options *options, unsigned index, uint32_t window)
 {
     *upstream = (struct upstream){
@@ -32,13 +40,17 @@ void upstream_init(struct upstream *upstream, const struct upstream_options *opt
         .index = index,
         .probe_at_ns = CLOCK_NEVER,
         .idle_limit_ns = CLOCK_NEVER,
+        .revalidate_at_ns = options->transport == UPSTREAM_TLS ? 0 : CLOCK_NEVER, /* there is no certificate */
         .answers_max = UINT32_MAX,
         .window = window,
     };
-    char address[ADDRESS_TEXT_BYTES];
-    snprintf(upstream->label, sizeof upstream->label, "%s#%s", address_format(&options->address, address),
-             options->name);
+    upstream_format_label(options, "", upstream->label);
     list_init(&upstream->sessions);
+}
+
+void upstream_set_route(struct upstream *upstream, const char *route)
+{
+    upstream_format_label(&upstream->options, route, upstream->label);
 }
 
 void upstream_done(struct upstream *upstream)

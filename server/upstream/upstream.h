@@ -39,12 +39,15 @@ enum upstream_state {
     UPSTREAM_STATES
 };
 
+enum { UPSTREAM_LABEL_MAX = 2 * UPSTREAM_NAME_MAX + ADDRESS_TEXT_BYTES + 4 };
+
 struct upstream {
     struct upstream_options options;
-    unsigned index;                                         /* its place in the configuration, from 0 */
-    char label[ADDRESS_TEXT_BYTES + UPSTREAM_NAME_MAX + 2]; /* ADDR#NAME, for the log */
-    struct list sessions;                                   /* of struct session, oldest first */
-    struct tls_ticket *ticket;                              /* or NULL */
+    unsigned index;                 /* its place in the configuration of its route, from 0 */
+    unsigned series;                /* its series in the metrics */
+    char label[UPSTREAM_LABEL_MAX]; /* ADDR#NAME or ADDR, ROUTE/ before it, for the log */
+    struct list sessions;           /* of struct session, oldest first */
+    struct tls_ticket *ticket;      /* or NULL */
 
     /* state */
     enum upstream_state state;
@@ -80,7 +83,13 @@ struct upstream {
     bool one_message_per_record; /* it seems to read the first message of a TLS record only */
 };
 
+/* "ADDR#NAME", "ROUTE/ADDR#NAME", or without a name where there is none; `route` "" is the default route. */
+void upstream_format_label(const struct upstream_options *options, const char *route,
+                           char label[static UPSTREAM_LABEL_MAX]);
+
 void upstream_init(struct upstream *upstream, const struct upstream_options *options, unsigned index, uint32_t window);
+/* The route it belongs to, by its first zone, as a part of its label. */
+void upstream_set_route(struct upstream *upstream, const char *route);
 void upstream_done(struct upstream *upstream); /* its sessions must be gone */
 
 /* ---- health ---- */

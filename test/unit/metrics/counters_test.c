@@ -184,7 +184,11 @@ static void forgetting_upstreams_leaves_the_rest(void **state)
     count_upstream_event(counters, upstream_failures, 0, LABEL_FAILURE_MALFORMED);
     histogram_observe(&counters->upstream_duration[2][0], 1000, 1);
     histogram_observe(&counters->request_duration[0][0], 1000, 1);
-    counters_forget_upstreams(counters);
+    count_event_by(counters, upstream_queries, 16);
+    counters_forget_upstreams(counters, 0, UPSTREAMS_MAX);
+    assert_int_equal(value_upstream_queries(counters, 16), 1);
+    counters_forget_upstreams(counters, 16, 1);
+    assert_int_equal(value_upstream_queries(counters, 16), 0);
     assert_int_equal(value_queries(counters, LABEL_QTYPE_A, LABEL_TRANSPORT_TCP), 3);
     assert_int_equal(value_upstream_queries(counters, 15), 0);
     assert_int_equal(value_upstream_failures(counters, 0, LABEL_FAILURE_MALFORMED), 0);

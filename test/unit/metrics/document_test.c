@@ -61,7 +61,7 @@ static void bounds_are_products_of_the_labels(void **state)
     const struct metric *metrics = catalogue(&count);
     for (size_t i = 0; i < count; i++) {
         if (strcmp(metrics[i].name, "dns_tls_proxy_upstream_handshakes_total") == 0)
-            assert_int_equal(metric_series_max(&metrics[i]), UPSTREAMS_MAX * 2);
+            assert_int_equal(metric_series_max(&metrics[i]), UPSTREAM_SERIES * 2);
         if (strcmp(metrics[i].name, "dns_tls_proxy_request_duration_seconds") == 0)
             assert_int_equal(metric_series_max(&metrics[i]),
                              LABEL_SOURCE_COUNT * LABEL_TRANSPORT_COUNT * (HISTOGRAM_EDGES + 3));

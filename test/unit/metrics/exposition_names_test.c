@@ -74,7 +74,8 @@ static void the_process_has_its_usual_names(void **state)
 static void there_are_never_more_series_than_the_catalogue_says(void **state)
 {
     struct world *world = *state;
-    world->figures.upstream_count = UPSTREAMS_MAX;
+    world->figures.upstream_count = UPSTREAM_SERIES;
+    for (unsigned i = 0; i < UPSTREAM_SERIES; i++) snprintf(world->figures.upstreams[i], UPSTREAM_LABEL_BYTES, "%u", i);
     world->figures.busiest_port_count = world->figures.busiest_address_count = BUSIEST_MAX;
     for (unsigned i = 0; i < BUSIEST_MAX; i++) world->figures.busiest_ports[i].queries_per_s = 10;
     world->figures.setting_count = FIGURES_SETTINGS_MAX;

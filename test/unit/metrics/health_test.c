@@ -71,8 +71,9 @@ static const char *ready_body(struct world *world, uint64_t now_ns, bool expecte
     size_t size;
     free(world->text);
     FILE *out = open_memstream(&world->text, &size);
-    assert_int_equal(health_write_ready(world->health, now_ns, START_WALL_S + (int64_t)((now_ns - START_NS) / S), out),
-                     expected);
+    assert_int_equal(
+        health_write_ready(world->health, "", now_ns, START_WALL_S + (int64_t)((now_ns - START_NS) / S), out),
+        expected);
     fclose(out);
     return world->text;
 }
@@ -275,12 +276,24 @@ static void addresses_that_are_not_served_are_told(void **state)
     assert_true(address_parse("192.0.2.1:53", 0, &addresses[1]));
     health_set_not_served(health, addresses, 2);
     FILE *out = open_memstream(&text, &size);
-    health_write_ready(health, 2 * NS_PER_S, 1700000000, out);
+    health_write_ready(health, "", 2 * NS_PER_S, 1700000000, out);
     fclose(out);
     assert_non_null(strstr(text, "\"addresses_not_served\":[\"[2001:db8::1]:53\",\"192.0.2.1:53\"],"));
     free(text);
     counters_free(blocks[0]);
     free(health);
+}
+
+static void failing_routes_are_named_and_do_not_decide(void **state)
+{
+    struct world *world = *state;
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    assert_false(health_write_ready(world->health, "corp.example, x", START_NS, START_WALL_S, out));
+    fclose(out);
+    assert_non_null(strstr(text, "\"failing_routes\":\"corp.example, x\""));
+    free(text);
 }
 
 int main(void)
@@ -289,6 +302,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_that_are_not_served_are_told),
         TEST(a_program_without_parts_lives),
+        TEST(failing_routes_are_named_and_do_not_decide),
         TEST(it_lives_while_every_part_beats),
         TEST(one_silent_part_is_enough_not_to_live),
         TEST(a_part_that_beats_again_lives_again),

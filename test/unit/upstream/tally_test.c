@@ -21,7 +21,7 @@ struct world {
 static int make(void **state)
 {
     static struct world world;
-    world = (struct world){.counters = counters_new(), .upstream = {.index = INDEX}};
+    world = (struct world){.counters = counters_new(), .upstream = {.index = INDEX, .series = INDEX}};
     assert_non_null(world.counters);
     *state = &world;
     return 0;
