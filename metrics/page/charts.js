@@ -21,7 +21,7 @@ export function line(values, top) {
   let d = "";
   let pen = "M";
   values.forEach((value, i) => {
-    if (value !== null) d += pen + across(i, values.length) + " " + down(value, top) + (pen === "M" ? "h0" : ""); // a dot where it stands alone
+    if (value !== null) d += pen + across(i, values.length) + " " + down(value, top);
     pen = value === null ? "M" : "L";
   });
   return d;

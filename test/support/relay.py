@@ -86,6 +86,8 @@ class Pair:
 class Relay:
     """Listens on `port`, connects to `target`."""
 
+    pair_class = Pair
+
     def __init__(self, port, target):
         self.port, self.target = port, target
         self.pairs = set()
@@ -112,7 +114,7 @@ class Relay:
 
     async def _join(self, client):
         loop = asyncio.get_running_loop()
-        pair = Pair(self)
+        pair = self.pair_class(self)
         try:
             await loop.create_connection(lambda: pair.server, "127.0.0.1", self.target)
         except OSError:
