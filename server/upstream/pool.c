@@ -14,8 +14,6 @@
 #include "upstream/trace.h"
 #include "upstream/upkeep.h"
 
-#define OUTAGE_NS (500 * NS_PER_MS) /* a silence that long was more than a slow question */
-
 enum { HEDGE_CREDIT_FIRST = 10 * 100 }; /* hedges that may be made before questions earned any */
 
 /* ---- what sessions tell ---- */
@@ -38,7 +36,8 @@ static void count_answer(struct pool *pool, struct session *session, struct atte
     uint64_t now_ns = pool_now_ns(pool);
     struct upstream *upstream = session->upstream;
     uint64_t took_ns = now_ns - attempt->sent_ns;
-    bool was_silent = upstream->state == UPSTREAM_SILENT && now_ns - upstream->state_ns >= OUTAGE_NS;
+    /* Not one answer came meanwhile: more than a slow question kept it from answering. */
+    bool was_silent = upstream->state == UPSTREAM_SILENT && upstream->answered_ns <= upstream->state_ns;
     bool proves = spoke_again || attempt->sent_ns >= upstream->probe_at_ns;
     tally_response(pool->counters, upstream, answer->rcode, took_ns, now_ns);
     pool->answered_ns = now_ns;
