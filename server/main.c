@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "app/ca_bundle.h"
+#include "app/explain.h"
 #include "app/supervisor.h"
 #include "config/config.h"
 #include "config/manual.h"
@@ -82,6 +83,11 @@ int main(int argc, char **argv)
         print_config(&config, stdout);
         config_free(&config);
         return EXIT_STOPPED;
+    }
+    if (command.query) {
+        bool good = explain_name(&config, command.query, command.query_type, stdout, stderr);
+        config_free(&config);
+        return good ? EXIT_STOPPED : EXIT_FAILED;
     }
     if (command.health_check) {
         int code = check_health(&command, &config);

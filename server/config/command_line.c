@@ -19,6 +19,7 @@ enum flag_id {
     FLAG_CHECK_CONFIG,
     FLAG_PRINT_CONFIG,
     FLAG_HEALTH_CHECK,
+    FLAG_QUERY,
     FLAG_PRINT_CONFIG_DOC,
     FLAG_VERSION,
     FLAG_HELP,
@@ -54,6 +55,10 @@ static const struct flag flags[FLAGS] = {
     [FLAG_HEALTH_CHECK] = {"health-check", optional_argument, "--health-check[=ADDR]",
                            "ask a running instance (at ADDR, or where the configuration\n"
                            "has its HTTP) whether it is ready, then exit: 0, or 1"},
+    [FLAG_QUERY] = {"query", required_argument, "--query NAME [TYPE]",
+                    "print what the configuration does with NAME (of TYPE, or A),\n"
+                    "then exit; sends nothing; must be the last flag where TYPE is\n"
+                    "given"},
     [FLAG_PRINT_CONFIG_DOC] = {"print-config-doc", required_argument, "--print-config-doc=FORM",
                                "print all settings (markdown), an example file (example), or\n"
                                "all metrics (metrics)"},
@@ -130,6 +135,7 @@ static const char *keep_flag(struct command_line *command, enum flag_id id, cons
         command->health_check = true;
         command->health_check_address = text;
         break;
+    case FLAG_QUERY: command->query = text; break;
     case FLAG_PRINT_CONFIG_DOC: return keep_config_doc(command, text) ? NULL : "markdown, example or metrics is wanted";
     case FLAG_VERSION: command->version = true; break;
     case FLAG_HELP: command->help = true; break;
@@ -247,6 +253,7 @@ bool command_line_parse(int argc, char **argv, struct command_line *ret_command,
     struct command_line command = {.config_file = NULL};
     struct faults faults = {.file = "dns-tls-proxy", .out = errors};
     read_flags(argc, argv, &command, &faults);
+    if (command.query && optind < argc) command.query_type = argv[optind++];
     if (optind < argc) refuse_argument(&faults, "unexpected argument", argv[optind]);
     check_values(&command, &faults);
     if (faults.count > 0) {

@@ -28,6 +28,8 @@ struct command_line {
     const char *workers;
     const char *log_level;
     bool check_config;
+    const char *query;      /* a name, */
+    const char *query_type; /* and its type, or NULL */
     bool print_config;
     bool health_check;
     const char *health_check_address; /* or NULL: the configured one */

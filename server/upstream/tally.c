@@ -96,7 +96,7 @@ struct session_row *tally_session_row(struct counters *counters)
 void tally_session(struct session_row *row, const struct session *session, unsigned worker, uint64_t now_ns)
 {
     gauge_set(&row->worker, worker);
-    gauge_set(&row->upstream, session->upstream->index);
+    gauge_set(&row->upstream, session->upstream->series);
     gauge_set(&row->is_open, session_is_open(session));
     gauge_set(&row->in_flight, session->in_flight);
     gauge_set(&row->sent, session->sent);

@@ -276,3 +276,35 @@ def test_missing_hosts_file_is_told_and_no_fault(pki, tmp_path, hostile):
     with Proxy(tmp_path, pki, [hostile.port], config) as proxy:
         assert asked(proxy.port, "www.example", "A").rcode() == dns.rcode.NOERROR
         assert "hosts file not read" in proxy.log()
+
+
+# ---- --query ----
+
+
+def test_query_prints_what_is_done_with_a_name(tmp_path):
+    path, hosts = tmp_path / "dns.yaml", tmp_path / "hosts"
+    hosts.write_text("192.0.2.9 host.home.arpa\n")
+    path.write_text(f"""names:
+  hosts_file: "{hosts}"
+  records: ["nas.home.arpa A 192.0.2.1", "*.apps.example A 192.0.2.2", "out.home.arpa CNAME www.example.com"]
+routes:
+  - {{zones: [corp.example], upstreams: [{{address: 10.0.0.1, transport: tcp}}]}}
+upstreams: [{{address: 192.0.2.53, name: dns.example}}]
+""")
+
+    def explain(*arguments):
+        done = run("--config", path, "--query", *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert explain("nas.home.arpa") == "nas.home.arpa. A: answered from names.records\n"
+    assert explain("x.apps.example", "aaaa") == "x.apps.example. AAAA: answered from names.records, by a wildcard\n"
+    assert explain("host.home.arpa") == "host.home.arpa. A: answered from names.hosts_file\n"
+    assert explain("x.local", "MX") == "x.local. MX: special-use name (RFC 6762, 22.1): NXDOMAIN\n"
+    assert explain("www.corp.example") == ("www.corp.example. A: forwarded by the route of corp.example. to "
+                                           "10.0.0.1:53 (plain TCP)\n")
+    assert explain("example.com") == "example.com. A: forwarded to the upstreams 192.0.2.53:853#dns.example\n"
+    assert "leads to www.example.com.: forwarded to the upstreams" in explain("out.home.arpa")
+    assert explain("home.arpa", "DS").startswith("home.arpa. DS: special-use name (RFC 8375, 4): forwarded to")
+    assert run("--config", path, "--query", "a..b").returncode == 1
+    assert run("--config", path, "--query", "a", "NOTYPE").returncode == 1
