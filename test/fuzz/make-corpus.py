@@ -270,9 +270,21 @@ def http():
     return {title: b"\x40" + content for title, content in requests.items()}
 
 
+def datagrams():
+    """The choice of the source, then a datagram: the queries, and some with cookies."""
+    www = question("wWw.Example.com", A)
+    cookie = bytes.fromhex("2464c4abcf10c957010000005cf79f111f8130c3eee29480")
+    with_cookies = {
+        f"cookie-{size}": message(RD, www, ar=[opt(option(10, cookie[:size] + bytes(max(0, size - 24))))])
+        for size in (0, 7, 8, 16, 24, 40, 41)}
+    alone = {"cookie-alone": message(RD, b"", ar=[opt(option(10, cookie[:8]))], qd=0)}
+    everything = {**queries(), **with_cookies, **alone}
+    return {f"{choice}-{title}": bytes([choice]) + text for title, text in everything.items() for choice in (2, 3, 6)}
+
+
 def main():
     targets = {"frame": frames(), "query": queries(), "answer": answers(), "cached": cached(), "path": paths(),
-               "cookie": cookies(), "http": http()}
+               "cookie": cookies(), "udp": datagrams(), "http": http()}
     for target, inputs in targets.items():
         folder = HERE / target
         folder.mkdir(parents=True, exist_ok=True)
