@@ -72,6 +72,21 @@ static void write_latency(struct json *json, const struct counters *total)
     json_close(json, '{');
 }
 
+static void write_udp(struct json *json, const struct counters *total)
+{
+    uint64_t queries = 0;
+    for (unsigned i = 0; i < LABEL_QTYPE_COUNT; i++)
+        queries += value_queries(total, (enum label_qtype)i, LABEL_TRANSPORT_UDP);
+    json_open(json, "udp", '{');
+    json_count(json, "queries", queries);
+    json_count(json, "truncated", value_truncated(total));
+    write_row(json, "dropped", total, offsetof(struct counters, udp_dropped));
+    json_count(json, "kernel_drops", value_udp_kernel_drops(total));
+    write_row(json, "received_bytes", total, offsetof(struct counters, udp_received));
+    write_row(json, "sent_bytes", total, offsetof(struct counters, udp_sent));
+    json_close(json, '{');
+}
+
 static void write_traffic(struct json *json, const struct counters *total, const struct figures *figures)
 {
     json_count(json, "queries", row_sum(total->queries[0], LABEL_QTYPE_COUNT * LABEL_TRANSPORT_COUNT));
@@ -83,6 +98,7 @@ static void write_traffic(struct json *json, const struct counters *total, const
     json_count(json, "access_denied", value_access_denied(total));
     json_count(json, "overloaded", value_overloaded(total));
     json_count(json, "merged", value_merged(total));
+    write_udp(json, total);
     json_count(json, "in_flight", value_in_flight(total));
     json_count(json, "connections", value_client_connections(total));
     json_number(json, "connections_max", figures->connections_max);

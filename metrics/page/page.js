@@ -310,6 +310,8 @@ function showTerms(now) {
   terms($("clients"), [
     ["Connections", count(now.connections), "of " + count(now.connections_max)],
     total("Connections accepted", (s) => s.accepted),
+    total("Queries over UDP", (s) => s.udp.queries),
+    total("Responses cut, with TC", (s) => s.udp.truncated),
     ["Questions in flight", count(now.in_flight)],
     total("Joined a question in flight", (s) => s.merged),
     total("Stale answers", (s) => s.cache.stale),
@@ -321,6 +323,7 @@ function showTerms(now) {
     total("Connections rejected", (s) => sum(s.rejected)),
     total("Malformed queries", (s) => sum(s.invalid)),
     total("Queries without a reply", (s) => sum(s.dropped)),
+    total("Datagrams dropped", (s) => sum(s.udp.dropped) + s.udp.kernel_drops),
     total("Refused in overload", (s) => s.overloaded),
   ]);
   const cpu = 100 * perSecond(sampleBefore(MOMENT_MS), now, (s) => s.cpu_seconds);

@@ -115,6 +115,21 @@ static void answers_are_told_by_code(void **state)
                   "\"BADVERS\":0,\"BADCOOKIE\":0,\"other\":0}");
 }
 
+static void udp_has_figures_of_its_own(void **state)
+{
+    struct world *world = *state;
+    counter_add(cell_queries(&world->total, LABEL_QTYPE_A, LABEL_TRANSPORT_TCP), 5);
+    counter_add(cell_queries(&world->total, LABEL_QTYPE_A, LABEL_TRANSPORT_UDP), 2);
+    counter_add(cell_queries(&world->total, LABEL_QTYPE_OTHER, LABEL_TRANSPORT_UDP), 1);
+    counter_add(cell_truncated(&world->total), 4);
+    counter_add(cell_udp_dropped(&world->total, LABEL_UDP_DROPPED_OLD), 6);
+    counter_add(cell_udp_kernel_drops(&world->total), 7);
+    counter_add(cell_udp_sent(&world->total, LABEL_UDP_SOURCE_FOREIGN), 8);
+    expect(world, "\"udp\":{\"queries\":3,\"truncated\":4,\"dropped\":{\"access\":0,\"not_a_query\":0,"
+                  "\"source_port\":0,\"too_old\":6,\"overload\":0,\"not_sent\":0},\"kernel_drops\":7,");
+    expect(world, "\"sent_bytes\":{\"verified\":0,\"private\":0,\"foreign\":8}");
+}
+
 static void the_cache_is_counters_and_figures(void **state)
 {
     struct world *world = *state;
@@ -246,6 +261,7 @@ int main(void)
         TEST(it_begins_with_the_program),
         TEST(queries_of_all_types_are_one_figure),
         TEST(answers_are_told_by_code),
+        TEST(udp_has_figures_of_its_own),
         TEST(the_cache_is_counters_and_figures),
         TEST(latency_has_buckets_and_percentiles),
         TEST(an_upstream_tells_all_of_itself),
