@@ -1,5 +1,5 @@
-/* supervise: what the main thread does while the others work: signals (reload, drain, stop), systemd's watchdog, the CA
- * bundle, health. */
+/* supervisor: the work of the main thread while the others run: signals (reload, drain, stop), systemd's watchdog, the
+ * CA bundle, the hosts file, addresses that are not served yet, health. */
 #ifndef APP_SUPERVISOR_H
 #define APP_SUPERVISOR_H
 
@@ -7,11 +7,11 @@ struct command_line;
 struct config;
 struct log;
 
-/* Blocks the signals it will wait for; before any thread is started. */
+/* Blocks the signals that the supervisor waits for. To be called before any thread is started. */
 void supervisor_block_signals(void);
 
-/* Runs the program until it is told to end; takes the configuration. Returns the exit code: 0 stopped as asked, 1 it
- * could not start. */
+/* Runs the program until it is stopped; takes the configuration. Returns the exit code: 0 stopped as asked, 1 start-up
+ * failure. */
 int supervisor_run(const struct command_line *command, struct config *config, struct log *log);
 
 #endif

@@ -15,15 +15,14 @@
 #include "common/mailbox.h"
 
 enum {
-    BURST = 64,        /* connections taken of one listener before the next has its turn */
-    SHED_PATIENCE = 10 /* pauses, a tenth of a second: the busiest worker has had its turns */
+    BURST = 64,                        /* connections accepted from one listener before the next has its turn */
+    SHED_PATIENCE = 10,                /* pauses after which the most loaded worker has had time to close some */
+    LISTENING_MAX = 2 * LISTENERS_MAX, /* a reload may replace every socket; the former stay open for LEAVE_NS */
 };
 
 #define BEAT_NS  (2 * NS_PER_S)
-#define LEAVE_NS (1500 * NS_PER_MS) /* an address given up: as long as the kernel holds back who has not asked yet */
-#define PAUSE_NS (10 * NS_PER_MS)   /* where there is no room: long enough not to spin, short enough not to be felt */
-
-enum { LISTENING_MAX = 2 * LISTENERS_MAX }; /* as many may leave as come */
+#define LEAVE_NS (1500 * NS_PER_MS) /* TCP_DEFER_ACCEPT may hold a client of a former address back for a second */
+#define PAUSE_NS (10 * NS_PER_MS)   /* where there is no room: not spinning, and too short to be noticed */
 
 enum mail_kind { MAIL_RELOAD, MAIL_STOP };
 
@@ -36,8 +35,8 @@ struct acceptor_mail {
 struct listening_socket {
     struct loop_source source;
     struct acceptor *acceptor;
-    uint64_t closes_ns; /* CLOCK_NEVER: it stays */
-    bool waiting;       /* connections may wait: it is to be looked at */
+    uint64_t closes_ns; /* CLOCK_NEVER: it stays open */
+    bool waiting;       /* connections may wait to be accepted */
 };
 
 struct acceptor {
@@ -54,7 +53,7 @@ struct acceptor {
     struct log_repeat trouble;
     uint64_t resume_ns; /* while pausing; 0 = not */
     struct placement placement;
-    unsigned sheds_in_vain; /* since a connection was taken */
+    unsigned sheds_in_vain; /* requests to close connections since one was admitted */
     bool stopping;
 };
 
@@ -105,8 +104,8 @@ static const struct acceptor_target *most_loaded(const struct acceptor *acceptor
     return most;
 }
 
-/* Those who have been idle longest give way, where most are: newcomers go to one worker in a run, and another's clients
- * need not go for them. Where that helps nobody for a while, those of one worker after the other. */
+/* Asks the worker with the most connections to close some, and pauses. Where that has made no room for SHED_PATIENCE
+ * pauses, the workers are asked in turn. */
 static void make_room(struct acceptor *acceptor, const char *why)
 {
     unsigned vain = acceptor->sheds_in_vain++;
@@ -196,7 +195,7 @@ static bool is_open(const struct listening_socket *listener)
     return listener->source.fd >= 0;
 }
 
-/* Whoever stands there is let in first. */
+/* Connections that wait in its queue are accepted first. */
 static void close_listener(struct acceptor *acceptor, struct listening_socket *listener)
 {
     if (acceptor->parked_fd < 0)
@@ -214,7 +213,7 @@ static struct listening_socket *find_listener(struct acceptor *acceptor, int fd)
     return NULL;
 }
 
-/* A free one, or that of the one who leaves next. */
+/* A free element; where there is none, the former socket that would be closed next is closed now. */
 static struct listening_socket *free_listener(struct acceptor *acceptor)
 {
     struct listening_socket *free = find_listener(acceptor, -1);
@@ -242,7 +241,7 @@ static bool open_listeners(struct acceptor *acceptor, const struct listeners *li
     return good;
 }
 
-/* Those that are given up stay open a while, for whoever has come to them already. */
+/* Sockets that are not kept stay open for LEAVE_NS, for clients that have connected already. */
 static void leave_listeners(struct acceptor *acceptor, const struct listeners *kept)
 {
     for (unsigned i = 0; i < LISTENING_MAX; i++) {
@@ -323,8 +322,8 @@ static uint64_t next_deadline_ns(const struct acceptor *acceptor)
     return deadline_ns;
 }
 
-/* A connection does not take the processor away from a worker that is answering: those that come meanwhile are taken
- * together. Where a processor is free this changes nothing; where the system forbids it, nothing is lost but that. */
+/* A new connection does not preempt a worker that is answering; connections that come meanwhile are accepted together.
+ * Where a processor is free this changes nothing. The system may forbid it, which does no harm. */
 static void give_precedence(void)
 {
     pthread_setschedparam(pthread_self(), SCHED_BATCH, &(struct sched_param){0});

@@ -13,7 +13,7 @@
 
 enum {
     BACKLOG = 4096,          /* connections the kernel holds for us; it cuts this to net.core.somaxconn */
-    SEND_BYTES = 128 * 1024, /* the kernel would hold megabytes for a client that does not read */
+    SEND_BYTES = 128 * 1024, /* by default the kernel holds megabytes for a client that does not read */
     DEFER_SECONDS = 1,       /* a connection is accepted when its first query is there, or after that time */
 };
 
@@ -117,7 +117,7 @@ static bool add_inherited(struct listeners *listeners, int fd, char ret_error[st
     return true;
 }
 
-/* No IPv6 here: not a reason to leave the other addresses unanswered. */
+/* The machine has no such IPv6 address, or no IPv6: the other addresses are served all the same. */
 static bool is_dispensable(const struct address *address, unsigned count)
 {
     return !address_is_ipv4(address) && count > 1 && (errno == EADDRNOTAVAIL || errno == EAFNOSUPPORT);
@@ -137,7 +137,7 @@ static void leave_out(struct listeners *listeners, const struct address *address
     log_warning(log, "address left out", log_text("why", why), log_text("do", "it is tried again every second"));
 }
 
-/* All of them, but for those that can be done without: the sockets of `current` (NULL: there are none), or new ones. */
+/* Adds every address: with its socket of `current` (NULL: there is none), or with a new one. */
 static bool add_all(struct listeners *listeners, const struct listeners *current, const struct address *addresses,
                     unsigned count, const struct log *log, char ret_error[static LISTENER_ERROR_BYTES])
 {

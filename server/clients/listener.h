@@ -27,8 +27,7 @@ bool listeners_open(struct listeners *ret_listeners, const struct address *addre
                     const struct log *log, char ret_error[static LISTENER_ERROR_BYTES]);
 
 /* The same for a reload: an address of `current` keeps its socket, and `current` is not changed. Systemd's sockets stay
- * as they are. Where all go well, tell listeners_retire of those given up; else close what was opened by
- * listeners_close_but.
+ * as they are. On success, call listeners_retire for the former set; to give up the new set, listeners_close_but.
  *
  * A new address may cover one that is given up or is covered by it (127.0.0.1:53 and 0.0.0.0:53). The kernel lets both
  * listen only while both have SO_REUSEPORT, which the sockets have for the time of this call alone: while it is set,
@@ -36,8 +35,8 @@ bool listeners_open(struct listeners *ret_listeners, const struct address *addre
 bool listeners_reopen(const struct listeners *current, struct listeners *ret_listeners, const struct address *addresses,
                       unsigned count, const struct log *log, char ret_error[static LISTENER_ERROR_BYTES]);
 
-/* Those that are not among `kept` will be closed soon: clients who are there already need not have asked to be
- * accepted, and the address may be opened again before. */
+/* Prepares the sockets that are not among `kept` for being closed soon: their clients are accepted without having sent
+ * a query, and the address may be opened again before they are closed. */
 void listeners_retire(const struct listeners *listeners, const struct listeners *kept);
 
 /* Tries what is missing in `current` again. True: something was opened, and `ret_listeners` is all of `current` with

@@ -1,9 +1,9 @@
-/* client: one client's TCP connection (RFC 7766): bytes in, queries to the worker, replies out.
+/* tcp_client: one client's TCP connection (RFC 7766): bytes in, queries to the worker, replies out.
  *
- * The acceptor hands it over by adding it to the worker's loop; from its first event on, which comes at once, it is the
- * worker's alone. Queries are taken from what one read brought, replies to them leave in one write; replies that come
- * later leave with the turn's flush. An idle client owns no buffer: only the front of a message and what the socket did
- * not take are kept.
+ * The acceptor hands it over by adding it to the worker's loop; from its first event on, which comes at once, it
+ * belongs to the worker alone. The queries of one read are answered in one write where their answers are cached; later
+ * replies leave at the end of the turn. An idle client owns no buffer: only an unfinished message and replies that the
+ * socket did not take are kept.
  *
  * Back-pressure: a client is not read from while it has max_in_flight queries unanswered, or more than max_unsent_bytes
  * of replies that it has not taken. It is a slow reader where it takes nothing for read_timeout, however much waits. A
@@ -22,8 +22,8 @@ bool tcp_client_start(struct tcp_clients *clients, int fd, const struct address 
 
 /* ---- the worker's thread ---- */
 
-/* One turn of it: writes what waits, reads what it may, and closes it where nothing more is to come. It may be gone
- * afterwards. */
+/* One turn of the client: writes what waits, reads what may be read, and closes the client where nothing more is to
+ * come. It may be freed afterwards. */
 void tcp_client_turn(struct tcp_client *client);
 
 /* A client that may not ask, by the access list as it is now, is not read from any more, and closed when what it asked
@@ -34,14 +34,14 @@ void tcp_client_check_access(struct tcp_client *client);
  */
 void tcp_client_break(struct tcp_client *client);
 
-/* Tells the table of the busiest how much it asked in its second, or in the part of it that was. */
+/* Reports the client's rate of queries, in the second that ends now, to the table of the busiest clients. */
 void tcp_client_report_rate(struct tcp_client *client, uint64_t now_ns);
 
 /* Closes the clients whose input and replies take most memory, where all together take more than max_buffered_bytes.
  * Not the client whose messages are being handled. */
 void tcp_client_limit_memory(struct tcp_clients *clients);
 
-/* At once. */
+/* Closes and frees it at once. */
 void tcp_client_close(struct tcp_client *client, enum label_closed cause);
 
 #endif

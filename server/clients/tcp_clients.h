@@ -1,4 +1,4 @@
-/* clients: all TCP clients of one worker: the transport replies go through, their time-outs, and who has a turn. One
+/* tcp_clients: all TCP clients of one worker: the transport for their replies, their timeouts, and their turns. One
  * thread. */
 #ifndef CLIENTS_TCP_CLIENTS_H
 #define CLIENTS_TCP_CLIENTS_H
@@ -29,10 +29,11 @@ void tcp_clients_set_options(struct tcp_clients *clients, const struct tcp_clien
  * before the first client is handed over. */
 void tcp_clients_set_access(struct tcp_clients *clients, struct access_list *access);
 
-/* Closes whose time is over, writes what waits, goes on reading who was held back. At the end of every turn. */
+/* Closes clients whose time is over, writes replies that wait, goes on with input that was held back. To be called at
+ * the end of every turn. */
 void tcp_clients_tick(struct tcp_clients *clients, uint64_t now_ns);
 
-/* When to call clients_tick next, at the latest. */
+/* When to call tcp_clients_tick next, at the latest. */
 uint64_t tcp_clients_deadline_ns(const struct tcp_clients *clients);
 
 /* Reads no more queries and closes each client when its last reply is written. */
