@@ -252,12 +252,11 @@ static bool allows(const char *allow, const char *method)
     return false;
 }
 
-/* The methods of a path, or NULL where nothing is served there. */
-static const char *allow_of(const struct route *route, const struct page_file *file, const char *path)
+static void answer_page(const struct page_file *file, struct http_response *response)
 {
-    if (route) return route->allow;
-    if (strcmp(path, HTTP_SERVER_PATH) == 0) return "GET, HEAD, POST, OPTIONS";
-    return file ? ALLOW_READ : NULL;
+    response->content_type = file->content_type;
+    response->body = file->text;
+    response->size = (size_t)(file->end - file->text);
 }
 
 static void answer(void *context, const struct http_received *received, struct http_response *response)
@@ -265,19 +264,21 @@ static void answer(void *context, const struct http_received *received, struct h
     struct endpoint *endpoint = context;
     const struct route *route = route_find(endpoint, received->path);
     const struct page_file *file = endpoint->status_page ? page_find(received->path) : NULL;
-    const char *allow = allow_of(route, file, received->path);
+    const char *allow = route ? route->allow : ALLOW_READ;
     bool is_options = strcmp(received->method, "OPTIONS") == 0;
-    if (!allow) {
+    if (is_options && strcmp(received->path, HTTP_SERVER_PATH) == 0) {
+        response->allow = "GET, HEAD, POST, OPTIONS";
+    } else if (!route && !file) {
         http_response_set_status(response, 404);
-    } else if (is_options || !allows(allow, received->method)) {
-        if (!is_options) http_response_set_status(response, 405);
+    } else if (is_options) {
+        response->allow = allow;
+    } else if (!allows(allow, received->method)) {
+        http_response_set_status(response, 405);
         response->allow = allow;
     } else if (route) {
         answer_route(endpoint, route, received, response);
     } else {
-        response->content_type = file->content_type;
-        response->body = file->text;
-        response->size = (size_t)(file->end - file->text);
+        answer_page(file, response);
     }
 }
 

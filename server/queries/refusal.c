@@ -5,7 +5,7 @@
 #define COUNTED(member) offsetof(struct counters, member)
 #define ERROR(rcode, code, text)                                                                                       \
     {                                                                                                                  \
-        DNS_RCODE_##rcode, DNS_EDE_##code, text                                                                        \
+        .rcode = DNS_RCODE_##rcode, .ede_code = DNS_EDE_##code, .ede_text = (text)                                     \
     }
 #define REPLY(rcode, code, text, member)                                                                               \
     {                                                                                                                  \

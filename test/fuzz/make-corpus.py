@@ -260,7 +260,8 @@ def http():
     requests = {title: line + host + field + hidden for title, field in fields.items()}
     requests.update({
         "absolute": b"GET http://localhost:5000/status.json HTTP/1.1\r\n" + host + b"\r\n",
-        "asterisk": b"OPTIONS * HTTP/1.1\r\n" + host + b"\r\n", "authority": b"CONNECT a:1 HTTP/1.1\r\n" + host + b"\r\n",
+        "asterisk": b"OPTIONS * HTTP/1.1\r\n" + host + b"\r\n",
+        "asterisk-path": b"GET /* HTTP/1.1\r\n" + host + b"\r\n", "authority": b"CONNECT a:1 HTTP/1.1\r\n" + host + b"\r\n",
         "purge": b"POST /cache/purge?name=a%2eb HTTP/1.1\r\n" + host + b"\r\n", "old": b"GET / HTTP/1.0\r\n\r\n",
         "older": b"GET /\r\n\r\n", "newer": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "lf-only": b"GET / HTTP/1.1\nHost: a\n\n",
         "head": b"HEAD /page.css HTTP/1.1\r\n" + host + hidden, "empty-lines": b"\r\n\r\n" + line + host + b"\r\n",

@@ -256,6 +256,8 @@ static void each_path_has_its_methods(void **state)
     assert_non_null(strstr(world->answer, "\r\nAllow: POST, OPTIONS\r\n"));
     expect_status(ask(world, "POST", "/", ""), 405);
     expect_status(ask(world, "POST", "/nothing", ""), 404);
+    expect_status(ask(world, "GET", "/*", ""), 404); /* the path that stands for "*" is none of its own */
+    expect_status(ask(world, "POST", "/*", ""), 404);
     expect_status(ask(world, "BREW", "/", ""), 501);
     expect_status(ask(world, "TRACE", "/", ""), 501);
 }
