@@ -3,9 +3,9 @@
 #include "common/check.h"
 
 #define COUNTED(member) offsetof(struct counters, member)
-#define ERROR(rcode, code, text)                                                                                       \
+#define ERROR(id, code, text)                                                                                          \
     {                                                                                                                  \
-        .rcode = DNS_RCODE_##rcode, .ede_code = DNS_EDE_##code, .ede_text = (text)                                     \
+        .rcode = DNS_RCODE_##id, .ede_code = DNS_EDE_##code, .ede_text = (text)                                        \
     }
 #define REPLY(rcode, code, text, member)                                                                               \
     {                                                                                                                  \
