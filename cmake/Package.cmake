@@ -27,9 +27,9 @@ set(CPACK_PROJECT_CONFIG_FILE ${CMAKE_SOURCE_DIR}/cmake/PackageTools.cmake)
 set(CPACK_PACKAGE_NAME dns-tls-proxy)
 set(CPACK_PACKAGE_VENDOR "the dns-tls-proxy maintainers")
 set(CPACK_PACKAGE_CONTACT "the dns-tls-proxy maintainers <maintainers@dns-tls-proxy.example.org>")
-set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "DNS proxy from TCP to DNS over TLS")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "DNS proxy from UDP and TCP to DNS over TLS")
 set(CPACK_PACKAGE_DESCRIPTION
-"Listens for plain DNS over TCP, asks Cloudflare or other DNS-over-TLS
+"Listens for plain DNS over UDP and TCP, asks Cloudflare or other DNS-over-TLS
 servers, and hands the answers back. Sessions to the servers are kept,
 shared by many queries, and authenticated by name; answers are cached,
 and the names asked most are kept resolved.

@@ -80,7 +80,7 @@ static void write_flag(const struct flag *flag, FILE *out)
 void command_line_help(FILE *out)
 {
     fputs("Usage: dns-tls-proxy [FLAG]...\n"
-          "Answers DNS over TCP by asking DNS-over-TLS servers, Cloudflare's by default.\n\n"
+          "Answers DNS over UDP and TCP by asking DNS-over-TLS servers, Cloudflare's by default.\n\n"
           "Flags, which win over the file:\n",
           out);
     for (size_t i = 0; i < FLAGS; i++) write_flag(&flags[i], out);
