@@ -64,7 +64,7 @@ static void write_found(const struct config *config, const struct names_found *f
 static void explain(const struct config *config, const struct names *names, const uint8_t *name, size_t size,
                     uint16_t type, FILE *out)
 {
-    static uint8_t answer[ANSWER_BYTES_MAX];
+    uint8_t answer[ANSWER_BYTES_MAX];
     char text[PRESENTATION_NAME_BYTES], type_text[PRESENTATION_TYPE_BYTES];
     struct names_found found;
     struct names_alias alias;
