@@ -13,7 +13,12 @@ import yaml
 import checks
 
 KUBERNETES = checks.DEPLOY / "kubernetes"
-TARGETS = {"base": "DaemonSet", "overlays/deployment": "Deployment", "overlays/prometheus-operator": "DaemonSet"}
+TARGETS = {
+    "base": "DaemonSet",
+    "overlays/deployment": "Deployment",
+    "overlays/prometheus-operator": "DaemonSet",
+    "overlays/prometheus-operator-deployment": "Deployment",
+}
 NPM = {
     "kubernetes-models": "4.5.1",
     "@kubernetes-models/prometheus-operator": "4.4.4",
@@ -170,6 +175,33 @@ def check_overlay(check, target, workload, folder):
     return documents
 
 
+def check_node_local(check, folder):
+    """The overlay in which the pods of a node ask its own proxy: it needs the node's network, and no more."""
+    target = "overlays/node-local"
+    documents = None
+    with check(f"{target} renders"):
+        documents = render(target)
+    if not documents:
+        return
+    example = list(yaml.safe_load_all((KUBERNETES / target / "dnsconfig-example.yaml").read_text()))
+    with check(f"{target}: every document, and the example of a pod, fits the API's schema"):
+        fits, said = validate(documents + example)
+        assert fits, said
+    with check(f"{target}: address, ports and capabilities meet, and the program accepts the settings"):
+        pod = one(documents, "DaemonSet")["spec"]["template"]["spec"]
+        path = folder / "node-local.yaml"
+        path.write_text(one(documents, "ConfigMap")["data"]["dns-tls-proxy.yaml"])
+        settings = yaml.safe_load(path.read_text())
+        address = settings["listen"][0].rpartition(":")[0]
+        assert address == example[0]["spec"]["dnsConfig"]["nameservers"][0] and address in str(pod["initContainers"])
+        assert pod["hostNetwork"] is True and pod["dnsPolicy"] == "Default"
+        assert pod["containers"][0]["securityContext"]["capabilities"] == {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}
+        assert {port["hostPort"] for port in pod["containers"][0]["ports"]} == {53, 5000}
+        assert settings["routes"][0]["zones"][0] == "cluster.local"
+        if checks.PROGRAM.exists():
+            checks.run(checks.PROGRAM, "--config", path, "--print-config")
+
+
 def check_the_checks(check, documents):
     with check("it would have noticed an unknown key, a wrong type and a kind that is none"):
         for kind, spoil, said in (
@@ -191,6 +223,7 @@ def main():
             documents = check_overlay(check, target, workload, pathlib.Path(name))
             if target == "base" and documents:
                 check_the_checks(check, documents)
+        check_node_local(check, pathlib.Path(name))
     check.finish()
 
 

