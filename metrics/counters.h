@@ -49,7 +49,8 @@ enum { UPSTREAM_SERIES = 64, UPSTREAM_SERIES_REST = UPSTREAM_SERIES - 1 };
     L(PROTOCOL, "protocol") L(PRESSURE, "pressure") L(ERROR, "error") L(DRAIN, "drain") L(ACCESS, "access")
 #define LABELS_INVALID(L)                                                                                              \
     L(NOT_QUERY, "not_a_query") L(FORMERR, "malformed") L(TOO_LONG, "too_long") L(OPCODE, "opcode")                    \
-    L(EDNS_VERSION, "edns_version") L(TRANSFER, "transfer") L(CLASS, "class") L(ANY, "any")
+    L(EDNS_VERSION, "edns_version") L(TRANSFER, "transfer") L(CLASS, "class") L(ANY, "any")                    \
+    L(TSIG, "tsig")
 #define LABELS_SOURCE(L)                                                                                               \
     L(CACHE, "cache") L(UPSTREAM, "upstream") L(STALE, "stale") L(LOCAL, "local")
 #define LABELS_DROPPED(L) /* a query that gets no reply */                                                             \

@@ -297,5 +297,12 @@ size_t answer_error(uint8_t *out, const struct question *question, const struct 
         .errors = error->errors,
         .errors_size = error->errors_size,
     };
-    return finish_reply(out, size, size, profile, &opt);
+    size = finish_reply(out, size, size, profile, &opt);
+    if (rcode != DNS_RCODE_NOTAUTH || !question->tsig.message) return size;
+    uint8_t record[TSIG_REPLY_MAX];
+    size_t record_size = tsig_write_badkey(&question->tsig, profile->id, record);
+    if (size + record_size > profile->max_bytes) return size;
+    memcpy(out + size, record, record_size);
+    dns_put_u16(out + 10, (uint16_t)(message_count(out, DNS_ADDITIONAL) + 1));
+    return size + record_size;
 }

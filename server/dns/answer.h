@@ -110,9 +110,9 @@ struct answer_error {
     size_t errors_size;
 };
 
-/* Writes the header, the question if it was sound (has a name), and OPT if the profile has EDNS: at most
- * ANSWER_ERROR_MAX bytes. Returns their number. */
-enum { ANSWER_ERROR_MAX = DNS_HEADER_BYTES + DNS_NAME_MAX + 4 + EDNS_REPLY_MAX };
+/* Writes the header, the question if it was sound (has a name), OPT if the profile has EDNS, and with NOTAUTH the
+ * record that answers the question's signature: at most ANSWER_ERROR_MAX bytes. Returns their number. */
+enum { ANSWER_ERROR_MAX = DNS_HEADER_BYTES + DNS_NAME_MAX + 4 + EDNS_REPLY_MAX + TSIG_REPLY_MAX };
 size_t answer_error(uint8_t *out, const struct question *question, const struct reply_profile *profile,
                     const struct answer_error *error);
 

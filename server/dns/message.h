@@ -61,6 +61,7 @@ enum {
     DNS_TYPE_AXFR = 252,
     DNS_TYPE_ANY = 255,
     DNS_CLASS_IN = 1,
+    DNS_CLASS_ANY = 255,
 };
 
 enum dns_section { DNS_QUESTION, DNS_ANSWER, DNS_AUTHORITY, DNS_ADDITIONAL };
@@ -151,8 +152,8 @@ void reader_skip(struct reader *reader, size_t size);
  * lead to labels that end before the stretch of labels it ends begins, and not into the header: so no name runs in a
  * circle, and none changes when an id does; nor may one lead over an octet of the reader's TTLs, or the name would
  * change as they grow old. The name it makes up must be no longer than DNS_NAME_MAX, and it has no more than
- * NAME_POINTERS_MAX pointers: each that is of use comes behind a label, and a name has no more labels. Returns the bytes
- * it takes here, 0 on failure. */
+ * NAME_POINTERS_MAX pointers: each that is of use comes behind a label, and a name has no more labels. Returns the
+ * bytes it takes here, 0 on failure. */
 enum { NAME_POINTERS_MAX = 127 };
 size_t reader_name(struct reader *reader, bool compressed);
 

@@ -38,7 +38,7 @@ static void take_edns(struct question *question, const struct edns *edns)
     question->cookie_size = edns->cookie_size;
 }
 
-/* Whether the records are sound, with one OPT at most, not too many, and end where the message ends. */
+/* Whether the records are sound, with one OPT at most, TSIG last, not too many, and end where the message ends. */
 static bool read_records(struct reader *reader, struct question *question, uint8_t *ret_version)
 {
     size_t before = (size_t)message_count(reader->message, DNS_ANSWER) + message_count(reader->message, DNS_AUTHORITY);
@@ -49,6 +49,10 @@ static bool read_records(struct reader *reader, struct question *question, uint8
         struct edns edns;
         reader_record(reader, &record);
         if (reader->failed) return false;
+        if (record.type == DNS_TYPE_TSIG) {
+            if (i < before || i + 1 < count) return false;
+            if (!tsig_parse(reader->message, reader->size, &record, &question->tsig)) return false;
+        }
         if (record.type != DNS_TYPE_OPT) continue;
         if (i < before || question->edns || !edns_parse(reader->message, &record, &edns)) return false;
         take_edns(question, &edns);
@@ -89,15 +93,16 @@ enum question_verdict question_parse(const uint8_t *message, size_t size, struct
 {
     if (size < DNS_HEADER_BYTES || message_flags(message) & DNS_QR) return QUESTION_CLOSE;
     *ret_question = (struct question){.id = message_id(message), .flags = message_flags(message)};
+    if (ret_question->flags & DNS_OPCODE) return QUESTION_NOTIMP;
     struct reader reader = {.message = message, .size = size, .at = DNS_HEADER_BYTES};
     uint8_t version = 0;
     uint16_t count = message_count(message, DNS_QUESTION);
     bool has_question = count == 1 && read_question(&reader, ret_question);
     bool sound = (has_question || count == 0) && read_records(&reader, ret_question, &version);
-    if (ret_question->flags & DNS_OPCODE) return QUESTION_NOTIMP;
     if (is_cookie_alone(message, ret_question) && sound) return QUESTION_COOKIE;
     if (!has_question || !sound || has_stray_records(message, ret_question)) return QUESTION_FORMERR;
     if (!validator_is_message(message, size)) return QUESTION_FORMERR;
+    if (ret_question->tsig.message) return QUESTION_SIGNED;
     return version > 0 ? QUESTION_BADVERS : judge(ret_question);
 }
 

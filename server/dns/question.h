@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "dns/message.h"
+#include "dns/tsig.h"
 
 /* What is to be done with a client's message. */
 enum question_verdict {
@@ -20,6 +21,7 @@ enum question_verdict {
     QUESTION_BADVERS,  /* an EDNS version above 0 */
     QUESTION_TRANSFER, /* AXFR, IXFR: REFUSED */
     QUESTION_COOKIE,   /* none, but a COOKIE option: the client wants a cookie alone (RFC 7873, 5.4) */
+    QUESTION_SIGNED,   /* with a TSIG record: NOTAUTH (RFC 8945, 5.2.1) */
     QUESTION_CLASS,    /* a class other than IN: REFUSED */
     QUESTION_ANY,      /* the type ANY: NOTIMP */
 };
@@ -40,14 +42,17 @@ struct question {
     uint16_t udp_size; /* the largest reply that the client takes over UDP, as it said */
     uint16_t cookie_size;
     const uint8_t *cookie; /* the data of its COOKIE option (RFC 7873), in the message; NULL: there is none */
+
+    struct tsig tsig; /* its signature */
 };
 
 /* Fills `ret_question` as far as the message goes, whatever the verdict but QUESTION_CLOSE, so that an error reply can
  * echo it. The order of judgement:
- * - QR, then the opcode: NOTIMP does not depend on what follows, which has another meaning there.
+ * - QR, then the opcode: NOTIMP does not depend on what follows, which has another meaning there and is not echoed.
  * - QDCOUNT and the question: its name uncompressed. Without a question the message may ask for a cookie.
- * - The rest: no answers, no authority but IXFR's SOA (RFC 1995, 3), one OPT and eight records at most, those of other
- *   types (TSIG, SIG(0)) well-formed, nothing behind them. The last to look is ldns.
+ * - The rest: no answers, no authority but IXFR's SOA (RFC 1995, 3), one OPT and eight records at most, TSIG only as
+ * the last (RFC 8945, 5.1), other types well-formed, nothing behind them. The last to look is ldns.
+ * - A signature, of which no key is known.
  * - The EDNS version; options are read only where it is known (RFC 6891, 6.1.3).
  * - The type: transfers; then 0, OPT and 128 to 254 (MAILA, MAILB, TKEY, TSIG, NXNAME and what is unassigned of the
  *   meta-types, RFC 6895, 3.1), which are FORMERR as in Unbound: no record has them.

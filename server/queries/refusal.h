@@ -25,6 +25,7 @@ enum refusal {
     REFUSAL_EDNS_VERSION,
     REFUSAL_TRANSFER,
     REFUSAL_CLASS,
+    REFUSAL_SIGNED,
     REFUSAL_ANY,
     REFUSAL_COOKIE,     /* asked for a cookie alone: gets it */
     REFUSAL_BADCOOKIE,  /* the same, with a server cookie that is not valid */

@@ -30,6 +30,15 @@ def question(name="q.test", kind=1, of_class=1):
 
 A_RECORD = b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 60, 4) + b"\xc0\x00\x02\x01"
 
+NOTAUTH = 9
+
+
+def tsig(of_class=255):
+    data = wire.name_to_wire("hmac-sha256") + struct.pack("!HIHH", 0, 1700000000, 300, 32) + bytes(32)
+    data += struct.pack("!HHH", 1, 0, 0)
+    return wire.name_to_wire("key.test") + struct.pack("!HHIH", 250, of_class, 0, len(data)) + data
+
+
 #: what is wrong -> (message, rcode)
 ANSWERED = {
     "no question": (header(counts=(0, 0, 0, 0)), wire.FORMERR),
@@ -57,6 +66,16 @@ ANSWERED = {
     "opcode 15": (header(flags=15 << 11) + question(), wire.NOTIMP),
     "EDNS version 1": (wire.query("q.test", additional=[wire.opt(version=1)]), wire.BADVERS),
     "EDNS version 255": (wire.query("q.test", additional=[wire.opt(version=255)]), wire.BADVERS),
+    "an answer that is not there": (header(counts=(1, 1, 0, 0)) + question(), wire.FORMERR),
+    "an answer": (header(counts=(1, 1, 0, 0)) + question() + A_RECORD, wire.FORMERR),
+    "type OPT": (wire.query("q.test", 41), wire.FORMERR),
+    "type TSIG": (wire.query("q.test", 250), wire.FORMERR),
+    "type 0": (wire.query("q.test", 0), wire.FORMERR),
+    "a signature": (wire.query("q.test", additional=[tsig()]), NOTAUTH),
+    "a signature behind OPT": (wire.query("q.test", additional=[wire.opt(), tsig()]), NOTAUTH),
+    "a signature before OPT": (wire.query("q.test", additional=[tsig(), wire.opt()]), wire.FORMERR),
+    "two signatures": (wire.query("q.test", additional=[tsig(), tsig()]), wire.FORMERR),
+    "a signature of class IN": (wire.query("q.test", additional=[tsig(of_class=1)]), wire.FORMERR),
     "AXFR": (wire.query("q.test", "AXFR"), wire.REFUSED),
     "IXFR": (wire.query("q.test", "IXFR"), wire.REFUSED),
     "class CHAOS": (wire.query("version.bind", "TXT", qclass=3), wire.REFUSED),
@@ -76,6 +95,40 @@ def test_answered_with_an_error(proxy, case):
     assert wire.flags_of(answers[1]) & wire.QR
     assert wire.flags_of(answers[1]) & 0x7800 == wire.flags_of(message) & 0x7800, "the opcode comes back"
     assert wire.rcode_of(answers[2]) == wire.NOERROR
+
+
+#: what has no question that could be repeated, or is not to be read
+HEADER_ALONE = ["no question", "two questions", "a question that is not there", "a name cut", "a label of 64",
+                "a question without its class", "a name of 256", "a pointer in the question", "a pointer to the end",
+                *(case for case in ANSWERED if case.startswith("opcode"))]
+
+
+@pytest.mark.parametrize("case", HEADER_ALONE)
+def test_an_error_without_a_sound_question_is_a_header(proxy, case):
+    with Client(proxy.port) as client:
+        answer = client.ask(ANSWERED[case][0])
+    assert len(answer) == 12 and answer[4:] == bytes(8)
+
+
+def test_bits_that_mean_nothing_in_a_query_are_ignored(proxy):
+    """AA, TC, RA and Z, and an option that nobody knows."""
+    for flags in (0x0400, 0x0200, 0x0080, 0x0040):
+        answer = ask(proxy.port, "bits.test", flags=wire.RD | flags, additional=[wire.opt(wire.option(65001, b"?"))])
+        assert wire.rcode_of(answer) == wire.NOERROR
+        assert not wire.flags_of(answer) & 0x0640, "AA, TC and Z are ours to say"
+
+
+def test_the_reply_to_a_signature_says_that_the_key_is_not_known(proxy):
+    with Client(proxy.port) as client:
+        answer = client.ask(wire.query("q.test", number=77, additional=[wire.opt(), tsig()]))
+    (_, opt, *_), (start, kind, of_class, ttl, data, end) = wire.records(answer)
+    assert (opt, kind, of_class, ttl, end) == (41, 250, 255, 0, len(answer)), "it is the last record"
+    assert answer[start:].startswith(wire.name_to_wire("key.test"))
+    algorithm = wire.name_to_wire("hmac-sha256")
+    assert answer[data:end].startswith(algorithm)
+    high, low, fudge, mac, number, error, other = struct.unpack("!HIHHHHH", answer[data + len(algorithm):end])
+    assert (high, low, fudge) == (0, 1700000000, 300)
+    assert (mac, number, error, other) == (0, 77, 17, 0), "BADKEY, not signed"
 
 
 @pytest.mark.parametrize("case", [case for case in ANSWERED if ANSWERED[case][1] in (wire.BADVERS, wire.REFUSED)])
