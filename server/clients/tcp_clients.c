@@ -21,13 +21,17 @@ enum {
 
 /* ---- replies ---- */
 
+/* The client of a batched requester is there, since its messages are being handed over. */
 static struct tcp_client *find(const struct requester *requester)
 {
     struct tcp_clients *clients = container_of(requester->transport, struct tcp_clients, transport);
+    if (requester->batched) {
+        CHECK(clients->batching && clients->batching->slot->slot.index == requester->client.index &&
+              clients->batching->slot->slot.generation == requester->client.generation);
+        return clients->batching;
+    }
     struct client_slot *slot = slots_find(&clients->slots, requester->client);
-    if (!slot) return NULL;
-    CHECK(!requester->batched || slot->client == clients->batching);
-    return slot->client;
+    return slot ? slot->client : NULL;
 }
 
 /* Where a reply to the client is written: a batched one to the outbox, any other to the client's own buffer. NULL

@@ -115,6 +115,15 @@ static bool offsets_are_sound(const struct parts *parts)
     return true;
 }
 
+/* The size of the question's name; 0 where the message has no sound question. */
+static size_t question_name_size(const uint8_t *message, size_t size)
+{
+    size_t at = DNS_HEADER_BYTES;
+    while (at < size && message[at] > 0 && message[at] <= DNS_LABEL_MAX) at += 1u + message[at];
+    size_t name_size = at + 1 - DNS_HEADER_BYTES;
+    return at + 5 <= size && message[at] == 0 && name_size <= DNS_NAME_MAX ? name_size : 0;
+}
+
 static bool take_apart(const uint8_t *bytes, size_t size, struct parts *ret_parts)
 {
     if (size < DNS_HEADER_BYTES + ANSWER_TRAILER_BYTES) return false;
@@ -123,10 +132,10 @@ static bool take_apart(const uint8_t *bytes, size_t size, struct parts *ret_part
     size_t errors_size = dns_u16(fixed + TRAILER_ERRORS);
     size_t trailer_size = ANSWER_TRAILER_BYTES + errors_size + TTL_OFFSET_BYTES * ttl_count;
     if (size < DNS_HEADER_BYTES + trailer_size || size - trailer_size > DNS_MESSAGE_MAX) return false;
-    struct reader reader = {.message = bytes, .size = size - trailer_size, .at = DNS_HEADER_BYTES};
+    size_t name_size = question_name_size(bytes, size - trailer_size);
     *ret_parts = (struct parts){
         .message_size = size - trailer_size,
-        .name_size = reader_name(&reader, false),
+        .name_size = name_size,
         .ttl_offsets = bytes + size - trailer_size,
         .ttl_count = ttl_count,
         .errors = fixed - errors_size,
@@ -135,8 +144,7 @@ static bool take_apart(const uint8_t *bytes, size_t size, struct parts *ret_part
         .set_count = dns_u16(fixed + TRAILER_SET_COUNT),
         .rcode = dns_u16(fixed + TRAILER_RCODE),
     };
-    reader_skip(&reader, 4);
-    if (reader.failed || errors_size > EDE_LIST_MAX || (size_t)ret_parts->set_first + ret_parts->set_count > ttl_count)
+    if (name_size == 0 || errors_size > EDE_LIST_MAX || (size_t)ret_parts->set_first + ret_parts->set_count > ttl_count)
         return false;
     return (errors_size == 0 || ede_is_list(ret_parts->errors, errors_size)) && offsets_are_sound(ret_parts);
 }

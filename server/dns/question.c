@@ -91,8 +91,10 @@ static enum question_verdict judge(const struct question *question)
 
 enum question_verdict question_parse(const uint8_t *message, size_t size, struct question *ret_question)
 {
+    *ret_question = (struct question){0};
     if (size < DNS_HEADER_BYTES || message_flags(message) & DNS_QR) return QUESTION_CLOSE;
-    *ret_question = (struct question){.id = message_id(message), .flags = message_flags(message)};
+    ret_question->id = message_id(message);
+    ret_question->flags = message_flags(message);
     if (ret_question->flags & DNS_OPCODE) return QUESTION_NOTIMP;
     struct reader reader = {.message = message, .size = size, .at = DNS_HEADER_BYTES};
     uint8_t version = 0;

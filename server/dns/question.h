@@ -46,8 +46,7 @@ struct question {
     struct tsig tsig; /* its signature */
 };
 
-/* Fills `ret_question` as far as the message goes, whatever the verdict but QUESTION_CLOSE, so that an error reply can
- * echo it. The order of judgement:
+/* Fills `ret_question` as far as the message goes, so that an error reply can echo it; with QUESTION_CLOSE it is empty. The order of judgement:
  * - QR, then the opcode: NOTIMP does not depend on what follows, which has another meaning there and is not echoed.
  * - QDCOUNT and the question: its name uncompressed. Without a question the message may ask for a cookie.
  * - The rest: no answers, no authority but IXFR's SOA (RFC 1995, 3), one OPT and eight records at most, TSIG only as

@@ -171,7 +171,6 @@ static enum refusal admit(struct forwarder *forwarder, const struct client_messa
     enum refusal refusal = REFUSAL_NONE;
     if (verdict == QUESTION_CLOSE) return REFUSAL_NOT_QUERY;
     if (message->refusal == REFUSAL_PROHIBITED) return REFUSAL_PROHIBITED;
-    in->is_verified = true;
     if (transport->admit)
         refusal = transport->admit(in->requester, &in->question, verdict, &in->profile, &in->is_verified);
     if (in->is_verified &&
@@ -304,7 +303,9 @@ void forwarder_handle(struct forwarder *forwarder, const struct requester *reque
                       const struct client_message *message)
 {
     struct counters *counters = forwarder->counters;
-    struct incoming in = {.requester = requester};
+    struct incoming in; /* most of it is filled on the way, and not set to zero for each query */
+    in.requester = requester;
+    in.is_verified = true;
 
     /* Read the query and admit it, or refuse it. */
     enum question_verdict verdict = question_parse(message->bytes, message->size, &in.question);
