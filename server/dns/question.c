@@ -129,22 +129,23 @@ void question_key_set_route(struct question_key *key, uint32_t route)
     key->bytes[key->size - 1] |= QUESTION_KEY_ROUTE;
 }
 
-size_t question_write_query(const struct question_key *key, uint16_t id, uint16_t padding_block, uint8_t *out)
+size_t question_write_query(const struct question_key *key, const struct question_wire *wire, uint8_t *out)
 {
     uint8_t flags = question_key_flags(key);
     size_t name_size = question_key_name_size(key);
     memset(out, 0, DNS_HEADER_BYTES);
-    dns_put_u16(out, id);
+    dns_put_u16(out, wire->id);
     dns_put_u16(out + 2, (uint16_t)((flags & QUESTION_KEY_RD ? DNS_RD : 0) | (flags & QUESTION_KEY_CD ? DNS_CD : 0) |
                                     (flags & QUESTION_KEY_AD ? DNS_AD : 0)));
     dns_put_u16(out + 4, 1);
-    dns_put_u16(out + 10, 1);
+    dns_put_u16(out + 10, !wire->without_edns);
     memcpy(out + DNS_HEADER_BYTES, key->bytes, name_size);
     size_t size = DNS_HEADER_BYTES + name_size;
     dns_put_u16(out + size, question_key_type(key));
     dns_put_u16(out + size + 2, DNS_CLASS_IN);
     size += 4;
-    return size + edns_write_query(out + size, size, flags & QUESTION_KEY_DO, padding_block);
+    if (wire->without_edns) return size;
+    return size + edns_write_query(out + size, size, flags & QUESTION_KEY_DO, wire->padding_block);
 }
 
 void spelling_take(const uint8_t *name, size_t size, struct spelling *ret_spelling)

@@ -46,7 +46,8 @@ struct question {
     struct tsig tsig; /* its signature */
 };
 
-/* Fills `ret_question` as far as the message goes, so that an error reply can echo it; with QUESTION_CLOSE it is empty. The order of judgement:
+/* Fills `ret_question` as far as the message goes, so that an error reply can echo it; with QUESTION_CLOSE it is empty.
+ * The order of judgement:
  * - QR, then the opcode: NOTIMP does not depend on what follows, which has another meaning there and is not echoed.
  * - QDCOUNT and the question: its name uncompressed. Without a question the message may ask for a cookie.
  * - The rest: no answers, no authority but IXFR's SOA (RFC 1995, 3), one OPT and eight records at most, TSIG only as
@@ -104,10 +105,17 @@ static inline uint8_t question_key_flags(const struct question_key *key)
     return key->bytes[key->size - 1];
 }
 
-/* The query the proxy sends for a key: own OPT, padded to a multiple of `padding_block` (0: not; at most 512), no
- * client subnet. Writes at most QUESTION_QUERY_MAX bytes; returns their number. */
+/* How a query is sent. */
+struct question_wire {
+    uint16_t id;
+    uint16_t padding_block; /* the message is padded to a multiple of this; 0: not; at most 512 */
+    bool without_edns;      /* no OPT record, for a server that does not know it: no padding and no DO bit either */
+};
+
+/* The query the proxy sends for a key: own OPT, no client subnet. Writes at most QUESTION_QUERY_MAX bytes; returns
+ * their number. */
 enum { QUESTION_QUERY_MAX = DNS_HEADER_BYTES + DNS_NAME_MAX + 4 + 15 + 512 };
-size_t question_write_query(const struct question_key *key, uint16_t id, uint16_t padding_block, uint8_t *out);
+size_t question_write_query(const struct question_key *key, const struct question_wire *wire, uint8_t *out);
 
 /* How a client spelt a name (letters in upper case), for whoever waits while its message is gone: a bit for each octet
  * of the name. */

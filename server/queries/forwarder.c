@@ -68,8 +68,7 @@ static void on_failed(struct forwarder *forwarder, struct query *query, enum exc
 {
     struct answer answer;
     if (fall_back(forwarder, query)) return;
-    const char *why = result == EXCHANGE_UNREACHABLE ? pool_error(query->pool) : NULL;
-    const struct answer_error error = retention_error_of(result, why);
+    const struct answer_error error = query_error(query, result);
     retention_make_failure(&query->exchange.key, &error, forwarder->value, &answer);
     keep(forwarder, query, &answer);
     queries_fail(&forwarder->queries, query, &error, forwarder->loop->now_ns);
@@ -83,11 +82,6 @@ static void on_answered(struct forwarder *forwarder, struct query *query, const 
     retention_clamp_ttls(&forwarder->options, answer, forwarder->value, &clamped);
     keep(forwarder, query, &clamped);
     queries_answer(&forwarder->queries, query, &clamped, &fresh, LABEL_SOURCE_UPSTREAM, forwarder->loop->now_ns);
-}
-
-static void show_in_flight(struct forwarder *forwarder)
-{
-    set_gauge(forwarder->counters, in_flight, forwarder->queries.queries.taken);
 }
 
 static void on_done(struct exchange *exchange, enum exchange_result result, const struct answer *answer)
@@ -106,7 +100,7 @@ static void on_done(struct exchange *exchange, enum exchange_result result, cons
     else
         on_failed(forwarder, query, result);
     queries_remove(&forwarder->queries, query);
-    show_in_flight(forwarder);
+    set_gauge(forwarder->counters, in_flight, forwarder->queries.queries.taken);
 }
 
 /* For whom a question is asked. */
@@ -128,7 +122,7 @@ static struct query *begin_query(struct forwarder *forwarder, uint16_t route, co
     query->exchange.background = kind == REQUESTER_NONE;
     query->exchange.light = kind == REQUESTER_LIGHT;
     pool_submit(pool, &query->exchange, forwarder->loop->now_ns);
-    show_in_flight(forwarder);
+    set_gauge(forwarder->counters, in_flight, forwarder->queries.queries.taken);
     return query;
 }
 

@@ -5,6 +5,7 @@
 
 #include "common/check.h"
 #include "queries/reply.h"
+#include "upstream/pool.h"
 
 static struct list *bucket_of(const struct queries *queries, uint64_t hash)
 {
@@ -205,6 +206,34 @@ struct query *queries_any(const struct queries *queries)
         if (first) return container_of(first, struct query, of_bucket);
     }
     return NULL;
+}
+
+struct answer_error query_error(const struct query *query, enum exchange_result result)
+{
+    struct answer_error error = {.rcode = DNS_RCODE_SERVFAIL, .ede_code = DNS_EDE_NETWORK_ERROR};
+    const struct opinions *opinions = &query->exchange.opinions;
+    switch (result) {
+    case EXCHANGE_TIMED_OUT:
+        error.ede_code = DNS_EDE_NO_REACHABLE_AUTHORITY;
+        error.ede_text = "upstream does not answer";
+        break;
+    case EXCHANGE_UNREACHABLE:
+        error.ede_text = pool_error(query->pool);
+        if (!error.ede_text) error.ede_text = "upstream is out of reach";
+        break;
+    case EXCHANGE_FAILED:
+        error.ede_code = DNS_EDE_NONE;
+        error.errors = opinions->errors;
+        error.errors_size = opinions->errors_size;
+        if (opinions->errors_size > 0 || opinions->rcode == DNS_RCODE_SERVFAIL) break;
+        error.ede_code = DNS_EDE_NO_REACHABLE_AUTHORITY;
+        error.ede_text = opinions->rcode == DNS_RCODE_REFUSED ? "upstream refuses" : "upstream answers with an error";
+        break;
+    case EXCHANGE_ANSWERED:
+    case EXCHANGE_FAULTY:
+    case EXCHANGE_RESULTS: error.ede_text = "upstream answers wrongly"; break;
+    }
+    return error;
 }
 
 /* ---- its end ---- */

@@ -102,4 +102,8 @@ void queries_answer(struct queries *queries, struct query *query, const struct a
 /* Everybody who waits gets the error. */
 void queries_fail(struct queries *queries, struct query *query, const struct answer_error *error, uint64_t now_ns);
 
+/* What clients are told when the query ended without an answer. Its errors are valid while its exchange's on_done runs.
+ */
+struct answer_error query_error(const struct query *query, enum exchange_result result);
+
 #endif

@@ -64,20 +64,6 @@ struct answer_use retention_use(enum cache_state state, const struct cache_found
                                .ede_code = is_nxdomain ? DNS_EDE_STALE_NXDOMAIN : DNS_EDE_STALE};
 }
 
-struct answer_error retention_error_of(enum exchange_result result, const char *why)
-{
-    struct answer_error error = {.rcode = DNS_RCODE_SERVFAIL, .ede_code = DNS_EDE_NETWORK_ERROR};
-    if (result == EXCHANGE_TIMED_OUT) {
-        error.ede_code = DNS_EDE_NO_REACHABLE_AUTHORITY;
-        error.ede_text = "upstream does not answer";
-    } else if (result == EXCHANGE_UNREACHABLE) {
-        error.ede_text = why ? why : "upstream is out of reach";
-    } else {
-        error.ede_text = "upstream answers wrongly";
-    }
-    return error;
-}
-
 void retention_make_failure(const struct question_key *key, const struct answer_error *error, uint8_t *out,
                             struct answer *ret_answer)
 {

@@ -31,10 +31,6 @@ bool retention_is_worth_keeping(const uint8_t *message);
 struct answer_use retention_use(enum cache_state state, const struct cache_found *found, const uint8_t *message,
                                 uint32_t rotation);
 
-/* What clients are told where upstream gave no answer. `why` is the reason that is known for EXCHANGE_UNREACHABLE, or
- * NULL. */
-struct answer_error retention_error_of(enum exchange_result result, const char *why);
-
 /* Writes a failure of upstream as an answer to `key`, to be kept like any other, to `out` (at least ANSWER_BYTES_MAX).
  */
 void retention_make_failure(const struct question_key *key, const struct answer_error *error, uint8_t *out,

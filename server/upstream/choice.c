@@ -17,7 +17,7 @@ enum {
 bool choice_is_allowed(const struct exchange *exchange, const struct upstream *upstream)
 {
     if (exchange->only && exchange->only != upstream) return false;
-    return !exchange->refused_by || strcmp(exchange->refused_by->options.name, upstream->options.name) != 0;
+    return opinion_allows(&exchange->opinions, upstream);
 }
 
 static bool is_in(uint16_t upstreams, const struct upstream *upstream)

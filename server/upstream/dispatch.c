@@ -38,6 +38,7 @@ static bool start_attempt(struct pool *pool, struct session *session, struct exc
 {
     struct attempt *attempt = free_attempt(exchange);
     CHECK(exchange->attempts_made < EXCHANGE_ATTEMPTS_TOTAL);
+    attempt->plain = opinion_is_plain(&exchange->opinions, session->upstream, pool_now_ns(pool));
     if (!session_start_attempt(session, attempt, &exchange->key, pool_now_ns(pool))) return false;
     exchange->attempts_made++;
     exchange->tried |= (uint16_t)(1u << session->upstream->index);
@@ -62,8 +63,8 @@ static bool try_attempt(struct pool *pool, struct exchange *exchange)
 
 static enum line line_of(const struct exchange *exchange)
 {
-    if (exchange->lost > 0 || exchange->invalid > 0 || exchange->refused_by || exchange->only || exchange->slow ||
-        exchange_is_live(exchange))
+    if (exchange->lost > 0 || exchange->invalid > 0 || exchange->opinions.excluded || exchange->only ||
+        exchange->slow || exchange_is_live(exchange))
         return LINE_CONSTRAINED;
     return exchange->light ? LINE_LIGHT : LINE_OTHERS;
 }
@@ -131,7 +132,8 @@ void dispatch_finish(struct pool *pool, struct exchange *exchange, enum exchange
 void dispatch_again(struct pool *pool, struct exchange *exchange)
 {
     if (exchange_may_be_answered(exchange)) return; /* by its other attempt */
-    if (exchange_may_try(exchange))
+    bool is_allowed = opinion_allows_any(&exchange->opinions, pool->upstreams, pool->upstream_count);
+    if (exchange_may_try(exchange) && is_allowed)
         dispatch(pool, exchange);
     else if (!exchange_is_live(exchange))
         dispatch_finish(pool, exchange, EXCHANGE_FAULTY, NULL);

@@ -1,6 +1,5 @@
 #include "upstream/exchange.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/check.h"
@@ -15,9 +14,8 @@ void exchange_begin(struct exchange *exchange, uint64_t number)
     exchange->attempts_made = exchange->lost = exchange->deaths = exchange->invalid = 0;
     exchange->slow = exchange->asked = false;
     exchange->tried = exchange->met_silence = 0;
-    exchange->died_on = exchange->refused_by = NULL;
-    exchange->held = NULL;
-    exchange->held_bytes = 0;
+    exchange->died_on = NULL;
+    exchange->opinions = (struct opinions){0};
 }
 
 /* Leaves every list. */
@@ -29,45 +27,21 @@ static void leave(struct exchange *exchange)
     CHECK(!exchange_is_live(exchange) && !exchange_is_waiting(exchange));
 }
 
-/* A held answer takes the place of a failure. */
-static bool take_held(const struct exchange *exchange, struct answer *ret_answer)
-{
-    if (!exchange->held || !answer_unpack(exchange->held, exchange->held_bytes, ret_answer)) return false;
-    ret_answer->kind = ANSWER_FAILURE;
-    return true;
-}
-
 void exchange_finish(struct exchange *exchange, enum exchange_result result, const struct answer *answer)
 {
     CHECK((result == EXCHANGE_ANSWERED) == (answer != NULL));
     CHECK(timeout_is_running(&exchange->deadline) || result == EXCHANGE_TIMED_OUT || result == EXCHANGE_UNREACHABLE);
-    struct answer held;
-    if (result != EXCHANGE_ANSWERED && take_held(exchange, &held)) {
-        result = EXCHANGE_ANSWERED;
-        answer = &held;
-    }
-    uint8_t *held_bytes = exchange->held; /* outlives the exchange, which its owner may free or submit again */
-    exchange->held = NULL;
+    struct opinions opinions = exchange->opinions; /* its memory outlives the exchange, which its owner may free */
+    if (result != EXCHANGE_ANSWERED && opinions.failed) result = EXCHANGE_FAILED;
     leave(exchange);
     exchange->on_done(exchange, result, answer);
-    free(held_bytes);
+    opinion_done(&opinions);
 }
 
 void exchange_cancel(struct exchange *exchange)
 {
     leave(exchange);
-    free(exchange->held);
-    exchange->held = NULL;
-}
-
-bool exchange_hold(struct exchange *exchange, const struct answer *answer)
-{
-    CHECK(!exchange->held);
-    exchange->held = malloc(answer->size);
-    if (!exchange->held) return false;
-    memcpy(exchange->held, answer->bytes, answer->size);
-    exchange->held_bytes = answer->size;
-    return true;
+    opinion_done(&exchange->opinions);
 }
 
 unsigned exchange_in_flight(const struct exchange *exchange)
@@ -103,6 +77,7 @@ const char *exchange_result_text(enum exchange_result result)
         [EXCHANGE_TIMED_OUT] = "no answer in time",
         [EXCHANGE_UNREACHABLE] = "no upstream can be reached",
         [EXCHANGE_FAULTY] = "no valid answer",
+        [EXCHANGE_FAILED] = "upstream failed",
     };
     CHECK(result < EXCHANGE_RESULTS);
     return texts[result];

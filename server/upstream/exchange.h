@@ -18,6 +18,7 @@
 #include "common/timeouts.h"
 #include "dns/answer.h"
 #include "dns/question.h"
+#include "upstream/opinion.h"
 #include "upstream/session.h"
 
 enum {
@@ -34,6 +35,7 @@ enum exchange_result {
     EXCHANGE_TIMED_OUT,   /* asked, and no answer within the total time-out */
     EXCHANGE_UNREACHABLE, /* no session to ask on, within the total time-out or as far as can be known */
     EXCHANGE_FAULTY,      /* every attempt ended with a lost session or an invalid response */
+    EXCHANGE_FAILED,      /* upstreams said that they failed, and none had an answer: see exchange->opinions */
     EXCHANGE_RESULTS
 };
 
@@ -63,27 +65,22 @@ struct exchange {
     uint8_t invalid; /* responses that were no answer */
     bool slow;       /* it was the first in flight when a session fell silent */
     bool asked;
-    const struct upstream *only;       /* NULL: any upstream may be asked */
-    uint16_t tried;                    /* the upstreams it was sent to, a bit each */
-    uint16_t met_silence;              /* of these, the ones whose session was silent: others are waited for */
-    const struct upstream *died_on;    /* where an attempt failed last: others are asked first */
-    const struct upstream *refused_by; /* answered SERVFAIL or REFUSED: upstreams of its name are not asked again */
-    uint8_t *held;                     /* that answer's bytes, in case nobody has a better one; or NULL */
-    size_t held_bytes;
+    const struct upstream *only;    /* NULL: any upstream may be asked */
+    uint16_t tried;                 /* the upstreams it was sent to, a bit each */
+    uint16_t met_silence;           /* of these, the ones whose session was silent: others are waited for */
+    const struct upstream *died_on; /* where an attempt failed last: others are asked first */
+    struct opinions opinions;
 };
 
 /* Sets the pool's fields to those of a new exchange. */
 void exchange_begin(struct exchange *exchange, uint64_t number);
 
-/* The exchange is over: forgets its attempts and calls on_done, which may free it or submit it again. A held answer
- * stands in for a failure. */
+/* The exchange is over: forgets its attempts and calls on_done, which may free it or submit it again. Where upstreams
+ * said that they failed, that is the result in place of any other failure. */
 void exchange_finish(struct exchange *exchange, enum exchange_result result, const struct answer *answer);
 
 /* Forgets it without calling on_done. */
 void exchange_cancel(struct exchange *exchange);
-
-/* Keeps a copy of `answer` in case nobody has a better one. False where memory is short. */
-bool exchange_hold(struct exchange *exchange, const struct answer *answer);
 
 /* One more attempt is within the bounds. */
 bool exchange_may_try(const struct exchange *exchange);

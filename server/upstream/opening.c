@@ -202,7 +202,7 @@ static void serve_constrained(struct pool *pool, struct fresh *fresh, unsigned *
         const struct exchange *exchange = container_of(node, struct exchange, waiting);
         bool alike = former && exchange_class(exchange) != EXCHANGE_SOLITARY &&
                      exchange_class(exchange) == exchange_class(former) && exchange->only == former->only &&
-                     exchange->refused_by == former->refused_by;
+                     exchange->opinions.excluded == former->opinions.excluded;
         if (alike) continue;
         if (++looked_at > pool->options.max_handshakes) return;
         former = exchange;

@@ -1,28 +1,61 @@
-/* opinion: what a response means for its question: the final answer, or a failure of the upstream that is worth another
- * upstream's answer.
+/* opinion: what a response means for its question: the final answer; a failure of this upstream, about which another
+ * one may know better; or none.
  *
- * SERVFAIL and REFUSED are such failures where an upstream of another name is configured: its answer is held, the other
- * is asked, and the held answer stands where nobody has a better one. This file decides; the pool acts. One thread. */
+ * A failure is any rcode that says nothing of the name (SERVFAIL, REFUSED, FORMERR, NOTIMP and the like) without an
+ * Extended DNS Error that explains it for good. The upstreams of its name are then not asked again for this question,
+ * and those of other names are. FORMERR to a query with OPT may mean that the upstream does not know EDNS: the question
+ * is asked again without OPT, and where that is answered the upstream is asked so from then on (RFC 6891, 7). The
+ * errors of all upstreams are kept, for the client where none has an answer.
+ *
+ * This file decides; the pool acts. One thread. */
 #ifndef UPSTREAM_OPINION_H
 #define UPSTREAM_OPINION_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "dns/answer.h"
 
-struct exchange;
-struct pool;
 struct upstream;
 
 enum opinion {
     OPINION_FINAL,   /* the answer is the exchange's result */
-    OPINION_ANOTHER, /* another upstream is to be asked; the answer was held (exchange_hold) */
-    OPINION_INVALID, /* not an answer to this question: the attempt has failed */
+    OPINION_AGAIN,   /* the question is to be asked again: of another upstream, or of this one without OPT */
+    OPINION_FAILED,  /* no upstream is left that could know better */
+    OPINION_INVALID, /* not an answer to this question, or cut: the attempt has failed */
 };
 
-/* Judges a response of `upstream`. `verdict` is answer_parse's; `answer` is only read where it is ANSWER_GOOD. The
- * attempt that brought the response must be forgotten already. */
-enum opinion opinion_judge(const struct pool *pool, struct exchange *exchange, const struct upstream *upstream,
-                           enum answer_verdict verdict, const struct answer *answer);
+/* What the upstreams have said of a question so far. Part of its exchange; zero at first. */
+struct opinions {
+    uint16_t excluded;            /* upstreams that are not asked again, a bit for each index */
+    const struct upstream *plain; /* this one is asked without OPT, */
+    bool failed;                  /* at least one said that it failed, */
+    uint16_t rcode;               /* the last one with this rcode */
+    size_t errors_size;
+    uint8_t *errors; /* their Extended DNS Errors, a list as in dns/ede.h; NULL while there are none */
+};
+
+/* A response as answer_parse found it. */
+struct opinion_response {
+    struct upstream *upstream; /* from which it came */
+    bool was_plain;            /* to a query without OPT */
+    enum answer_verdict verdict;
+    const struct answer *answer; /* only read with ANSWER_GOOD */
+};
+
+/* Judges a response in the light of those before it. `upstreams`: all `count` of them. */
+enum opinion opinion_judge(struct opinions *opinions, const struct upstream *upstreams, unsigned count,
+                           const struct opinion_response *response, uint64_t now_ns);
+
+/* Whether the question may be asked of the upstream (again); of any of the `count` upstreams. */
+bool opinion_allows(const struct opinions *opinions, const struct upstream *upstream);
+bool opinion_allows_any(const struct opinions *opinions, const struct upstream *upstreams, unsigned count);
+
+/* Whether a query to the upstream has no OPT record. */
+bool opinion_is_plain(const struct opinions *opinions, const struct upstream *upstream, uint64_t now_ns);
+
+/* Frees what is kept; harmless where nothing is. */
+void opinion_done(struct opinions *opinions);
 
 #endif

@@ -73,6 +73,7 @@ static void on_response(struct session *session, struct attempt *attempt, const 
     struct exchange *exchange = attempt->exchange;
     struct upstream *upstream = session->upstream;
     struct answer answer;
+    bool was_plain = attempt->plain;
     bool spoke_again = session_trust(session);
     if (spoke_again || session->answers > upstream->silent_answers) upstream->silent_sessions = 0;
     enum answer_verdict verdict = answer_parse(message, size, &exchange->key, pool->answer, &answer);
@@ -82,14 +83,20 @@ static void on_response(struct session *session, struct attempt *attempt, const 
     } else {
         session_forget_answered(attempt);
     }
-    switch (opinion_judge(pool, exchange, upstream, verdict, &answer)) {
+    if (exchange->only && verdict == ANSWER_GOOD) { /* of a query of our own every answer is good news */
+        dispatch_finish(pool, exchange, EXCHANGE_ANSWERED, &answer);
+        return;
+    }
+    const struct opinion_response response = {upstream, was_plain, verdict, &answer};
+    switch (opinion_judge(&exchange->opinions, pool->upstreams, pool->upstream_count, &response, pool_now_ns(pool))) {
     case OPINION_FINAL: dispatch_finish(pool, exchange, EXCHANGE_ANSWERED, &answer); break;
     case OPINION_INVALID: on_invalid(pool, exchange, upstream, verdict); break;
-    case OPINION_ANOTHER:
+    case OPINION_AGAIN:
         tally_retry(pool->counters, upstream, RETRY_RCODE);
         trace_exchange(pool, "question retried", exchange, NULL);
         dispatch_again(pool, exchange);
         break;
+    case OPINION_FAILED: dispatch_again(pool, exchange); break; /* by another attempt, or not at all */
     }
 }
 

@@ -130,7 +130,9 @@ bool session_start_attempt(struct session *session, struct attempt *attempt, con
     CHECK(session->state == SESSION_READY && !session->doubted);
     uint8_t *room = channel_room(session->channel, QUESTION_QUERY_MAX);
     if (!room || !ids_take(&session->ids, attempt, &attempt->id)) return false;
-    channel_send(session->channel, question_write_query(key, attempt->id, session->host->padding, room));
+    const struct question_wire wire = {
+        .id = attempt->id, .padding_block = session->host->padding, .without_edns = attempt->plain};
+    channel_send(session->channel, question_write_query(key, &wire, room));
     attempt->session = session;
     attempt->sent_ns = now_ns;
     session->used_ns = now_ns;

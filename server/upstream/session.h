@@ -36,6 +36,7 @@ struct attempt {
     struct exchange *exchange;
     uint64_t sent_ns;
     uint16_t id;
+    bool plain;   /* sent without OPT; set before it starts */
     bool counted; /* in session->counted */
 };
 

@@ -80,6 +80,7 @@ struct upstream {
     uint32_t window;             /* questions in flight with which a new session begins */
     bool reorders;               /* it answered a later question before an earlier one: a slow one delays no others */
     bool reads_batches;          /* it answered more messages than it got TLS records */
+    uint64_t plain_until_ns;     /* it does not know EDNS: asked without OPT until then */
     bool one_message_per_record; /* it seems to read the first message of a TLS record only */
 };
 

@@ -52,8 +52,9 @@ static void check_good(const struct question *question, uint16_t block)
     struct question_key again;
     struct question ours;
     uint8_t query[QUESTION_QUERY_MAX];
+    const struct question_wire wire = {.id = question->id, .padding_block = block};
     question_key(question, &key);
-    size_t size = question_write_query(&key, question->id, block, query);
+    size_t size = question_write_query(&key, &wire, query);
     need(size <= sizeof query && (block == 0 || size % block == 0));
     need(question_parse(query, size, &ours) == QUESTION_GOOD);
     question_key(&ours, &again);

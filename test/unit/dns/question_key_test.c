@@ -72,6 +72,12 @@ static void each_flag_makes_another_key_and_nothing_else_does(void **state)
     }
 }
 
+static size_t write_query(const struct question_key *key, unsigned id, unsigned padding_block, uint8_t *out)
+{
+    const struct question_wire wire = {.id = (uint16_t)id, .padding_block = (uint16_t)padding_block};
+    return question_write_query(key, &wire, out);
+}
+
 static void our_query_asks_what_the_key_says(void **state)
 {
     (void)state;
@@ -83,7 +89,7 @@ static void our_query_asks_what_the_key_says(void **state)
         struct question_key key = key_of_packet();
         struct question_key again;
         uint8_t query[QUESTION_QUERY_MAX];
-        size_t size = question_write_query(&key, 0xbeef, 128, query);
+        size_t size = write_query(&key, 0xbeef, 128, query);
         assert_int_equal(size, 128);
         assert_int_equal(question_parse(query, size, &question), QUESTION_GOOD);
         assert_int_equal(question.id, 0xbeef);
@@ -101,7 +107,7 @@ static void our_query_is_a_fresh_message_with_padding_and_no_other_option(void *
     packet_opt(&packet, 0, "\0\10\0\7\0\1\30\0\300\0\2\0\13\0\0", 15); /* client subnet, keepalive */
     struct question_key key = key_of_packet();
     uint8_t query[QUESTION_QUERY_MAX];
-    size_t size = question_write_query(&key, 1, 64, query);
+    size_t size = write_query(&key, 1, 64, query);
     assert_int_equal(size, 64);
     packet_header(&packet, 1, DNS_RD);
     packet_question(&packet, "example.com", DNS_TYPE_A);
@@ -109,7 +115,21 @@ static void our_query_is_a_fresh_message_with_padding_and_no_other_option(void *
     packet_opt(&packet, 0, padding, 4 + 64 - 29 - 15);
     assert_int_equal(packet.size, size);
     assert_memory_equal(packet.bytes, query, size);
-    assert_int_equal(question_write_query(&key, 1, 0, query), 29 + 11);
+    assert_int_equal(write_query(&key, 1, 0, query), 29 + 11);
+}
+
+static void a_query_without_edns_is_header_and_question(void **state)
+{
+    (void)state;
+    packet_opt(&packet, 0x8000, "", 0);
+    struct question_key key = key_of_packet();
+    const struct question_wire wire = {.id = 7, .padding_block = 128, .without_edns = true};
+    uint8_t query[QUESTION_QUERY_MAX];
+    size_t size = question_write_query(&key, &wire, query);
+    packet_header(&packet, 7, DNS_RD);
+    packet_question(&packet, "example.com", DNS_TYPE_A);
+    assert_int_equal(size, packet.size);
+    assert_memory_equal(query, packet.bytes, size);
 }
 
 static void a_route_is_a_part_of_the_key_and_not_of_the_query(void **state)
@@ -125,8 +145,8 @@ static void a_route_is_a_part_of_the_key_and_not_of_the_query(void **state)
     assert_int_equal(question_key_type(&key), DNS_TYPE_A);
     assert_int_equal(key.size, other.size + QUESTION_KEY_ROUTE_BYTES);
     uint8_t query[QUESTION_QUERY_MAX], other_query[QUESTION_QUERY_MAX];
-    size_t size = question_write_query(&key, 7, 128, query);
-    assert_int_equal(size, question_write_query(&other, 7, 128, other_query));
+    size_t size = write_query(&key, 7, 128, query);
+    assert_int_equal(size, write_query(&other, 7, 128, other_query));
     assert_memory_equal(query, other_query, size);
 }
 
@@ -141,7 +161,7 @@ static void the_longest_query_fits(void **state)
     uint8_t query[QUESTION_QUERY_MAX];
     assert_int_equal(key.size, QUESTION_KEY_MAX - QUESTION_KEY_ROUTE_BYTES);
     for (unsigned block = 0; block <= 512; block++) {
-        size_t size = question_write_query(&key, 0, (uint16_t)block, query);
+        size_t size = write_query(&key, 0, block, query);
         assert_true(size <= QUESTION_QUERY_MAX);
         assert_int_equal(question_parse(query, size, &question), QUESTION_GOOD);
     }
@@ -176,6 +196,7 @@ int main(void)
         cmocka_unit_test_setup(each_flag_makes_another_key_and_nothing_else_does, setup),
         cmocka_unit_test_setup(our_query_asks_what_the_key_says, setup),
         cmocka_unit_test_setup(our_query_is_a_fresh_message_with_padding_and_no_other_option, setup),
+        cmocka_unit_test_setup(a_query_without_edns_is_header_and_question, setup),
         cmocka_unit_test_setup(a_route_is_a_part_of_the_key_and_not_of_the_query, setup),
         cmocka_unit_test_setup(the_longest_query_fits, setup),
         cmocka_unit_test_setup(a_spelling_is_taken_and_given_back, setup),
