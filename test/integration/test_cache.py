@@ -274,7 +274,6 @@ def test_a_ttl_above_all_bounds_is_the_greatest(proxy, upstream):
 # ---- what is never kept ----
 
 NEVER_KEPT = {
-    "truncated": {"truncated": True},
     "ttl-0": {"ttls": [0]},
     "one-ttl-0-of-two": {"ttls": [300, 0]},
     "nxdomain-without-soa": {"rcode": wire.NXDOMAIN},

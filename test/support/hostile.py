@@ -12,6 +12,7 @@ The first label says how a question is treated; what follows the last "-" only m
     short-x           a frame of 5 bytes               wrongid-x   another id
     wrongq-x          another question                 wrongtype-x another type
     notreply-x        QR is 0                          broken-x    a record that runs over the end
+    any label of crafted.py
     anything else: A 192.0.2.1, AAAA 2001:db8::1, TXT; other types: no data
 """
 import asyncio
@@ -23,6 +24,7 @@ import struct
 import time
 
 import wire
+from crafted import craft
 from process import free_port
 from remote import Remote
 
@@ -130,7 +132,9 @@ class Session(asyncio.Protocol):
         self.server.last_query = query.hex()
         how, _, rest = name.split(".")[0].partition("-")
         argument = rest.partition("-")[0]
-        if how == "slow":
+        if self.server.honest:
+            self.send(usual_answer(query))
+        elif how == "slow":
             delay = int(re.match(r"\d+", argument).group()) / 1000
             asyncio.get_running_loop().call_later(delay, self.send, usual_answer(query))
         elif how in ("close", "reset"):
@@ -139,7 +143,7 @@ class Session(asyncio.Protocol):
             self.transport.write(b"\0\x80" + response(query)[:20])
             self.end("close")
         elif how != "drop":
-            self.send(treated(query, how, argument))
+            self.send(craft(query, how, rest) or treated(query, how, argument))
 
     def send(self, message):
         if not self.transport.is_closing() and not self.silent:
@@ -159,8 +163,9 @@ class Session(asyncio.Protocol):
 class Hostile:
     session_class = Session
 
-    def __init__(self, port, certificate, key, tls12=False):
+    def __init__(self, port, certificate, key, tls12=False, honest=False):
         self.port = port
+        self.honest = honest  # answers every question as usual
         self.counts = collections.Counter()
         self.names = collections.Counter()
         self.last_query = ""

@@ -103,6 +103,18 @@ def error_of(message):
     return None if value is None else (struct.unpack("!H", value[:2])[0], value[2:].decode())
 
 
+def errors_of(message):
+    """[(code, text)] of all Extended DNS Errors."""
+    found = []
+    for _, kind, _, _, data, end in records(message):
+        while kind == TYPES["OPT"] and data < end:
+            code, size = struct.unpack_from("!HH", message, data)
+            if code == OPTION_ERROR:
+                found.append((struct.unpack_from("!H", message, data + 4)[0], message[data + 6:data + 4 + size].decode()))
+            data += 4 + size
+    return found
+
+
 def without_hop(message):
     """The message without what belongs to one hop: id, OPT record. For comparing an answer with what upstream said."""
     body, dropped = bytearray(message), 0
