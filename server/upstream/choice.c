@@ -1,7 +1,5 @@
 #include "upstream/choice.h"
 
-#include <string.h>
-
 #include "common/check.h"
 #include "common/clock.h"
 #include "upstream/state.h"

@@ -54,12 +54,24 @@ static void exclude_name(struct opinions *opinions, const struct upstream *upstr
             opinions->excluded |= bit_of(&upstreams[i]);
 }
 
+/* Any other address will do where the response is no answer; where there is none, this one may be asked again. */
+static void exclude_address(struct opinions *opinions, const struct upstream *upstreams, unsigned count,
+                            const struct upstream *upstream)
+{
+    uint16_t before = opinions->excluded;
+    opinions->excluded |= bit_of(upstream);
+    if (!opinion_allows_any(opinions, upstreams, count)) opinions->excluded = before;
+}
+
 enum opinion opinion_judge(struct opinions *opinions, const struct upstream *upstreams, unsigned count,
                            const struct opinion_response *response, uint64_t now_ns)
 {
     struct upstream *upstream = response->upstream;
     const struct answer *answer = response->answer;
-    if (response->verdict != ANSWER_GOOD || answer->kind == ANSWER_TRUNCATED) return OPINION_INVALID;
+    if (response->verdict != ANSWER_GOOD || answer->kind == ANSWER_TRUNCATED) {
+        exclude_address(opinions, upstreams, count, upstream);
+        return OPINION_INVALID;
+    }
     if (answer->kind != ANSWER_FAILURE) {
         if (response->was_plain && now_ns >= upstream->plain_until_ns) upstream->plain_until_ns = now_ns + PLAIN_NS;
         return OPINION_FINAL;

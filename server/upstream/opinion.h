@@ -5,7 +5,8 @@
  * Extended DNS Error that explains it for good. The upstreams of its name are then not asked again for this question,
  * and those of other names are. FORMERR to a query with OPT may mean that the upstream does not know EDNS: the question
  * is asked again without OPT, and where that is answered the upstream is asked so from then on (RFC 6891, 7). The
- * errors of all upstreams are kept, for the client where none has an answer.
+ * errors of all upstreams are kept, for the client where none has an answer. After a response that is no answer, or is
+ * cut, every other address may be asked.
  *
  * This file decides; the pool acts. One thread. */
 #ifndef UPSTREAM_OPINION_H

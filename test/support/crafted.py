@@ -80,7 +80,8 @@ def costly(query, kind):
 
 
 def errors(query):
-    texts = ((22, b"no authority"), (23, b"192.0.2.53:53 rcode=REFUSED"), (0, "\u00fcberlastet".encode()), (3, b""), (49152, b"own"))
+    texts = ((22, b"no authority"), (23, b"192.0.2.53:53 rcode=REFUSED"), (0, "\u00fcberlastet".encode()), (3, b""),
+             (49152, b"own"))
     return with_opt(query, options=b"".join(error(*each) for each in texts), answers=[address()])
 
 

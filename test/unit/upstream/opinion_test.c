@@ -63,7 +63,7 @@ static void definitive_answers_and_verdicts_are_final(void **state)
     assert_int_equal(opinions.excluded, 0);
 }
 
-static void what_is_no_answer_or_cut_is_invalid_and_excludes_nobody(void **state)
+static void what_is_no_answer_or_cut_is_invalid_and_excludes_its_address(void **state)
 {
     (void)state;
     static const enum answer_verdict verdicts[] = {ANSWER_MISMATCH, ANSWER_MALFORMED};
@@ -71,9 +71,14 @@ static void what_is_no_answer_or_cut_is_invalid_and_excludes_nobody(void **state
         const struct opinion_response response = {&upstreams[0], false, verdicts[i], NULL};
         assert_int_equal(opinion_judge(&opinions, upstreams, UPSTREAMS, &response, NOW_NS), OPINION_INVALID);
     }
-    assert_int_equal(judge(0, ANSWER_TRUNCATED, DNS_RCODE_NOERROR), OPINION_INVALID);
-    assert_int_equal(opinions.excluded, 0);
+    assert_false(opinion_allows(&opinions, &upstreams[0]));
+    assert_true(opinion_allows(&opinions, &upstreams[1])); /* of the same name */
+    assert_int_equal(judge(1, ANSWER_TRUNCATED, DNS_RCODE_NOERROR), OPINION_INVALID);
+    assert_false(opinion_allows(&opinions, &upstreams[1]));
     assert_false(opinions.failed);
+    setup(NULL); /* where it is the only one it may be asked again */
+    assert_int_equal(judge_of(1, 0, false, ANSWER_TRUNCATED, DNS_RCODE_NOERROR), OPINION_INVALID);
+    assert_true(opinion_allows(&opinions, &upstreams[0]));
 }
 
 static void a_failure_is_asked_of_every_other_name_once(void **state)
@@ -157,7 +162,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(definitive_answers_and_verdicts_are_final, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_is_no_answer_or_cut_is_invalid_and_excludes_nobody, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_no_answer_or_cut_is_invalid_and_excludes_its_address, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failure_is_asked_of_every_other_name_once, setup, teardown),
         cmocka_unit_test_setup_teardown(a_better_answer_after_a_failure_is_final, setup, teardown),
         cmocka_unit_test_setup_teardown(where_all_have_one_name_the_first_failure_is_the_last, setup, teardown),
