@@ -10,7 +10,6 @@
 #include "dns/question.h"
 #include "queries/options.h"
 #include "shared/cache.h"
-#include "upstream/exchange.h"
 
 /* How long the answer may be kept, by its kind and by the settings; 0: not at all. */
 uint64_t retention_ns(const struct forwarder_options *options, const struct answer *answer);
