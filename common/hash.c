@@ -13,6 +13,9 @@ struct hash_key hash_key_draw(void)
     return key;
 }
 
+/* The compiler must know both numbers of rounds, so that it unrolls the loops: 100 instructions less for a name. */
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+
 struct sip {
     uint64_t v0, v1, v2, v3;
 };
@@ -22,7 +25,7 @@ static inline uint64_t rotate(uint64_t x, unsigned bits)
     return x << bits | x >> (64 - bits);
 }
 
-static inline void sip_round(struct sip *s)
+static ALWAYS_INLINE void sip_round(struct sip *s)
 {
     s->v0 += s->v1;
     s->v1 = rotate(s->v1, 13) ^ s->v0;
@@ -36,12 +39,12 @@ static inline void sip_round(struct sip *s)
     s->v2 = rotate(s->v2, 32);
 }
 
-static inline void sip_rounds(struct sip *s, int count)
+static ALWAYS_INLINE void sip_rounds(struct sip *s, int count)
 {
     for (int i = 0; i < count; i++) sip_round(s);
 }
 
-static inline void sip_word(struct sip *s, uint64_t word, int rounds)
+static ALWAYS_INLINE void sip_word(struct sip *s, uint64_t word, int rounds)
 {
     s->v3 ^= word;
     sip_rounds(s, rounds);
@@ -49,7 +52,7 @@ static inline void sip_word(struct sip *s, uint64_t word, int rounds)
 }
 
 /* SipHash-c-d; inlined, so that both numbers of rounds are constants. */
-static inline uint64_t sip_hash(const struct hash_key *key, const void *bytes, size_t size, int c, int d)
+static ALWAYS_INLINE uint64_t sip_hash(const struct hash_key *key, const void *bytes, size_t size, int c, int d)
 {
     struct sip s = {
         key->k0 ^ UINT64_C(0x736f6d6570736575),
