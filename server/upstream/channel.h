@@ -1,5 +1,6 @@
 /* channel: one connection to an upstream, over TLS or in plain text, that carries framed DNS messages (RFC 7858, 7766):
- * connecting, handshake, reading, writing. It knows nothing of questions; its owner (session.h) gives it messages and is told of what comes.
+ * connecting, handshake, reading, writing. It knows nothing of questions; its owner (session.h) gives it messages and
+ * is told of what comes.
  *
  * Work per turn of the loop is bounded: a channel reads at most CHANNEL_TURN_BYTES and hands on at most
  * CHANNEL_TURN_MESSAGES, and the rest waits in host->unread for the next turn. A peer that sends CHANNEL_USELESS_BYTES

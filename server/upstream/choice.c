@@ -9,8 +9,10 @@ enum {
     KEPT_SHARE = 4,     /* one part in so many of a session's room is kept for light clients */
 };
 
-#define OPENING_NS  (250 * NS_PER_MS) /* a connection older than that is not waited for (RFC 8305, 5) */
-#define PATIENCE_NS (100 * NS_PER_MS) /* how long a question waits for a better session than there is */
+#define OPENING_NS       (250 * NS_PER_MS) /* a connection older than that is not waited for (RFC 8305, 5) */
+#define ALONE_SLOW_NS    (250 * NS_PER_MS)
+#define ALONE_SUSPECT_NS NS_PER_S
+#define PATIENCE_NS      (100 * NS_PER_MS) /* how long a question waits for a better session than there is */
 
 bool choice_is_allowed(const struct exchange *exchange, const struct upstream *upstream)
 {
@@ -74,11 +76,18 @@ static uint32_t room_of(const struct session *session, const struct exchange *ex
     return room < left ? room : left;
 }
 
+/* A question to be asked alone that finds no session of its own for so long is asked among others. */
+static bool has_waited_enough(const struct session *session, const struct exchange *exchange)
+{
+    uint64_t enough_ns = exchange->lost < EXCHANGE_ALONE ? ALONE_SLOW_NS : ALONE_SUSPECT_NS;
+    return exchange_is_waiting(exchange) && session->host->channels.loop->now_ns - exchange->waiting_ns >= enough_ns;
+}
+
 static bool suits_class(const struct session *session, const struct exchange *exchange)
 {
     if (session->reserved) return false;
     switch (exchange_class(exchange)) {
-    case EXCHANGE_SOLITARY: return session->in_flight == 0;
+    case EXCHANGE_SOLITARY: return session->in_flight == 0 || has_waited_enough(session, exchange);
     case EXCHANGE_SUSPECT:
         if (session->counted == 0) return true;
         return session->suspicion > 0 && session->counted < SUSPECTS_FIRST + session->answers;

@@ -44,7 +44,7 @@ static bool start_attempt(struct pool *pool, struct session *session, struct exc
     exchange->tried |= (uint16_t)(1u << session->upstream->index);
     if (exchange_class(exchange) == EXCHANGE_SUSPECT && session->suspicion < exchange->deaths)
         session->suspicion = exchange->deaths;
-    if (exchange_class(exchange) == EXCHANGE_SOLITARY) session->reserved = true;
+    if (exchange_class(exchange) == EXCHANGE_SOLITARY && session->in_flight == 1) session->reserved = true;
     if (!exchange->background) session->served = true;
     exchange->asked = true;
     list_remove(&exchange->waiting);
@@ -88,8 +88,6 @@ static void serve_line(struct pool *pool, struct list *line)
 void dispatch_waiting(struct pool *pool)
 {
     pool->host.room_made = false;
-    serve_line(pool, &pool->lines[LINE_LIGHT]);
-    serve_line(pool, &pool->lines[LINE_OTHERS]);
     list_for_each_safe (node, &pool->lines[LINE_CONSTRAINED]) {
         struct exchange *exchange = container_of(node, struct exchange, waiting);
         if (exchange_may_try(exchange))
@@ -97,6 +95,8 @@ void dispatch_waiting(struct pool *pool)
         else
             list_remove(node); /* lost a session meanwhile: its last attempt decides */
     }
+    serve_line(pool, &pool->lines[LINE_LIGHT]);
+    serve_line(pool, &pool->lines[LINE_OTHERS]);
 }
 
 void dispatch_submit(struct pool *pool, struct exchange *exchange, uint64_t now_ns)

@@ -9,7 +9,9 @@
 
 enum { WINDOW_MIN = 4 };
 
-#define QUEUED_NS (25 * NS_PER_MS) /* on top of four times the least time: an answer this slow waited behind others */
+#define QUEUED_NS                                                                                                      \
+    (100 * NS_PER_MS) /* on top of four times the least time: an answer this slow waited behind others                 \
+                       */
 
 /* ---- what the channel tells ---- */
 
@@ -190,17 +192,17 @@ void session_forget_answered(struct attempt *attempt)
     if (attempt->session) release(attempt);
 }
 
-/* Answers that queue up behind each other shrink the window, others let it grow by one each. Where the upstream answers
- * out of order the time of one says nothing of those behind it. */
-static void adapt_window(struct session *session, uint64_t took_ns)
+/* Answers that queue up behind each other narrow the window, once for the questions of a round trip; others let it grow
+ * by one each. Where the upstream answers out of order the time of one says nothing of those behind it. */
+static void adapt_window(struct session *session, const struct attempt *attempt, uint64_t took_ns)
 {
     struct upstream *upstream = session->upstream;
     bool queued = took_ns > QUEUED_NS + 4 * upstream->rtt.least_ns && !upstream->reorders && session->in_flight > 2;
-    if (queued) {
+    if (!queued && session->window < session->host->max_in_flight) session->window++;
+    if (queued && attempt->sent_ns >= session->narrowed_ns) {
         uint32_t window = session->in_flight < session->window ? session->in_flight : session->window;
         session->window = window - window / 4 > WINDOW_MIN ? window - window / 4 : WINDOW_MIN;
-    } else if (session->window < session->host->max_in_flight) {
-        session->window++;
+        session->narrowed_ns = attempt->sent_ns + took_ns;
     }
     if (session->window > session->host->max_in_flight) session->window = session->host->max_in_flight;
     upstream->window = session->window;
@@ -215,7 +217,7 @@ void session_count_answer(struct attempt *attempt, uint64_t took_ns)
         took_ns < rtt_timeout_ns(&upstream->rtt))
         upstream->reorders = true;
     session->answers++;
-    adapt_window(session, took_ns);
+    adapt_window(session, attempt, took_ns);
     if (session->answers > channel_records(session->channel)) {
         upstream->reads_batches = true;
         upstream->one_message_per_record = false;

@@ -58,6 +58,7 @@ struct session {
     uint8_t suspicion;      /* the most deaths of a question counted on it; 0 when none is */
     uint32_t in_flight;
     uint32_t counted;     /* of these, whom a new question would be mixed with: not those that are overdue */
+    uint64_t narrowed_ns; /* when the window was narrowed last */
     uint32_t window;      /* questions in flight it takes: grows with each answer, shrinks while answers queue up */
     uint32_t sent;        /* questions in all, */
     uint32_t answers;     /* valid answers to them, */

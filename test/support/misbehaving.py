@@ -183,6 +183,10 @@ class Misbehaving:
         self.open = set()
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.set_alpn_protocols(["dot"])
+        self.set_certificate(certificate, key)
+
+    def set_certificate(self, certificate, key):
+        """From the next full handshake on."""
         self.context.load_cert_chain(certificate, key)
 
     async def start(self):

@@ -32,10 +32,23 @@ SPELLS = {
                                  lambda relay: relay.set_swallow_after(seconds=0)),
 }
 
+#: what the server behind the first relay (misbehaving.py) does meanwhile; its connections are closed before and after
+HABITS = {
+    "answers in order": {"serial": True},
+    "ends after 20 answers": {"answers_max": 20},
+    "falls silent after 50 answers": {"answers_max": 50, "end": "silent"},
+    "reads the first message of a record": {"first_of_record": True},
+    "never answers": {"silent": True},
+    "floods": {"flood": "frames"},
+}
+
 
 class Weather:
-    def __init__(self, relays, seed, now):
+    """`odd`: the server behind the first relay, or None."""
+
+    def __init__(self, relays, seed, now, odd=None):
         self._relays = relays
+        self._odd = odd
         self._random = random.Random(seed)
         self._spells = {}  # place -> (when it ends, how)
         self._fair_since = [now] * len(relays)
@@ -60,9 +73,15 @@ class Weather:
         self._fair_since[place] = now
 
     def _strike(self, place, now):
-        kind = self._random.choice([*BLOWS, *SPELLS])
+        odd = self._odd if place == 0 else None
+        kind = self._random.choice([*BLOWS, *SPELLS, *(HABITS if odd else ())])
         if kind in BLOWS:
             BLOWS[kind](self._relays[place])
+        elif kind in HABITS:
+            if not self._may_begin(place, now):
+                return
+            self._behave(HABITS[kind])
+            self._spells[place] = (now + self._random.uniform(1.0, 4.0), lambda relay: self._behave({}))
         elif self._may_begin(place, now):
             seconds, begin, how_it_ends = SPELLS[kind]
             begin(self._relays[place])
@@ -70,6 +89,10 @@ class Weather:
         else:
             return
         self.counts[kind] += 1
+
+    def _behave(self, how):
+        self._odd.behave(**how)
+        self._relays[0].close_all()
 
     def _may_begin(self, place, now):
         others = [other for other in range(len(self._relays)) if other != place and other not in self._spells]

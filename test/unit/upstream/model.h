@@ -1,5 +1,5 @@
-/* model: runs of the pool over a network of scripted upstreams. A run is decided by its scripts and its seed alone; with
- * MODEL_LOG in the environment it writes the pool's events. */
+/* model: runs of the pool over a network of scripted upstreams. A run is decided by its scripts and its seed alone;
+ * with MODEL_LOG in the environment it writes the pool's events. */
 #ifndef MODEL_H
 #define MODEL_H
 
@@ -114,6 +114,8 @@ static inline void model_run_ms(uint64_t ms)
 {
     uint64_t until_ns = model.loop.now_ns + ms * NS_PER_MS;
     unsigned turns = 0;
+    pool_tick(model.pool, model.loop.now_ns); /* what was asked leaves in the turn in which it was */
+    pool_flush(model.pool);
     while (model_turn(until_ns))
         if (++turns > 5000 + 40 * ms)
             fail_msg("the loop does not sleep: events in %jd ns, pool %jd, upkeep %jd, probe %jd",

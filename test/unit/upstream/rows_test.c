@@ -1,0 +1,201 @@
+/* One misbehaviour at a time, in virtual time, with its bound: what RULES.md promises. */
+#include "model.h"
+
+static struct pool_options options_for(unsigned upstreams)
+{
+    struct pool_options options = {
+        .upstream_count = upstreams,
+        .query_timeout_ns = 4500 * NS_PER_MS,
+        .connect_timeout_ns = 2 * NS_PER_S,
+        .idle_timeout_ns = 8 * NS_PER_S,
+        .revalidate_ns = 3600 * NS_PER_S,
+        .probe_ns = 4 * NS_PER_S,
+        .keep_warm = true,
+        .max_in_flight = 1000,
+        .max_sessions = 4,
+        .max_handshakes = 4,
+        .hedge_percent = 5,
+    };
+    for (unsigned i = 0; i < upstreams; i++) {
+        address_parse("127.0.0.1:853", 0, &options.upstreams[i].address);
+        options.upstreams[i].address.port = (uint16_t)(853 + i);
+        strcpy(options.upstreams[i].name, "dns.example");
+    }
+    return options;
+}
+
+static void begin(unsigned upstreams, struct script first, struct script second)
+{
+    const struct pool_options options = options_for(upstreams);
+    const struct script scripts[] = {first, second};
+    model_begin(&options, scripts, 7);
+    model.slow_ns = 2 * NS_PER_S;
+}
+
+/* A round trip of a millisecond. */
+static const struct script healthy = {.way_ns = NS_PER_MS / 2};
+
+static uint64_t worst_ms(unsigned from, enum kind kind)
+{
+    uint64_t worst_ns = 0;
+    for (unsigned i = from; i < model.asked; i++) {
+        const struct question_story *question = &model.questions[i];
+        if (question->kind != kind) continue;
+        assert_int_equal(question->done, 1);
+        assert_int_equal(question->result, EXCHANGE_ANSWERED);
+        if (question->took_ns > worst_ns) worst_ns = question->took_ns;
+    }
+    return worst_ns / NS_PER_MS;
+}
+
+static void ask_many(unsigned count, uint64_t pause_ms)
+{
+    for (unsigned i = 0; i < count; i++) {
+        model_ask(KIND_GOOD);
+        if (pause_ms) model_run_ms(pause_ms);
+    }
+}
+
+static void a_silent_first_upstream_delays_nobody_after_three_seconds(void **state)
+{
+    (void)state;
+    for (uint64_t pause_ms = 10; pause_ms <= 1000; pause_ms *= 10) {
+        begin(2, (struct script){.way_ns = NS_PER_MS / 2, .silent = true}, healthy);
+        model_run_ms(3000);
+        ask_many(100, pause_ms);
+        model_run_ms(200);
+        assert_in_range(worst_ms(0, KIND_GOOD), 0, 50);
+        model_end();
+    }
+}
+
+static void one_answer_and_then_silence_is_over_within_half_a_second(void **state)
+{
+    (void)state;
+    for (unsigned count = 2; count <= 50; count += 8) {
+        begin(2, (struct script){.way_ns = NS_PER_MS / 2, .answers_max = 1, .end = END_SILENT}, healthy);
+        model_run_ms(500);
+        ask_many(count, 0);
+        model_run_ms(4600);
+        assert_in_range(worst_ms(0, KIND_GOOD), 0, 500);
+        model_end();
+    }
+}
+
+static void a_slow_name_in_an_orderly_server_delays_few_and_little(void **state)
+{
+    (void)state;
+    begin(1, (struct script){.way_ns = NS_PER_MS / 2, .serial = true}, healthy);
+    model_ask(KIND_SLOW);
+    model_run_ms(40);
+    ask_many(50, 40);
+    model_run_ms(4600);
+    assert_in_range(worst_ms(0, KIND_GOOD), 0, 60);
+    assert_int_equal(model.questions[0].result, EXCHANGE_ANSWERED);
+    assert_in_range(model.questions[0].attempts, 1, 3);
+    model_end();
+}
+
+static void a_name_that_ends_sessions_ends_six_and_others_wait_little(void **state)
+{
+    (void)state;
+    begin(1, (struct script){.way_ns = NS_PER_MS / 2}, healthy);
+    ask_many(20, 10);
+    struct question_story *poison = model_ask(KIND_CLOSE);
+    ask_many(100, 5);
+    model_run_ms(4600);
+    assert_int_equal(poison->result, EXCHANGE_FAULTY);
+    assert_in_range(poison->lost, 1, EXCHANGE_SESSIONS_MAX);
+    assert_in_range(worst_ms(0, KIND_GOOD), 0, 50);
+    model_end();
+}
+
+static void sessions_that_end_after_few_answers_fail_nobody(void **state)
+{
+    (void)state;
+    static const uint32_t bounds[] = {1, 2, 3, 20, 100};
+    for (unsigned i = 0; i < sizeof bounds / sizeof *bounds; i++)
+        for (int end = END_CLOSE; end <= END_RESET; end++) {
+            begin(1, (struct script){.way_ns = NS_PER_MS / 2, .answers_max = bounds[i], .end = (enum model_end)end},
+                  healthy);
+            ask_many(500, 4);
+            model_run_ms(4600);
+            assert_in_range(worst_ms(0, KIND_GOOD), 0, 200);
+            model_end();
+        }
+}
+
+static void a_first_upstream_that_drops_syn_costs_little(void **state)
+{
+    (void)state;
+    for (uint32_t answers = 5; answers <= 50; answers *= 3) {
+        begin(2, (struct script){.way_ns = NS_PER_MS / 2, .drops_syn = true},
+              (struct script){.way_ns = NS_PER_MS / 2, .answers_max = answers});
+        ask_many(1, 1000);
+        ask_many(300, 10);
+        assert_in_range(worst_ms(1, KIND_GOOD), 0, 14);
+        model_end();
+    }
+}
+
+static void a_server_that_reads_one_message_of_a_record_is_found_out_once(void **state)
+{
+    (void)state;
+    for (unsigned count = 2; count <= 50; count += 16) {
+        begin(1, (struct script){.way_ns = NS_PER_MS / 2, .first_of_record = true}, healthy);
+        model_run_ms(100);
+        ask_many(count, 0);
+        model_run_ms(4600);
+        assert_in_range(worst_ms(0, KIND_GOOD), 0, 1000);
+        unsigned later = model.asked;
+        ask_many(count, 0);
+        model_run_ms(4600);
+        assert_in_range(worst_ms(later, KIND_GOOD), 0, 50);
+        model_end();
+    }
+}
+
+static void a_server_that_floods_is_avoided(void **state)
+{
+    (void)state;
+    begin(2, (struct script){.way_ns = NS_PER_MS / 2, .floods = true}, healthy);
+    ask_many(200, 10);
+    model_run_ms(200);
+    assert_in_range(worst_ms(0, KIND_GOOD), 0, 60);
+    assert_in_range(model.channels, 2, 30);
+    model_end();
+}
+
+static void where_no_upstream_can_be_reached_nobody_waits(void **state)
+{
+    (void)state;
+    begin(2, (struct script){.refuses = true}, (struct script){.refuses = true});
+    model_ask(KIND_GOOD);
+    model_run_ms(3000);
+    assert_int_equal(model.questions[0].result, EXCHANGE_UNREACHABLE);
+    model_ask(KIND_GOOD);
+    model_run_ms(20);
+    assert_int_equal(model.questions[1].done, 1);
+    model.scripts[1] = healthy;
+    model_run_ms(3000); /* it is tried on */
+    model_ask(KIND_GOOD);
+    model_run_ms(100);
+    assert_int_equal(model.questions[2].result, EXCHANGE_ANSWERED);
+    model_end();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_silent_first_upstream_delays_nobody_after_three_seconds),
+        cmocka_unit_test(one_answer_and_then_silence_is_over_within_half_a_second),
+        cmocka_unit_test(a_slow_name_in_an_orderly_server_delays_few_and_little),
+        cmocka_unit_test(a_name_that_ends_sessions_ends_six_and_others_wait_little),
+        cmocka_unit_test(sessions_that_end_after_few_answers_fail_nobody),
+        cmocka_unit_test(a_first_upstream_that_drops_syn_costs_little),
+        cmocka_unit_test(a_server_that_reads_one_message_of_a_record_is_found_out_once),
+        cmocka_unit_test(a_server_that_floods_is_avoided),
+        cmocka_unit_test(where_no_upstream_can_be_reached_nobody_waits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
