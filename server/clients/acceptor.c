@@ -109,9 +109,8 @@ static const struct acceptor_target *most_loaded(const struct acceptor *acceptor
 static void make_room(struct acceptor *acceptor, const char *why)
 {
     unsigned vain = acceptor->sheds_in_vain++;
-    bool patient = vain < SHED_PATIENCE;
-    const struct acceptor_target *target =
-        patient ? most_loaded(acceptor) : &acceptor->deps.targets[vain % acceptor->deps.target_count];
+    const struct acceptor_target *target = &acceptor->deps.targets[vain % acceptor->deps.target_count];
+    if (vain < SHED_PATIENCE) target = most_loaded(acceptor);
     target->shed(target->worker);
     pause_for(acceptor, why);
 }
@@ -259,8 +258,6 @@ static void close_left(struct acceptor *acceptor, uint64_t now_ns)
     }
 }
 
-/* ---- mail ---- */
-
 static void apply(struct acceptor *acceptor, const struct acceptor_mail *mail)
 {
     access_free(acceptor->access);
@@ -271,22 +268,28 @@ static void apply(struct acceptor *acceptor, const struct acceptor_mail *mail)
                   log_text("do", "restart the service"));
 }
 
+/* `is_running` false: the acceptor is about to be freed, and what the mails own goes with it. */
+static void read_mails(struct acceptor *acceptor, bool is_running)
+{
+    struct list mails;
+    list_init(&mails);
+    mailbox_drain(&acceptor->mailbox, &mails);
+    for (struct list *node; (node = list_take(&mails));) {
+        struct acceptor_mail *mail = container_of(node, struct acceptor_mail, mail.node);
+        if (mail->mail.kind == MAIL_STOP)
+            acceptor->stopping = true;
+        else if (is_running)
+            apply(acceptor, mail);
+        else
+            access_free(mail->access);
+        free(mail);
+    }
+}
+
 static void on_mail(struct loop_source *source, uint32_t events)
 {
     (void)events;
-    struct acceptor *acceptor = container_of(source, struct acceptor, mailbox.source);
-    struct list mails;
-    struct list *node;
-    list_init(&mails);
-    mailbox_drain(&acceptor->mailbox, &mails);
-    while ((node = list_take(&mails))) {
-        struct acceptor_mail *mail = container_of(node, struct acceptor_mail, mail.node);
-        if (mail->mail.kind == MAIL_RELOAD)
-            apply(acceptor, mail);
-        else
-            acceptor->stopping = true;
-        free(mail);
-    }
+    read_mails(container_of(source, struct acceptor, mailbox.source), true);
 }
 
 void acceptor_stop(struct acceptor *acceptor)
@@ -356,8 +359,6 @@ void acceptor_join(struct acceptor *acceptor)
     pthread_join(acceptor->thread, NULL);
 }
 
-/* ---- life ---- */
-
 struct acceptor *acceptor_new(const struct acceptor_deps *deps, const struct listeners *listeners,
                               struct access_list *access)
 {
@@ -385,6 +386,7 @@ void acceptor_free(struct acceptor *acceptor)
     if (!acceptor) return;
     for (unsigned i = 0; i < LISTENING_MAX; i++)
         if (is_open(&acceptor->listening[i])) close(acceptor->listening[i].source.fd);
+    if (acceptor->mailbox.source.fd > 0) read_mails(acceptor, false);
     access_free(acceptor->access);
     mailbox_done(&acceptor->mailbox);
     loop_done(&acceptor->loop);
