@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/check.h"
 #include "common/clock.h"
 #include "common/random.h"
 #include "shared/candidates.h"
@@ -13,40 +14,41 @@
 
 enum {
     STRIPES_MAX = 64,
-    STRIPE_NAMES_MIN = 32, /* fewer, and chance decides too much about whose stripe is crowded */
-    CELLS_PER_NAME = 32, /* so many other names may be asked between two asks of one that is on its way into the top */
-    QUERIES_MIN = 2,     /* what was asked once is not asked again, as a rule */
+    STRIPE_NAMES_MIN = 32, /* with fewer, the distribution over the stripes would be too uneven */
+    CELLS_PER_NAME =
+        32,          /* other names that may be asked between two queries for a name that is about to enter the table */
+    QUERIES_MIN = 2, /* most names that are asked once are not asked again */
     QUERIES_MAX = INT32_MAX
 };
 
 #define RETRY_NS      NS_PER_S
 #define LIFETIME_MIN  NS_PER_S
-#define LOOK_NS       (250 * NS_PER_MS) /* below 0.35 s, the soonest an answer given now can want to be refreshed */
-#define LOOK_EMPTY_NS NS_PER_S          /* where there are no names: an idle program wakes seldom */
+#define LOOK_NS       (250 * NS_PER_MS) /* below 0.35 s, the earliest time at which a new answer can be due */
+#define LOOK_EMPTY_NS NS_PER_S          /* without names, so that an idle program rarely wakes */
 
 struct name {
     uint64_t hash;
     uint32_t next; /* in its bucket */
     uint16_t size;
-    bool known; /* its lifetime, or that it is not worth refreshing; so due_ns is right */
+    bool known; /* due_ns is valid: the lifetime is known, or is too short for a refresh */
     bool asked; /* since its last answer */
     uint8_t bytes[TOPNAMES_KEY_MAX];
 };
 
-/* The names are dense: 0..used-1. What all of them are searched by stands in arrays of its own. Links are indices plus
- * one, 0 is none. */
+/* The names are stored without gaps, 0..used-1. The values that searches read are in arrays of their own. Links are
+ * indices plus one; 0 is none. */
 struct stripe {
-    alignas(64) pthread_mutex_t lock; /* of the rest */
+    alignas(64) pthread_mutex_t lock; /* guards all other members */
     uint32_t *buckets;
     uint32_t bucket_mask;
     uint32_t used;
     struct name *names;
     uint32_t *queries;
     uint64_t *due_ns;
-    uint64_t halved_ns;   /* 0: not begun */
-    uint64_t next_due_ns; /* nothing is due before */
-    uint32_t size;        /* names there is room for */
-    uint32_t least;       /* no name of a full stripe was asked less */
+    uint64_t halved_ns;   /* 0: not yet */
+    uint64_t next_due_ns; /* no name is due before */
+    uint32_t size;        /* capacity in names */
+    uint32_t least;       /* lower bound of the counts in a full stripe */
     struct random random;
     struct candidates candidates;
 };
@@ -69,7 +71,7 @@ static uint32_t power_of_two(uint32_t least)
     return power;
 }
 
-/* Takes `bytes` of the reserved memory; counts only where there is none yet. */
+/* Takes `bytes` of the reserved memory; before it is reserved, only adds up the size. */
 static void *carve(struct topnames *topnames, size_t bytes)
 {
     size_t at = topnames->memory_bytes;
@@ -159,7 +161,7 @@ static uint32_t find(const struct stripe *stripe, const struct hashed_key *key)
     return link;
 }
 
-/* Where the link to this index is. */
+/* The link that refers to this index. */
 static uint32_t *link_to(const struct stripe *stripe, uint32_t index)
 {
     uint32_t *link = bucket_of(stripe, stripe->names[index].hash);
@@ -167,9 +169,10 @@ static uint32_t *link_to(const struct stripe *stripe, uint32_t index)
     return link;
 }
 
-/* The last name moves to where this one was. */
+/* Removes a name; the last one moves to its index. */
 static void remove_name(struct stripe *stripe, uint32_t index)
 {
+    CHECK(index < stripe->used);
     *link_to(stripe, index) = stripe->names[index].next;
     uint32_t last = --stripe->used;
     if (index == last) return;
@@ -181,6 +184,7 @@ static void remove_name(struct stripe *stripe, uint32_t index)
 
 static uint32_t add_name(struct stripe *stripe, const struct hashed_key *key, uint32_t queries)
 {
+    CHECK(stripe->used < stripe->size);
     uint32_t index = stripe->used++;
     struct name *name = &stripe->names[index];
     uint32_t *bucket = bucket_of(stripe, key->hash);
@@ -195,9 +199,9 @@ static uint32_t add_name(struct stripe *stripe, const struct hashed_key *key, ui
     return index;
 }
 
-/* Makes room for a name asked `asks` times, if it was asked more often than the least. `least` is a lower bound, as
- * asks only grow until they are halved: so most candidates are turned away without a search, and each search makes it
- * exact again. */
+/* Makes room for a name with this count if it is above the lowest count in the table. `least` is a lower bound, because
+ * counts only grow until they are halved. So most candidates are rejected without a search, and each search makes it
+ * exact. */
 static bool make_room(struct stripe *stripe, uint32_t queries)
 {
     if (stripe->used < stripe->size) return true;
@@ -213,7 +217,7 @@ static bool make_room(struct stripe *stripe, uint32_t queries)
 
 /* --- time --- */
 
-/* Halves what a half-life, or several, have gone by for. */
+/* Halves the counts once for each half-life that has passed. */
 static void age(struct stripe *stripe, uint64_t half_life_ns, uint64_t now_ns)
 {
     if (half_life_ns == 0 || now_ns < stripe->halved_ns || now_ns - stripe->halved_ns < half_life_ns) return;
@@ -228,7 +232,7 @@ static void age(struct stripe *stripe, uint64_t half_life_ns, uint64_t now_ns)
     candidates_halve(&stripe->candidates, times);
 }
 
-/* An answer that ends in `left_ns` is to be fetched anew so long before. */
+/* How long before its expiry an answer with `left_ns` left is refreshed. */
 static uint64_t lead_ns(struct random *random, uint64_t left_ns)
 {
     uint64_t lead = left_ns / 10 > NS_PER_S ? left_ns / 10 : NS_PER_S;
@@ -251,8 +255,8 @@ static struct stripe *stripe_of(const struct topnames *topnames, const struct ha
     return &topnames->stripes[key->hash >> 32 >> topnames->stripe_shift];
 }
 
-/* The index of the name, plus one: it was of the top, or it has just come to be; else 0. */
-static uint32_t count_attempt(struct stripe *stripe, const struct hashed_key *key)
+/* Counts a query. Returns the index of the name plus one if it is in the table now, else 0. */
+static uint32_t count_in_stripe(struct stripe *stripe, const struct hashed_key *key)
 {
     uint32_t link = find(stripe, key);
     if (link) {
@@ -271,7 +275,7 @@ void topnames_count(struct topnames *topnames, const struct hashed_key *key, uin
     if (key->size > TOPNAMES_KEY_MAX || stripe->size == 0) return;
     pthread_mutex_lock(&stripe->lock);
     age(stripe, atomic_load_explicit(&topnames->half_life_ns, memory_order_relaxed), now_ns);
-    uint32_t link = count_attempt(stripe, key);
+    uint32_t link = count_in_stripe(stripe, key);
     if (link) {
         struct name *name = &stripe->names[link - 1];
         name->asked = true;
@@ -339,7 +343,7 @@ size_t topnames_take_due(struct topnames *topnames, unsigned worker, unsigned wo
     return count;
 }
 
-/* --- for people --- */
+/* --- the list for the status page --- */
 
 static int by_count(const void *a, const void *b)
 {
@@ -356,7 +360,7 @@ static size_t least_of(const struct topname *names, size_t count)
     return least;
 }
 
-/* Adds the names of a stripe to the `count` there; once there are `max`, each for the least. */
+/* Adds the names of a stripe to the `count` names so far; when there are `max`, each replaces the least asked one. */
 static size_t list_stripe(const struct stripe *stripe, struct topname *names, size_t count, size_t max)
 {
     size_t least = count == max ? least_of(names, count) : 0;
