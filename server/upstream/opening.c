@@ -192,20 +192,31 @@ static unsigned count_plain(struct pool *pool, uint64_t now_ns)
     return (unsigned)((count + share - 1) / share);
 }
 
-/* Sessions that questions with a record want: one for all that were there at one session's end, one each for those to
- * be asked alone, one for all others of each upstream they may be asked of. */
-static void serve_constrained(struct pool *pool, struct fresh *fresh, unsigned *begun, uint64_t now_ns)
+/* Of the questions with a record, the `n`-th (from 0) that needs a session of its own: one for all that were there at
+ * one session's end, one each for those to be asked alone, one for all others of each upstream they may be asked of.
+ * NULL where there are no more. */
+static const struct exchange *find_constrained(const struct pool *pool, unsigned n)
 {
-    unsigned looked_at = 0;
     const struct exchange *former = NULL;
-    list_for_each_safe (node, &pool->lines[LINE_CONSTRAINED]) {
+    list_for_each (node, &pool->lines[LINE_CONSTRAINED]) {
         const struct exchange *exchange = container_of(node, struct exchange, waiting);
         bool alike = former && exchange_class(exchange) != EXCHANGE_SOLITARY &&
                      exchange_class(exchange) == exchange_class(former) && exchange->only == former->only &&
                      exchange->opinions.excluded == former->opinions.excluded;
         if (alike) continue;
-        if (++looked_at > pool->options.max_handshakes) return;
+        if (n-- == 0) return exchange;
         former = exchange;
+    }
+    return NULL;
+}
+
+/* Sessions that questions with a record want. Beginning one may end another, and so move any question to another line:
+ * the line is searched anew each time. */
+static void serve_constrained(struct pool *pool, struct fresh *fresh, unsigned *begun, uint64_t now_ns)
+{
+    for (unsigned n = 0; n < pool->options.max_handshakes; n++) {
+        const struct exchange *exchange = find_constrained(pool, n);
+        if (!exchange) return;
         serve(pool, exchange, fresh, begun, now_ns);
     }
 }

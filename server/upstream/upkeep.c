@@ -224,16 +224,13 @@ static bool has_younger_open(const struct session *session)
     return false;
 }
 
-/* Old: replaced before it goes. Without traffic it just goes, at its idle time. */
-static void on_old(struct pool *pool, struct session *session, uint64_t now_ns)
+/* An old session is replaced before it goes; without traffic it just goes, at its idle time. True where a replacement
+ * is to be opened. */
+static bool is_replacement_due(struct pool *pool, struct session *session)
 {
-    struct upstream *upstream = session->upstream;
-    if (has_younger_open(session)) {
-        drain(pool, session, CAUSE_AGE);
-        return;
-    }
-    if (session_count_opening(upstream) == 0 && backoff_allows(&upstream->backoff, now_ns))
-        opening_begin(pool, upstream, now_ns);
+    if (!has_younger_open(session)) return true;
+    drain(pool, session, CAUSE_AGE);
+    return false;
 }
 
 static void revalidate(struct pool *pool, struct upstream *upstream, uint64_t now_ns)
@@ -253,10 +250,11 @@ static bool is_exhausted(const struct session *session)
     return session->upstream->ends_silently && session->answers >= session->upstream->answers_max;
 }
 
-static void look_after(struct pool *pool, struct session *session, uint64_t now_ns)
+/* May end this session, and no other. True where one is to be opened in its place. */
+static bool look_after(struct pool *pool, struct session *session, uint64_t now_ns)
 {
     if (session->state == SESSION_OPENING) {
-        if (now_ns - session->opened_ns < pool->options.connect_timeout_ns) return;
+        if (now_ns - session->opened_ns < pool->options.connect_timeout_ns) return false;
         bool tcp = channel_state(session->channel) == CHANNEL_CONNECTING;
         upkeep_on_end(session, tcp ? CAUSE_CONNECT_TIMEOUT : CAUSE_TLS_TIMEOUT);
     } else if (session->in_flight == 0 && session->state == SESSION_DRAINING) {
@@ -268,10 +266,21 @@ static void look_after(struct pool *pool, struct session *session, uint64_t now_
         silence_exhausted(pool, session, now_ns);
         pool->host.room_made = true;
     } else if (session->state == SESSION_READY && is_old(session, now_ns)) {
-        on_old(pool, session, now_ns);
+        return is_replacement_due(pool, session);
     } else if (session->in_flight == 0 && now_ns - session->used_ns >= idle_after_ns(pool, session->upstream)) {
         on_idle(pool, session, now_ns);
     }
+    return false;
+}
+
+/* Opening a session may end another one of the upstream, so it is done behind the walk over them. */
+static void look_after_all(struct pool *pool, struct upstream *upstream, uint64_t now_ns)
+{
+    bool replace = false;
+    list_for_each_safe (node, &upstream->sessions)
+        replace |= look_after(pool, container_of(node, struct session, of_upstream), now_ns);
+    if (replace && session_count_opening(upstream) == 0 && backoff_allows(&upstream->backoff, now_ns))
+        opening_begin(pool, upstream, now_ns);
 }
 
 /* Nobody waits for a connection that no upstream gives: questions in line are given up, and it is tried on. */
@@ -292,8 +301,7 @@ void upkeep(struct pool *pool, uint64_t now_ns)
 {
     for (unsigned i = 0; i < pool->upstream_count; i++) {
         struct upstream *upstream = &pool->upstreams[i];
-        list_for_each_safe (node, &upstream->sessions)
-            look_after(pool, container_of(node, struct session, of_upstream), now_ns);
+        look_after_all(pool, upstream, now_ns);
         revalidate(pool, upstream, now_ns);
         upstream_pass_time(upstream, now_ns);
     }
