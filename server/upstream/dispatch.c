@@ -9,12 +9,17 @@
 
 enum { HEDGE_CREDIT_MAX = 10 * 100 }; /* hedges that may be saved up: a short burst of slow answers, not a storm */
 
+#define MUTE_NS         (2 * NS_PER_S)   /* an upstream that answered since then will answer what is merely slow */
 #define AFTER_ANSWER_NS (10 * NS_PER_MS) /* an end so soon behind an answer is the server's habit */
 
-/* How little is to be hoped of an attempt. */
+/* How little is to be hoped of an attempt: most of all where the upstream did not answer lately, which tells more than
+ * that it is avoided since some questions are slow. */
 static unsigned hopelessness(const struct attempt *attempt)
 {
-    return 2 * attempt->session->upstream->avoided + attempt->session->doubted;
+    const struct session *session = attempt->session;
+    uint64_t now_ns = session->host->channels.loop->now_ns;
+    bool is_mute = session->upstream->answered_ns == 0 || now_ns - session->upstream->answered_ns > MUTE_NS;
+    return 4 * is_mute + 2 * session->upstream->avoided + session->doubted;
 }
 
 /* Room for one more attempt. Where all are in flight, the one gives way of which least is to be hoped, and of two alike

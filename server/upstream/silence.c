@@ -54,11 +54,24 @@ static void mark_slow(const struct session *session, uint64_t now_ns)
     if (oldest && !session->upstream->reorders && is_silent(session, now_ns)) oldest->exchange->slow = true;
 }
 
+/* None of its attempts is at an upstream that answers, and there is one that does. */
+static bool is_at_wrong_upstream(const struct pool *pool, const struct exchange *exchange)
+{
+    for (int i = 0; i < EXCHANGE_ATTEMPTS_MAX; i++) {
+        const struct session *session = exchange->attempts[i].session;
+        if (session && upstream_is_up(session->upstream)) return false;
+    }
+    for (unsigned i = 0; i < pool->upstream_count; i++)
+        if (upstream_is_up(&pool->upstreams[i]) && choice_is_allowed(exchange, &pool->upstreams[i])) return true;
+    return false;
+}
+
 static bool may_try_again(const struct pool *pool, const struct exchange *exchange)
 {
     if (!exchange_may_try(exchange) || exchange_is_waiting(exchange)) return false;
     unsigned unanswered = exchange->attempts_made - exchange->lost - exchange->invalid; /* attempts that met silence */
-    return !exchange->slow || unanswered < EXCHANGE_SLOW_ATTEMPTS_MAX || choice_has_untried(pool, exchange);
+    return !exchange->slow || unanswered < EXCHANGE_SLOW_ATTEMPTS_MAX || choice_has_untried(pool, exchange) ||
+           is_at_wrong_upstream(pool, exchange);
 }
 
 static void note_silence(struct exchange *exchange, const struct session *session)
