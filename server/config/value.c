@@ -167,7 +167,7 @@ enum value_status value_parse_upstream(const char *text, struct upstream_options
 {
     enum { DOT_PORT = 853 };
     char host[ADDRESS_TEXT_BYTES + 8];
-    struct upstream_options upstream;
+    struct upstream_options upstream = {.transport = UPSTREAM_TLS}; /* a text has no way to say plain TCP */
     const char *hash = strchr(text, '#');
     if (!hash || (size_t)(hash - text) >= sizeof host) return VALUE_MALFORMED;
     memcpy(host, text, (size_t)(hash - text));

@@ -125,6 +125,7 @@ static void init_upstream(struct pool *pool, const struct pool_options *options,
 {
     struct upstream *upstream = &pool->upstreams[i];
     unsigned series = options->first_series + i;
+    CHECK(options->route || options->upstreams[i].transport == UPSTREAM_TLS); /* plain text is for routes only */
     upstream_init(upstream, &options->upstreams[i], i, options->max_in_flight);
     upstream->series = series < UPSTREAM_SERIES_REST ? series : UPSTREAM_SERIES_REST;
     if (options->route) upstream_set_route(upstream, options->route);

@@ -261,10 +261,12 @@ static void what_is_no_ip_of_one_host_is_refused(void **state)
 static void assert_upstream(const char *text, const char *address, const char *name)
 {
     struct upstream_options upstream;
+    memset(&upstream, 0xff, sizeof upstream); /* every member must be set */
     char formatted[ADDRESS_TEXT_BYTES];
     if (value_parse_upstream(text, &upstream) != VALUE_OK) fail_msg("'%s' was refused", text);
     assert_string_equal(address_format(&upstream.address, formatted), address);
     assert_string_equal(upstream.name, name);
+    assert_int_equal(upstream.transport, UPSTREAM_TLS);
 }
 
 static void an_upstream_is_an_address_and_a_name(void **state)
