@@ -42,8 +42,8 @@ class Sight:
 
 @contextlib.contextmanager
 def crowd(port):
-    """A hundred that ask ten a second each, five as fast as they are answered, one by a connection for each."""
-    quiet = {"connections": 100, "spread": 100, "queries": 1, "chunk": 1000, "interval_ms": 100, "repeats": 1}
+    """A hundred that ask twenty a second each, five as fast as they are answered, one by a connection for each."""
+    quiet = {"connections": 100, "spread": 100, "queries": 1, "chunk": 1000, "interval_ms": 50, "repeats": 1}
     with Flood(port, source="127.0.3.1", **quiet), flood_churn(port, CHURN, source=CHURNING), \
             flood_pipelined(port, connections=5, queries=200, spread=5, source=LOUD[0]):
         yield
