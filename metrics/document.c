@@ -77,8 +77,9 @@ static unsigned write_metric(FILE *out, const struct metric *metric)
 
 static void write_edges(FILE *out)
 {
-    fputs("\nHistograms of durations have these edges, in seconds: ", out);
-    for (unsigned i = 0; i < HISTOGRAM_EDGES; i++) fprintf(out, "%g ", (double)histogram_edges_ns[i] / 1e9);
+    fputs("\nHistograms of durations have these edges, in seconds:\n", out);
+    for (unsigned i = 0; i < HISTOGRAM_EDGES; i++)
+        fprintf(out, "%g%s", (double)histogram_edges_ns[i] / 1e9, i == HISTOGRAM_EDGES / 2 ? "\n" : " ");
     fputs("and infinity.\nHistograms of sizes have these, in bytes: ", out);
     for (unsigned i = 0; i < SIZE_EDGES; i++) fprintf(out, "%u ", SIZE_EDGE_FIRST << i);
     fputs("and infinity.\n", out);

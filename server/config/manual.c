@@ -16,17 +16,16 @@ static const struct section sections[] = {
     {"", "Settings at the top of the file, in no section."},
     {"upstream", "How upstreams are asked."},
     {"tls", "How upstreams prove who they are: always by certificate chain and name; that cannot be switched off."},
-    {"names",
-     "Names answered without asking an upstream. Records and `routes` go before special-use names; the longest "
-     "matching name or zone wins."},
+    {"names", "Names answered without asking an upstream. Records and `routes` go before special-use names;\n"
+              "the longest matching name or zone wins."},
     {"cache", "Answers kept."},
     {"prefetch", "Names kept resolved before anybody asks."},
     {"access", "Who may ask."},
     {"rate_limit", "How much a client may ask: a token bucket for each."},
     {"clients", "What the connections of clients may cost."},
-    {"udp", "Questions over UDP. The address that one comes from may be forged, so a client without a cookie has "
-            "limits of its "
-            "own, and one with an address of the internet gets no response that is larger than its question."},
+    {"udp",
+     "Questions over UDP. The address that one comes from may be forged, so a client without a cookie has limits\n"
+     "of its own, and one with an address of the internet gets no response that is larger than its question."},
     {"http", "Metrics (`/metrics`), health checks (`/healthz`, `/readyz`) and the status page (`/`)."},
     {"log", "What the program says, on standard error."},
 };
@@ -99,29 +98,36 @@ static void write_table(struct settings settings, const char *section, FILE *out
 
 static void write_preface(FILE *out)
 {
-    fputs("# Configuration\n\n"
+    fputs("# Configuration\n"
+          "\n"
           "Written by `dns-tls-proxy --print-config-doc=markdown` from the table in `server/config/settings.c`: change "
-          "that, not this file.\n\n"
+          "that,\n"
+          "not this file.\n"
+          "\n"
           "The file is YAML and is given by `--config FILE`. Every setting may be left out; without a file all have "
-          "their defaults. Flags (`--help`)\n"
-          "win over the file. A list that is given replaces its default. `--print-config-doc=example` prints a file to "
-          "begin with.\n\n"
+          "their\n"
+          "defaults. Flags (`--help`) win over the file. A list that is given replaces its default.\n"
+          "`--print-config-doc=example` prints a file to begin with.\n"
+          "\n"
           "Whatever is not understood is refused, never guessed at: unknown keys, keys given twice, values out of "
-          "range. `--check-config` names every\n"
-          "fault at once, with line and column:\n\n"
+          "range.\n"
+          "`--check-config` names every fault at once, with line and column:\n"
+          "\n"
           "```\n"
           "dns.yaml:5:11: 'upstreams.port': 70000 is out of range 1..65535\n"
-          "```\n\n"
+          "```\n"
+          "\n"
           "- A duration is a number and its unit: `500ms`, `4.5s`, `10m`, `1h`, `1d`. A size is a number of bytes, or "
-          "a number and its unit: `64KiB`,\n"
-          "  `64MiB`, `1GiB`.\n"
+          "a number\n"
+          "  and its unit: `64KiB`, `64MiB`, `1GiB`.\n"
           "- Whole numbers are decimal digits without a sign or leading zeros. Booleans are `true` and `false`.\n"
           "- Addresses with colons or brackets stand in quotes: `\"[::1]:8853\"`, `\"fc00::/7\"`.\n"
           "- The file is UTF-8, one document, at most 1 MiB, without anchors, aliases and tags. It sets at least one "
           "setting.\n"
           "- `reload` in the column \"changes by\": a changed value counts from the next reload (SIGHUP) on, also for "
-          "clients that are connected.\n"
-          "  `restart`: a reload logs `needs a restart` with the setting's name and keeps the former value.\n"
+          "clients\n"
+          "  that are connected. `restart`: a reload logs `needs a restart` with the setting's name and keeps the "
+          "former value.\n"
           "- `--print-config` prints the configuration in force (file, flags and defaults together) as such a file.\n",
           out);
 }
@@ -132,7 +138,7 @@ static void write_mappings_sections(struct settings settings, FILE *out)
     for (size_t i = 0; i < settings.count; i++) {
         const struct setting *setting = &settings.rows[i];
         if (!setting_is_list_of_mappings(setting)) continue;
-        fprintf(out, "\n## %s\n\n%s A list of mappings, as `%s`.\n\n", setting->key, setting->help,
+        fprintf(out, "\n## %s\n\n%s\nA list of mappings, as\n`%s`.\n\n", setting->key, setting->help,
                 setting->list->example);
         fputs(TABLE_HEAD, out);
         for (size_t j = 0; j < setting->list->entry.count; j++) {
@@ -151,42 +157,51 @@ static void write_mappings_sections(struct settings settings, FILE *out)
 /* The sum that the bounds above make. test/support/cost.py holds the program to it. */
 static void write_costs(FILE *out)
 {
-    fputs(
-        "\n## What it takes: memory and descriptors\n\n"
-        "Both are bounded by the settings, whatever clients and upstreams do. Memory is at most\n\n"
-        "```\n"
-        "    12 MiB\n"
-        "  + 5 MiB   x workers\n"
-        "  + cache.max_size\n"
-        "  + 72 B    x rate_limit.max_clients\n"
-        "  + 800 B   x prefetch.top\n"
-        "  + 1 KiB   x workers x clients.max_queries_in_flight\n"
-        "  + 512 KiB x workers x upstreams x upstream.max_sessions\n"
-        "  + 512 B   x clients.max_connections\n"
-        "  + clients.max_buffered x workers\n"
-        "```\n\n"
-        "- It begins with some 10 MiB and grows as it is used. With two workers and all other settings at their "
-        "defaults the sum is 160 MiB.\n"
-        "- Where memory is short (a container's limit, `MemoryMax=`), lower `cache.max_size`, `clients.max_buffered` "
-        "and "
-        "`clients.max_connections`.\n"
-        "  After a reload that lowers `clients.max_queries_in_flight` its part stays as it was.\n"
-        "- The kernel's buffers of a connection come on top, and count towards a container's limit: 256 KiB of answers "
-        "not read, and of what\n"
-        "  came and waits the last number of `net.ipv4.tcp_rmem` at the very most; `net.ipv4.tcp_mem` bounds all "
-        "together.\n\n"
-        "Descriptors are at most\n\n"
-        "```\n"
-        "    128\n"
-        "  + 2 x workers x upstreams x upstream.max_sessions\n"
-        "  + clients.max_connections\n"
-        "```\n\n"
-        "- The limit of open files is raised to its hard value at the start. Where that is less than the sum, the log "
-        "says so, and how\n"
-        "  many connections there may be instead: the limit less the rest of the sum, or half of the limit if that is "
-        "more.\n"
-        "- At the bound the connections idle longest are closed for new ones.\n",
-        out);
+    fputs("\n"
+          "## What it takes: memory and descriptors\n"
+          "\n"
+          "Both are bounded by the settings, whatever clients and upstreams do. Memory is at most\n"
+          "\n"
+          "```\n"
+          "    12 MiB\n"
+          "  + 5 MiB   x workers\n"
+          "  + cache.max_size\n"
+          "  + 72 B    x rate_limit.max_clients\n"
+          "  + 800 B   x prefetch.top\n"
+          "  + 1 KiB   x workers x clients.max_queries_in_flight\n"
+          "  + 512 KiB x workers x upstreams x upstream.max_sessions\n"
+          "  + 512 B   x clients.max_connections\n"
+          "  + clients.max_buffered x workers\n"
+          "```\n"
+          "\n"
+          "- It begins with some 10 MiB and grows as it is used. With two workers and all other settings at their "
+          "defaults the\n"
+          "  sum is 160 MiB.\n"
+          "- Where memory is short (a container's limit, `MemoryMax=`), lower `cache.max_size`, `clients.max_buffered` "
+          "and\n"
+          "  `clients.max_connections`. After a reload that lowers `clients.max_queries_in_flight` its part stays as "
+          "it was.\n"
+          "- The kernel's buffers of a connection come on top, and count towards a container's limit: 256 KiB of "
+          "answers not\n"
+          "  read, and of what came and waits the last number of `net.ipv4.tcp_rmem` at the very most; "
+          "`net.ipv4.tcp_mem`\n"
+          "  bounds all together.\n"
+          "\n"
+          "Descriptors are at most\n"
+          "\n"
+          "```\n"
+          "    128\n"
+          "  + 2 x workers x upstreams x upstream.max_sessions\n"
+          "  + clients.max_connections\n"
+          "```\n"
+          "\n"
+          "- The limit of open files is raised to its hard value at the start. Where that is less than the sum, the "
+          "log says\n"
+          "  so, and how many connections there may be instead: the limit less the rest of the sum, or half of the "
+          "limit if\n"
+          "  that is more.\n"
+          "- At the bound the connections idle longest are closed for new ones.\n",
+          out);
 }
 
 void manual_write_markdown(FILE *out)
