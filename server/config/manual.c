@@ -16,16 +16,15 @@ static const struct section sections[] = {
     {"", "Settings at the top of the file, in no section."},
     {"upstream", "How upstreams are asked."},
     {"tls", "How upstreams prove who they are: always by certificate chain and name; that cannot be switched off."},
-    {"names", "Names answered without asking an upstream. Records and `routes` go before special-use names;\n"
-              "the longest matching name or zone wins."},
+    {"names",
+     "Names answered without asking an upstream. The longest record, route or special-use name that matches wins."},
     {"cache", "Answers kept."},
     {"prefetch", "Names kept resolved before anybody asks."},
     {"access", "Who may ask."},
     {"rate_limit", "How much a client may ask: a token bucket for each."},
     {"clients", "What the connections of clients may cost."},
     {"udp",
-     "Questions over UDP. The address that one comes from may be forged, so a client without a cookie has limits\n"
-     "of its own, and one with an address of the internet gets no response that is larger than its question."},
+     "Questions over UDP, whose source addresses may be forged: clients without a cookie have limits of their own."},
     {"http", "Metrics (`/metrics`), health checks (`/healthz`, `/readyz`) and the status page (`/`)."},
     {"log", "What the program says, on standard error."},
 };
