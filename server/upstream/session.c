@@ -41,6 +41,10 @@ static bool on_channel_message(void *owner, const uint8_t *message, size_t size,
         return false;
     }
     session->used_ns = session->heard_ns = session->host->channels.loop->now_ns;
+    if (++session->responses > channel_records(session->channel)) {
+        session->upstream->reads_batches = true;
+        session->upstream->one_message_per_record = false;
+    }
     if (attempt) {
         CHECK(attempt->session == session);
         session->host->on_response(session, attempt, message, size);
@@ -79,7 +83,8 @@ struct session *session_open(struct session_host *host, struct upstream *upstrea
         .name = upstream->options.name,
         .tls = upstream->options.transport == UPSTREAM_TLS ? tls : NULL,
         .ticket = session->full ? NULL : upstream->ticket,
-        .one_message_per_record = upstream->one_message_per_record,
+        .one_message_per_record =
+            upstream->one_message_per_record && host->channels.loop->now_ns < upstream->records_until_ns,
     };
     if (ids_init(&session->ids, host->max_in_flight))
         session->channel = channel_open(&host->channels, &target, &events, session, ret_cause);
@@ -218,10 +223,6 @@ void session_count_answer(struct attempt *attempt, uint64_t took_ns)
         upstream->reorders = true;
     session->answers++;
     adapt_window(session, attempt, took_ns);
-    if (session->answers > channel_records(session->channel)) {
-        upstream->reads_batches = true;
-        upstream->one_message_per_record = false;
-    }
     upstream_learn_answers(upstream, session->answers, session->host->channels.loop->now_ns);
     release(attempt);
 }

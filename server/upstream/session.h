@@ -61,6 +61,7 @@ struct session {
     uint64_t narrowed_ns; /* when the window was narrowed last */
     uint32_t window;      /* questions in flight it takes: grows with each answer, shrinks while answers queue up */
     uint32_t sent;        /* questions in all, */
+    uint32_t responses;   /* to them, of any kind, */
     uint32_t answers;     /* valid answers to them, */
     uint32_t abandoned;   /* and those given up, whose responses may still come */
     struct list attempts; /* of struct attempt, oldest first: in time */

@@ -38,7 +38,8 @@ static void learn_records(struct session *session)
 {
     uint32_t records = channel_records(session->channel);
     if (session->upstream->reads_batches || session->answers == 0) return;
-    if (session->answers <= records && session->sent > records) session->upstream->one_message_per_record = true;
+    if (session->answers <= records && session->sent > records)
+        upstream_learn_records(session->upstream, session->host->channels.loop->now_ns);
 }
 
 /* Nothing was heard of the session for longer than an answer should take. */

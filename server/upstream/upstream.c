@@ -14,9 +14,11 @@
 #define BACKOFF_EACH_NS (700 * NS_PER_MS)  /* and several so that together they stay under two tries a second */
 #define QUICK_MAX_NS                                                                                                   \
     (200 * NS_PER_MS) /* the first tries follow each other closely: a restart takes less than a second */
-#define QUIET_MAX_NS  (200 * NS_PER_MS)
-#define KEEP_FIRST_NS (10 * NS_PER_S)
-#define KEEP_MAX_NS   (600 * NS_PER_S)
+#define QUIET_MAX_NS     (200 * NS_PER_MS)
+#define RECORDS_FIRST_NS (60 * NS_PER_S)
+#define RECORDS_MAX_NS   (3600 * NS_PER_S)
+#define KEEP_FIRST_NS    (10 * NS_PER_S)
+#define KEEP_MAX_NS      (600 * NS_PER_S)
 
 enum {
     QUICK_TRIES = 8, /* of all upstreams together */
@@ -200,6 +202,16 @@ void upstream_learn_answers(struct upstream *upstream, uint32_t answers, uint64_
     } else if (answers > upstream->answers_max) {
         upstream->answers_max = answers <= ANSWERS_LEARNT ? 2 * answers : UINT32_MAX;
     }
+}
+
+void upstream_learn_records(struct upstream *upstream, uint64_t now_ns)
+{
+    bool known = upstream->one_message_per_record && now_ns < upstream->records_until_ns;
+    if (known || upstream->reads_batches) return;
+    upstream->records_keep_ns = upstream->records_keep_ns ? 2 * upstream->records_keep_ns : RECORDS_FIRST_NS;
+    if (upstream->records_keep_ns > RECORDS_MAX_NS) upstream->records_keep_ns = RECORDS_MAX_NS;
+    upstream->one_message_per_record = true;
+    upstream->records_until_ns = now_ns + upstream->records_keep_ns;
 }
 
 void upstream_learn_idle_limit(struct upstream *upstream, uint64_t silence_ns)

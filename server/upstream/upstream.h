@@ -82,6 +82,8 @@ struct upstream {
     bool reads_batches;          /* it answered more messages than it got TLS records */
     uint64_t plain_until_ns;     /* it does not know EDNS: asked without OPT until then */
     bool one_message_per_record; /* it seems to read the first message of a TLS record only */
+    uint64_t records_until_ns;   /* so long that is believed, */
+    uint64_t records_keep_ns;    /* and for so long in all: doubled each time */
 };
 
 /* "ADDR#NAME", "ROUTE/ADDR#NAME", or without a name where there is none; `route` "" is the default route. */
@@ -135,6 +137,10 @@ void upstream_learn_silence(struct upstream *upstream, uint32_t answers, uint64_
 
 /* A session gave its `answers`-th answer and goes on: a bound below that is wrong. */
 void upstream_learn_answers(struct upstream *upstream, uint32_t answers, uint64_t now_ns);
+
+/* A session answered the first message of each TLS record only: sent one message a record for a minute, doubled with
+ * each repetition up to an hour, or until it shows that it reads more. */
+void upstream_learn_records(struct upstream *upstream, uint64_t now_ns);
 
 /* The upstream closed a session that was unused for so long: be earlier next time. */
 void upstream_learn_idle_limit(struct upstream *upstream, uint64_t silence_ns);
