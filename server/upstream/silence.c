@@ -67,12 +67,28 @@ static bool is_at_wrong_upstream(const struct pool *pool, const struct exchange 
     return false;
 }
 
+/* A session that falls silent after a known number of answers says nothing of the question that it was silent with. */
+static bool is_explained(const struct pool *pool, const struct exchange *exchange)
+{
+    for (unsigned i = 0; i < pool->upstream_count; i++)
+        if (pool->upstreams[i].ends_silently && choice_is_allowed(exchange, &pool->upstreams[i])) return true;
+    return false;
+}
+
 static bool may_try_again(const struct pool *pool, const struct exchange *exchange)
 {
     if (!exchange_may_try(exchange) || exchange_is_waiting(exchange)) return false;
     unsigned unanswered = exchange->attempts_made - exchange->lost - exchange->invalid; /* attempts that met silence */
     return !exchange->slow || unanswered < EXCHANGE_SLOW_ATTEMPTS_MAX || choice_has_untried(pool, exchange) ||
-           is_at_wrong_upstream(pool, exchange);
+           is_at_wrong_upstream(pool, exchange) || is_explained(pool, exchange);
+}
+
+/* Nothing is heard on any session that the question is in flight on. */
+static bool is_all_silent(const struct exchange *exchange, uint64_t now_ns)
+{
+    for (int i = 0; i < EXCHANGE_ATTEMPTS_MAX; i++)
+        if (exchange->attempts[i].session && !is_silent(exchange->attempts[i].session, now_ns)) return false;
+    return true;
 }
 
 static void note_silence(struct exchange *exchange, const struct session *session)
@@ -93,7 +109,9 @@ static void hedge(struct pool *pool, struct attempt *attempt, uint64_t now_ns)
     if (is_silent(session, now_ns)) note_silence(exchange, session);
     session_mark_overdue(attempt);
     if (session->counted == 0) pool->host.room_made = true;
-    if (pool->hedge_credit < HEDGE_COST || exchange_in_flight(exchange) > 1 || !may_try_again(pool, exchange)) return;
+    if (pool->hedge_credit < HEDGE_COST || (exchange_in_flight(exchange) > 1 && !is_all_silent(exchange, now_ns)) ||
+        !may_try_again(pool, exchange))
+        return;
     pool->hedge_credit -= HEDGE_COST;
     tally_retry(pool->counters, session->upstream, RETRY_HEDGE);
     trace_exchange(pool, "question hedged", exchange, session);
@@ -206,8 +224,10 @@ void silence_exhausted(struct pool *pool, struct session *session, uint64_t now_
 {
     if (session->in_flight == 0) return;
     session_doubt(session, now_ns);
-    retry_all(pool, session, &session->overdue, false);
-    retry_all(pool, session, &session->attempts, false);
+    for (int slow = 0; slow <= 1; slow++) {
+        retry_all(pool, session, &session->overdue, slow);
+        retry_all(pool, session, &session->attempts, slow);
+    }
 }
 
 void silence_note_overtaken(struct pool *pool, struct attempt *attempt, const struct upstream *answered_by,
@@ -233,6 +253,7 @@ void silence_check(struct pool *pool, struct session *session, uint64_t now_ns)
         if (now_ns - attempt->sent_ns < timeout_ns) break;
         hedge(pool, attempt, now_ns);
     }
+    mark_slow(session, now_ns);
     if (now_ns - session_silent_since_ns(session) >= silent_after_ns(session)) declare_silent(pool, session, now_ns);
 }
 
@@ -240,6 +261,10 @@ uint64_t silence_deadline_ns(const struct session *session)
 {
     if (!session_is_relied_on(session) || session->in_flight == 0) return CLOCK_NEVER;
     uint64_t deadline_ns = session_silent_since_ns(session) + silent_after_ns(session);
+    const struct attempt *first = session_oldest_attempt(session);
+    if (!first->exchange->slow && !session->upstream->reorders)
+        deadline_ns =
+            clock_earlier(deadline_ns, session_silent_since_ns(session) + rtt_timeout_ns(&session->upstream->rtt));
     const struct list *oldest = list_first(&session->attempts);
     if (oldest)
         deadline_ns = clock_earlier(deadline_ns, container_of(oldest, struct attempt, by_age)->sent_ns +
