@@ -120,7 +120,9 @@ def test_keepalive_is_given_where_it_is_asked_for(proxy):
 def test_options_are_for_one_hop(proxy, hostile):
     subnet = wire.option(8, b"\0\1\x18\0\xc6\x33\x64")
     answer = ask(proxy.port, "options.test", additional=[wire.opt(subnet + wire.option(10, b"cookie!!"))])
-    assert set(wire.opt_of(answer)[2]) <= {wire.OPTION_PADDING}
+    options = wire.opt_of(answer)[2]
+    assert set(options) <= {10, wire.OPTION_PADDING}
+    assert options[10].startswith(b"cookie!!") and len(options[10]) == 24, "the proxy's own server cookie (RFC 9018)"
     sent = bytes.fromhex(hostile.last())
     assert wire.name_from_wire(sent) == "options.test"
     assert set(wire.opt_of(sent)[2]) == {wire.OPTION_PADDING}
