@@ -134,8 +134,10 @@ static const struct setting of_config[] = {
     {"clients.max_unsent", SETTING_SIZE, LIVE, FIELD(client.max_unsent_bytes), 128 * KIB, 64 * MIB, NULL, "256KiB",
      "Answers that a client has not taken; above it no more questions are read from its connection.", NULL},
     {"clients.max_buffered", SETTING_SIZE, LIVE, FIELD(client.max_buffered_bytes), MIB, 1024 * MIB, NULL, "16MiB",
-     "Memory for unfinished messages, questions that wait and answers not taken, of all clients of one worker, half of it "
-     "for one; above it the connections that hold most are closed.", NULL},
+     "Memory for unfinished messages, questions that wait and answers not taken, of all clients of one worker, half of "
+     "it "
+     "for one; above it the connections that hold most are closed.",
+     NULL},
     {"clients.max_queries_in_flight", SETTING_NUMBER, LIVE, FIELD(forwarder.max_queries), 1, 1000000, NULL, "8192",
      "Questions of all clients of one worker in flight, the last quarter for clients with few; above it SERVFAIL.",
      NULL},
@@ -143,15 +145,18 @@ static const struct setting of_config[] = {
     {"udp.enabled", SETTING_BOOLEAN, LIVE, FIELD(udp.enabled), 0, 1, NULL, "true",
      "Whether the addresses of `listen` are served over UDP, too.", NULL},
     {"udp.max_size", SETTING_NUMBER, LIVE, FIELD(udp.max_size), 512, DATAGRAM_REPLY_MAX, NULL, "1232",
-     "Bytes of a response at most, if the client takes so many; a longer one is cut, and the client asks over TCP.", NULL},
-    {"udp.max_size_unverified", SETTING_NUMBER, LIVE, FIELD(udp.max_size_unverified), 512, DATAGRAM_REPLY_MAX, NULL, "512",
+     "Bytes of a response at most, if the client takes so many; a longer one is cut, and the client asks over TCP.",
+     NULL},
+    {"udp.max_size_unverified", SETTING_NUMBER, LIVE, FIELD(udp.max_size_unverified), 512, DATAGRAM_REPLY_MAX, NULL,
+     "512",
      "The same for a client with an address of the internet and without a cookie; nor is a response to it larger than "
      "its question, since the address may be forged.",
      NULL},
     {"udp.responses_per_second", SETTING_NUMBER, LIVE, FIELD(udp.responses_per_s), 1, 1000000, "no limit", "1000",
      "Responses a second to clients of one prefix (`rate_limit`) without a cookie, and twice as many at once.", NULL},
     {"udp.slip", SETTING_NUMBER, LIVE, FIELD(udp.slip), 1, 100, "never", "2",
-     "Over that limit one question in so many gets an empty response that sends the client to TCP; the others get none.",
+     "Over that limit one question in so many gets an empty response that sends the client to TCP; the others get "
+     "none.",
      NULL},
     {"udp.cookies", SETTING_BOOLEAN, LIVE, FIELD(udp.cookies), 0, 1, NULL, "true",
      "Whether DNS cookies (RFC 7873) are answered; a client with a valid one is treated as over TCP.", NULL},

@@ -3,8 +3,8 @@
  * address or an IPv6 network of 64 bits.
  *
  * One mutex, a leaf, held for some 50 ns twice in a connection's life: less than a hundredth of what accepting it
- * costs, so it has no stripes, and its bounds are exact. Memory: 64 bytes for each client with a connection, or with one
- * lately whose rate is still remembered: at most twice max_connections of them. Where that is reached, rates (not
+ * costs, so it has no stripes, and its bounds are exact. Memory: 64 bytes for each client with a connection, or with
+ * one lately whose rate is still remembered: at most twice max_connections of them. Where that is reached, rates (not
  * counts) are forgotten, oldest first; a client whose rate has nothing left to remember (two seconds on) gives its
  * memory to the next that comes. And 8 bytes of index for each of max_connections. Ports and scopes do not matter. */
 #ifndef SHARED_CONNECTIONS_H

@@ -69,7 +69,8 @@ static void compare(const uint8_t *ours, size_t our_size, const uint8_t *theirs,
 static void check_same(const struct answer *answer, const uint8_t *data, size_t size, uint8_t *reply)
 {
     if (size == DNS_HEADER_BYTES || answer->rcode > DNS_RCODE) return; /* no question or no OPT to compare with */
-    const struct reply_profile profile = {.id = message_id(data), .flags = message_flags(data), .max_bytes = DNS_MESSAGE_MAX};
+    const struct reply_profile profile = {
+        .id = message_id(data), .flags = message_flags(data), .max_bytes = DNS_MESSAGE_MAX};
     const struct answer_use use = {.ttl_max_s = UINT32_MAX, .ede_code = DNS_EDE_NONE};
     memcpy(reply, answer->bytes, answer->size);
     size_t reply_size = answer_to_reply(reply, answer->size, &profile, data + DNS_HEADER_BYTES, &use);
@@ -88,7 +89,8 @@ static void check_aged(const struct answer *answer, const struct question_key *k
     memcpy(reply, answer->bytes, answer->size);
     size_t size = answer_to_reply(reply, answer->size, &profile, key->bytes, &use);
     need(size > 0 && size <= max_bytes);
-    need(max_bytes == DNS_MESSAGE_MAX || message_count(reply, DNS_ADDITIONAL) > 0); ldns_pkt_free(read_packet(reply, size));
+    need(max_bytes == DNS_MESSAGE_MAX || message_count(reply, DNS_ADDITIONAL) > 0);
+    ldns_pkt_free(read_packet(reply, size));
 }
 
 /* A cache that went bad. */
