@@ -4,7 +4,7 @@
  *
  * Whatever happens: each query that was handed over ends once; each reply is well-formed and to something that its
  * client asked and was not answered before, with that question's data; in the end all is given back. */
-#include "path_client.h" /* first: ldns wants to be */
+#include "path_client.h"
 
 #include "dns/edns.h"
 
