@@ -9,6 +9,7 @@
 
 #include "dns/answer.h"
 #include "dns/edns.h"
+#include "framed.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -84,14 +85,14 @@ static void check_same(const struct answer *answer, const uint8_t *data, size_t 
     memcpy(reply, answer->bytes, answer->size);
     size_t reply_size = answer_to_reply(reply, answer->size, &profile, data + DNS_HEADER_BYTES, &use);
     need(reply_size == answer->message_size);
-    if (is_readable(data, size)) compare(reply, reply_size, data, size);
+    need(is_framed(reply, reply_size));
+    if (is_readable(data, size) && is_readable(reply, reply_size)) compare(reply, reply_size, data, size);
     if (reply_size <= size && message_count(reply, DNS_ADDITIONAL) == message_count(data, DNS_ADDITIONAL))
         need(memcmp(reply + DNS_HEADER_BYTES, data + DNS_HEADER_BYTES, size - DNS_HEADER_BYTES) == 0);
 }
 
 /* To one with EDNS, later, and by a transport with that bound. */
-static void check_aged(const struct answer *answer, const struct question_key *key, uint16_t max_bytes, bool readable,
-                       uint8_t *reply)
+static void check_aged(const struct answer *answer, const struct question_key *key, uint16_t max_bytes, uint8_t *reply)
 {
     const struct reply_profile profile = {
         .edns = true, .dnssec_ok = true, .keepalive_100ms = 300, .max_bytes = max_bytes};
@@ -100,7 +101,7 @@ static void check_aged(const struct answer *answer, const struct question_key *k
     size_t size = answer_to_reply(reply, answer->size, &profile, key->bytes, &use);
     need(size > 0 && size <= max_bytes);
     need(max_bytes == DNS_MESSAGE_MAX || message_count(reply, DNS_ADDITIONAL) > 0);
-    if (readable) ldns_pkt_free(read_packet(reply, size));
+    need(is_framed(reply, size));
 }
 
 /* A cache that went bad. */
@@ -135,8 +136,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         uint8_t *reply = malloc(answer.size + EDNS_REPLY_MAX);
         need(reply);
         check_same(&answer, data, size, reply);
-        check_aged(&answer, &key, DNS_MESSAGE_MAX, is_readable(data, size), reply);
-        check_aged(&answer, &key, 512, is_readable(data, size), reply);
+        check_aged(&answer, &key, DNS_MESSAGE_MAX, reply);
+        check_aged(&answer, &key, 512, reply);
         free(reply);
     }
     free(bytes);

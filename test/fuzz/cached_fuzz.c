@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "dns/answer.h"
 #include "dns/edns.h"
+#include "framed.h"
 #include "shared/cache.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -143,7 +144,9 @@ static void reply_and_compare(struct run *run)
     need(message_id(run->found) == run->profile.id);
     need(memcmp(run->found + DNS_HEADER_BYTES, name, question_key_name_size(&run->key)) == 0);
     bool is_told = run->answer.rcode <= DNS_RCODE || run->profile.edns;
-    if (!is_bare && is_told && is_readable(run->data, run->size)) compare(run, run->found, size);
+    need(is_framed(run->found, size));
+    bool is_read = is_readable(run->data, run->size) && is_readable(run->found, size);
+    if (!is_bare && is_told && is_read) compare(run, run->found, size);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

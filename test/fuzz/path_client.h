@@ -11,6 +11,7 @@
 
 #include "dns/message.h"
 #include "dns/question.h"
+#include "framed.h"
 #include "path_world.h"
 
 enum { SENT_MAX = 128 * 1024, ASKS_MAX = SENT_MAX / 16, RECEIVED_MAX = 2 * (2 + DNS_MESSAGE_MAX), SMALL_BUFFER = 4096 };
@@ -135,22 +136,6 @@ static inline void check_data(const uint8_t *reply, size_t size, const uint8_t *
     reader_record(&reader, &record);
     need(!reader.failed && record.type == question.type && record.data_size == 4);
     need(dns_u32(reply + record.data) == data_of(&key));
-}
-
-/* All records are there, each as long as it says, and nothing behind them. What is in them is not looked at: records
- * that only ldns refuses are passed on. */
-static inline bool is_framed(const uint8_t *reply, size_t size)
-{
-    struct reader reader = {.message = reply, .size = size, .at = DNS_HEADER_BYTES};
-    struct record record;
-    unsigned records =
-        message_count(reply, DNS_ANSWER) + message_count(reply, DNS_AUTHORITY) + message_count(reply, DNS_ADDITIONAL);
-    for (unsigned i = 0; i < message_count(reply, DNS_QUESTION); i++) {
-        reader_name(&reader, false);
-        reader_skip(&reader, 4);
-    }
-    while (records-- > 0) reader_record(&reader, &record);
-    return !reader.failed && reader.at == size;
 }
 
 /* It is one, and the reply to something this client asked that was not answered before. */
