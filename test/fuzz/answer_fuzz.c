@@ -9,7 +9,7 @@
 
 #include "dns/answer.h"
 #include "dns/edns.h"
-#include "framed.h"
+#include "readable.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -18,15 +18,6 @@ enum { RESERVED = 0x0040 };
 static void need(bool holds)
 {
     if (!holds) abort();
-}
-
-/* Records of types that ldns knows and refuses, as a URI record of one octet, are passed on as they are. */
-static bool is_readable(const uint8_t *message, size_t size)
-{
-    ldns_pkt *packet;
-    if (ldns_wire2pkt(&packet, message, size) != LDNS_STATUS_OK) return false;
-    ldns_pkt_free(packet);
-    return true;
 }
 
 static ldns_pkt *read_packet(const uint8_t *message, size_t size)

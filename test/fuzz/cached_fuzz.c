@@ -11,7 +11,7 @@
 #include "common/clock.h"
 #include "dns/answer.h"
 #include "dns/edns.h"
-#include "framed.h"
+#include "readable.h"
 #include "shared/cache.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -91,15 +91,6 @@ static void keep_and_find(struct run *run)
 }
 
 /* ---- the reply ---- */
-
-/* Records of types that ldns knows and refuses, as a URI record of one octet, are passed on as they are. */
-static bool is_readable(const uint8_t *message, size_t size)
-{
-    ldns_pkt *packet;
-    if (ldns_wire2pkt(&packet, message, size) != LDNS_STATUS_OK) return false;
-    ldns_pkt_free(packet);
-    return true;
-}
 
 static ldns_pkt *read_packet(const uint8_t *message, size_t size)
 {
