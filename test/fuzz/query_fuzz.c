@@ -1,5 +1,5 @@
-/* Any bytes as a client's message: what is good is good to ldns, makes a query that means the same, and every verdict
- * has a reply that ldns can read. */
+/* Any bytes as a client's message: what is good makes a query that means the same, and is good to ldns where it has no
+ * record besides OPT; every verdict has a reply that ldns can read. */
 #include <stdbool.h> /* first: without it ldns makes a bool of its own */
 
 #include <ldns/ldns.h>
