@@ -31,7 +31,8 @@ static const char *const values_UDP_DROPPED[] = {LABELS_UDP_DROPPED(TEXT)};
 
 /* clang-format off */
 static const struct metric metrics[] = {
-    {.name = PREFIX "build_info", .help = "1; the versions stand in the labels.", .type = METRIC_GAUGE, .place = METRIC_BUILD,
+    {.name = PREFIX "build_info", .help = "1; the versions stand in the labels.", .type = METRIC_GAUGE,
+     .place = METRIC_BUILD,
      .labels = {{"version", NULL, 1}, {"wolfssl", NULL, 1}, {"ldns", NULL, 1}, {"civetweb", NULL, 1}}},
 #define X(member, figure_type, figure_name, figure_help)                                                               \
     {.name = figure_name, .help = figure_help, .type = METRIC_##figure_type, .place = METRIC_IN_FIGURES,               \
@@ -56,7 +57,8 @@ static const struct metric metrics[] = {
     SIZES(X)
 #undef X
     {.name = PREFIX "config_setting", .type = METRIC_GAUGE, .place = METRIC_SETTINGS,
-     .help = "Each number of the configuration in force: durations in seconds, sizes in bytes, 1 or 0 for true or false.",
+     .help = "Each number of the configuration in force: durations in seconds, sizes in bytes, 1 or 0 for true or "
+             "false.",
      .labels = {{"key", NULL, FIGURES_SETTINGS_MAX}}},
     {.name = PREFIX "client_queries_per_second", .type = METRIC_GAUGE, .place = METRIC_BUSIEST_PORTS,
      .help = "Queries a second of the busiest IP/port pairs, that is, connections; those with at least 10.",

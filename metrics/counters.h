@@ -42,7 +42,7 @@ enum { UPSTREAM_SERIES = 64, UPSTREAM_SERIES_REST = UPSTREAM_SERIES - 1 };
     L(28, "28") L(29, "29") L(30, "30") L(31, "31") L(32, "32") L(33, "33") L(34, "34") L(35, "35")                    \
     L(OTHER, "other")
 #define LABELS_REJECTED(L) /* a connection, at once */                                                                 \
-    L(ACCESS, "access") L(FULL, "max_connections") L(ADDRESS, "max_per_address") L(RATE, "rate")                        \
+    L(ACCESS, "access") L(FULL, "max_connections") L(ADDRESS, "max_per_address") L(RATE, "rate")                       \
     L(DESCRIPTORS, "descriptors")
 #define LABELS_CLOSED(L) /* a connection, later, by us or by the client */                                             \
     L(CLIENT, "client") L(IDLE, "idle_timeout") L(READ, "read_timeout") L(SLOW, "slow_reader")                         \
@@ -115,7 +115,7 @@ enum { UPSTREAM_SERIES = 64, UPSTREAM_SERIES_REST = UPSTREAM_SERIES - 1 };
     X(rate_limited, COUNTER_SUM, "rate_limited_total", NONE, "", NONE, "",                                             \
       "Queries over their client's rate.")                                                                             \
     X(access_denied, COUNTER_SUM, "access_denied_total", NONE, "", NONE, "",                                           \
-      "Connections and datagrams of addresses that may not ask.")                                                                    \
+      "Connections and datagrams of addresses that may not ask.")                                                      \
     X(overloaded, COUNTER_SUM, "overloaded_total", NONE, "", NONE, "",                                                 \
       "Queries answered SERVFAIL because a bound was reached.")                                                        \
     X(merged, COUNTER_SUM, "merged_queries_total", NONE, "", NONE, "",                                                 \
@@ -154,10 +154,10 @@ enum { UPSTREAM_SERIES = 64, UPSTREAM_SERIES_REST = UPSTREAM_SERIES - 1 };
       "1 where the upstream answered a worker lately; 0 where it fails or is not needed.")                             \
     X(upstream_state, GAUGE_MAX, "upstream_state", UPSTREAM, "upstream", NONE, "",                                     \
       "0 standby (not needed, or not tried lately), 1 down, 2 certificate refused, 3 silent, 4 up.")                   \
-    X(upstream_expiry, TIME_SEEN, "upstream_certificate_expiry_timestamp_seconds", UPSTREAM, "upstream", NONE, "",      \
-      "When the certificate validated last ends. Absent until one was.")                                                 \
-    X(upstream_validated, TIME_SEEN, "upstream_certificate_validated_timestamp_seconds", UPSTREAM, "upstream", NONE, "", \
-      "When the certificate was last validated in a full handshake. Absent until one was.")
+    X(upstream_expiry, TIME_SEEN, "upstream_certificate_expiry_timestamp_seconds", UPSTREAM, "upstream", NONE, "",     \
+      "When the certificate validated last ends. Absent until one was.")                                               \
+    X(upstream_validated, TIME_SEEN, "upstream_certificate_validated_timestamp_seconds", UPSTREAM, "upstream", NONE,   \
+      "", "When the certificate was last validated in a full handshake. Absent until one was.")
 
 /* X(member, name behind "dns_tls_proxy_", first label: set and name, second label: set and name, help) */
 #define HISTOGRAMS(X)                                                                                                  \
