@@ -20,8 +20,8 @@ OURS = "dns-tls-proxy"
 SERVER_NAME = "cloudflare-dns.com"
 LIMITS = ("echo", "tls_swap", "udp_echo")
 PEERS = tuple(PACKAGES)
-TITLES = {"echo": "limit", "tls_swap": "limit", "udp_echo": "limit", OURS: OURS, "dnsdist": "dnsdist", "unbound": "Unbound",
-          "kresd": "Knot Resolver", "smartdns": "SmartDNS"}
+TITLES = {"echo": "limit", "tls_swap": "limit", "udp_echo": "limit", OURS: OURS, "dnsdist": "dnsdist",
+          "unbound": "Unbound", "kresd": "Knot Resolver", "smartdns": "SmartDNS"}
 
 UPSTREAM = """
 addTLSLocal("127.0.0.1:{port}", "{chain}", "{key}", {{provider="openssl", maxInFlight=65000, reusePort=true}})

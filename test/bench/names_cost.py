@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""names_cost: what 10,000 records and 1,000 routes add to the cost of a query, in instructions of forwarder_handle under
-callgrind; fails where it is 5 % or more. No timing: a busy machine gives the same figures. $PROXY is the program.
+"""names_cost: what 10,000 records and 1,000 routes add to the cost of a query, in instructions of forwarder_handle
+under callgrind; fails where it is 5 % or more. No timing: a busy machine gives the same figures. $PROXY is the program.
 """
 import os
 import pathlib
@@ -54,7 +54,8 @@ def instructions(folder, name, is_large):
             load(client, name, QUERIES)
         os.kill(process.pid, signal.SIGTERM)
         process.wait_exit(60)
-    text = subprocess.run(["callgrind_annotate", "--inclusive=yes", out], check=True, capture_output=True, text=True).stdout
+    text = subprocess.run(["callgrind_annotate", "--inclusive=yes", out], check=True, capture_output=True,
+                          text=True).stdout
     return int(re.search(r"^ *([\d,]+) .*:forwarder_handle", text, re.MULTILINE).group(1).replace(",", "")) / QUERIES
 
 

@@ -28,5 +28,6 @@ build_all() {
 
 # Replaces the shell by a program of Python that gets to know where everything is.
 run_python() {
-  exec /usr/bin/python3 "test/bench/$1.py" --tools build/bench-tools --program "${PROGRAM:-build/release/dns-tls-proxy}" "${@:2}"
+  exec /usr/bin/python3 "test/bench/$1.py" --tools build/bench-tools \
+    --program "${PROGRAM:-build/release/dns-tls-proxy}" "${@:2}"
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""platforms: both commands of README.md from a clean clone in a fresh tree of each release, and the program cross-compiled
-for arm64 under qemu-user. Run it by scripts/check-platforms.
+"""platforms: both commands of README.md from a clean clone in a fresh tree of each release, and the program
+cross-compiled for arm64 under qemu-user. Run it by scripts/check-platforms.
 
 The trees have the machine's network: packages come from it.
 """
@@ -46,8 +46,8 @@ def get(port, path):
 
 
 def answers(fresh, command, seconds, clients=CLIENTS):
-    """The program is started by the command on ports of its own, becomes ready, answers the clients, and stops when told
-    to.
+    """The program is started by the command on ports of its own, becomes ready, answers the clients, and stops when
+    told to.
     """
     port, http = free_port(), free_port()
     with fresh.start(f"{command} --listen 127.0.0.1:{port} --http 127.0.0.1:{http}") as running:
@@ -159,7 +159,8 @@ def write(rows):
 
 def main():
     parser = argparse.ArgumentParser(prog="scripts/check-platforms", description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(trees.RELEASES)} or {ARM64}; default: all")
+    parser.add_argument("names", nargs="*", metavar="NAME",
+                        help=f"{', '.join(trees.RELEASES)} or {ARM64}; default: all")
     parser.add_argument("--write", action="store_true", help="the results into docs/TESTING.md")
     arguments = parser.parse_args()
     everything = (*trees.RELEASES, ARM64)

@@ -70,7 +70,8 @@ def check_clone(check, found):
     with check(f"{command}: gives the tree, where that address is this repository"), \
             tempfile.TemporaryDirectory() as folder:
         address = re.search(r"https://\S+", command).group()
-        rule = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"url.{checks.ROOT}.insteadOf", "GIT_CONFIG_VALUE_0": address}
+        rule = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"url.{checks.ROOT}.insteadOf",
+                "GIT_CONFIG_VALUE_0": address}
         checks.run("bash", "-c", f"{command} && test -x scripts/run && test -x scripts/test", cwd=folder,
                    env={**os.environ, **rule})
 
@@ -80,7 +81,8 @@ def check_cloudflare(check, text, found):
     command = next(each for each in found if each == "scripts/run")
     with World("readme") as world, check(f"{command}: asks Cloudflare and answers as shown"):
         trusting = f"mount --bind {world.pki.ca_file} /etc/ssl/certs/ca-certificates.crt && exec {command}"
-        with Process("run", ["unshare", "-m", "bash", "-c", f"cd {checks.ROOT} && {trusting}"], world.folder) as process:
+        with Process("run", ["unshare", "-m", "bash", "-c", f"cd {checks.ROOT} && {trusting}"],
+                     world.folder) as process:
             def check_running():
                 assert process.child.poll() is None, process.log_tail()
 
@@ -108,7 +110,8 @@ def check_resolver(check, text):
             assert re.search(r"`nameserver 127.0.0.1`", section)
             assert "192.0.2.1 " in machine.out("getent ahosts alone.example.com")
         with check("... systemd-resolved"):
-            settings = re.search(r"\| systemd-resolved \| `(.+?)` and `(.+?)` under `(.+?)` in `(.+?)`; then `(.+?)`", section)
+            settings = re.search(r"\| systemd-resolved \| `(.+?)` and `(.+?)` under `(.+?)` in `(.+?)`; then `(.+?)`",
+                                 section)
             one, other, heading, path, command = settings.groups()
             machine.sh(f"mkdir -p $(dirname {path})")
             machine.write(path, f"{heading}\n{one}\n{other}\n")
@@ -116,9 +119,10 @@ def check_resolver(check, text):
             machine.sh("ip link add up0 type veth peer name up1 && ip address add 198.51.100.1/24 dev up0 &&"
                        " ip link set up0 up && ip link set up1 up")
             machine.sh(command)
-            said = wait_for(lambda: machine.sh("resolvectl query resolved.example.com", check=False).stdout, "an answer", 30)
+            said = wait_for(lambda: machine.sh("resolvectl query resolved.example.com", check=False).stdout,
+                            "an answer", 30)
             assert "192.0.2.1" in said, said
-            assert world.upstream.queries(containing="resolved.example.com"), "the question did not come to the upstream"
+            assert world.upstream.queries(containing="resolved.example.com"), "the upstream was not asked"
 
 
 def check_release(check, text, found, release):

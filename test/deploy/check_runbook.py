@@ -21,7 +21,8 @@ from world import World
 RUNBOOK = checks.ROOT / "docs/RUNBOOK.md"
 RULES = checks.ROOT / "metrics/prometheus"
 SETTING = re.compile(r"`([a-z_]+: [^`]*)`")
-COMMAND = re.compile(r"(systemctl|journalctl|ss|curl|kdig|apt-get|kubectl|docker|consul|ssh|timedatectl|scripts/\S+) +\S")
+COMMAND = re.compile(
+    r"(systemctl|journalctl|ss|curl|kdig|apt-get|kubectl|docker|consul|ssh|timedatectl|scripts/\S+) +\S")
 
 #: Commands between backquotes that nothing here runs, and why.
 NOT_RUN = {

@@ -1,5 +1,5 @@
-"""fresh: a clone of this project in a fresh tree of a release (trees.py), where nothing else is installed. Commands run in
-the clone, as root, with the machine's network.
+"""fresh: a clone of this project in a fresh tree of a release (trees.py), where nothing else is installed. Commands run
+in the clone, as root, with the machine's network.
 """
 import os
 import pathlib

@@ -35,14 +35,17 @@ def main():
     life = {"life": (-10, 36500)}
     r = root("R", aki=False, **life)
     i = intermediate(r, "I", aki=False, **life)
-    limited = intermediate(r, "L", key("p256", "limited"), eku=("server",), permitted=("com",), excluded=("net",), **life)
-    server, other = leaf(i, subject="S", aki=False, **life), leaf(limited, ("*.example.com", "a.com"), subject="S", **life)
+    limited = intermediate(r, "L", key("p256", "limited"), eku=("server",), permitted=("com",), excluded=("net",),
+                           **life)
+    server, other = leaf(i, subject="S", aki=False, **life), leaf(
+        limited, ("*.example.com", "a.com"), subject="S", **life)
     small = leaf(r, own_key=key("ed25519"), subject="S", aki=False, **life)
     head = ("/* chain_material: certificates for tests, made by test/fuzz/chain_material.py. */\n"
             "#ifndef CHAIN_MATERIAL_H\n#define CHAIN_MATERIAL_H\n\n#include <stdint.h>\n\n/* clang-format off */\n")
     (HERE / "chain_material.h").write_text("\n".join([
         head, f"enum {{ MATERIAL_TIME_S = {int(NOW.timestamp())} }}; /* all are valid then, and for long */\n",
-        "static const char material_root[] =\n" + "\n".join(f'    "{line}\\n"' for line in r.pem().splitlines()) + ";\n",
+        "static const char material_root[] =\n" +
+        "\n".join(f'    "{line}\\n"' for line in r.pem().splitlines()) + ";\n",
         "/* Intermediate and its server (cloudflare-dns.com); another server of the root, with Ed25519. */",
         array("material_intermediate", der(i)), array("material_server", der(server)),
         array("material_ed25519", der(small)),

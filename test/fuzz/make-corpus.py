@@ -100,7 +100,8 @@ def answers():
             record(TXT, b"\1\x11"), record(TXT, b"\4text\0"), record(A, b"\xc0\0\2\1", 300, b"\xc0\x2e")]),
         "label-over-later-ttl": message(QR | RD | RA, www, [
             record(TXT, b"\1\x1d"), record(A, b"\xc0\0\2\1", 300, b"\xc0\x2e"), record(TXT, b"\1x\0\0")]),
-        "pointer-over-ttl": message(QR | RD | RA, www, [record(A, b"\xc0\0\2\1", 0xc000000, rclass=0xc0), record(NS, b"\xc0\x26")]),
+        "pointer-over-ttl": message(QR | RD | RA, www,
+                                    [record(A, b"\xc0\0\2\1", 0xc000000, rclass=0xc0), record(NS, b"\xc0\x26")]),
         "pointer-into-opt": message(QR | RD | RA, www, [record(NS, b"\xc0\x2f")], ar=[opt()]),
         "data-too-long": message(QR | RD | RA, www, [record(A, b"\xc0\0\2\1\0")]),
         # As the cache keeps it: the message, the place of its TTL, no error code, NOERROR, one place.
@@ -145,7 +146,8 @@ SOON, NO_NAME, FAILS, REFUSES, BIG = 2, 1 << 3, 2 << 3, 3 << 3, 0x20
 
 
 def sent(content, who=0):
-    return b"".join(bytes([who, len(part)]) + part for part in (content[i:i + 255] for i in range(0, len(content), 255)))
+    return b"".join(bytes([who, len(part)]) + part
+                    for part in (content[i:i + 255] for i in range(0, len(content), 255)))
 
 
 def asks(what=A_TEST, mid=1, who=0):
@@ -190,10 +192,12 @@ def paths():
         "half-closed": (0, asks() + asks(B_TEST, 2) + SHUTS + answered() + answered()),
         "stale": (0, hit + passes(300000) + asks() + passes(1800) + asks(0, 5) + failed() + asks(0, 6)),
         "stale-while-down": (0, hit + passes(300000) + DOWN + asks()),
-        "failure-is-remembered": (0, asks() + failed(2) + asks(0, 2) + passes(1000) + asks(0, 3) + answered(FAILS) + asks(0, 4)),
+        "failure-is-remembered": (
+            0, asks() + failed(2) + asks(0, 2) + passes(1000) + asks(0, 3) + answered(FAILS) + asks(0, 4)),
         "refused-upstream": (0, asks(EDNS) + answered(REFUSES)),
         "min-ttl": (MIN_TTL, asks() + answered(1) + passes(30000) + asks()),
-        "refreshed": (0, hit * 3 + passes(300000) + passes(1) + b"\x0e\0" + answered() + answered(SOON) + passes(1000) + asks()),
+        "refreshed": (
+            0, hit * 3 + passes(300000) + passes(1) + b"\x0e\0" + answered() + answered(SOON) + passes(1000) + asks()),
         "limited": (RATE_LIMITED, asks(MANY, NINE) + passes(1000) + asks(B_TEST)),
         "limited-silently": (RATE_LIMITED | RATE_DROPS, asks(MANY, NINE)),
         "few-in-flight": (FEW_IN_FLIGHT, asks() + asks(B_TEST) + asks(OPAQUE | MANY, NINE) + answered() + answered()),
@@ -246,10 +250,12 @@ def cookies():
 
 def http():
     """The first byte says where the bytes behind it are cut into two sends."""
-    line, host, hidden = b"GET /healthz HTTP/1.1\r\n", b"Host: localhost\r\n", b"\r\nGET /nothing HTTP/1.1\r\nHost: a\r\n\r\n"
+    line, host = b"GET /healthz HTTP/1.1\r\n", b"Host: localhost\r\n"
+    hidden = b"\r\nGET /nothing HTTP/1.1\r\nHost: a\r\n\r\n"
     fields = {
         "plain": b"", "length": b"Content-Length: 39\r\n", "zero": b"Content-Length: 0\r\n",
-        "hexadecimal": b"Content-Length: 0x27\r\n", "list": b"Content-Length: 0, 39\r\n", "signed": b"Content-Length: +39\r\n",
+        "hexadecimal": b"Content-Length: 0x27\r\n", "list": b"Content-Length: 0, 39\r\n",
+        "signed": b"Content-Length: +39\r\n",
         "repeated": b"Content-Length: 0\r\nContent-Length: 39\r\n", "folded": b"Content-Length:\r\n 39\r\n",
         "overlong": b"Content-Length: 18446744073709551655\r\n", "blank-before-colon": b"Content-Length : 39\r\n",
         "chunked": b"Transfer-Encoding: chunked\r\n", "both": b"Transfer-Encoding: chunked\r\nContent-Length: 39\r\n",
@@ -261,12 +267,15 @@ def http():
     requests.update({
         "absolute": b"GET http://localhost:5000/status.json HTTP/1.1\r\n" + host + b"\r\n",
         "asterisk": b"OPTIONS * HTTP/1.1\r\n" + host + b"\r\n",
-        "asterisk-path": b"GET /* HTTP/1.1\r\n" + host + b"\r\n", "authority": b"CONNECT a:1 HTTP/1.1\r\n" + host + b"\r\n",
+        "asterisk-path": b"GET /* HTTP/1.1\r\n" + host + b"\r\n",
+        "authority": b"CONNECT a:1 HTTP/1.1\r\n" + host + b"\r\n",
         "purge": b"POST /cache/purge?name=a%2eb HTTP/1.1\r\n" + host + b"\r\n", "old": b"GET / HTTP/1.0\r\n\r\n",
-        "older": b"GET /\r\n\r\n", "newer": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "lf-only": b"GET / HTTP/1.1\nHost: a\n\n",
+        "older": b"GET /\r\n\r\n", "newer": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "lf-only": b"GET / HTTP/1.1\nHost: a\n\n",
         "head": b"HEAD /page.css HTTP/1.1\r\n" + host + hidden, "empty-lines": b"\r\n\r\n" + line + host + b"\r\n",
         "compressed": b"GET /page.js HTTP/1.1\r\n" + host + b"Accept-Encoding: gzip\r\n\r\n", "tls": frames()["tls"],
-        "long": line + host + b"Cookie: " + b"c" * 16000 + hidden, "too-long": line + host + b"Cookie: " + b"c" * 17000 + hidden,
+        "long": line + host + b"Cookie: " + b"c" * 16000 + hidden,
+        "too-long": line + host + b"Cookie: " + b"c" * 17000 + hidden,
     })
     return {title: b"\x40" + content for title, content in requests.items()}
 

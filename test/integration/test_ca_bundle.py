@@ -31,8 +31,8 @@ def wrong_bundles(folder):
     os.mkfifo(folder / "pipe")
     (folder / "loop").symlink_to(folder / "loop")
     return {"missing": "No such file", "folder": "is a directory", "empty": "no usable CA certificate",
-            "text": "no usable CA certificate", "malformed": "no usable CA certificate", "key": "no usable CA certificate",
-            "pipe": "not a file", "loop": "symbolic links"}
+            "text": "no usable CA certificate", "malformed": "no usable CA certificate",
+            "key": "no usable CA certificate", "pipe": "not a file", "loop": "symbolic links"}
 
 
 def test_the_same_is_said_before_and_at_a_start_and_at_a_reload(tmp_path, pki, hostile):
@@ -87,7 +87,8 @@ def test_a_bundle_that_is_not_valid_yet_is_used_when_the_clock_is_there(tmp_path
             assert "clock" in proxy.wait_log("no CA is valid") and "clock" in proxy.wait_log("certificate refused")
             assert "clock" in json.loads(fetch(proxy, "/status.json"))["upstreams"][0]["error"]
             wait_for(lambda: status(proxy, "/readyz") == 200, "ready when the certificates are valid", 30)
-            wait_for(lambda: wire.rcode_of(ask(proxy.port, "in-time.test")) == wire.NOERROR, "the other worker is there, too")
+            wait_for(lambda: wire.rcode_of(ask(proxy.port, "in-time.test")) == wire.NOERROR,
+                     "the other worker is there, too")
             proxy.wait_log("CA bundle valid")
 
 
@@ -96,7 +97,8 @@ def test_a_bundle_that_was_refused_is_tried_again(tmp_path, pki, hostile):
     own = tmp_path / "own.pem"
     shutil.copy(pki.ca_file, own)
     good = own.read_text()
-    with Proxy(tmp_path, pki, [hostile.port], {"tls": {"ca_file": str(own)}, "upstream": {"probe_interval": "1s"}}) as proxy:
+    settings = {"tls": {"ca_file": str(own)}, "upstream": {"probe_interval": "1s"}}
+    with Proxy(tmp_path, pki, [hostile.port], settings) as proxy:
         own.write_text("\n" * (len(good) + 1))
         proxy.wait_log("CA bundle refused", seconds=20)
         times = os.stat(own).st_atime_ns, os.stat(own).st_mtime_ns

@@ -149,7 +149,8 @@ LAST_TENTH = 0.9  # of its lifetime: from then on an ask fetches it anew
 
 
 def ages_when_fetched_anew(proxy, names):
-    """Name -> how old its answer was, at the least, when a new one took its place. All are asked for again and again."""
+    """Name -> how old its answer was, at the least, when a new one took its place. All are asked for again and
+    again."""
     asked, numbers, ages = {}, {}, {}
     for name in names:
         answer, asked[name], _ = timed(proxy.port, name)
@@ -297,7 +298,8 @@ def test_what_does_not_match_is_never_kept(proxy, upstream):
         assert wire.rcode_of(ask(proxy.port, name)) == wire.SERVFAIL
         upstream.tell(name=name)
     for name in names:
-        wait_for(lambda: wire.rcode_of(ask(proxy.port, name)) == wire.NOERROR, f"{name}, once it is answered rightly", 5)
+        wait_for(lambda: wire.rcode_of(ask(proxy.port, name)) == wire.NOERROR, f"{name}, once it is answered rightly",
+                 5)
     assert [number_of(ask(proxy.port, name)) for name in names]
 
 

@@ -1,5 +1,5 @@
-"""Which certificate chains are accepted: some hundred, right and wrong, in real handshakes of the program's own TLS code,
-beside what OpenSSL and GnuTLS say of them. docs/CHAINS.md has the result; `python3 test_chains.py` writes it.
+"""Which certificate chains are accepted: some hundred, right and wrong, in real handshakes of the program's own TLS
+code, beside what OpenSSL and GnuTLS say of them. docs/CHAINS.md has the result; `python3 test_chains.py` writes it.
 """
 import os
 import pathlib
@@ -108,7 +108,8 @@ def main():
     head = DOCUMENT.read_text().partition("| chain |")[0]
     with Client() as client, tempfile.TemporaryDirectory() as folder:
         lines = list(rows(client, pathlib.Path(folder)))
-    table = ["| chain | the program | OpenSSL | GnuTLS | why, where both others decide otherwise |", "|---|---|---|---|---|"]
+    table = ["| chain | the program | OpenSSL | GnuTLS | why, where both others decide otherwise |",
+             "|---|---|---|---|---|"]
     DOCUMENT.write_text(head + "\n".join(table + lines) + "\n")
     print(f"{len(lines)} chains for {NAME}")
 

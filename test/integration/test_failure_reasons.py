@@ -66,7 +66,8 @@ def test_an_address_without_a_route(tmp_path, pki):
         assert "connect_error" in line and "Network is unreachable" in line, line
 
 
-@pytest.mark.parametrize("number, name", [(40, "handshake_failure"), (70, "protocol_version"), (112, "unrecognized_name"),
+@pytest.mark.parametrize("number, name", [(40, "handshake_failure"), (70, "protocol_version"),
+                                          (112, "unrecognized_name"),
                                           (80, "internal_error"), (120, "no_application_protocol")])
 def test_an_alert_is_called_by_its_name(tmp_path, pki, number, name):
     with RawPeer(alert(number)) as peer:

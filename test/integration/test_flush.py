@@ -11,7 +11,8 @@ from proxy import Proxy
 
 
 def post(proxy, path, **headers):
-    request = urllib.request.Request(f"http://127.0.0.1:{proxy.http_port}{path}", data=b"", headers=headers, method="POST")
+    request = urllib.request.Request(f"http://127.0.0.1:{proxy.http_port}{path}", data=b"", headers=headers,
+                                     method="POST")
     with urllib.request.urlopen(request, timeout=5) as response:
         return json.load(response)
 

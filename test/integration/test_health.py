@@ -1,4 +1,5 @@
-"""What /healthz and /readyz say is true: of threads that turn, of an upstream that answers, of a program that drains."""
+"""What /healthz and /readyz say is true: of threads that turn, of an upstream that answers, of a program that
+drains."""
 import contextlib
 import json
 import signal
@@ -108,7 +109,8 @@ def speak(relay):
                          ids=["refuses, nobody asks", "is silent, somebody asks"])
 def test_upstream_lost_and_back(tmp_path, pki, lose, mend, asked):
     with start_hostile(pki) as upstream, start_relay(upstream.port) as relay:
-        with Proxy(tmp_path, pki, [relay.port], {"upstream": {"query_timeout": "1s"}}) as proxy, contextlib.ExitStack() as stack:
+        settings = {"upstream": {"query_timeout": "1s"}}
+        with Proxy(tmp_path, pki, [relay.port], settings) as proxy, contextlib.ExitStack() as stack:
             ask(proxy.port, "before.test")
             wait_status(proxy, "/readyz", 200, READY_BACK + SLACK)
             lose(relay)

@@ -111,7 +111,8 @@ def test_tls_1_3_and_resumption(tmp_path, pki, hostile):
 
 
 def test_the_first_answer_of_a_fresh_start_is_quick(tmp_path, pki, hostile):
-    """Handshake, tickets and answer come in every order and grouping that a quick server and a scheduler make of them."""
+    """Handshake, tickets and answer come in every order and grouping that a quick server and a scheduler make of
+    them."""
     for turn in range(40):
         with Proxy(tmp_path, pki, [hostile.port], name=f"start-{turn}") as proxy:
             begin = time.monotonic()

@@ -154,7 +154,8 @@ def test_queries_are_responses_and_dropped(account):
     sent = len(account.sent.messages) + account.gone + account.no_queries
     assert account.sum("queries_total") == sent
     assert account.sum("responses_total") == len(account.sent.messages)
-    assert account.by("dropped_queries_total", "reason") == {"client_gone": account.gone, "not_a_query": account.no_queries}
+    dropped = {"client_gone": account.gone, "not_a_query": account.no_queries}
+    assert account.by("dropped_queries_total", "reason") == dropped
     assert account.sum("queries_in_flight") == 0
 
 
@@ -252,7 +253,8 @@ def test_denied_and_turned_away(tmp_path, pki, hostile):
 # ---- the formats
 
 def get(proxy, accept=None):
-    request = urllib.request.Request(f"http://127.0.0.1:{proxy.http_port}/metrics", headers={"Accept": accept} if accept else {})
+    headers = {"Accept": accept} if accept else {}
+    request = urllib.request.Request(f"http://127.0.0.1:{proxy.http_port}/metrics", headers=headers)
     with urllib.request.urlopen(request, timeout=10) as response:
         return response.headers["Content-Type"], response.read().decode()
 

@@ -15,9 +15,11 @@ AA = 0x0400
 LOOPBACK_6 = "1." + "0." * 31 + "ip6.arpa"
 UNSPECIFIED_6 = "0." * 32 + "ip6.arpa"
 EMPTY_ZONES = [
-    "home.arpa", "service.arpa", "127.in-addr.arpa", LOOPBACK_6, UNSPECIFIED_6, "10.in-addr.arpa", "168.192.in-addr.arpa",
+    "home.arpa", "service.arpa", "127.in-addr.arpa", LOOPBACK_6, UNSPECIFIED_6, "10.in-addr.arpa",
+    "168.192.in-addr.arpa",
     *(f"{i}.172.in-addr.arpa" for i in range(16, 32)), *(f"{i}.100.in-addr.arpa" for i in range(64, 128)),
-    "0.in-addr.arpa", "254.169.in-addr.arpa", "2.0.192.in-addr.arpa", "100.51.198.in-addr.arpa", "113.0.203.in-addr.arpa",
+    "0.in-addr.arpa", "254.169.in-addr.arpa", "2.0.192.in-addr.arpa", "100.51.198.in-addr.arpa",
+    "113.0.203.in-addr.arpa",
     "255.255.255.255.in-addr.arpa", "d.f.ip6.arpa", "8.e.f.ip6.arpa", "9.e.f.ip6.arpa", "a.e.f.ip6.arpa",
     "b.e.f.ip6.arpa", "8.b.d.0.1.0.0.2.ip6.arpa",
 ]
@@ -184,9 +186,11 @@ def test_rcode_and_flags_of_forwarded_answers_are_not_authoritative(local):
 # ---- records ----
 
 RECORDS = ["nas.home.arpa 300 IN A 192.0.2.5", "nas.home.arpa 300 IN A 192.0.2.6", "NAS6.home.arpa AAAA 2001:db8::5",
-           "txt.corp.example TXT \"a b\" c", "*.apps.corp.example 60 A 192.0.2.7", "corp.example 900 MX 10 mail.corp.example",
+           "txt.corp.example TXT \"a b\" c", "*.apps.corp.example 60 A 192.0.2.7",
+           "corp.example 900 MX 10 mail.corp.example",
            "inner.home.arpa CNAME nas.home.arpa", "outer.home.arpa 77 CNAME www.example.net",
-           "loop.home.arpa CNAME loop.home.arpa", "printer.local A 192.0.2.8", "8.2.0.192.in-addr.arpa PTR printer.local"]
+           "loop.home.arpa CNAME loop.home.arpa", "printer.local A 192.0.2.8",
+           "8.2.0.192.in-addr.arpa PTR printer.local"]
 
 
 @pytest.fixture(scope="module", name="with_records")

@@ -16,7 +16,8 @@ LONG = os.environ.get("LONG") == "1"
 GONE = 60 if LONG else 4
 RATE = 100 if is_sanitized() else 300
 WORKERS = 2
-QUICK_TRIES = 8  # follow each other closely at first, so that a restart is over at once; in a minute they make no difference
+# Follow each other closely at first, so that a restart is over at once; in a minute they make no difference.
+QUICK_TRIES = 8
 
 
 def first_answer_within(port, seconds):

@@ -1,5 +1,5 @@
-"""What an upstream says that is no answer to the question is asked of another one, and never passed on; what it explains
-for good is.
+"""What an upstream says that is no answer to the question is asked of another one, and never passed on; what it
+explains for good is.
 """
 import pytest
 import wire
@@ -11,14 +11,17 @@ from proxy import Proxy
 OTHER_NAME = "one.one.one.one"  # also on the certificate
 
 #: Not an answer to the question, or cut: another address of the same name will do.
-INVALID = ["wrongq", "wrongtype", "noquestion", "trailing", "shorta", "broken", "cutoff", "bare-0", "bare-3", "bareopt-3-22"]
+INVALID = ["wrongq", "wrongtype", "noquestion", "trailing", "shorta", "broken", "cutoff", "bare-0", "bare-3",
+           "bareopt-3-22"]
 
 #: A failure of the upstream: another name is asked.
 FAILED = ["servfail", "refused", "formerr", "notimp", "badvers", "notauth", "bare-1", "bare-2", "bare-4", "bare-5",
-          "bareopt-2-22", "bareopt-5-18", "ede-2-0", "ede-2-22", "ede-5-18", "ede-5-20", "ede-4-21", "ede-2-14", "ede-2-13"]
+          "bareopt-2-22", "bareopt-5-18", "ede-2-0", "ede-2-22", "ede-5-18", "ede-5-20", "ede-4-21", "ede-2-14",
+          "ede-2-13"]
 
 #: rcode, error: validation or a policy says no
-VERDICTS = [(2, code) for code in (1, 2, 5, 6, 7, 8, 9, 10, 11, 12, 25, 27)] + [(5, code) for code in (4, 15, 16, 17, 35)]
+VERDICTS = [(2, code) for code in (1, 2, 5, 6, 7, 8, 9, 10, 11, 12, 25, 27)] + [
+    (5, code) for code in (4, 15, 16, 17, 35)]
 
 
 @pytest.fixture(scope="module", name="honest")
@@ -79,7 +82,8 @@ def test_alone_it_is_servfail_and_remembered(proxy, hostile, how):
 
 
 def test_the_errors_of_all_are_told(tmp_path, pki, hostile):
-    with start_hostile(pki) as other, start(tmp_path, pki, [hostile.port, other.port], [SERVER_NAME, OTHER_NAME]) as proxy:
+    names = [SERVER_NAME, OTHER_NAME]
+    with start_hostile(pki) as other, start(tmp_path, pki, [hostile.port, other.port], names) as proxy:
         answer = ask_edns(proxy, "ede-2-22-all.test")
         assert wire.rcode_of(answer) == wire.SERVFAIL and wire.errors_of(answer) == [(22, "because")]
         assert other.queries(containing="ede-2-22-all")

@@ -1,6 +1,6 @@
 """Every row of the settings table over a reload: a LIVE setting takes its new value, which is in force and where it can
-be seen from outside has its effect; one that needs a restart is named in the log and keeps its value. The rows are those
-of the manual, so a new setting without a case here fails.
+be seen from outside has its effect; one that needs a restart is named in the log and keeps its value. The rows are
+those of the manual, so a new setting without a case here fails.
 """
 import collections
 import contextlib
@@ -29,9 +29,11 @@ OTHER = {
     "access.allow": (["127.0.0.0/8"], None),
     "rate_limit.queries_per_second": (5000, 5000), "rate_limit.burst": (3000, 3000), "rate_limit.ipv4_prefix": (24, 24),
     "rate_limit.ipv6_prefix": (56, 56), "rate_limit.max_clients": (1000, 1000), "rate_limit.action": ("refuse", None),
-    "clients.max_connections": (500, 500), "clients.max_per_address": (100, 100), "clients.new_per_second": (1000, 1000),
+    "clients.max_connections": (500, 500), "clients.max_per_address": (100, 100),
+    "clients.new_per_second": (1000, 1000),
     "clients.idle_timeout": ("20s", 20), "clients.read_timeout": ("6s", 6), "clients.first_timeout": ("11s", 11),
-    "clients.max_in_flight": (50, 50), "clients.max_query_size": (1000, 1000), "clients.max_unsent": ("512KiB", 512 << 10),
+    "clients.max_in_flight": (50, 50), "clients.max_query_size": (1000, 1000),
+    "clients.max_unsent": ("512KiB", 512 << 10),
     "clients.max_buffered": ("8MiB", 8 << 20), "clients.max_queries_in_flight": (64, 64),
     "udp.enabled": (False, 0), "udp.max_size": (1300, 1300), "udp.max_size_unverified": (600, 600),
     "udp.responses_per_second": (2000, 2000), "udp.slip": (3, 3), "udp.cookies": (False, 0),

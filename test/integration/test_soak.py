@@ -47,8 +47,8 @@ SHARES = {**KILLERS, "wrongid-": 1, "drop-": 1, "slow-300ms-": 2, "ttl-2-hot": 1
 REPEATED = {"ttl-2-hot": 100, "ttl-0-same": 2}
 GOOD = ("new-", *REPEATED)
 SLOW = "slow-300ms-"
-#: At most so many are given up. Slow ones are in flight long enough to see three deaths; the failure of one of two names
-#: that are asked 50 times a second is told to whoever asks within the next one.
+#: At most so many are given up. Slow ones are in flight long enough to see three deaths; the failure of one of two
+#: names that are asked 50 times a second is told to whoever asks within the next one.
 GIVEN_UP = {"new-": 1 / 50000, "ttl-2-hot": 1 / 50000, "ttl-0-same": 1 / 500, SLOW: 1 / 10}
 BAD = [prefix for prefix in SHARES if prefix not in (*GOOD, SLOW)]
 
@@ -74,7 +74,8 @@ class Vitals:
         self.in_flight.append(Figures(self._proxy).sum("queries_in_flight"))
 
     def __str__(self):
-        return (f"{self.descriptors[-1]} descriptors (at most {max(self.descriptors)}), {self.memory[-1] / 1e6:.2f} MB (at most "
+        return (f"{self.descriptors[-1]} descriptors (at most {max(self.descriptors)}), "
+                f"{self.memory[-1] / 1e6:.2f} MB (at most "
                 f"{max(self.memory) / 1e6:.2f}), {self.threads[-1]} threads, {self.in_flight[-1]:g} in flight (at most "
                 f"{max(self.in_flight):g})")
 

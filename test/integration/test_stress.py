@@ -1,6 +1,6 @@
-"""Changed bytes from every side at once, for as long as STRESS_SECONDS says: upstreams whose answers are changed, a network
-that changes bytes, clients of DNS and HTTP that send changed messages and leave, reloads and purges all the time. The
-program stays, answers proper questions, keeps to its descriptors, and serves as before when that is over.
+"""Changed bytes from every side at once, for as long as STRESS_SECONDS says: upstreams whose answers are changed, a
+network that changes bytes, clients of DNS and HTTP that send changed messages and leave, reloads and purges all the
+time. The program stays, answers proper questions, keeps to its descriptors, and serves as before when that is over.
 `scripts/check stress` runs it under the sanitizers.
 """
 import contextlib
@@ -100,7 +100,8 @@ def test_changed_bytes_from_every_side(tmp_path, pki, capsys):
         proxy.child.send_signal(signal.SIGHUP)
         assert said["mutated"] > 0 and said.get("corrupted", 0) > 0, said
         numbers = iter(range(10 ** 6, 2 * 10 ** 6))
-        wait_for(lambda: all(ask_properly(proxy, next(numbers)) == wire.NOERROR for _ in range(5)), "all is well again", 30)
+        wait_for(lambda: all(ask_properly(proxy, next(numbers)) == wire.NOERROR for _ in range(5)), "all is well again",
+                 30)
         for gauge in ("queries_in_flight", "client_connections"):
             wait_for(lambda gauge=gauge: Figures(proxy).sum(gauge) == 0, f"{gauge} is 0", 30)
 
@@ -119,8 +120,8 @@ def run(proxy, mob, reloads, capsys):
     report = pending.result()
     assert "reload refused" not in proxy.log()
     with capsys.disabled():
-        print(f"{report}, {reloads.count} reloads, {number} proper questions: {rcodes}, at most {descriptors} descriptors, "
-              f"{proxy.resident_bytes() / 1e6:.1f} MB")
+        print(f"{report}, {reloads.count} reloads, {number} proper questions: {rcodes}, "
+              f"at most {descriptors} descriptors, {proxy.resident_bytes() / 1e6:.1f} MB")
     assert min(report[kind] for kind in ("dns", "datagrams", "http")) > 0, report
     assert rcodes.get(wire.NOERROR, 0) > number / 10, rcodes
     assert descriptors <= promised_descriptors(proxy)

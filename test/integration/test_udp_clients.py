@@ -148,8 +148,8 @@ forward-zone:
 """)
         command = ["unbound", "-d", "-p", "-c", path]
     else:
-        command = ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=root",
-                   "--pid-file", f"--port={port}", "--listen-address=127.0.0.1", "--bind-interfaces",
+        command = ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts",
+                   "--user=root", "--pid-file", f"--port={port}", "--listen-address=127.0.0.1", "--bind-interfaces",
                    f"--server=127.0.0.1#{target}", "--log-facility=-"]
     with Process(name, command, folder) as process:
         process.wait_listening(port)

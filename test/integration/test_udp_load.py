@@ -128,7 +128,8 @@ def test_honest_clients_are_answered_in_a_flood(pki, module_path, kind):
             with Flood(proxy.port, sources, messages) as flood:
                 taken, lost = honest_ms(proxy.port, SECONDS)
             p99 = taken[len(taken) * 99 // 100]
-            print(f"{kind}: {flood.sent / SECONDS:.0f}/s, honest p99 {p99:.1f} ms of {len(taken)}, {lost} lost over UDP")
+            print(f"{kind}: {flood.sent / SECONDS:.0f}/s, honest p99 {p99:.1f} ms of {len(taken)}, "
+                  f"{lost} lost over UDP")
             assert taken and (not LONG or p99 < 20), p99
             figures = Figures(proxy)
             seen = (figures.sum("queries_total", transport="udp") + figures.sum("udp_dropped_datagrams_total") +

@@ -119,7 +119,8 @@ def test_cookies_are_those_of_nsd(pki, module_path, hostile):
     port = free_port()
     path = module_path / "nsd-secret"
     path.write_text(SECRET + "\n")
-    (module_path / "nsd.zone").write_text("$ORIGIN cookie.test.\n@ 60 SOA ns a 1 2 3 4 5\n@ 60 NS ns\n@ 60 A 192.0.2.1\n")
+    (module_path / "nsd.zone").write_text(
+        "$ORIGIN cookie.test.\n@ 60 SOA ns a 1 2 3 4 5\n@ 60 NS ns\n@ 60 A 192.0.2.1\n")
     (module_path / "nsd.conf").write_text(f"""server:
   ip-address: 127.0.0.1@{port}
   username: ""
@@ -184,7 +185,8 @@ def test_udp_takes_nothing_from_the_limit_of_tcp_but_with_a_cookie(pki, module_p
             assert wire.rcode_of(client.ask(wire.query("limit.test"))) == wire.NOERROR
         cookie = learn_cookie(proxy.port)
         assert wire.rcode_of(ask(proxy.port, "limit.test")) == wire.NOERROR
-        rcodes = [wire.rcode_of(client.ask(wire.query("limit.test", additional=with_cookie(cookie)))) for _ in range(40)]
+        rcodes = [wire.rcode_of(client.ask(wire.query("limit.test", additional=with_cookie(cookie))))
+                  for _ in range(40)]
         assert rcodes[:10] == [wire.NOERROR] * 10 and wire.SERVFAIL in rcodes[15:]
 
 

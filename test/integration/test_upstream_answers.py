@@ -20,7 +20,8 @@ def data_of(answer, kind):
     return [answer[data:end] for _, each, _, _, data, end in wire.records(answer) if each == kind]
 
 
-@pytest.mark.parametrize("how, kind, count", [("optfirst", "A", 2), ("optfirst33", "TXT", 1), ("optfirst1500", "A", 1501)])
+@pytest.mark.parametrize("how, kind, count", [("optfirst", "A", 2), ("optfirst33", "TXT", 1),
+                                              ("optfirst1500", "A", 1501)])
 def test_opt_may_be_the_first_additional_record(proxy, how, kind, count):
     for _ in range(2):  # from upstream, then from the cache
         answer = ask_edns(proxy, f"{how}-1.test", kind)
@@ -76,8 +77,8 @@ def test_records_of_rare_types_are_passed_on(proxy, kind):
 
 @pytest.mark.parametrize("how", ["costly", "aliases"])
 def test_an_answer_built_to_be_expensive_costs_little(proxy, how):
-    """TLS and copying of 64 kB are a part of it. A machine that does nothing else stays below 2 ms; a busy one, which shares
-    its caches, is given more: what this guards against took 87 ms.
+    """TLS and copying of 64 kB are a part of it. A machine that does nothing else stays below 2 ms; a busy one, which
+    shares its caches, is given more: what this guards against took 87 ms.
     """
     count = 100
     with Client(proxy.port, timeout=60) as client:

@@ -1,5 +1,5 @@
-// A page of the program in Chromium, and whatever it does that it should not: messages on its console, errors, requests that fail or
-// leave, a place wider than the window.
+// A page of the program in Chromium, and whatever it does that it should not: messages on its console, errors, requests
+// that fail or leave, a place wider than the window.
 "use strict";
 const { chromium } = require(process.env.PLAYWRIGHT);
 
@@ -11,7 +11,10 @@ const launch = () => chromium.launch({ executablePath: "/usr/bin/chromium", args
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
 async function open(browser, url, { scheme = "light", width = 1200, height = 900, scale = 1, forced = "none" } = {}) {
-  const context = await browser.newContext({ colorScheme: scheme, forcedColors: forced, viewport: { width, height }, deviceScaleFactor: scale });
+  const viewport = { width, height };
+  const context = await browser.newContext({
+    colorScheme: scheme, forcedColors: forced, viewport, deviceScaleFactor: scale,
+  });
   const page = await context.newPage();
   const seen = { messages: [], requests: [], dialogs: 0 };
   const home = new URL(url).origin;

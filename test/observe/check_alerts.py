@@ -50,14 +50,16 @@ class Story:
 def tell_stories(check, prometheus, proxy, upstream, relay):
     story = Story(check, prometheus)
     with story("the upstream is gone, the other has no valid certificate", "DnsTlsProxyAllUpstreamsDown",
-               "DnsTlsProxyUpstreamDown", "DnsTlsProxyNotReady", "DnsTlsProxyServfail", "DnsTlsProxyCertificateInvalid") as cause:
+               "DnsTlsProxyUpstreamDown", "DnsTlsProxyNotReady", "DnsTlsProxyServfail",
+               "DnsTlsProxyCertificateInvalid") as cause:
         upstream.go()
         cause.callback(upstream.come_back)
     with story("one client floods", "DnsTlsProxyClientQueryRateHigh", "DnsTlsProxyRateLimitSurge") as cause:
-        cause.enter_context(Flood(proxy.port, seconds=300, connections=1, queries=100, chunk=10000, interval_ms=40, repeats=1,
-                                  source="127.0.1.1"))
+        cause.enter_context(Flood(proxy.port, seconds=300, connections=1, queries=100, chunk=10000, interval_ms=40,
+                                  repeats=1, source="127.0.1.1"))
     with story("one client opens connections without end", "DnsTlsProxyConnectionsRefused") as cause:
-        cause.enter_context(Flood(proxy.port, seconds=300, connections=150, rate=20, queries=1, reopens=2, source="127.0.1.2"))
+        cause.enter_context(Flood(proxy.port, seconds=300, connections=150, rate=20, queries=1, reopens=2,
+                                  source="127.0.1.2"))
     with story("the way upstream is slow", "DnsTlsProxyLatencyHigh", "DnsTlsProxyUpstreamSlow") as cause:
         relay.set_delay(seconds=0.4)
         cause.callback(relay.set_delay, seconds=0.0)
@@ -97,7 +99,8 @@ def main():
     with scene.folder() as folder:
         pki = Pki(folder)
         config = {"rate_limit": {"queries_per_second": 700, "burst": 700}, "clients": {"max_per_address": 100}}
-        with start_hostile(pki) as upstream, start_hostile(pki, "expired") as expired, start_relay(upstream.port) as relay:
+        with (start_hostile(pki) as upstream, start_hostile(pki, "expired") as expired,
+              start_relay(upstream.port) as relay):
             with Proxy(folder, pki, [relay.port, expired.port], config) as proxy, scene.busy(proxy, rate=60):
                 with Prometheus(folder, [f"127.0.0.1:{proxy.http_port}"]) as prometheus:
                     time.sleep(int(RANGE[:-1]) + 5)

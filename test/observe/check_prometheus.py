@@ -107,7 +107,8 @@ def main():
     check_files(check)
     with scene.folder() as folder:
         pki = Pki(folder)
-        with start_hostile(pki) as first, start_hostile(pki) as second, Proxy(folder, pki, [first.port, second.port]) as proxy:
+        with (start_hostile(pki) as first, start_hostile(pki) as second,
+              Proxy(folder, pki, [first.port, second.port]) as proxy):
             with scene.busy(proxy), Prometheus(folder, [f"127.0.0.1:{proxy.http_port}"]) as prometheus:
                 check_scrape(check, prometheus)
                 time.sleep(int(RANGE[:-1]) - 5)  # a whole range of samples; handshakes among them

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Scraping ten times a second does not move p99 of the answers: measured in short turns, with and without. What else the
-machine does only ever adds to a latency, and to both alike; so the quieter rounds of each are compared."""
+"""Scraping ten times a second does not move p99 of the answers: measured in short turns, with and without. What else
+the machine does only ever adds to a latency, and to both alike; so the quieter rounds of each are compared."""
 import json
 import statistics
 import subprocess

@@ -93,7 +93,8 @@ def demo():
         place.upstream = Remote(Far, port=853, certificate=certificate, key=key)
         place.upstream.start()
         config = {
-            "upstreams": [{"address": address, "port": 853, "name": "cloudflare-dns.com"} for address in world.CLOUDFLARE],
+            "upstreams": [{"address": address, "port": 853, "name": "cloudflare-dns.com"}
+                          for address in world.CLOUDFLARE],
             "rate_limit": {"queries_per_second": 1000}, "listen": [f"127.0.0.1:{free_port()}"],
         }
         with Proxy(place.folder, place.pki, [], config) as proxy:

@@ -7,7 +7,8 @@ async function main(url) {
   const { page } = await open(browser, url);
   await page.waitForSelector("#outage:not([hidden])");
   await pause(2000);
-  console.log(JSON.stringify({ text: await page.textContent("#outage-text"), works: await page.textContent("#outage-works") }));
+  const text = await page.textContent("#outage-text"), works = await page.textContent("#outage-works");
+  console.log(JSON.stringify({ text, works }));
   await browser.close();
 }
 

@@ -18,7 +18,7 @@ const look = (page) => page.evaluate(() => ({
   accepted: document.querySelector("#answers").innerText,
 }));
 
-/* What a reader does: selects a name, reads the chart by keyboard, looks at an hour and at the configuration, purges. */
+/* What a reader does: selects a name, reads the chart by keyboard, looks at an hour and the configuration, purges. */
 async function use(page) {
   const used = {};
   await page.evaluate(() => getSelection().selectAllChildren(document.querySelector("#names .what")));
@@ -64,14 +64,16 @@ async function main(url, markup) {
   await pause(SECONDS * 1000);
   const after = await look(page);
   const names = await page.$$eval("#names .what", (nodes) => nodes.map((node) => node.textContent));
-  const inside = await page.evaluate(() => ({ scripts: document.scripts.length, inline: document.querySelectorAll("main script").length }));
+  const inside = await page.evaluate(() => ({
+    scripts: document.scripts.length, inline: document.querySelectorAll("main script").length,
+  }));
   const background = (each) => each.page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   const report = {
     before, after, names, inside,
     markup: names.filter((name) => name.includes(markup)).length,
     state: await page.textContent("#state-text"),
     backgrounds: [await background(windows[0]), await background(windows[1])],
-    points: await page.evaluate(() => document.querySelector("#chart path:nth-of-type(3)").getAttribute("d").split("L").length),
+    points: await page.$eval("#chart path:nth-of-type(3)", (path) => path.getAttribute("d").split("L").length),
     used: await use(page),
     unfolded: await unfold(windows.find(({ name }) => name === "phone").page),
     windows: [],

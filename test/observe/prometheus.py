@@ -94,5 +94,6 @@ class Prometheus(Process):
         try:
             wait_for(none_left, "", seconds)
         except AssertionError:
-            raise AssertionError(f"{sorted(left)} did not {what} within {seconds} s; firing: {sorted(self.firing())}") from None
+            firing = sorted(self.firing())
+            raise AssertionError(f"{sorted(left)} did not {what} within {seconds} s; firing: {firing}") from None
         return time.monotonic() - begin

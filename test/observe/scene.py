@@ -29,7 +29,8 @@ def folder():
 def busy(proxy, seconds=3600, rate=100):
     """Hits, misses, names that are not, failures: something of everything, until the `with` block ends."""
     known = Remote(Load, port=proxy.port, zone="known.test", prefixes=("n", "m", "o", "nx-"), names=40)
-    fresh = Remote(Load, port=proxy.port, zone="fresh.test", prefixes=("n", "n", "n", "n", "n", "n", "n", "n", "n", "nx-"))
+    fresh = Remote(Load, port=proxy.port, zone="fresh.test",
+                   prefixes=("n", "n", "n", "n", "n", "n", "n", "n", "n", "nx-"))
     try:
         known.begin("run", seconds=seconds, rate=rate)
         fresh.begin("run", seconds=seconds, rate=rate / 2)

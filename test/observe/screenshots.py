@@ -16,7 +16,8 @@ def main():
     seconds = sys.argv[1] if len(sys.argv) > 1 else "300"
     scene.browser_driver()
     with scene.folder() as folder, demo() as proxy:
-        scene.browse("screenshots.js", f"http://127.0.0.1:{proxy.http_port}/", seconds, folder, timeout=int(seconds) + 120)
+        scene.browse("screenshots.js", f"http://127.0.0.1:{proxy.http_port}/", seconds, folder,
+                     timeout=int(seconds) + 120)
         names = sorted(os.listdir(folder))
         wanted = names if len(sys.argv) > 2 else ["status-dark.png", "status-light.png"]
         goal = sys.argv[2] if len(sys.argv) > 2 else IMAGES

@@ -125,8 +125,8 @@ def bad_names(folder):
     yield Case("the name in a URI", another, [leaf(r, (f"uri:https://{NAME}",))], [r])
     yield Case("the name as mail address", another, [leaf(r, (f"mail:{NAME}",))], [r])
     yield Case("an address alone", another, [leaf(r, ("ip:127.0.0.1",))], [r])
-    for pattern in ("cloudflare-dns.*", "*.*", "cloud*.com", "*dns.com", "cloudflare*.com", "*.com", "*", "*.", "**.com",
-                    "*.cloudflare-dns.com", "cloudflare-dns.com.example", "-dns.com", ".cloudflare-dns.com",
+    for pattern in ("cloudflare-dns.*", "*.*", "cloud*.com", "*dns.com", "cloudflare*.com", "*.com", "*", "*.",
+                    "**.com", "*.cloudflare-dns.com", "cloudflare-dns.com.example", "-dns.com", ".cloudflare-dns.com",
                     "cloudflare-dns.com\0.example"):
         yield Case(f"{pattern!r} for {NAME}", another, [leaf(r, (pattern,))], [r])
     for pattern in ("*.example", "*.*.example", "one.*.example", "o*.dns.example", "*e.dns.example", "dns.example"):
@@ -146,7 +146,8 @@ def bad_trust(folder):
     yield Case("intermediate missing", "intermediate", [leaf(i)], [r])
     yield Case("forged root of the same name", "", [leaf(forged), forged], [r])
     yield Case("forged root of the same name, without identifiers", "", [leaf(forged, aki=False)], [root(aki=False)])
-    yield Case("forged intermediate of the same name", "", [leaf(intermediate(r, own_key=key("p256", "forged"))), i], [r])
+    yield Case("forged intermediate of the same name", "", [leaf(intermediate(r, own_key=key("p256", "forged"))), i],
+               [r])
     signed_by_other = intermediate(r, signer=key("p256", "forged"))
     yield Case("intermediate with a wrong signature", "", [leaf(signed_by_other), signed_by_other], [r])
     yield Case("wrong signature", "", [leaf(r, signer=key("p256", "forged"))], [r])
@@ -180,10 +181,10 @@ def bad_purposes(folder):
     upper = intermediate(r, eku=("mail",))
     lower = intermediate(upper, "Second Intermediate")
     yield Case("upper intermediate: extended key usage mail", forbids, [leaf(lower), lower, upper], [r])
-    for use, title in (("key_cert_sign", "keyCertSign"), ("crl_sign", "cRLSign"), ("key_encipherment", "keyEncipherment"),
-                       ("key_agreement", "keyAgreement")):
-        yield Case(f"server: key usage {title} alone", "key usage", [leaf(r, own_key=key("rsa2048", 2), use=(use,))], [r],
-                   why="RFC 8446, 4.4.2.2: the server signs" if use.startswith("key_") and use != "key_cert_sign" else "")
+    for use, title in (("key_cert_sign", "keyCertSign"), ("crl_sign", "cRLSign"),
+                       ("key_encipherment", "keyEncipherment"), ("key_agreement", "keyAgreement")):
+        yield Case(f"server: key usage {title} alone", "key usage", [leaf(r, own_key=key("rsa2048", 2), use=(use,))],
+                   [r], why="" if use in ("key_cert_sign", "crl_sign") else "RFC 8446, 4.4.2.2: the server signs")
 
 
 def bad_issuers(folder):
@@ -217,8 +218,8 @@ def bad_constraints(folder):
     del folder
     r = root()
     may_not = "may not issue"
-    for title, options in (("permits another name", {"permitted": ("example.net",)}), ("excludes it", {"excluded": ("com",)}),
-                           ("excludes everything", {"excluded": ("",)}),
+    for title, options in (("permits another name", {"permitted": ("example.net",)}),
+                           ("excludes it", {"excluded": ("com",)}), ("excludes everything", {"excluded": ("",)}),
                            ("excludes it exactly", {"excluded": (NAME,)})):
         i = intermediate(r, **options)
         yield Case(f"name constraint that {title}", may_not, [leaf(i), i], [r])
@@ -229,7 +230,8 @@ def bad_constraints(folder):
                why="the CA may not issue for the name that is wanted")
     i = intermediate(r, excluded=("cloudflare-dns.com",))
     yield Case("'cloudflare-dns.*' over an excluded name", "", [leaf(i, ("cloudflare-dns.*",)), i], [r])
-    for title, oid in (("extended key usage", "2.5.29.37"), ("key usage", "2.5.29.15"), ("name constraints", "2.5.29.30")):
+    for title, oid in (("extended key usage", "2.5.29.37"), ("key usage", "2.5.29.15"),
+                       ("name constraints", "2.5.29.30")):
         i = intermediate(r, use=None, malformed=oid)
         yield Case(f"intermediate: malformed {title}", "", [leaf(i), i], [r])
     yield Case("unknown critical extension", "critical", [leaf(r, unknown_critical=True)], [r])

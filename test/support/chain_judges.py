@@ -17,7 +17,8 @@ class Files:
 
     def __init__(self, case, folder):
         self.case = case
-        self.server, self.key, self.bundle, self.others = (folder / name for name in ("server", "key", "bundle", "others"))
+        self.server, self.key, self.bundle, self.others = (
+            folder / name for name in ("server", "key", "bundle", "others"))
         self.server.write_text("".join(certificate.pem() for certificate in case.sent))
         self.others.write_text("".join(certificate.pem() for certificate in case.sent[1:]))
         self.bundle.write_text("".join(certificate.pem() for certificate in case.anchors))
@@ -68,7 +69,8 @@ class Client:
                                        stdout=subprocess.PIPE, text=True)
 
     def judge(self, port, name, bundle):
-        """"good", "refused ..." or "failed ...". `bundle` "-": that of the call before, and what was learned with it."""
+        """"good", "refused ..." or "failed ...". `bundle` "-": that of the call before, and what was learned with
+        it."""
         self._child.stdin.write(f"{port} {name} {bundle}\n")
         self._child.stdin.flush()
         return self._child.stdout.readline().rstrip("\n")
@@ -89,7 +91,8 @@ def _says_good(command):
 
 def openssl_accepts(files):
     others = ["-untrusted", files.others] if len(files.case.sent) > 1 else []
-    return _says_good(["openssl", "verify", "-no-CApath", "-no-CAstore", "-CAfile", files.bundle, *others, "-partial_chain",
+    return _says_good(["openssl", "verify", "-no-CApath", "-no-CAstore", "-CAfile", files.bundle, *others,
+                       "-partial_chain",
                        "-purpose", "sslserver", "-auth_level", "2", "-verify_hostname", files.case.name, files.server])
 
 

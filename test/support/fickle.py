@@ -89,7 +89,8 @@ class Fickle(Hostile):
     async def _handshake(self, raw):
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: FickleSession(self, raw), raw, ssl=self.context, ssl_handshake_timeout=10, ssl_shutdown_timeout=1)
+                lambda: FickleSession(self, raw), raw, ssl=self.context, ssl_handshake_timeout=10,
+                ssl_shutdown_timeout=1)
         except (OSError, ssl.SSLError):
             self.counts["failed"] += 1
 

@@ -89,10 +89,11 @@ SERIALS = itertools.count(1000)
 
 
 def issue(subject, issuer=None, own_key=None, *, ca=None, length=None, use=None, eku=None, eku_critical=False, san=(),
-          life=(-2, 30), digest="SHA256", permitted=(), excluded=(), unknown_critical=False, malformed=None, signer=None, aki=True):
+          life=(-2, 30), digest="SHA256", permitted=(), excluded=(), unknown_critical=False, malformed=None,
+          signer=None, aki=True):
     """A certificate of version 3. `issuer` None: self-signed. `ca` None: without basic constraints. `signer`: the key
-    that signs where it is not the issuer's. `malformed`: the identifier of an extension that gets no content of its kind.
-    `life`: days from now, from and until.
+    that signs where it is not the issuer's. `malformed`: the identifier of an extension that gets no content of its
+    kind. `life`: days from now, from and until.
     """
     own_key = own_key or key("p256", subject)
     signing = signer or (issuer.key if issuer else own_key)

@@ -206,7 +206,8 @@ class Hostile:
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: self.session_class(self, raw), raw, ssl=self.context, ssl_handshake_timeout=10, ssl_shutdown_timeout=1)
+                lambda: self.session_class(self, raw), raw, ssl=self.context, ssl_handshake_timeout=10,
+                ssl_shutdown_timeout=1)
         except (OSError, ssl.SSLError):
             self.counts["failed"] += 1
 

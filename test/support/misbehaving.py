@@ -8,9 +8,9 @@ How it behaves is set by `behave`, for connections from then on:
     serial          answers the questions of a connection strictly one after another
     answers_max     answers of a connection, after which it ends: `end` is close, reset or silent (stays open)
     first_of_record reads the first message of each TLS record only
-    flood           never stops sending from the first question on: "frames" nobody asked for, "bytes" (the same with one
-                    byte in each TLS record), "length" (a message that never ends), "records" (KeyUpdate is left to the
-                    library: TLS records of one byte that never make a message)
+    flood           never stops sending from the first question on: "frames" nobody asked for, "bytes" (the same with
+                    one byte in each TLS record), "length" (a message that never ends), "records" (KeyUpdate is left to
+                    the library: TLS records of one byte that never make a message)
 """
 import asyncio
 import collections

@@ -14,7 +14,8 @@ from mutation import mutated
 from relay import Pair, Relay
 
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER with no time: close sends RST
-HTTP_PATHS = ("/", "/metrics", "/status.json", "/healthz", "/readyz", "/page.js", "/nothing", "*", "http://localhost/metrics")
+HTTP_PATHS = ("/", "/metrics", "/status.json", "/healthz", "/readyz", "/page.js", "/nothing", "*",
+              "http://localhost/metrics")
 HTTP_LINES = (b"Host: localhost", b"Content-Length: 0", b"Content-Length: 5", b"Transfer-Encoding: chunked",
               b"Connection: close", b"Connection: keep-alive", b"Accept: application/openmetrics-text;q=0.9, */*;q=0.1",
               b"Accept-Encoding: gzip", b"Origin: http://localhost", b"Expect: 100-continue", b"X: " + b"y" * 5000)
@@ -118,8 +119,10 @@ class Mob:
         chance = self.random
         name = chance.choice((f"new-{chance.randrange(10 ** 9)}.test", f"ttl-1-hot{chance.randrange(20)}.test",
                               f"big-{chance.randrange(1000)}.test", f"close-{chance.randrange(10 ** 6)}.test",
-                              f"drop-{chance.randrange(10 ** 6)}.test", f"nx-{chance.randrange(1000)}.test", "localhost", "."))
-        additional = [wire.opt(chance.choice((b"", wire.option(10, bytes(8)), wire.option(11), wire.option(12, bytes(9)))))]
+                              f"drop-{chance.randrange(10 ** 6)}.test", f"nx-{chance.randrange(1000)}.test",
+                              "localhost", "."))
+        additional = [wire.opt(chance.choice((b"", wire.option(10, bytes(8)), wire.option(11),
+                                              wire.option(12, bytes(9)))))]
         message = wire.query(name, chance.choice((*wire.TYPES, 65, 255)), chance.randrange(65536),
                              additional=chance.choice(([], additional)))
         return mutated(chance, message) if chance.random() < 0.5 else message
@@ -157,8 +160,8 @@ class Mob:
         chance = self.random
         if chance.random() < 0.2:
             name = f"ttl-1-hot{chance.randrange(20)}.test"
-            line = chance.choice((f"POST /cache/purge?name={name}", f"POST /cache/flush?name={name}", "POST /cache/purge",
-                                  "POST /cache/flush")).encode()
+            line = chance.choice((f"POST /cache/purge?name={name}", f"POST /cache/flush?name={name}",
+                                  "POST /cache/purge", "POST /cache/flush")).encode()
         else:
             line = f"{chance.choice(('GET', 'HEAD', 'POST', 'OPTIONS', 'PUT'))} {chance.choice(HTTP_PATHS)}".encode()
         lines = [line + b" HTTP/1.1", HTTP_LINES[0], *chance.sample(HTTP_LINES, chance.randrange(4))]

@@ -1,5 +1,5 @@
-"""tcp_server: a DNS server of ours in plain text over TCP, as a cluster's or a company's: answers A of any name with one
-address, and NXDOMAIN where the name begins with "nx-"; counts what it was asked. Run it by start_tcp_server.
+"""tcp_server: a DNS server of ours in plain text over TCP, as a cluster's or a company's: answers A of any name with
+one address, and NXDOMAIN where the name begins with "nx-"; counts what it was asked. Run it by start_tcp_server.
 """
 import asyncio
 import collections

@@ -1,5 +1,5 @@
-"""trees: file trees of Debian and Ubuntu releases, in which commands run as root by chroot. A tree is made by mmdebstrap
-once and kept in a cache; a Layer over it takes what is written, so that the tree stays fresh.
+"""trees: file trees of Debian and Ubuntu releases, in which commands run as root by chroot. A tree is made by
+mmdebstrap once and kept in a cache; a Layer over it takes what is written, so that the tree stays fresh.
 
 Packages come from the mirrors in apt's own configuration; Ubuntu's are looked for beside Debian's, or the reverse. All
 mounts are in a mount namespace of the command's own, so none is left behind. Needs root on Debian.
@@ -164,7 +164,8 @@ class Layer:
         self._temporary.cleanup()
 
     def _take_archives(self, folder):
-        """Where packages stay once they were fetched; "" while another layer of the tree uses it, since apt locks it."""
+        """Where packages stay once they were fetched; "" while another layer of the tree uses it, since apt locks
+        it."""
         folder.mkdir(exist_ok=True)
         self._locked = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
         try:

@@ -1,5 +1,5 @@
-"""visitors: clients who each come for one question: connect, ask, hear, leave. Whoever is turned away is counted. Run it
-by Remote(Visitors).
+"""visitors: clients who each come for one question: connect, ask, hear, leave. Whoever is turned away is counted. Run
+it by Remote(Visitors).
 """
 import asyncio
 import collections

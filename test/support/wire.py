@@ -110,7 +110,8 @@ def errors_of(message):
         while kind == TYPES["OPT"] and data < end:
             code, size = struct.unpack_from("!HH", message, data)
             if code == OPTION_ERROR:
-                found.append((struct.unpack_from("!H", message, data + 4)[0], message[data + 6:data + 4 + size].decode()))
+                found.append((struct.unpack_from("!H", message, data + 4)[0],
+                              message[data + 6:data + 4 + size].decode()))
             data += 4 + size
     return found
 

@@ -1,14 +1,18 @@
-// Every document of the given YAML files against the schemas of the Kubernetes API and the Prometheus operator, as npm's kubernetes-models ships them:
-// their values by schema, their keys by TypeScript, whose check of literals names a key that no type knows. Run where those packages are installed.
+// Every document of the given YAML files against the schemas of the Kubernetes API and the Prometheus operator, as
+// npm's kubernetes-models ships them: their values by schema, their keys by TypeScript, whose check of literals names a
+// key that no type knows. Run where those packages are installed.
 const fs = require('fs'), childProcess = require('child_process');
 const installed = require('module').createRequire(process.cwd() + '/'), yaml = installed('js-yaml');
 
 const OPERATOR = '@kubernetes-models/prometheus-operator/';
-const OPTIONS = {noEmit: true, strict: true, skipLibCheck: true, moduleResolution: 'node', module: 'commonjs', target: 'es2020', types: []};
+const OPTIONS = {
+  noEmit: true, strict: true, skipLibCheck: true, moduleResolution: 'node', module: 'commonjs', target: 'es2020',
+  types: [],
+};
 
 function moduleOf(document) {
-  const version = document.apiVersion.startsWith('monitoring.coreos.com/') ? OPERATOR + document.apiVersion : `kubernetes-models/${document.apiVersion}`;
-  return `${version}/${document.kind}`;
+  const ofOperator = document.apiVersion.startsWith('monitoring.coreos.com/');
+  return `${ofOperator ? OPERATOR : 'kubernetes-models/'}${document.apiVersion}/${document.kind}`;
 }
 
 function schemaFault(document) {
@@ -22,7 +26,8 @@ function schemaFault(document) {
 }
 
 function unknownKeys(documents) {
-  const source = documents.map((document, i) => `import type {I${document.kind} as T${i}} from "${moduleOf(document)}";\n` +
+  const source = documents.map((document, i) =>
+    `import type {I${document.kind} as T${i}} from "${moduleOf(document)}";\n` +
     `export const d${i}: T${i} = ${JSON.stringify(document, null, 1)};\n`).join('');
   fs.writeFileSync('documents.ts', source);
   fs.writeFileSync('tsconfig.json', JSON.stringify({compilerOptions: OPTIONS, files: ['documents.ts']}));

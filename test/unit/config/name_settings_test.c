@@ -51,7 +51,8 @@ static void without_a_file_special_names_are_answered_and_nothing_else(void **st
     outcome_done(&outcome);
 }
 
-#define RECORD_WANTED           " is not a record as in a zone file, as \"nas.home.arpa 300 IN A 192.0.2.5\"; not of localhost\n"
+#define EXAMPLE_RECORD          "\"nas.home.arpa 300 IN A 192.0.2.5\""
+#define RECORD_WANTED           " is not a record as in a zone file, as " EXAMPLE_RECORD "; not of localhost\n"
 #define ZONE_WANTED             " is not a domain name, as corp.example; not the root, and not localhost\n"
 #define ROUTE(zones, upstreams) "routes: [{zones: " zones ", upstreams: " upstreams "}]\n"
 #define TCP                     "[{address: 192.0.2.1, transport: tcp}]"
