@@ -1,5 +1,6 @@
 # settings-manual: the program's own reference of its settings, from Markdown to the manual page dns-tls-proxy.yaml(5).
-# It knows what that reference is made of: headings, paragraphs, lists, fenced blocks, and tables of name, default, allowed, meaning.
+# It knows what that reference is made of: headings, paragraphs, lists, fenced blocks, and tables of name, default,
+# allowed, meaning.
 
 function escaped(text) {
   gsub(/\\/, "\\e", text)
