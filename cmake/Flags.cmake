@@ -1,8 +1,10 @@
-# Compiler and linker flags are used where the tool chain knows them, so that another compiler or processor does not stop the build.
+# Compiler and linker flags are used where the tool chain knows them, so that another compiler or processor does not
+# stop the build.
 include(CheckCCompilerFlag)
 include(CheckLinkerFlag)
 
-# Sets `result` to whether the compiler takes all of these flags. -Werror: clang only warns of a warning option that it does not know.
+# Sets `result` to whether the compiler takes all of these flags. -Werror: clang only warns of a warning option that it
+# does not know.
 function(compiler_knows result)
   set(CMAKE_REQUIRED_FLAGS -Werror)
   set(CMAKE_REQUIRED_QUIET ON)

@@ -1,5 +1,6 @@
-# What a program that reads bytes from strangers is built with: the set of Debian's hardening=+all, and a little more. Each flag is used where the
-# compiler knows it for the processor: control flow is protected by -fcf-protection on x86-64 and by -mbranch-protection on arm64.
+# What a program that reads bytes from strangers is built with: the set of Debian's hardening=+all, and a little more.
+# Each flag is used where the compiler knows it for the processor: control flow is protected by -fcf-protection on
+# x86-64 and by -mbranch-protection on arm64.
 include(Flags)
 include(CheckPIESupported)
 check_pie_supported()

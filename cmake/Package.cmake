@@ -1,6 +1,8 @@
-# scripts/package, or `cpack -G DEB` in a build folder, makes the Debian package; `cmake --install` lays out the same files.
-# The configuration file and its manual page are written by the program itself when it is installed, so neither can drift from it.
-set(DTP_PACKAGE_VERSION "" CACHE STRING "The package's version, where it is to differ from the program's (a rebuild, a test of an upgrade)")
+# scripts/package, or `cpack -G DEB` in a build folder, makes the Debian package; `cmake --install` lays out the same
+# files. The configuration file and its manual page are written by the program itself when it is installed, so neither
+# can drift from it.
+set(DTP_PACKAGE_VERSION "" CACHE STRING
+  "The package's version, where it is to differ from the program's (a rebuild, a test of an upgrade)")
 if(DTP_PACKAGE_VERSION)
   set(CPACK_PACKAGE_VERSION ${DTP_PACKAGE_VERSION})
 else()
@@ -12,13 +14,14 @@ set(package_made ${CMAKE_BINARY_DIR}/package)
 
 install(TARGETS dns-tls-proxy RUNTIME DESTINATION sbin)
 install(CODE "
-  execute_process(COMMAND \"${package_files}/make-files\" \"$<TARGET_FILE:dns-tls-proxy>\" ${CPACK_PACKAGE_VERSION} \"${package_made}\"
-    COMMAND_ERROR_IS_FATAL ANY)")
+  execute_process(COMMAND \"${package_files}/make-files\" \"$<TARGET_FILE:dns-tls-proxy>\" ${CPACK_PACKAGE_VERSION}
+    \"${package_made}\" COMMAND_ERROR_IS_FATAL ANY)")
 install(FILES ${package_made}/dns-tls-proxy.yaml DESTINATION /etc/dns-tls-proxy)
 install(FILES ${package_made}/dns-tls-proxy.8.gz DESTINATION share/man/man8)
 install(FILES ${package_made}/dns-tls-proxy.yaml.5.gz DESTINATION share/man/man5)
 install(FILES ${package_made}/changelog.gz ${package_files}/copyright DESTINATION share/doc/dns-tls-proxy)
-install(FILES scripts/deploy/systemd/dns-tls-proxy.service scripts/deploy/systemd/dns-tls-proxy.socket DESTINATION /lib/systemd/system)
+install(FILES scripts/deploy/systemd/dns-tls-proxy.service scripts/deploy/systemd/dns-tls-proxy.socket
+  DESTINATION /lib/systemd/system)
 install(DIRECTORY metrics/prometheus metrics/grafana scripts/deploy/consul DESTINATION share/doc/dns-tls-proxy/examples
   FILES_MATCHING PATTERN "*.yml" PATTERN "*.json" PATTERN "*_test.yml" EXCLUDE PATTERN "*test*" EXCLUDE)
 

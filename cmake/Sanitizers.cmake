@@ -1,5 +1,5 @@
-# DTP_SANITIZE: a list for -fsanitize=, e.g. "address,undefined" or "thread". DTP_FUZZ builds the fuzz targets with libFuzzer (clang);
-# without it they are built as programs that replay their corpus.
+# DTP_SANITIZE: a list for -fsanitize=, e.g. "address,undefined" or "thread". DTP_FUZZ builds the fuzz targets with
+# libFuzzer (clang); without it they are built as programs that replay their corpus.
 set(DTP_SANITIZE "" CACHE STRING "Sanitizers to build with")
 option(DTP_FUZZ "Build the fuzz targets with libFuzzer" OFF)
 

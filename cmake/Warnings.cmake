@@ -1,5 +1,6 @@
-# The warnings that every source is free of, with gcc and clang; each is used where the compiler knows it. -Werror only where DTP_WERROR says so
-# (the contributors' presets): a user's newer compiler must not fail the build over a warning that nobody has seen yet.
+# The warnings that every source is free of, with gcc and clang; each is used where the compiler knows it. -Werror only
+# where DTP_WERROR says so (the contributors' presets): a user's newer compiler must not fail the build over a warning
+# that nobody has seen yet.
 include(Flags)
 option(DTP_WERROR "Treat warnings as errors" OFF)
 

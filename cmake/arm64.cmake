@@ -1,4 +1,5 @@
-# Tool chain to cross-compile for arm64 on Debian or Ubuntu: cmake --preset arm64. The libraries are the packages of architecture arm64.
+# Tool chain to cross-compile for arm64 on Debian or Ubuntu: cmake --preset arm64. The libraries are the packages of
+# architecture arm64.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
