@@ -15,9 +15,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EVENTS = 64, READ_BYTES = 65536, BACKLOG = 64 };
+#include "tool.h"
 
-#define NS_PER_S UINT64_C(1000000000)
+enum { EVENTS = 64, READ_BYTES = 65536, BACKLOG = 64 };
 
 struct end {
     int fd;
@@ -36,32 +36,12 @@ struct piece {
 struct relay {
     int epoll_fd;
     struct end listener;
-    uint16_t to_port;
+    const char *to_port;
     uint64_t delay_ns;
     struct piece *first;
     struct piece **last; /* where the next one goes */
     uint8_t buffer[READ_BYTES];
 };
-
-static void die(const char *what)
-{
-    perror(what);
-    exit(1);
-}
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
-static struct sockaddr_in loopback(uint16_t port)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    return address;
-}
 
 static void watch(struct relay *relay, struct end *end)
 {
@@ -148,8 +128,8 @@ int main(int count, char **arguments)
     }
     struct relay *relay = calloc(1, sizeof *relay);
     if (!relay) die("delay");
-    struct sockaddr_in address = loopback((uint16_t)strtoul(arguments[1], NULL, 10));
-    relay->to_port = (uint16_t)strtoul(arguments[2], NULL, 10);
+    struct sockaddr_in address = loopback(arguments[1]);
+    relay->to_port = arguments[2];
     relay->delay_ns = (uint64_t)(strtod(arguments[3], NULL) * 1e6);
     relay->last = &relay->first;
     relay->epoll_fd = epoll_create1(0);

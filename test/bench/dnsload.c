@@ -21,19 +21,15 @@
 #include <unistd.h>
 
 #include "latencies.h"
+#include "question.h"
+#include "tool.h"
 
 enum {
-    NAMES = 1000,
-    NUMBER_DIGITS = 8, /* of the number in a name, hexadecimal */
-    PREFIX_MAX = 40,
-    QUERY_BYTES = 128, /* room for the longest one, with its length */
     REST_BYTES = 1024, /* no answer to these questions is as long */
     READ_BYTES = 256 * 1024,
     WRITE_BYTES = 64 * 1024,
     EVENTS = 512
 };
-
-#define NS_PER_S 1000000000ull
 
 enum mode { PIPE, ONESHOT, IDLE };
 
@@ -75,65 +71,13 @@ struct load {
     uint64_t wrong; /* answers to no query of ours */
     uint64_t closed;
     uint64_t rcodes[16];
-    uint32_t next_number; /* of names never asked */
     uint32_t next_source;
-    uint64_t random;
-    uint8_t query[QUERY_BYTES]; /* each query, but for id and number */
-    size_t query_bytes;
+    struct question question;
     uint8_t buffer[REST_BYTES + READ_BYTES];
     struct latencies latencies;
 };
 
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
-/* ---- messages ---- */
-
-/* Length, header, PREFIX00000000.bench, A, IN. */
-static void make_query(struct load *load)
-{
-    static const uint8_t header[12] = {0, 0, 1, 0, 0, 1};
-    static const uint8_t tail[] = "\5bench\0\0\1\0\1";
-    size_t prefix_bytes = strlen(load->options.prefix);
-    uint8_t *at = load->query + 2;
-    memcpy(at, header, sizeof header);
-    at += sizeof header;
-    *at++ = (uint8_t)(prefix_bytes + NUMBER_DIGITS);
-    memcpy(at, load->options.prefix, prefix_bytes);
-    at += prefix_bytes + NUMBER_DIGITS;
-    memcpy(at, tail, sizeof tail - 1);
-    at += sizeof tail - 1;
-    load->query_bytes = (size_t)(at - load->query);
-    load->query[1] = (uint8_t)(load->query_bytes - 2);
-}
-
-static void write_query(const struct load *load, uint8_t *out, size_t id, uint32_t number)
-{
-    memcpy(out, load->query, load->query_bytes);
-    out[2] = (uint8_t)(id >> 8);
-    out[3] = (uint8_t)id;
-    uint8_t *digits = out + 15 + strlen(load->options.prefix);
-    for (int i = NUMBER_DIGITS - 1; i >= 0; i--, number >>= 4) digits[i] = (uint8_t) "0123456789abcdef"[number & 15];
-}
-
-static uint32_t choose_number(struct load *load)
-{
-    if (*load->options.prefix != 'h') return load->next_number++;
-    load->random = load->random * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(load->random >> 33) % NAMES;
-}
-
 /* ---- clients ---- */
-
-static void die(const char *what)
-{
-    perror(what);
-    exit(1);
-}
 
 static void bind_source(struct load *load, int fd)
 {
@@ -188,10 +132,12 @@ static void client_ask(struct load *load, struct client *client, int most)
     for (int id = 0; most > 0 && size + QUERY_BYTES <= sizeof out && may_send(load); id++) {
         struct asked *asked = &client->asked[id];
         if (asked->waiting) continue;
-        *asked = (struct asked){asked->sent_ns, choose_number(load), true};
+        *asked = (struct asked){asked->sent_ns, question_next(&load->question), true};
         if (load->options.mode != ONESHOT) asked->sent_ns = now_ns();
-        write_query(load, out + size, (size_t)id, asked->number);
-        size += load->query_bytes;
+        out[size] = 0;
+        out[size + 1] = (uint8_t)load->question.size;
+        question_write(&load->question, out + size + 2, (uint16_t)id, asked->number);
+        size += 2 + load->question.size;
         client->waiting++;
         load->sent++;
         most--;
@@ -203,12 +149,9 @@ static void client_ask(struct load *load, struct client *client, int most)
 
 static void take_answer(struct load *load, struct client *client, const uint8_t *message, size_t size, uint64_t at_ns)
 {
-    uint8_t query[QUERY_BYTES];
     size_t id = size >= 12 ? (size_t)message[0] << 8 | message[1] : SIZE_MAX;
     struct asked *asked = id < (size_t)load->options.in_flight ? &client->asked[id] : NULL;
-    if (asked) write_query(load, query, id, asked->number);
-    if (!asked || !asked->waiting || size < load->query_bytes - 2 ||
-        memcmp(message + 12, query + 14, load->query_bytes - 14) != 0) {
+    if (!asked || !asked->waiting || !question_is_answered(&load->question, message, size, asked->number)) {
         load->wrong++;
         return;
     }
@@ -343,7 +286,7 @@ int main(int count, char **arguments)
         load->clients[i].asked = calloc((size_t)load->options.in_flight, sizeof(struct asked));
         if (!load->clients[i].asked) die("dnsload");
     }
-    make_query(load);
+    question_init(&load->question, load->options.prefix);
     report(load, run(load));
     return 0; /* the kernel takes what it holds */
 }

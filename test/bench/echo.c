@@ -5,7 +5,6 @@
  *   echo PORT [THREADS]      127.0.0.1, SO_REUSEPORT, a thread each */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
-#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +12,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { EVENTS = 256, READ_BYTES = 65536, BACKLOG = 4096, THREADS_MAX = 64 };
+#include "threads.h"
+
+enum { EVENTS = 256, READ_BYTES = 65536, BACKLOG = 4096 };
 
 static int listen_on(uint16_t port)
 {
@@ -72,14 +73,5 @@ static void *serve(void *port)
 
 int main(int count, char **arguments)
 {
-    uint16_t port = count > 1 ? (uint16_t)strtoul(arguments[1], NULL, 10) : 0;
-    unsigned long threads = count > 2 ? strtoul(arguments[2], NULL, 10) : 2;
-    if (port == 0 || threads == 0 || threads > THREADS_MAX) {
-        fputs("usage: echo PORT [THREADS]\n", stderr);
-        return 2;
-    }
-    pthread_t thread;
-    while (threads-- > 1) pthread_create(&thread, NULL, serve, &port);
-    serve(&port);
-    return 1;
+    return threads_main(count, arguments, serve);
 }

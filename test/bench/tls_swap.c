@@ -20,6 +20,8 @@
 
 #include <wolfssl/ssl.h>
 
+#include "tool.h"
+
 enum {
     EVENTS = 256,
     BACKLOG = 4096,
@@ -61,19 +63,6 @@ struct relay {
     uint8_t out[UPSTREAM_BYTES];
     uint8_t in[UPSTREAM_BYTES];
 };
-
-static void die(const char *what)
-{
-    perror(what);
-    exit(1);
-}
-
-static struct sockaddr_in loopback(const char *port)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)strtoul(port, NULL, 10))};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    return address;
-}
 
 static void watch(struct relay *relay, int fd)
 {

@@ -3,13 +3,14 @@
  *
  *   udp_echo PORT [THREADS]      127.0.0.1, SO_REUSEPORT, a thread each */
 #include <arpa/inet.h>
-#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
-enum { BATCH = 64, BYTES = 1500, THREADS_MAX = 64 };
+#include "threads.h"
+
+enum { BATCH = 64, BYTES = 1500 };
 
 struct batch {
     struct mmsghdr headers[BATCH];
@@ -61,14 +62,5 @@ static void *serve(void *port)
 
 int main(int count, char **arguments)
 {
-    uint16_t port = count > 1 ? (uint16_t)strtoul(arguments[1], NULL, 10) : 0;
-    unsigned long threads = count > 2 ? strtoul(arguments[2], NULL, 10) : 2;
-    if (port == 0 || threads == 0 || threads > THREADS_MAX) {
-        fputs("usage: udp_echo PORT [THREADS]\n", stderr);
-        return 2;
-    }
-    pthread_t thread;
-    while (threads-- > 1) pthread_create(&thread, NULL, serve, &port);
-    serve(&port);
-    return 1;
+    return threads_main(count, arguments, serve);
 }

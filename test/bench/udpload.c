@@ -18,18 +18,11 @@
 #include <unistd.h>
 
 #include "latencies.h"
+#include "question.h"
+#include "tool.h"
 
-enum {
-    NAMES = 1000,
-    NUMBER_DIGITS = 8, /* of the number in a name, hexadecimal */
-    PREFIX_MAX = 40,
-    QUERY_BYTES = 128,
-    ANSWER_BYTES = 512,
-    BATCH = 64,
-    EVENTS = 256
-};
+enum { ANSWER_BYTES = 512, BATCH = 64, EVENTS = 256 };
 
-#define NS_PER_S    1000000000ull
 #define PATIENCE_NS NS_PER_S
 
 struct options {
@@ -60,63 +53,15 @@ struct load {
     struct options options;
     struct client *clients;
     int epoll_fd;
-    uint32_t names; /* counter of new names, or the state of the random generator */
     uint64_t started_ns;
     uint64_t sent, answered, lost, wrong;
     uint64_t rcodes[16];
-    uint8_t query[QUERY_BYTES]; /* but for id and number */
-    size_t query_bytes, number_at;
+    struct question question;
     struct mmsghdr headers[BATCH];
     struct iovec vectors[BATCH];
     uint8_t bytes[BATCH][ANSWER_BYTES];
     struct latencies latencies;
 };
-
-static void die(const char *what)
-{
-    perror(what);
-    exit(1);
-}
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
-/* ---- queries ---- */
-
-/* "PREFIXnnnnnnnn.bench." A IN, RD set. */
-static void make_query(struct load *load)
-{
-    static const uint8_t header[12] = {0, 0, 1, 0, 0, 1};
-    static const uint8_t tail[] = "\5bench\0\0\1\0\1";
-    size_t prefix = strlen(load->options.prefix);
-    uint8_t *at = load->query;
-    memcpy(at, header, sizeof header);
-    at += sizeof header;
-    *at++ = (uint8_t)(prefix + NUMBER_DIGITS);
-    memcpy(at, load->options.prefix, prefix);
-    at += prefix;
-    load->number_at = (size_t)(at - load->query);
-    at += NUMBER_DIGITS;
-    memcpy(at, tail, sizeof tail - 1);
-    load->query_bytes = (size_t)(at - load->query) + sizeof tail - 1;
-}
-
-static void put_number(uint8_t *at, uint32_t number)
-{
-    static const char digits[] = "0123456789abcdef";
-    for (int i = NUMBER_DIGITS - 1; i >= 0; i--, number >>= 4) at[i] = (uint8_t)digits[number & 15];
-}
-
-static uint32_t next_number(struct load *load)
-{
-    bool is_new = strcmp(load->options.prefix, "h") != 0;
-    load->names = is_new ? load->names + 1 : load->names * 1664525u + 1013904223u;
-    return is_new ? load->names : (load->names >> 8) % NAMES;
-}
 
 static bool may_send(const struct load *load, uint64_t now)
 {
@@ -147,15 +92,11 @@ static void ask(struct load *load, struct client *client)
     uint64_t now = now_ns();
     unsigned count = 0;
     for (int id; count < BATCH && may_send(load, now) && (id = free_id(load, client, now)) >= 0; count++) {
-        uint8_t *bytes = load->bytes[count];
-        client->asked[id] = (struct asked){now, next_number(load), true};
+        client->asked[id] = (struct asked){now, question_next(&load->question), true};
         client->in_flight++;
         load->sent++;
-        memcpy(bytes, load->query, load->query_bytes);
-        bytes[0] = (uint8_t)(id >> 8);
-        bytes[1] = (uint8_t)id;
-        put_number(bytes + load->number_at, client->asked[id].number);
-        load->vectors[count].iov_len = load->query_bytes;
+        question_write(&load->question, load->bytes[count], (uint16_t)id, client->asked[id].number);
+        load->vectors[count].iov_len = load->question.size;
     }
     for (unsigned at = 0; at < count;) {
         int sent = sendmmsg(client->fd, load->headers + at, count - at, 0);
@@ -166,20 +107,11 @@ static void ask(struct load *load, struct client *client)
 
 /* ---- answers ---- */
 
-static bool is_right(const struct load *load, const struct asked *asked, const uint8_t *bytes, size_t size)
-{
-    uint8_t number[NUMBER_DIGITS];
-    put_number(number, asked->number);
-    return size >= load->query_bytes && bytes[2] & 0x80 &&
-           memcmp(bytes + 12, load->query + 12, load->number_at - 12) == 0 &&
-           memcmp(bytes + load->number_at, number, sizeof number) == 0;
-}
-
 static void take(struct load *load, struct client *client, const uint8_t *bytes, size_t size, uint64_t now)
 {
     int id = size >= 12 ? bytes[0] << 8 | bytes[1] : -1;
     struct asked *asked = id >= 0 && id < load->options.in_flight ? &client->asked[id] : NULL;
-    if (!asked || !asked->waiting || !is_right(load, asked, bytes, size)) {
+    if (!asked || !asked->waiting || !question_is_answered(&load->question, bytes, size, asked->number)) {
         load->wrong++;
         return;
     }
@@ -279,7 +211,7 @@ int main(int count, char **arguments)
         load->headers[i].msg_hdr = (struct msghdr){.msg_iov = &load->vectors[i], .msg_iovlen = 1};
     }
     for (int i = 0; i < load->options.clients; i++) open_client(load, i);
-    make_query(load);
+    question_init(&load->question, load->options.prefix);
     double seconds = run(load);
     printf("{\"answered\":%lu,\"per_s\":%.0f,\"lost\":%lu,\"wrong\":%lu,\"closed\":0,\"noerror\":%lu,\"servfail\":%lu,"
            "\"p50_us\":%.2f,\"p99_us\":%.2f,\"p999_us\":%.2f}\n",
