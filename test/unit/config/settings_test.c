@@ -212,19 +212,28 @@ static void a_path_fits_its_field_and_has_no_control_characters(void **state)
     assert_true(setting_set(setting, &config, "/etc/ssl/zertifikate für uns.pem", why));
 }
 
+/* Fills a list with 16 entries, 127.0.0.1:1000 and following with `suffix`; one more is refused, as is `repeated`. */
+static void assert_list_is_bounded(const char *list, struct config *config, const char *suffix, const char *repeated)
+{
+    char text[64], why[SETTING_WHY_BYTES], expected[SETTING_WHY_BYTES];
+    for (unsigned i = 0; i < 16; i++) {
+        snprintf(text, sizeof text, "127.0.0.1:%u%s", 1000 + i, suffix);
+        assert_true(setting_set(setting_of(list), config, text, why));
+    }
+    assert_false(setting_set(setting_of(list), config, repeated, why));
+    snprintf(expected, sizeof expected, "%s is in the list already", repeated);
+    assert_string_equal(why, expected);
+    snprintf(text, sizeof text, "127.0.0.1:2000%s", suffix);
+    assert_false(setting_set(setting_of(list), config, text, why));
+    assert_string_equal(why, "more than 16 entries");
+}
+
 static void a_list_grows_by_entries_until_it_is_full(void **state)
 {
     (void)state;
     struct config config = {.workers = 0};
-    char text[64], why[SETTING_WHY_BYTES];
-    for (unsigned i = 0; i < LISTENERS_MAX; i++) {
-        snprintf(text, sizeof text, "127.0.0.1:%u", 1000 + i);
-        assert_true(setting_set(setting_of("listen"), &config, text, why));
-    }
-    assert_false(setting_set(setting_of("listen"), &config, "127.0.0.1:1000", why));
-    assert_string_equal(why, "127.0.0.1:1000 is in the list already");
-    assert_false(setting_set(setting_of("listen"), &config, "127.0.0.1:2000", why));
-    assert_string_equal(why, "more than 16 entries");
+    _Static_assert(LISTENERS_MAX == 16 && UPSTREAMS_MAX == 16, "as in the message");
+    assert_list_is_bounded("listen", &config, "", "127.0.0.1:1000");
     assert_int_equal(config.acceptor.listen_count, LISTENERS_MAX);
 }
 
@@ -232,15 +241,8 @@ static void upstreams_are_told_apart_by_address(void **state)
 {
     (void)state;
     struct config config = {.workers = 0};
-    char text[64], why[SETTING_WHY_BYTES];
-    for (unsigned i = 0; i < UPSTREAMS_MAX; i++) {
-        snprintf(text, sizeof text, "127.0.0.1:%u#a.b", 1000 + i);
-        assert_true(setting_set(setting_of("upstreams"), &config, text, why));
-    }
-    assert_false(setting_set(setting_of("upstreams"), &config, "127.0.0.1:1000#other.name", why));
-    assert_string_equal(why, "127.0.0.1:1000#other.name is in the list already");
-    assert_false(setting_set(setting_of("upstreams"), &config, "127.0.0.1:2000#a.b", why));
-    assert_string_equal(why, "more than 16 entries");
+    char why[SETTING_WHY_BYTES];
+    assert_list_is_bounded("upstreams", &config, "#a.b", "127.0.0.1:1000#other.name");
     const struct upstream_options *first = &config.pool.upstreams[0];
     assert_false(setting_add_mapping(setting_of("upstreams"), &config, first, why));
     assert_string_equal(why, "127.0.0.1:1000#a.b is in the list already");

@@ -1,34 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include "dns/question.h"
-#include "packet.h"
-
-static struct packet packet;
-static struct question question;
-
-static void attempt(const char *name, unsigned type)
-{
-    packet_header(&packet, 0x1234, DNS_RD);
-    packet_question(&packet, name, type);
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    attempt("example.com", DNS_TYPE_A);
-    return 0;
-}
-
-static enum question_verdict parse(void)
-{
-    question = (struct question){.id = 4711};
-    return question_parse(packet.bytes, packet.size, &question);
-}
+#include "question_story.h"
 
 static struct question_key key_of_packet(void)
 {
@@ -41,7 +11,7 @@ static struct question_key key_of_packet(void)
 static void a_key_is_the_name_in_lower_case_with_type_and_flags(void **state)
 {
     (void)state;
-    attempt("ExAmple.COM", 0x0102);
+    ask("ExAmple.COM", 0x0102);
     dns_put_u16(packet.bytes + 2, DNS_RD | DNS_CD | DNS_AD | DNS_TC | DNS_AA);
     packet_opt(&packet, 0x8000, "", 0);
     struct question_key key = key_of_packet();

@@ -101,20 +101,31 @@ static void what_is_shown_follows_new_options(void **state)
     expect_status(ask(world, "GET", "/", ""), 200);
 }
 
+/* Stops the endpoint, and starts it again where everybody may come, as on a port of 0.0.0.0. */
+static void restart_for_everybody(struct world *world)
+{
+    endpoint_stop(world->endpoint);
+    address_parse("0.0.0.0:1", 0, &world->options.listen);
+    world->options.listen.port = 0;
+    start(world);
+}
+
+static void restart_with_names(struct world *world)
+{
+    endpoint_stop(world->endpoint);
+    world->options.show_names = true;
+    start(world);
+}
+
 static void names_are_shown_at_loopback_only(void **state)
 {
     struct world *world = *state;
     start(world);
     assert_non_null(strstr(ask(world, "GET", "/status.json", ""), "secret.example"));
-    endpoint_stop(world->endpoint);
-    address_parse("0.0.0.0:1", 0, &world->options.listen);
-    world->options.listen.port = 0;
-    start(world);
+    restart_for_everybody(world);
     assert_null(strstr(ask(world, "GET", "/status.json", ""), "secret.example"));
     assert_non_null(strstr(world->answer, "\"names_shown\":false"));
-    endpoint_stop(world->endpoint);
-    world->options.show_names = true;
-    start(world);
+    restart_with_names(world);
     assert_non_null(strstr(ask(world, "GET", "/status.json", ""), "secret.example"));
 }
 
@@ -160,15 +171,10 @@ static void client_series_are_written_where_the_page_may_show_clients(void **sta
     say(fd, "GET /metrics HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n");
     expect_status(hear(world, fd), 200);
     assert_null(strstr(world->answer, "192.0.2.7"));
-    endpoint_stop(world->endpoint);
-    address_parse("0.0.0.0:1", 0, &world->options.listen);
-    world->options.listen.port = 0;
-    start(world);
+    restart_for_everybody(world);
     assert_null(strstr(ask(world, "GET", "/metrics", ""), "192.0.2.7"));
     assert_null(strstr(ask(world, "GET", "/status.json", ""), "192.0.2.7"));
-    endpoint_stop(world->endpoint);
-    world->options.show_names = true;
-    start(world);
+    restart_with_names(world);
     assert_non_null(strstr(ask(world, "GET", "/metrics", ""), "{client=\"192.0.2.7\""));
 }
 

@@ -1,6 +1,6 @@
 #include "forwarder_story.h"
 
-#include "dns/zone_record.h"
+#include "named_record.h"
 
 /* ---- a forwarder with names ---- */
 
@@ -16,29 +16,14 @@ static struct pool *pool_of_route(struct forwarder *forwarder, uint16_t route)
     return (struct pool *)(void *)&routes_asked[route];
 }
 
-static void add(const char *text)
-{
-    struct zone_record record;
-    assert_true(zone_record_parse(text, &record));
-    const struct names_record added = {.owner = record.bytes,
-                                       .owner_size = record.owner_size,
-                                       .type = record.type,
-                                       .data_size = record.data_size,
-                                       .ttl_s = record.ttl_s,
-                                       .data = zone_record_data(&record),
-                                       .overrides = true};
-    assert_true(names_add_record(names, &added));
-    zone_record_free(&record);
-}
-
 static void begin_with_names(void)
 {
     begin();
     routes_asked_count = 0;
     names = names_new(true);
-    add("nas.home.arpa 60 A 192.0.2.5");
-    add("www.home.arpa 61 CNAME www.example.com");
-    add("loop.home.arpa CNAME loop.home.arpa");
+    add_record(names, "nas.home.arpa 60 A 192.0.2.5", true);
+    add_record(names, "www.home.arpa 61 CNAME www.example.com", true);
+    add_record(names, "loop.home.arpa CNAME loop.home.arpa", true);
     assert_true(names_add_route(names, 0xabcdef01) && names_add_route(names, 0xabcdef02));
     assert_true(names_add_zone(names, (const uint8_t *)"\4corp\7example", 14, 1));
     assert_true(names_add_zone(names, (const uint8_t *)"\2eu\4corp\7example", 17, 2));

@@ -10,7 +10,7 @@
 #include "dns/answer.h"
 #include "dns/presentation.h"
 #include "dns/validator.h"
-#include "dns/zone_record.h"
+#include "named_record.h"
 #include "queries/names.h"
 
 enum { TYPE_A = 1, TYPE_TXT = 16 };
@@ -34,21 +34,6 @@ static int teardown(void **state)
     (void)state;
     names_free(names);
     return 0;
-}
-
-static void add(const char *text, bool overrides)
-{
-    struct zone_record record;
-    assert_true(zone_record_parse(text, &record));
-    const struct names_record added = {.owner = record.bytes,
-                                       .owner_size = record.owner_size,
-                                       .type = record.type,
-                                       .data_size = record.data_size,
-                                       .ttl_s = record.ttl_s,
-                                       .data = zone_record_data(&record),
-                                       .overrides = overrides};
-    assert_true(names_add_record(names, &added));
-    zone_record_free(&record);
 }
 
 static void add_zone(const char *text, uint16_t route)
@@ -120,8 +105,8 @@ static void without_names_only_special_ones_are_answered(void **state)
 static void records_answer_their_name_and_no_other(void **state)
 {
     (void)state;
-    add("nas.home.arpa 60 A 192.0.2.5", true);
-    add("nas.home.arpa 60 A 192.0.2.6", true);
+    add_record(names, "nas.home.arpa 60 A 192.0.2.5", true);
+    add_record(names, "nas.home.arpa 60 A 192.0.2.6", true);
     assert_int_equal(find("nas.home.arpa", TYPE_A), NAMES_RECORD);
     assert_false(found.is_wildcard);
     size_t size = answer("nas.home.arpa", TYPE_A);
@@ -140,8 +125,8 @@ static void records_answer_their_name_and_no_other(void **state)
 static void name_above_a_record_exists(void **state)
 {
     (void)state;
-    add("a.b.home.arpa A 192.0.2.5", true);
-    add("a.b.example.com A 192.0.2.5", true);
+    add_record(names, "a.b.home.arpa A 192.0.2.5", true);
+    add_record(names, "a.b.example.com A 192.0.2.5", true);
     assert_int_equal(find("b.home.arpa", TYPE_A), NAMES_SPECIAL);
     assert_int_equal(found.special, SPECIAL_NODATA);
     answer("b.home.arpa", TYPE_A);
@@ -154,8 +139,8 @@ static void name_above_a_record_exists(void **state)
 static void soa_of_ours_is_told_for_what_is_below(void **state)
 {
     (void)state;
-    add("corp.example 900 SOA ns.corp.example admin.corp.example 1 2 3 4 5", true);
-    add("a.corp.example A 192.0.2.5", true);
+    add_record(names, "corp.example 900 SOA ns.corp.example admin.corp.example 1 2 3 4 5", true);
+    add_record(names, "a.corp.example A 192.0.2.5", true);
     size_t size = answer("a.corp.example", TYPE_TXT);
     check_counts(DNS_RCODE_NOERROR, 0, 1);
     assert_string_equal(record_text(size, 0), "corp.example. 900 SOA");
@@ -165,11 +150,11 @@ static void soa_of_ours_is_told_for_what_is_below(void **state)
 static void wildcards_answer_as_in_rfc_4592(void **state)
 {
     (void)state;
-    add("*.example 3600 TXT wild", true);
-    add("*.example 3600 MX 10 host1.example", true);
-    add("sub.*.example 3600 TXT beside", true);
-    add("host1.example 3600 A 192.0.2.1", true);
-    add("_ssh._tcp.host1.example 3600 SRV 0 0 22 host1.example", true);
+    add_record(names, "*.example 3600 TXT wild", true);
+    add_record(names, "*.example 3600 MX 10 host1.example", true);
+    add_record(names, "sub.*.example 3600 TXT beside", true);
+    add_record(names, "host1.example 3600 A 192.0.2.1", true);
+    add_record(names, "_ssh._tcp.host1.example 3600 SRV 0 0 22 host1.example", true);
     assert_int_equal(find("host3.example", 15), NAMES_RECORD);
     assert_true(found.is_wildcard);
     size_t size = answer("host3.example", 15);
@@ -221,9 +206,9 @@ static void longest_zone_gives_the_route(void **state)
 static void records_and_routes_are_taken_by_the_longest_name(void **state)
 {
     (void)state;
-    add("*.example A 192.0.2.1", true);
-    add("x.b.example A 192.0.2.2", true);
-    add("*.c.d.example A 192.0.2.3", true);
+    add_record(names, "*.example A 192.0.2.1", true);
+    add_record(names, "x.b.example A 192.0.2.2", true);
+    add_record(names, "*.c.d.example A 192.0.2.3", true);
     add_zone("example", 1);
     add_zone("b.example", 2);
     add_zone("d.example", 3);
@@ -243,9 +228,9 @@ static void records_and_routes_are_taken_by_the_longest_name(void **state)
 static void cname_is_followed_among_our_names(void **state)
 {
     (void)state;
-    add("a.home.arpa 60 CNAME B.home.arpa", true);
-    add("b.home.arpa 61 CNAME c.home.arpa", true);
-    add("c.home.arpa 62 A 192.0.2.5", true);
+    add_record(names, "a.home.arpa 60 CNAME B.home.arpa", true);
+    add_record(names, "b.home.arpa 61 CNAME c.home.arpa", true);
+    add_record(names, "c.home.arpa 62 A 192.0.2.5", true);
     size_t size = answer("a.home.arpa", TYPE_A);
     check_counts(DNS_RCODE_NOERROR, 3, 0);
     assert_int_equal(alias.name_size, 0);
@@ -262,10 +247,10 @@ static void cname_is_followed_among_our_names(void **state)
 static void cname_leads_to_special_names_and_out(void **state)
 {
     (void)state;
-    add("a.home.arpa CNAME x.localhost", true);
-    add("b.home.arpa CNAME gone.home.arpa", true);
-    add("c.home.arpa CNAME WWW.Example.com", true);
-    add("d.home.arpa CNAME x.corp.example", true);
+    add_record(names, "a.home.arpa CNAME x.localhost", true);
+    add_record(names, "b.home.arpa CNAME gone.home.arpa", true);
+    add_record(names, "c.home.arpa CNAME WWW.Example.com", true);
+    add_record(names, "d.home.arpa CNAME x.corp.example", true);
     add_zone("corp.example", 5);
     answer("a.home.arpa", TYPE_A);
     check_counts(DNS_RCODE_NOERROR, 2, 0);
@@ -283,18 +268,18 @@ static void cname_leads_to_special_names_and_out(void **state)
 static void circle_of_cname_records_ends(void **state)
 {
     (void)state;
-    add("a.home.arpa CNAME b.home.arpa", true);
-    add("b.home.arpa CNAME a.home.arpa", true);
+    add_record(names, "a.home.arpa CNAME b.home.arpa", true);
+    add_record(names, "b.home.arpa CNAME a.home.arpa", true);
     assert_int_equal(answer("a.home.arpa", TYPE_A), 0);
 }
 
 static void records_of_the_hosts_file_give_way(void **state)
 {
     (void)state;
-    add("a.home.arpa 60 A 192.0.2.1", true);
-    add("a.home.arpa 61 A 192.0.2.2", false);
-    add("b.home.arpa 61 A 192.0.2.3", false);
-    add("b.home.arpa 61 A 192.0.2.3", false);
+    add_record(names, "a.home.arpa 60 A 192.0.2.1", true);
+    add_record(names, "a.home.arpa 61 A 192.0.2.2", false);
+    add_record(names, "b.home.arpa 61 A 192.0.2.3", false);
+    add_record(names, "b.home.arpa 61 A 192.0.2.3", false);
     answer("a.home.arpa", TYPE_A);
     check_counts(DNS_RCODE_NOERROR, 1, 0);
     assert_true(found.overrides);
@@ -309,7 +294,7 @@ static void answer_that_finds_no_room_is_none(void **state)
     (void)state;
     for (unsigned i = 0; i < 5000; i++) {
         snprintf(text, sizeof text, "a.home.arpa A 10.0.%u.%u", i / 256, i % 256);
-        add(text, true);
+        add_record(names, text, true);
     }
     assert_int_equal(answer("a.home.arpa", TYPE_A), 0);
 }
@@ -321,7 +306,7 @@ static void many_names_are_told_apart(void **state)
     (void)state;
     for (unsigned i = 0; i < 10000; i++) {
         snprintf(text, sizeof text, "host%u.example A 10.0.%u.%u", i, i / 256, i % 256);
-        add(text, true);
+        add_record(names, text, true);
         snprintf(text, sizeof text, "zone%u.example", i % 1000);
         if (i < 1000) add_zone(text, (uint16_t)(i + 1));
     }

@@ -6,7 +6,7 @@ enum { PLACES = 8, KEPT = 2 };
 /* One upstream, one session with PLACES places. */
 static void begin_with_one_session(void)
 {
-    struct pool_options options = options_for(1);
+    struct pool_options options = story_options(1);
     options.max_in_flight = PLACES;
     options.max_sessions = 1;
     options.hedge_percent = 0;
@@ -57,7 +57,7 @@ static void the_modest_may_have_all_places(void **state)
 static void a_session_with_a_single_place_takes_anybody(void **state)
 {
     (void)state;
-    struct pool_options options = options_for(1);
+    struct pool_options options = story_options(1);
     options.max_in_flight = 1;
     begin_with(&options);
     attempt(0);

@@ -2,6 +2,7 @@
  * question ends once and in time, its attempts and the sessions it ends are bounded, and where an upstream can answer
  * it does. */
 #include "model.h"
+#include "pool_options.h"
 
 #ifdef __SANITIZE_ADDRESS__
 enum { RUNS = 300 };
@@ -10,29 +11,6 @@ enum { RUNS = 100 };
 #else
 enum { RUNS = 1500 };
 #endif
-
-static struct pool_options options_for(unsigned upstreams)
-{
-    struct pool_options options = {
-        .upstream_count = upstreams,
-        .query_timeout_ns = 4500 * NS_PER_MS,
-        .connect_timeout_ns = 2 * NS_PER_S,
-        .idle_timeout_ns = 8 * NS_PER_S,
-        .revalidate_ns = 3600 * NS_PER_S,
-        .probe_ns = 4 * NS_PER_S,
-        .keep_warm = true,
-        .max_in_flight = 1000,
-        .max_sessions = 4,
-        .max_handshakes = 4,
-        .hedge_percent = 5,
-    };
-    for (unsigned i = 0; i < upstreams; i++) {
-        address_parse("127.0.0.1:853", 0, &options.upstreams[i].address);
-        options.upstreams[i].address.port = (uint16_t)(853 + i);
-        strcpy(options.upstreams[i].name, "dns.example");
-    }
-    return options;
-}
 
 static unsigned draw(unsigned below)
 {

@@ -4,6 +4,7 @@
 #define POOL_STORY_H
 
 #include "fake_channel.h"
+#include "pool_options.h"
 
 enum { ASKERS = 40 };
 
@@ -33,25 +34,13 @@ static inline void on_done(struct exchange *exchange, enum exchange_result resul
     if (answer) profile->rcode = answer->rcode;
 }
 
-static inline struct pool_options options_for(unsigned upstreams)
+/* Sessions are opened only for questions, have few places, and each question may be hedged. */
+static inline struct pool_options story_options(unsigned upstreams)
 {
-    struct pool_options options = {
-        .upstream_count = upstreams,
-        .query_timeout_ns = 4500 * NS_PER_MS,
-        .connect_timeout_ns = 2 * NS_PER_S,
-        .idle_timeout_ns = 8 * NS_PER_S,
-        .revalidate_ns = 3600 * NS_PER_S,
-        .probe_ns = 4 * NS_PER_S,
-        .max_in_flight = 100,
-        .max_sessions = 4,
-        .max_handshakes = 4,
-        .hedge_percent = 100,
-    };
-    for (unsigned i = 0; i < upstreams; i++) {
-        address_parse("127.0.0.1:853", 0, &options.upstreams[i].address);
-        options.upstreams[i].address.port = (uint16_t)(853 + i);
-        strcpy(options.upstreams[i].name, "dns.example");
-    }
+    struct pool_options options = options_for(upstreams);
+    options.keep_warm = false;
+    options.max_in_flight = 100;
+    options.hedge_percent = 100;
     return options;
 }
 
@@ -77,7 +66,7 @@ static inline void begin_with(const struct pool_options *options)
 
 static inline void begin(unsigned upstreams)
 {
-    const struct pool_options options = options_for(upstreams);
+    const struct pool_options options = story_options(upstreams);
     begin_with(&options);
 }
 
@@ -113,6 +102,16 @@ static inline struct exchange *attempt(int i)
 static inline void tick(void)
 {
     pool_tick(story.pool, story.loop.now_ns);
+}
+
+/* Question `i`, in flight on the first session, whose handshake is done. */
+static inline struct exchange *first_attempt(int i)
+{
+    struct exchange *exchange = attempt(i);
+    tick();
+    fake_ready(0);
+    tick();
+    return exchange;
 }
 
 /* Lets time pass as the worker's loop would: from deadline to deadline. */

@@ -37,7 +37,7 @@ static void many_questions_share_one_session(void **state)
 static void a_full_session_makes_the_next_question_open_another(void **state)
 {
     (void)state;
-    struct pool_options options = options_for(1);
+    struct pool_options options = story_options(1);
     options.max_in_flight = 2;
     begin_with(&options);
     for (int i = 0; i < 3; i++) attempt(i);
@@ -222,7 +222,7 @@ static void an_overdue_question_is_hedged_and_the_first_answer_wins(void **state
 static void hedges_are_held_to_their_share(void **state)
 {
     (void)state;
-    struct pool_options options = options_for(1);
+    struct pool_options options = story_options(1);
     options.hedge_percent = 10;
     begin_with(&options);
     story.pool->hedge_credit = 0;

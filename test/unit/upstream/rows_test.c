@@ -1,28 +1,6 @@
 /* One misbehaviour at a time, in virtual time, with its bound: what RULES.md promises. */
 #include "model.h"
-
-static struct pool_options options_for(unsigned upstreams)
-{
-    struct pool_options options = {
-        .upstream_count = upstreams,
-        .query_timeout_ns = 4500 * NS_PER_MS,
-        .connect_timeout_ns = 2 * NS_PER_S,
-        .idle_timeout_ns = 8 * NS_PER_S,
-        .revalidate_ns = 3600 * NS_PER_S,
-        .probe_ns = 4 * NS_PER_S,
-        .keep_warm = true,
-        .max_in_flight = 1000,
-        .max_sessions = 4,
-        .max_handshakes = 4,
-        .hedge_percent = 5,
-    };
-    for (unsigned i = 0; i < upstreams; i++) {
-        address_parse("127.0.0.1:853", 0, &options.upstreams[i].address);
-        options.upstreams[i].address.port = (uint16_t)(853 + i);
-        strcpy(options.upstreams[i].name, "dns.example");
-    }
-    return options;
-}
+#include "pool_options.h"
 
 static void begin(unsigned upstreams, struct script first, struct script second)
 {

@@ -5,13 +5,10 @@
 /* Two upstreams, each of a name of its own; the question is in flight at the first. */
 static struct exchange *ask_the_first_of_two_names(void)
 {
-    struct pool_options options = options_for(2);
+    struct pool_options options = story_options(2);
     strcpy(options.upstreams[1].name, "other.example");
     begin_with(&options);
-    struct exchange *exchange = attempt(0);
-    tick();
-    fake_ready(0);
-    tick();
+    struct exchange *exchange = first_attempt(0);
     return exchange;
 }
 
@@ -64,10 +61,7 @@ static void siblings_of_one_name_are_not_asked(void **state)
 {
     (void)state;
     begin(2);
-    struct exchange *exchange = attempt(0);
-    tick();
-    fake_ready(0);
-    tick();
+    struct exchange *exchange = first_attempt(0);
     fake_answer(0, exchange, DNS_RCODE_SERVFAIL);
     assert_int_equal(story.askers[0].done, 1);
     assert_int_equal(story.askers[0].result, EXCHANGE_FAILED);
@@ -78,10 +72,7 @@ static void formerr_is_asked_again_without_opt_and_remembered(void **state)
 {
     (void)state;
     begin(1);
-    struct exchange *exchange = attempt(0);
-    tick();
-    fake_ready(0);
-    tick();
+    struct exchange *exchange = first_attempt(0);
     assert_false(fake_attempt(0, exchange)->plain);
     fake_answer(0, exchange, DNS_RCODE_FORMERR);
     tick();
@@ -100,10 +91,7 @@ static void formerr_without_opt_too_is_a_failure(void **state)
 {
     (void)state;
     begin(1);
-    struct exchange *exchange = attempt(0);
-    tick();
-    fake_ready(0);
-    tick();
+    struct exchange *exchange = first_attempt(0);
     fake_answer(0, exchange, DNS_RCODE_FORMERR);
     tick();
     fake_answer(0, exchange, DNS_RCODE_FORMERR);

@@ -35,7 +35,7 @@ static void a_refusing_upstream_gives_way_to_the_next_at_once(void **state)
 static void a_preferred_upstream_gets_its_place_back(void **state)
 {
     (void)state;
-    struct pool_options options = options_for(2);
+    struct pool_options options = story_options(2);
     options.keep_warm = true;
     begin_with(&options);
     world.refuse[0] = true;
@@ -65,7 +65,7 @@ static void a_preferred_upstream_gets_its_place_back(void **state)
 static void while_all_are_gone_few_tries_are_made_and_the_return_is_seen_soon(void **state)
 {
     (void)state;
-    struct pool_options options = options_for(4);
+    struct pool_options options = story_options(4);
     options.keep_warm = true;
     begin_with(&options);
     for (int i = 0; i < 4; i++) world.refuse[i] = true;
@@ -207,7 +207,7 @@ static void an_idle_session_is_closed_before_the_upstream_would(void **state)
 static void with_recent_traffic_it_is_kept_warm_by_a_query_of_our_own(void **state)
 {
     (void)state;
-    struct pool_options options = options_for(1);
+    struct pool_options options = story_options(1);
     options.keep_warm = true;
     begin_with(&options);
     attempt(0);
