@@ -4,7 +4,9 @@
 #include "model.h"
 #include "pool_options.h"
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef MODEL_RUNS
+enum { RUNS = MODEL_RUNS };
+#elif defined __SANITIZE_ADDRESS__
 enum { RUNS = 300 };
 #elif defined __SANITIZE_THREAD__
 enum { RUNS = 100 };
