@@ -51,6 +51,20 @@ static ALWAYS_INLINE void sip_word(struct sip *s, uint64_t word, int rounds)
     s->v0 ^= word;
 }
 
+/* The up to seven octets behind the last whole word, the first of them lowest. */
+static ALWAYS_INLINE uint64_t last_octets(const uint8_t *bytes, size_t size)
+{
+    size_t count = size % 8;
+    uint64_t word = 0;
+    if (count == 0) return 0;
+    if (size >= 8) { /* one read that ends with them, instead of one for each */
+        memcpy(&word, bytes + size - 8, 8);
+        return word >> (64 - 8 * count);
+    }
+    for (size_t i = 0; i < count; i++) word |= (uint64_t)bytes[i] << (8 * i);
+    return word;
+}
+
 /* SipHash-c-d; inlined, so that both numbers of rounds are constants. */
 static ALWAYS_INLINE uint64_t sip_hash(const struct hash_key *key, const void *bytes, size_t size, int c, int d)
 {
@@ -67,9 +81,7 @@ static ALWAYS_INLINE uint64_t sip_hash(const struct hash_key *key, const void *b
         memcpy(&word, at, 8); /* little-endian, as the reference */
         sip_word(&s, word, c);
     }
-    word = (uint64_t)size << 56;
-    for (size_t i = 0; i < size % 8; i++) word |= (uint64_t)at[i] << (8 * i);
-    sip_word(&s, word, c);
+    sip_word(&s, (uint64_t)size << 56 | last_octets(bytes, size), c);
     s.v2 ^= 0xff;
     sip_rounds(&s, d);
     return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
