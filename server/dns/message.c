@@ -12,41 +12,6 @@ enum {
     TTL_BYTES = 4,
 };
 
-/* Where `size` bytes lie that may be read, or NULL. The reader moves behind them. */
-static const uint8_t *take(struct reader *reader, size_t size)
-{
-    if (reader->failed || reader->size - reader->at < size) {
-        reader->failed = true;
-        return NULL;
-    }
-    const uint8_t *bytes = reader->message + reader->at;
-    reader->at += size;
-    return bytes;
-}
-
-uint8_t reader_u8(struct reader *reader)
-{
-    const uint8_t *bytes = take(reader, 1);
-    return bytes ? *bytes : 0;
-}
-
-uint16_t reader_u16(struct reader *reader)
-{
-    const uint8_t *bytes = take(reader, 2);
-    return bytes ? dns_u16(bytes) : 0;
-}
-
-uint32_t reader_u32(struct reader *reader)
-{
-    const uint8_t *bytes = take(reader, 4);
-    return bytes ? dns_u32(bytes) : 0;
-}
-
-void reader_skip(struct reader *reader, size_t size)
-{
-    take(reader, size);
-}
-
 /* Passes over labels until the root or a pointer, which lies at `at` then; `length` grows by what they take. */
 static bool pass_labels(const struct reader *reader, size_t *at, size_t *length)
 {
@@ -136,11 +101,11 @@ void reader_record(struct reader *reader, struct record *ret_record)
 {
     size_t owner = reader->at;
     reader_name(reader, true);
-    const uint8_t *fixed = take(reader, RECORD_FIXED_BYTES);
+    const uint8_t *fixed = reader_take(reader, RECORD_FIXED_BYTES);
     if (!fixed) return;
     size_t data = reader->at;
     uint16_t data_size = dns_u16(fixed + 8);
-    if (!take(reader, data_size)) return;
+    if (!reader_take(reader, data_size)) return;
     *ret_record = (struct record){
         .owner = owner,
         .type = dns_u16(fixed),
@@ -168,16 +133,23 @@ static inline uint64_t lower_eight(uint64_t octets)
     return octets | (from_a & ~behind_z & ~octets & each * 0x80) >> 2;
 }
 
+static inline void put_lower_eight(const uint8_t *name, uint8_t *out)
+{
+    uint64_t octets;
+    memcpy(&octets, name, 8);
+    octets = lower_eight(octets);
+    memcpy(out, &octets, 8);
+}
+
 void name_to_lower(const uint8_t *name, size_t size, uint8_t *out)
 {
     size_t i = 0;
-    for (; i + 8 <= size; i += 8) {
-        uint64_t octets;
-        memcpy(&octets, name + i, 8);
-        octets = lower_eight(octets);
-        memcpy(out + i, &octets, 8);
-    }
-    for (; i < size; i++) out[i] = lower(name[i]);
+    for (; i + 8 <= size; i += 8) put_lower_eight(name + i, out + i);
+    if (i == size) return;
+    if (size >= 8) /* the last eight, of which some are done already */
+        put_lower_eight(name + size - 8, out + size - 8);
+    else
+        for (; i < size; i++) out[i] = lower(name[i]);
 }
 
 size_t name_place(const uint8_t *message, size_t at)

@@ -142,11 +142,41 @@ struct reader {
     bool is_watched_hit;
 };
 
+/* Where `size` octets lie that may be read, or NULL. The reader moves behind them. */
+static inline const uint8_t *reader_take(struct reader *reader, size_t size)
+{
+    if (reader->failed || reader->size - reader->at < size) {
+        reader->failed = true;
+        return NULL;
+    }
+    const uint8_t *bytes = reader->message + reader->at;
+    reader->at += size;
+    return bytes;
+}
+
+static inline void reader_skip(struct reader *reader, size_t size)
+{
+    reader_take(reader, size);
+}
+
 /* Numbers read behind the end are 0. */
-uint8_t reader_u8(struct reader *reader);
-uint16_t reader_u16(struct reader *reader);
-uint32_t reader_u32(struct reader *reader);
-void reader_skip(struct reader *reader, size_t size);
+static inline uint8_t reader_u8(struct reader *reader)
+{
+    const uint8_t *bytes = reader_take(reader, 1);
+    return bytes ? *bytes : 0;
+}
+
+static inline uint16_t reader_u16(struct reader *reader)
+{
+    const uint8_t *bytes = reader_take(reader, 2);
+    return bytes ? dns_u16(bytes) : 0;
+}
+
+static inline uint32_t reader_u32(struct reader *reader)
+{
+    const uint8_t *bytes = reader_take(reader, 4);
+    return bytes ? dns_u32(bytes) : 0;
+}
 
 /* Passes over a name. Compression pointers are followed where `compressed` says so, else they are a fault. Each must
  * lead to labels that end before the stretch of labels it ends begins, and not into the header: so no name runs in a

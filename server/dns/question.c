@@ -38,8 +38,14 @@ static void take_edns(struct question *question, const struct edns *edns)
     question->cookie_size = edns->cookie_size;
 }
 
+/* What the records of a query are. */
+struct query_records {
+    uint8_t version; /* of EDNS; 0 without OPT */
+    bool has_data;   /* there are others than OPT, with data of a type */
+};
+
 /* Whether the records are sound, with one OPT at most, TSIG last, not too many, and end where the message ends. */
-static bool read_records(struct reader *reader, struct question *question, uint8_t *ret_version)
+static bool read_records(struct reader *reader, struct question *question, struct query_records *ret_records)
 {
     size_t before = (size_t)message_count(reader->message, DNS_ANSWER) + message_count(reader->message, DNS_AUTHORITY);
     size_t count = before + message_count(reader->message, DNS_ADDITIONAL);
@@ -53,10 +59,11 @@ static bool read_records(struct reader *reader, struct question *question, uint8
             if (i < before || i + 1 < count) return false;
             if (!tsig_parse(reader->message, reader->size, &record, &question->tsig)) return false;
         }
+        ret_records->has_data |= record.type != DNS_TYPE_OPT;
         if (record.type != DNS_TYPE_OPT) continue;
         if (i < before || question->edns || !edns_parse(reader->message, &record, &edns)) return false;
         take_edns(question, &edns);
-        *ret_version = edns.version;
+        ret_records->version = edns.version;
     }
     return reader->at == reader->size;
 }
@@ -97,15 +104,18 @@ enum question_verdict question_parse(const uint8_t *message, size_t size, struct
     ret_question->flags = message_flags(message);
     if (ret_question->flags & DNS_OPCODE) return QUESTION_NOTIMP;
     struct reader reader = {.message = message, .size = size, .at = DNS_HEADER_BYTES};
-    uint8_t version = 0;
+    struct query_records records = {0};
     uint16_t count = message_count(message, DNS_QUESTION);
     bool has_question = count == 1 && read_question(&reader, ret_question);
-    bool sound = (has_question || count == 0) && read_records(&reader, ret_question, &version);
+    bool sound = (has_question || count == 0) && read_records(&reader, ret_question, &records);
     if (is_cookie_alone(message, ret_question) && sound) return QUESTION_COOKIE;
     if (!has_question || !sound || has_stray_records(message, ret_question)) return QUESTION_FORMERR;
-    if (!validator_is_message(message, size)) return QUESTION_FORMERR;
+    /* Where there is nothing to read but a name, ldns need not walk over the message once more. */
+    bool is_valid = records.has_data ? validator_is_message(message, size)
+                                     : validator_is_name(message, size, DNS_HEADER_BYTES, ret_question->name_size);
+    if (!is_valid) return QUESTION_FORMERR;
     if (ret_question->tsig.message) return QUESTION_SIGNED;
-    return version > 0 ? QUESTION_BADVERS : judge(ret_question);
+    return records.version > 0 ? QUESTION_BADVERS : judge(ret_question);
 }
 
 void question_key(const struct question *question, struct question_key *ret_key)

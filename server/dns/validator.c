@@ -138,15 +138,21 @@ bool validator_is_record(struct validator *validator, struct reader *reader, con
     return at == reader->at;
 }
 
+bool validator_is_name(const uint8_t *message, size_t size, size_t at, size_t name_size)
+{
+    ldns_rdf *name;
+    size_t end = at;
+    if (ldns_wire2dname(&name, message, size, &end) != LDNS_STATUS_OK) return false;
+    ldns_rdf_deep_free(name);
+    return end == at + name_size;
+}
+
 static bool is_question(struct reader *reader)
 {
     size_t at = reader->at;
-    ldns_rdf *name;
-    reader_name(reader, false);
+    size_t name_size = reader_name(reader, false);
     reader_skip(reader, 4);
-    if (reader->failed || ldns_wire2dname(&name, reader->message, reader->size, &at) != LDNS_STATUS_OK) return false;
-    ldns_rdf_deep_free(name);
-    return true;
+    return !reader->failed && validator_is_name(reader->message, reader->size, at, name_size);
 }
 
 bool validator_is_message(const uint8_t *message, size_t size)

@@ -27,8 +27,12 @@ struct validator {
  * settings of the reader (TTLs, watched part). */
 bool validator_is_record(struct validator *validator, struct reader *reader, const struct record *record);
 
+/* Whether ldns, too, reads a name of `name_size` octets at `at`, over which reader_name has passed: the whole of what
+ * it has to read in a query without records of data, which the caller has walked over. */
+bool validator_is_name(const uint8_t *message, size_t size, size_t at, size_t name_size);
+
 /* Reads the one question and each record but OPT, whose options edns.h reads. False where one is malformed, bytes are
- * left over, or there is not exactly one question. For every query. */
+ * left over, or there is not exactly one question. For queries with records of data. */
 bool validator_is_message(const uint8_t *message, size_t size);
 
 /* Makes the names of `count` records, from the offset `from` to the end of the message, ready for the removal of the

@@ -9,6 +9,7 @@
 
 #include "dns/answer.h"
 #include "dns/question.h"
+#include "dns/validator.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -79,6 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (verdict == QUESTION_FORMERR || verdict == QUESTION_NOTIMP || verdict == QUESTION_COOKIE) return 0;
     need(question.name);
     if (verdict != QUESTION_GOOD) return 0;
+    need(validator_is_message(data, size)); /* also where it was asked for the name alone */
     if (message_count(data, DNS_ADDITIONAL) == question.edns) need_ldns_to_read(data, size); /* it refuses some types */
     check_good(&question, question.id % 513);
     return 0;
