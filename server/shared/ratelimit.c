@@ -46,8 +46,8 @@ struct ratelimit {
     struct stripe *stripes;
     unsigned stripe_count; /* a power of two */
     struct hash_key hash_key;
-    _Atomic uint32_t
-        prefixes; /* bits of IPv4, counted as IPv6, shifted left by 8, and bits of IPv6: read before a lock is taken */
+    /* Bits of IPv4, counted as IPv6, shifted left by 8, and bits of IPv6; so never 0. Read before a lock is taken. */
+    _Atomic uint32_t prefixes;
     void *memory;
     size_t memory_bytes;
 };
@@ -210,25 +210,37 @@ static void count(struct bucket *bucket, uint32_t wanted, uint64_t now_ns)
 
 /* --- the limiter --- */
 
-static struct prefix prefix_of_client(struct ratelimit *ratelimit, const struct address *client)
+static void compute_key(struct ratelimit *ratelimit, const struct address *client, uint32_t prefixes,
+                        struct ratelimit_key *ret_key)
 {
-    uint32_t prefixes = atomic_load_explicit(&ratelimit->prefixes, memory_order_relaxed);
-    return prefix_of(client->ip, address_is_ipv4(client) ? prefixes >> 8 : prefixes & 0xff);
+    struct prefix prefix = prefix_of(client->ip, address_is_ipv4(client) ? prefixes >> 8 : prefixes & 0xff);
+    memcpy(ret_key->client, client->ip, sizeof ret_key->client);
+    memcpy(ret_key->prefix, prefix.ip, sizeof ret_key->prefix);
+    ret_key->prefixes = prefixes;
+    ret_key->hash = hash_bytes(&ratelimit->hash_key, prefix.ip, sizeof prefix.ip);
 }
 
-uint32_t ratelimit_take(struct ratelimit *ratelimit, const struct address *client, uint32_t wanted, uint64_t now_ns)
+uint32_t ratelimit_take_again(struct ratelimit *ratelimit, struct ratelimit_key *last, const struct address *client,
+                              uint32_t wanted, uint64_t now_ns)
 {
-    struct prefix prefix = prefix_of_client(ratelimit, client);
-    uint64_t hash = hash_bytes(&ratelimit->hash_key, prefix.ip, sizeof prefix.ip);
-    struct stripe *stripe = &ratelimit->stripes[hash >> 32 & (ratelimit->stripe_count - 1)];
+    uint32_t prefixes = atomic_load_explicit(&ratelimit->prefixes, memory_order_relaxed);
+    if (last->prefixes != prefixes || memcmp(last->client, client->ip, sizeof last->client) != 0)
+        compute_key(ratelimit, client, prefixes, last);
+    struct stripe *stripe = &ratelimit->stripes[last->hash >> 32 & (ratelimit->stripe_count - 1)];
     uint32_t granted = wanted;
     pthread_mutex_lock(&stripe->lock);
-    struct bucket *bucket = touch(stripe, prefix.ip, (uint32_t)hash, now_ns);
+    struct bucket *bucket = touch(stripe, last->prefix, (uint32_t)last->hash, now_ns);
     count(bucket, wanted, now_ns);
     tokens_refill(&bucket->tokens, stripe->queries_per_s, stripe->burst, now_ns);
     if (stripe->queries_per_s) granted = tokens_take(&bucket->tokens, wanted);
     pthread_mutex_unlock(&stripe->lock);
     return granted;
+}
+
+uint32_t ratelimit_take(struct ratelimit *ratelimit, const struct address *client, uint32_t wanted, uint64_t now_ns)
+{
+    struct ratelimit_key key = {.prefixes = 0};
+    return ratelimit_take_again(ratelimit, &key, client, wanted, now_ns);
 }
 
 /* --- the busiest --- */

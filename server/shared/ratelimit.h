@@ -39,6 +39,19 @@ void ratelimit_set_options(struct ratelimit *ratelimit, const struct ratelimit_o
 /* Takes up to `wanted` tokens of the client's bucket and says how many were there. */
 uint32_t ratelimit_take(struct ratelimit *ratelimit, const struct address *client, uint32_t wanted, uint64_t now_ns);
 
+/* What is computed to find a client's bucket; zero at first. For one table and one thread. */
+struct ratelimit_key {
+    uint8_t client[16];
+    uint32_t prefixes; /* the table's, for which the rest holds; 0: nothing is computed yet */
+    uint8_t prefix[16];
+    uint64_t hash;
+};
+
+/* The same, for who often takes tokens of one client in succession, as a worker that reads many queries of a
+ * connection: `last` is computed anew only where the client, or the table's prefixes, are others than the last time. */
+uint32_t ratelimit_take_again(struct ratelimit *ratelimit, struct ratelimit_key *last, const struct address *client,
+                              uint32_t wanted, uint64_t now_ns);
+
 /* Queries are counted in windows of this length. */
 #define RATELIMIT_WINDOW_NS UINT64_C(3000000000)
 
