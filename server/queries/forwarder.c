@@ -167,8 +167,8 @@ static enum refusal admit(struct forwarder *forwarder, const struct client_messa
     if (message->refusal == REFUSAL_PROHIBITED) return REFUSAL_PROHIBITED;
     if (transport->admit)
         refusal = transport->admit(in->requester, &in->question, verdict, &in->profile, &in->is_verified);
-    if (in->is_verified &&
-        ratelimit_take(forwarder->shared->ratelimit, in->requester->address, 1, forwarder->loop->now_ns) == 0)
+    if (in->is_verified && ratelimit_take_again(forwarder->shared->ratelimit, &forwarder->last_client,
+                                                in->requester->address, 1, forwarder->loop->now_ns) == 0)
         refusal = over_rate[forwarder->options.rate_limit_action];
     if (refusal == REFUSAL_NONE) refusal = message->refusal;
     return refusal != REFUSAL_NONE ? refusal : refusal_of(verdict);

@@ -54,6 +54,7 @@ struct forwarder {
     uint64_t questions;                   /* clients' questions asked upstream since the start */
     uint8_t *value; /* ANSWER_BYTES_MAX: an answer from the cache, or one that is made ready for it */
     struct aliases aliases;
+    struct ratelimit_key last_client; /* whose query took a token last */
 };
 
 /* False where memory is short. */
