@@ -9,16 +9,12 @@
 
 #include "dns/answer.h"
 #include "dns/edns.h"
+#include "need.h"
 #include "readable.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { RESERVED = 0x0040 };
-
-static void need(bool holds)
-{
-    if (!holds) abort();
-}
 
 static ldns_pkt *read_packet(const uint8_t *message, size_t size)
 {

@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "dns/answer.h"
 #include "dns/edns.h"
+#include "need.h"
 #include "readable.h"
 #include "shared/cache.h"
 
@@ -33,11 +34,6 @@ struct run {
     uint8_t bytes[ANSWER_BYTES_MAX];
     uint8_t found[ANSWER_BYTES_MAX + EDNS_REPLY_MAX];
 };
-
-static void need(bool holds)
-{
-    if (!holds) abort();
-}
 
 /* The question that the response says it answers, or another. */
 static void find_key(struct run *run)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "chain_material.h"
+#include "need.h"
 #include "upstream/chain.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -17,11 +18,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum { OTHER_NAME = 1, LATE = 2, BUNDLE = 4, LENGTH_BYTES = 3 };
 
 static const int64_t late_s = 8000000000; /* in 2223 */
-
-static void need(bool holds)
-{
-    if (!holds) abort();
-}
 
 static struct chain_anchors *parse(const void *pem, size_t size)
 {

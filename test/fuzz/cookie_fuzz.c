@@ -7,15 +7,11 @@
 
 #include "clients/cookie.h"
 #include "dns/message.h"
+#include "need.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char secrets[] = "e5e973e5a6b2a43f48e7dc849e37bfcf\n445536bcd2513298075a5d379663c962\n";
-
-static void need(bool holds)
-{
-    if (!holds) abort();
-}
 
 static struct cookie_keys keys_of(const char *text, size_t size)
 {

@@ -6,13 +6,9 @@
 #include <string.h>
 
 #include "dns/message.h"
+#include "need.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void need(bool holds)
-{
-    if (!holds) abort();
-}
 
 /* However much of it is there: partial until the last octet, then whole. */
 static void grow_frame(const uint8_t *stream, size_t size, const struct frame *whole)

@@ -16,6 +16,7 @@
 #include "common/clock.h"
 #include "metrics/endpoint.h"
 #include "metrics/http_connections.h"
+#include "need.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -29,11 +30,6 @@ struct world {
     struct sockaddr_in address;
     char *answers;
 };
-
-static void need(bool holds)
-{
-    if (!holds) abort();
-}
 
 static void read_figures(void *context, uint64_t now_ns, bool with_names, struct figures *figures)
 {

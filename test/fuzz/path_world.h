@@ -13,6 +13,7 @@
 #include "clients/tcp_client.h"
 #include "clients/tcp_clients.h"
 #include "common/clock.h"
+#include "need.h"
 #include "queries/forwarder.h"
 #include "queries/prefetch.h"
 
@@ -41,11 +42,6 @@ static struct world {
     uint64_t begun;                                                    /* queries handed over, */
     uint64_t ended;                                                    /* and those that ended */
 } world;
-
-static inline void need(bool holds)
-{
-    if (!holds) abort();
-}
 
 /* ---- the clock ---- */
 

@@ -10,13 +10,9 @@
 #include "dns/answer.h"
 #include "dns/question.h"
 #include "dns/validator.h"
+#include "need.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void need(bool holds)
-{
-    if (!holds) abort();
-}
 
 static void need_ldns_to_read(const uint8_t *message, size_t size)
 {

@@ -9,17 +9,13 @@
 #include "clients/udp_admission.h"
 #include "common/clock.h"
 #include "dns/edns.h"
+#include "need.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { PRIVATE = 1, COOKIES = 2, LIMITED = 4, CHOICES = 8, DATAGRAM_MAX = 2048 };
 
 static const uint32_t now_s = 1559731985;
-
-static void need(bool holds)
-{
-    if (!holds) abort();
-}
 
 /* Made once for each choice, as the fuzzer comes back millions of times. */
 static struct udp_admission *admission_for(unsigned choice)
