@@ -5,6 +5,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -46,12 +48,26 @@ static bool purge(void *context, const char *name, uint64_t *ret_removed)
     return !name || *name;
 }
 
+/* The program's threads take no signals, and it blocks them before it starts any (supervisor_block_signals): the timer
+ * of the fuzzer is for its own thread. */
+static struct endpoint *start_endpoint(const struct endpoint_options *options, const struct endpoint_sources *sources)
+{
+    char error[ENDPOINT_ERROR_BYTES] = "";
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    struct endpoint *endpoint = endpoint_start(options, sources, error);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!endpoint) fprintf(stderr, "%s\n", error);
+    need(endpoint);
+    return endpoint;
+}
+
 /* Made at the first input; it ends with the process. */
 static const struct world *world_get(void)
 {
     static struct world world;
     if (world.endpoint) return &world;
-    char error[ENDPOINT_ERROR_BYTES];
     struct endpoint_options options = {.status_page = true};
     const struct endpoint_sources sources = {
         .blocks = world.blocks, .block_count = 1, .log = &world.log, .read_figures = read_figures, .purge = purge};
@@ -65,26 +81,47 @@ static const struct world *world_get(void)
     with_health.health = world.health;
     need(address_parse("127.0.0.1:1", 0, &options.listen));
     options.listen.port = 0;
-    world.endpoint = endpoint_start(&options, &with_health, error);
-    need(world.endpoint);
+    world.endpoint = start_endpoint(&options, &with_health);
     world.address = (struct sockaddr_in){.sin_family = AF_INET,
                                          .sin_port = htons(endpoint_port(world.endpoint)),
                                          .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     return &world;
 }
 
-/* Reads what there is; false once the other side has ended or reset the connection. Waits where `timeout_ms` says so.
- */
+/* Waits until it can be read from or written to. The fuzzer's timer, which goes off every few seconds, interrupts any
+ * system call that waits, this one and connect, however fast the other side is. */
+static void wait_until(int fd, short events)
+{
+    struct pollfd polls = {.fd = fd, .events = events};
+    int ready;
+    do ready = poll(&polls, 1, PATIENCE_MS);
+    while (ready < 0 && errno == EINTR);
+    need(ready == 1);
+}
+
+/* What connect began goes on when a signal interrupts it. */
+static int connect_to(const struct world *world)
+{
+    int error = 0;
+    socklen_t size = sizeof error;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    need(fd >= 0);
+    if (connect(fd, (const struct sockaddr *)&world->address, sizeof world->address) == 0) return fd;
+    need(errno == EINTR);
+    wait_until(fd, POLLOUT);
+    need(getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == 0);
+    return fd;
+}
+
+/* Reads what there is; false once the other side has ended or reset the connection. */
 static bool receive(const struct world *world, int fd, size_t *used)
 {
-    struct pollfd polls = {.fd = fd, .events = POLLIN};
-    int ready = poll(&polls, 1, PATIENCE_MS);
-    if (ready < 0 && errno == EINTR) return true; /* libFuzzer's timer */
-    need(ready == 1);
+    wait_until(fd, POLLIN);
     need(*used < ANSWERS_BYTES);
     ssize_t got = read(fd, world->answers + *used, ANSWERS_BYTES - *used);
+    if (got < 0) need(errno == EINTR || errno == ECONNRESET);
     if (got > 0) *used += (size_t)got;
-    return got > 0;
+    return got > 0 || (got < 0 && errno == EINTR);
 }
 
 /* Sends all of it; reads in between, or both sides would wait for each other. */
@@ -95,6 +132,8 @@ static void send_all(const struct world *world, int fd, const uint8_t *bytes, si
         if (sent > 0) {
             bytes += sent;
             size -= (size_t)sent;
+        } else if (errno == EINTR) {
+            continue;
         } else if (!receive(world, fd, used)) {
             return;
         }
@@ -104,8 +143,7 @@ static void send_all(const struct world *world, int fd, const uint8_t *bytes, si
 static size_t exchange(const struct world *world, const uint8_t *bytes, size_t size, size_t cut)
 {
     size_t used = 0;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    need(fd >= 0 && connect(fd, (const struct sockaddr *)&world->address, sizeof world->address) == 0);
+    int fd = connect_to(world);
     send_all(world, fd, bytes, cut, &used);
     send_all(world, fd, bytes + cut, size - cut, &used);
     shutdown(fd, SHUT_WR);
