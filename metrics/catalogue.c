@@ -56,6 +56,12 @@ static const struct metric metrics[] = {
      .offset = offsetof(struct counters, member)},
     SIZES(X)
 #undef X
+    {.name = PREFIX "upstream_last_answer_timestamp_seconds", .type = METRIC_GAUGE, .place = METRIC_UPSTREAM_TIME,
+     .help = "When the upstream last answered. Absent until it did.",
+     .offset = offsetof(struct figures, upstream_answered_s), .labels = {LABEL(UPSTREAM, "upstream")}},
+    {.name = PREFIX "upstream_state_change_timestamp_seconds", .type = METRIC_GAUGE, .place = METRIC_UPSTREAM_TIME,
+     .help = "When the upstream came into the state that upstream_state shows.",
+     .offset = offsetof(struct figures, upstream_changed_s), .labels = {LABEL(UPSTREAM, "upstream")}},
     {.name = PREFIX "config_setting", .type = METRIC_GAUGE, .place = METRIC_SETTINGS,
      .help = "Each number of the configuration in force: durations in seconds, sizes in bytes, 1 or 0 for true or "
              "false.",
@@ -65,6 +71,10 @@ static const struct metric metrics[] = {
      .labels = {{"client", NULL, BUSIEST_MAX}, {"port", NULL, 1}}},
     {.name = PREFIX "client_address_queries_per_second", .type = METRIC_GAUGE, .place = METRIC_BUSIEST_ADDRESSES,
      .help = "Queries a second of the busiest client addresses.",
+     .labels = {{"client", NULL, BUSIEST_MAX}}},
+    {.name = PREFIX "client_address_limited_queries_per_second", .type = METRIC_GAUGE,
+     .place = METRIC_LIMITED_ADDRESSES,
+     .help = "Queries a second refused for their rate, of the client addresses refused most.",
      .labels = {{"client", NULL, BUSIEST_MAX}}},
 };
 /* clang-format on */

@@ -18,7 +18,9 @@ enum metric_place {
     METRIC_BUILD,       /* figures.build */
     METRIC_SETTINGS,    /* figures.settings */
     METRIC_BUSIEST_PORTS,
-    METRIC_BUSIEST_ADDRESSES
+    METRIC_BUSIEST_ADDRESSES,
+    METRIC_LIMITED_ADDRESSES,
+    METRIC_UPSTREAM_TIME /* at `offset` of struct figures: one number for each upstream; 0 is left out */
 };
 
 struct metric_label {

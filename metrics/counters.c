@@ -134,6 +134,7 @@ static void merge_block(struct counters *total, const struct counters *block)
     for (unsigned i = 0; i < UPSTREAM_SERIES; i++)
         if (upstream_error(block, i)) set_upstream_error(total, i, upstream_error(block, i));
     merge_row(GAUGE_MAX, &total->upstream_answered_ns, &block->upstream_answered_ns, 1);
+    merge_row(GAUGE_MAX, total->upstream_last_ns, block->upstream_last_ns, UPSTREAM_SERIES);
 }
 
 void counters_merge(struct counters *const *blocks, unsigned count, struct counters *ret_total)
@@ -161,5 +162,6 @@ void counters_forget_upstreams(struct counters *counters, unsigned first, unsign
         forget(counters->upstream_duration[i][0].buckets, HISTOGRAM_EDGES + 1);
         gauge_set(&counters->upstream_duration[i][0].sum_ns, 0);
         set_upstream_error(counters, i, NULL);
+        gauge_set(&counters->upstream_last_ns[i], 0);
     }
 }

@@ -258,6 +258,8 @@ struct counters {
 #undef X
     /* When the DoT path last proved itself: an authenticated session of this thread gave a valid response. */
     _Atomic uint64_t upstream_answered_ns;
+    /* When each upstream last answered this thread; 0: not yet. */
+    _Atomic uint64_t upstream_last_ns[UPSTREAM_SERIES];
     /* Why the last attempt to reach an upstream failed: a constant text; NULL where it did not fail, or none was made.
      */
     _Atomic(const char *) upstream_error[UPSTREAM_SERIES];

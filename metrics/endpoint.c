@@ -14,9 +14,11 @@
 #include "metrics/process.h"
 #include "metrics/recorder.h"
 #include "metrics/status.h"
+#include "metrics/upstream_times.h"
 
 struct endpoint {
     struct http_server *server;
+    struct upstream_times upstream_times;
     struct history *history; /* also without a status page: a reload may bring it */
     struct recorder *recorder;
     struct address listen;
@@ -59,7 +61,8 @@ static struct snapshot *snapshot_take(struct endpoint *endpoint, bool with_names
     snapshot->readiness = health_look(sources->health, snapshot->now_ns);
     counters_merge(sources->blocks, sources->block_count, &snapshot->total);
     sources->read_figures(sources->context, snapshot->now_ns, with_names, figures);
-    if (!with_names) figures->busiest_port_count = figures->busiest_address_count = 0;
+    if (!with_names) figures->busiest_port_count = figures->busiest_address_count = figures->limited_count = 0;
+    upstream_times_look(&endpoint->upstream_times, &snapshot->total, figures, snapshot->now_ns, clock_wall_s());
     process_read(figures);
     figures->process_started_s = endpoint->process_started_s;
     figures->ready = snapshot->readiness.state == READINESS_READY;
@@ -313,6 +316,7 @@ struct endpoint *endpoint_start(const struct endpoint_options *options, const st
     endpoint_set_options(endpoint, options);
     endpoint->sources = *sources;
     endpoint->process_started_s = process_started_s();
+    upstream_times_init(&endpoint->upstream_times);
     if (endpoint_open(endpoint, error)) return endpoint;
     endpoint_stop(endpoint);
     return NULL;
@@ -329,5 +333,6 @@ void endpoint_stop(struct endpoint *endpoint)
     http_server_stop(endpoint->server);
     recorder_stop(endpoint->recorder);
     history_free(endpoint->history);
+    upstream_times_done(&endpoint->upstream_times);
     free(endpoint);
 }

@@ -255,6 +255,27 @@ static void write_clients(const struct exposition *x, const struct metric *metri
     }
 }
 
+static void write_limited(const struct exposition *x, const struct metric *metric)
+{
+    char text[NUMBER_BYTES];
+    for (unsigned i = 0; i < x->figures->limited_count; i++) {
+        const struct figures_client *client = &x->figures->limited_addresses[i];
+        const struct pair pair = {"client", client->address};
+        write_sample(x->out, metric->name, "", &pair, 1, number_format(client->refused_per_s, text));
+    }
+}
+
+static void write_upstream_time(const struct exposition *x, const struct metric *metric)
+{
+    char text[NUMBER_BYTES];
+    const double *times_s = (const void *)((const char *)x->figures + metric->offset);
+    for (unsigned i = 0; i < x->figures->upstream_count; i++) {
+        const struct pair pair = {"upstream", x->figures->upstreams[i]};
+        if (*pair.value && times_s[i] > 0)
+            write_sample(x->out, metric->name, "", &pair, 1, number_format(times_s[i], text));
+    }
+}
+
 static void write_metric(const struct exposition *x, const struct metric *metric)
 {
     const struct figures *figures = x->figures;
@@ -265,6 +286,8 @@ static void write_metric(const struct exposition *x, const struct metric *metric
     case METRIC_SIZES: write_sizes(x, metric); break;
     case METRIC_BUILD: write_build(x, metric); break;
     case METRIC_SETTINGS: write_settings(x, metric); break;
+    case METRIC_LIMITED_ADDRESSES: write_limited(x, metric); break;
+    case METRIC_UPSTREAM_TIME: write_upstream_time(x, metric); break;
     case METRIC_BUSIEST_PORTS:
         write_clients(x, metric, figures->busiest_ports, figures->busiest_port_count, true);
         break;

@@ -71,6 +71,7 @@ struct figures_client {
     char address[ADDRESS_TEXT_BYTES];
     uint16_t port;
     double queries_per_s;
+    double refused_per_s; /* of these, for their rate; not in busiest_ports */
 };
 
 /* A question asked often, in presentation format (RFC 1035, 5.1: what cannot be printed as \DDD). */
@@ -104,12 +105,17 @@ struct figures {
     unsigned upstream_count;
     char upstreams[UPSTREAM_SERIES]
                   [UPSTREAM_LABEL_BYTES]; /* in the order of the counters' first index; empty: unused */
+    /* In the same order, seconds since 1970; 0: never, or not known. The endpoint fills them. */
+    double upstream_answered_s[UPSTREAM_SERIES]; /* its last answer */
+    double upstream_changed_s[UPSTREAM_SERIES];  /* when it came into its state */
     unsigned setting_count;
     struct figures_setting settings[FIGURES_SETTINGS_MAX];
     unsigned busiest_port_count;
     struct figures_client busiest_ports[BUSIEST_MAX]; /* IP/port pairs, the busiest first */
     unsigned busiest_address_count;
     struct figures_client busiest_addresses[BUSIEST_MAX]; /* addresses (or the prefixes limited together) */
+    unsigned limited_count;
+    struct figures_client limited_addresses[BUSIEST_MAX]; /* those refused most, the first of them first */
     unsigned name_count;
     struct figures_name names[NAMES_MAX]; /* the most asked first; filled only where names were asked for */
 };

@@ -184,6 +184,14 @@ static void write_sessions(struct json *json, const struct counters *total, unsi
     json_close(json, '[');
 }
 
+static void write_ago(struct json *json, const char *key, double then_s, int64_t wall_s)
+{
+    if (then_s > 0)
+        json_number(json, key, (double)wall_s > then_s ? (double)wall_s - then_s : 0);
+    else
+        json_null(json, key);
+}
+
 static void write_upstream(struct json *json, const struct status *status, unsigned i)
 {
     const struct counters *total = status->total;
@@ -191,6 +199,8 @@ static void write_upstream(struct json *json, const struct status *status, unsig
     json_text(json, "name", status->figures->upstreams[i]);
     json_bool(json, "up", value_upstream_up(total, i));
     json_text(json, "state", state_name(value_upstream_state(total, i)));
+    write_ago(json, "answered_seconds_ago", status->figures->upstream_answered_s[i], status->wall_s);
+    write_ago(json, "state_seconds", status->figures->upstream_changed_s[i], status->wall_s);
     json_count(json, "sessions", value_upstream_sessions(total, i));
     json_count(json, "in_flight", value_upstream_in_flight(total, i));
     json_count(json, "queries", value_upstream_queries(total, i));
@@ -208,7 +218,9 @@ static void write_upstream(struct json *json, const struct status *status, unsig
     json_close(json, '{');
 }
 
-static void write_clients(struct json *json, const char *key, const struct figures_client *clients, unsigned count)
+/* Connections where `of_ports`, else addresses: only of these it is known what is refused. */
+static void write_clients(struct json *json, const char *key, const struct figures_client *clients, unsigned count,
+                          bool of_ports)
 {
     json_open(json, key, '[');
     for (unsigned i = 0; i < count; i++) {
@@ -216,6 +228,7 @@ static void write_clients(struct json *json, const char *key, const struct figur
         json_text(json, "client", clients[i].address);
         json_count(json, "port", clients[i].port);
         json_number(json, "per_second", clients[i].queries_per_s);
+        if (!of_ports) json_number(json, "refused_per_second", clients[i].refused_per_s);
         json_close(json, '{');
     }
     json_close(json, '[');
@@ -232,8 +245,9 @@ static void write_names(struct json *json, const struct figures *figures)
         json_close(json, '{');
     }
     json_close(json, '[');
-    write_clients(json, "busiest_ports", figures->busiest_ports, figures->busiest_port_count);
-    write_clients(json, "busiest_addresses", figures->busiest_addresses, figures->busiest_address_count);
+    write_clients(json, "busiest_ports", figures->busiest_ports, figures->busiest_port_count, true);
+    write_clients(json, "busiest_addresses", figures->busiest_addresses, figures->busiest_address_count, false);
+    write_clients(json, "limited_addresses", figures->limited_addresses, figures->limited_count, false);
 }
 
 static void write_program(struct json *json, const struct status *status)

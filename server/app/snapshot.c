@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/client_rates.h"
 #include "app/server.h"
 #include "common/clock.h"
 #include "config/print.h"
@@ -20,10 +21,25 @@ static void read_cache(const struct server *server, struct figures *figures)
     figures->cache_evictions = (double)cache.evictions;
 }
 
+static unsigned read_addresses(const struct server *server, enum ratelimit_order order, uint64_t now_ns,
+                               struct figures_client ret_clients[static BUSIEST_MAX])
+{
+    struct ratelimit_client clients[BUSIEST_MAX];
+    size_t count =
+        client_rates_list(server->shared.ratelimit, server->udp_ratelimit, order, now_ns, clients, BUSIEST_MAX);
+    for (size_t i = 0; i < count; i++) {
+        struct address address = {0};
+        memcpy(address.ip, clients[i].ip, sizeof address.ip);
+        address_format_ip(&address, ret_clients[i].address);
+        ret_clients[i].queries_per_s = clients[i].queries_per_s;
+        ret_clients[i].refused_per_s = clients[i].refused_per_s;
+    }
+    return (unsigned)count;
+}
+
 static void read_busiest(const struct server *server, uint64_t now_ns, struct figures *figures)
 {
     struct busiest_client pairs[BUSIEST_MAX];
-    struct ratelimit_client addresses[BUSIEST_MAX];
     figures->busiest_port_count = (unsigned)busiest_list(server->busiest, now_ns, pairs, BUSIEST_MAX);
     for (unsigned i = 0; i < figures->busiest_port_count; i++) {
         struct figures_client *client = &figures->busiest_ports[i];
@@ -31,14 +47,8 @@ static void read_busiest(const struct server *server, uint64_t now_ns, struct fi
         client->port = pairs[i].address.port;
         client->queries_per_s = pairs[i].queries_per_s;
     }
-    figures->busiest_address_count =
-        (unsigned)ratelimit_busiest(server->shared.ratelimit, now_ns, addresses, BUSIEST_MAX);
-    for (unsigned i = 0; i < figures->busiest_address_count; i++) {
-        struct address address = {0};
-        memcpy(address.ip, addresses[i].ip, sizeof address.ip);
-        address_format_ip(&address, figures->busiest_addresses[i].address);
-        figures->busiest_addresses[i].queries_per_s = addresses[i].queries_per_s;
-    }
+    figures->busiest_address_count = read_addresses(server, RATELIMIT_BY_QUERIES, now_ns, figures->busiest_addresses);
+    figures->limited_count = read_addresses(server, RATELIMIT_BY_REFUSED, now_ns, figures->limited_addresses);
 }
 
 static void read_names(const struct server *server, struct figures *figures)

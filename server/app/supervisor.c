@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "app/http.h"
+#include "app/limited_log.h"
 #include "app/reload.h"
 #include "app/server.h"
 #include "common/clock.h"
@@ -29,6 +30,7 @@ struct supervisor {
     struct file_mark refused_bundle; /* the last one: logged once, not every time; all zero: none */
     bool bundle_out_of_date;         /* none of its certificates is valid at this machine's clock */
     uint64_t drain_deadline_ns;      /* CLOCK_NEVER: not draining */
+    struct limited_log limited;
     unsigned workers_ended;
     bool stopping;
     bool was_ready;
@@ -244,6 +246,17 @@ static void look_at_listeners(struct supervisor *supervisor, uint64_t now_ns)
     reload_retry_listeners(&supervisor->server);
 }
 
+/* Names the clients that are refused queries for their rate. */
+static void look_at_limits(struct supervisor *supervisor, uint64_t now_ns)
+{
+    const struct server *server = &supervisor->server;
+    struct ratelimit_client clients[CLIENT_RATES_MAX];
+    if (!limited_log_is_due(&supervisor->limited, now_ns)) return;
+    size_t count = client_rates_list(server->shared.ratelimit, server->udp_ratelimit, RATELIMIT_BY_REFUSED, now_ns,
+                                     clients, CLIENT_RATES_MAX);
+    limited_log_look(&supervisor->limited, clients, count, now_ns);
+}
+
 static void announce(struct supervisor *supervisor)
 {
     const struct server *server = &supervisor->server;
@@ -275,6 +288,7 @@ static void run(struct supervisor *supervisor)
         loop_turn(&supervisor->loop, deadline_ns);
         uint64_t now_ns = supervisor->loop.now_ns;
         look_at_health(supervisor, now_ns);
+        look_at_limits(supervisor, now_ns);
         if (supervisor->drain_deadline_ns == CLOCK_NEVER) {
             look_at_bundle(supervisor, now_ns);
             look_at_listeners(supervisor, now_ns);
@@ -320,6 +334,7 @@ int supervisor_run(const struct command_line *command, struct config *config, st
     if (!supervisor) return 1;
     *supervisor = (struct supervisor){
         .command = command, .log = log, .drain_deadline_ns = CLOCK_NEVER, .signals.fd = -1, .loop.epoll_fd = -1};
+    limited_log_init(&supervisor->limited, log);
     bool started = start(supervisor, config);
     if (started) {
         announce(supervisor);

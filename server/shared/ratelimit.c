@@ -15,15 +15,21 @@ enum {
     STRIPE_CLIENTS_MIN = 64 /* with fewer, the distribution over the stripes would be too uneven */
 };
 
-/* One cache line. Links are numbers of buckets in the stripe; 0 is none. */
+/* Queries of a client in one window. */
+struct tally {
+    uint32_t asked;
+    uint32_t refused;
+};
+
+/* One cache line, so the hash, which only a bucket that is reused needs, is computed again. Links are numbers of
+ * buckets in the stripe; 0 is none. */
 struct bucket {
     alignas(64) uint8_t ip[16];
     struct tokens tokens;
-    uint32_t window; /* number of the window that `asked` counts */
-    uint32_t asked;
-    uint32_t asked_before; /* in the window before that */
-    uint32_t hash;
-    uint32_t next; /* in the chain of its hash */
+    uint32_t window; /* number of the window that `now` counts */
+    struct tally now;
+    struct tally before; /* in the window before that */
+    uint32_t next;       /* in the chain of its hash */
     uint32_t newer;
     uint32_t older;
 };
@@ -33,6 +39,7 @@ _Static_assert(sizeof(struct bucket) == 64, "ratelimit.h states this size");
  * that was idle longest (its `newer`). */
 struct stripe {
     alignas(64) pthread_mutex_t lock; /* guards all other members and the memory they point to */
+    const struct hash_key *hash_key;  /* of the table; constant */
     struct bucket *buckets;
     uint32_t *chains;
     uint32_t chain_mask;
@@ -67,7 +74,8 @@ static void lay_out(struct ratelimit *ratelimit, uint32_t size, uint32_t chains)
     struct bucket *buckets = ratelimit->memory;
     uint32_t *heads = (uint32_t *)(void *)(buckets + (size_t)(size + 1) * ratelimit->stripe_count);
     for (unsigned i = 0; i < ratelimit->stripe_count; i++) {
-        ratelimit->stripes[i] = (struct stripe){.buckets = buckets + (size_t)i * (size + 1),
+        ratelimit->stripes[i] = (struct stripe){.hash_key = &ratelimit->hash_key,
+                                                .buckets = buckets + (size_t)i * (size + 1),
                                                 .chains = heads + (size_t)i * chains,
                                                 .chain_mask = chains - 1,
                                                 .size = size};
@@ -149,7 +157,8 @@ static uint32_t *chain_of(const struct stripe *stripe, uint32_t hash)
 
 static void chain_remove(struct stripe *stripe, uint32_t number)
 {
-    uint32_t *link = chain_of(stripe, stripe->buckets[number].hash);
+    uint32_t hash = (uint32_t)hash_bytes(stripe->hash_key, stripe->buckets[number].ip, 16);
+    uint32_t *link = chain_of(stripe, hash);
     while (*link != number) link = &stripe->buckets[*link].next;
     *link = stripe->buckets[number].next;
 }
@@ -173,7 +182,7 @@ static uint32_t make(struct stripe *stripe, const uint8_t ip[static 16], uint32_
     }
     struct bucket *bucket = &stripe->buckets[number];
     uint32_t *chain = chain_of(stripe, hash);
-    *bucket = (struct bucket){.tokens = tokens_full(stripe->burst, now_ns), .hash = hash, .next = *chain};
+    *bucket = (struct bucket){.tokens = tokens_full(stripe->burst, now_ns), .next = *chain};
     memcpy(bucket->ip, ip, sizeof bucket->ip);
     *chain = number;
     return number;
@@ -197,15 +206,21 @@ static uint32_t window_of(uint64_t now_ns)
     return (uint32_t)(now_ns / RATELIMIT_WINDOW_NS);
 }
 
-static void count(struct bucket *bucket, uint32_t wanted, uint64_t now_ns)
+static uint32_t add_capped(uint32_t a, uint32_t b)
+{
+    return b < UINT32_MAX - a ? a + b : UINT32_MAX;
+}
+
+static void count(struct bucket *bucket, uint32_t wanted, uint32_t granted, uint64_t now_ns)
 {
     uint32_t window = window_of(now_ns);
     if (window > bucket->window) {
-        bucket->asked_before = window - bucket->window == 1 ? bucket->asked : 0;
-        bucket->asked = 0;
+        bucket->before = window - bucket->window == 1 ? bucket->now : (struct tally){0};
+        bucket->now = (struct tally){0};
         bucket->window = window;
     }
-    bucket->asked = wanted < UINT32_MAX - bucket->asked ? bucket->asked + wanted : UINT32_MAX;
+    bucket->now.asked = add_capped(bucket->now.asked, wanted);
+    if (granted < wanted) bucket->now.refused = add_capped(bucket->now.refused, wanted - granted);
 }
 
 /* --- the limiter --- */
@@ -230,9 +245,9 @@ uint32_t ratelimit_take_again(struct ratelimit *ratelimit, struct ratelimit_key 
     uint32_t granted = wanted;
     pthread_mutex_lock(&stripe->lock);
     struct bucket *bucket = touch(stripe, last->prefix, (uint32_t)last->hash, now_ns);
-    count(bucket, wanted, now_ns);
     tokens_refill(&bucket->tokens, stripe->queries_per_s, stripe->burst, now_ns);
     if (stripe->queries_per_s) granted = tokens_take(&bucket->tokens, wanted);
+    count(bucket, wanted, granted, now_ns);
     pthread_mutex_unlock(&stripe->lock);
     return granted;
 }
@@ -243,27 +258,40 @@ uint32_t ratelimit_take(struct ratelimit *ratelimit, const struct address *clien
     return ratelimit_take_again(ratelimit, &key, client, wanted, now_ns);
 }
 
-/* --- the busiest --- */
+/* --- who asks most, who is refused most --- */
 
-static uint32_t asked_in(const struct bucket *bucket, uint32_t window)
+static struct tally tally_of(const struct bucket *bucket, uint32_t window)
 {
-    if (bucket->window == window) return bucket->asked;
-    return bucket->window == window + 1 ? bucket->asked_before : 0;
+    if (bucket->window == window) return bucket->now;
+    return bucket->window == window + 1 ? bucket->before : (struct tally){0};
 }
 
-/* Inserts a client into the list of the `count` busiest so far, by rate; returns the new count. */
-static size_t rank(struct ratelimit_client *clients, size_t count, size_t max, const struct bucket *bucket, double rate)
+static double rate_by(const struct ratelimit_client *client, enum ratelimit_order order)
 {
-    size_t at = count < max ? count : max - 1;
-    if (count == max && rate <= clients[at].queries_per_s) return count;
-    for (; at > 0 && clients[at - 1].queries_per_s < rate; at--) clients[at] = clients[at - 1];
-    memcpy(clients[at].ip, bucket->ip, sizeof clients[at].ip);
-    clients[at].queries_per_s = rate;
-    return count < max ? count + 1 : count;
+    return order == RATELIMIT_BY_REFUSED ? client->refused_per_s : client->queries_per_s;
 }
 
-static size_t rank_stripe(const struct stripe *stripe, uint32_t window, struct ratelimit_client *clients, size_t count,
-                          size_t max)
+/* A list that is being made. */
+struct ranking {
+    struct ratelimit_client *clients;
+    size_t count;
+    size_t max;
+    enum ratelimit_order order;
+};
+
+/* Inserts a client by its rate, if it is among the first `max` so far. */
+static void rank(struct ranking *ranking, const struct ratelimit_client *client)
+{
+    double rate = rate_by(client, ranking->order);
+    struct ratelimit_client *clients = ranking->clients;
+    size_t at = ranking->count < ranking->max ? ranking->count : ranking->max - 1;
+    if (ranking->count == ranking->max && rate <= rate_by(&clients[at], ranking->order)) return;
+    for (; at > 0 && rate_by(&clients[at - 1], ranking->order) < rate; at--) clients[at] = clients[at - 1];
+    clients[at] = *client;
+    if (ranking->count < ranking->max) ranking->count++;
+}
+
+static void rank_stripe(const struct stripe *stripe, uint32_t window, struct ranking *ranking)
 {
     const double window_s = (double)RATELIMIT_WINDOW_NS / 1e9;
     for (uint32_t number = stripe->buckets[0].older; number; number = stripe->buckets[number].older) {
@@ -271,21 +299,24 @@ static size_t rank_stripe(const struct stripe *stripe, uint32_t window, struct r
         if (bucket->window + 1 < window)
             break; /* all following ones were idle longer (one window of tolerance, because times may differ by a turn)
                     */
-        uint32_t asked = asked_in(bucket, window);
-        if (asked) count = rank(clients, count, max, bucket, asked / window_s);
+        struct tally tally = tally_of(bucket, window);
+        struct ratelimit_client client = {.queries_per_s = tally.asked / window_s,
+                                          .refused_per_s = tally.refused / window_s};
+        memcpy(client.ip, bucket->ip, sizeof client.ip);
+        if (rate_by(&client, ranking->order) > 0) rank(ranking, &client);
     }
-    return count;
 }
 
-size_t ratelimit_busiest(struct ratelimit *ratelimit, uint64_t now_ns, struct ratelimit_client *ret_clients, size_t max)
+size_t ratelimit_list(struct ratelimit *ratelimit, enum ratelimit_order order, uint64_t now_ns,
+                      struct ratelimit_client *ret_clients, size_t max)
 {
-    size_t count = 0;
+    struct ranking ranking = {ret_clients, 0, max, order};
     uint32_t window = window_of(now_ns);
     if (max == 0 || window == 0) return 0;
     for (unsigned i = 0; i < ratelimit->stripe_count; i++) {
         pthread_mutex_lock(&ratelimit->stripes[i].lock);
-        count = rank_stripe(&ratelimit->stripes[i], window - 1, ret_clients, count, max);
+        rank_stripe(&ratelimit->stripes[i], window - 1, &ranking);
         pthread_mutex_unlock(&ratelimit->stripes[i].lock);
     }
-    return count;
+    return ranking.count;
 }

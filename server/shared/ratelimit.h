@@ -55,14 +55,16 @@ uint32_t ratelimit_take_again(struct ratelimit *ratelimit, struct ratelimit_key 
 /* Queries are counted in windows of this length. */
 #define RATELIMIT_WINDOW_NS UINT64_C(3000000000)
 
-/* The clients (prefixes) with most queries a second, over the last whole window, the busiest first; counts queries
- * asked (wanted), granted or not. Looks only at clients of the last two windows, a stripe at a time, so a scrape stops
- * nobody for long. */
+/* The clients (prefixes) that asked most, or were refused most, over the last whole window, the first of them first;
+ * those with a rate of 0 are left out. `queries_per_s` counts queries asked (wanted), granted or not. Looks only at
+ * clients of the last two windows, a stripe at a time, so a scrape stops nobody for long. */
+enum ratelimit_order { RATELIMIT_BY_QUERIES, RATELIMIT_BY_REFUSED };
 struct ratelimit_client {
     uint8_t ip[16]; /* the prefix's first address */
     double queries_per_s;
+    double refused_per_s;
 };
-size_t ratelimit_busiest(struct ratelimit *ratelimit, uint64_t now_ns, struct ratelimit_client *ret_clients,
-                         size_t max);
+size_t ratelimit_list(struct ratelimit *ratelimit, enum ratelimit_order order, uint64_t now_ns,
+                      struct ratelimit_client *ret_clients, size_t max);
 
 #endif

@@ -33,6 +33,7 @@ void tally_response(struct counters *counters, const struct upstream *upstream, 
 {
     histogram_observe(cell_upstream_duration(counters, upstream->series), took_ns, 1);
     count_upstream_event(counters, upstream_responses, upstream->series, counters_rcode_label(rcode));
+    gauge_set(&counters->upstream_last_ns[upstream->series], now_ns);
     if (upstream->series < UPSTREAMS_MAX) gauge_set(&counters->upstream_answered_ns, now_ns); /* the default route */
 }
 

@@ -166,7 +166,9 @@ static void client_series_are_written_where_the_page_may_show_clients(void **sta
 {
     struct world *world = *state;
     start(world);
-    assert_non_null(strstr(ask(world, "GET", "/metrics", ""), "{client=\"192.0.2.7\""));
+    assert_non_null(strstr(ask(world, "GET", "/metrics", ""), "_second{client=\"192.0.2.7\",port="));
+    assert_non_null(strstr(world->answer, "_address_queries_per_second{client=\"192.0.2.7\"}"));
+    assert_non_null(strstr(world->answer, "_address_limited_queries_per_second{client=\"192.0.2.7\"}"));
     int fd = dial(world);
     say(fd, "GET /metrics HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n");
     expect_status(hear(world, fd), 200);
@@ -175,7 +177,9 @@ static void client_series_are_written_where_the_page_may_show_clients(void **sta
     assert_null(strstr(ask(world, "GET", "/metrics", ""), "192.0.2.7"));
     assert_null(strstr(ask(world, "GET", "/status.json", ""), "192.0.2.7"));
     restart_with_names(world);
-    assert_non_null(strstr(ask(world, "GET", "/metrics", ""), "{client=\"192.0.2.7\""));
+    assert_non_null(strstr(ask(world, "GET", "/metrics", ""), "_second{client=\"192.0.2.7\",port="));
+    assert_non_null(strstr(world->answer, "_address_queries_per_second{client=\"192.0.2.7\"}"));
+    assert_non_null(strstr(world->answer, "_address_limited_queries_per_second{client=\"192.0.2.7\"}"));
 }
 
 static void the_history_is_served_by_range(void **state)

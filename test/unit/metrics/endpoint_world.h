@@ -38,8 +38,9 @@ static inline void read_figures(void *context, uint64_t now_ns, bool with_names,
     figures->upstream_count = 1;
     strcpy(figures->upstreams[0], "1.1.1.1:853#one");
     figures->busiest_port_count = figures->busiest_address_count = 1;
-    figures->busiest_ports[0] = (struct figures_client){"192.0.2.7", 1000, 50};
-    figures->busiest_addresses[0] = (struct figures_client){"192.0.2.7", 0, 50};
+    figures->busiest_ports[0] = (struct figures_client){"192.0.2.7", 1000, 50, 0};
+    figures->limited_count = 1;
+    figures->busiest_addresses[0] = figures->limited_addresses[0] = (struct figures_client){"192.0.2.7", 0, 50, 20};
     if (!with_names) return;
     figures->name_count = 1;
     strcpy(figures->names[0].name, "secret.example");

@@ -78,6 +78,9 @@ static void there_are_never_more_series_than_the_catalogue_says(void **state)
     for (unsigned i = 0; i < UPSTREAM_SERIES; i++) snprintf(world->figures.upstreams[i], UPSTREAM_LABEL_BYTES, "%u", i);
     world->figures.busiest_port_count = world->figures.busiest_address_count = BUSIEST_MAX;
     for (unsigned i = 0; i < BUSIEST_MAX; i++) world->figures.busiest_ports[i].queries_per_s = 10;
+    world->figures.limited_count = BUSIEST_MAX;
+    for (unsigned i = 0; i < UPSTREAM_SERIES; i++)
+        world->figures.upstream_answered_s[i] = world->figures.upstream_changed_s[i] = 1;
     world->figures.setting_count = FIGURES_SETTINGS_MAX;
     for (unsigned i = 0; i < FIGURES_SETTINGS_MAX; i++) world->figures.settings[i].key = "k";
     memset(&world->total, 1, sizeof world->total); /* nothing is 0, so nothing is absent */

@@ -143,16 +143,41 @@ static void the_busiest_are_there_while_they_are(void **state)
     struct world *world = *state;
     assert_null(strstr(expose(world, EXPOSITION_TEXT), "{client="));
     world->figures.busiest_port_count = 3;
-    world->figures.busiest_ports[0] = (struct figures_client){"10.0.0.1", 4711, 900.5};
-    world->figures.busiest_ports[1] = (struct figures_client){"2001:db8::1", 4712, 10};
-    world->figures.busiest_ports[2] = (struct figures_client){"10.0.0.2", 4713, 9.9}; /* too slow for a series */
+    world->figures.busiest_ports[0] = (struct figures_client){"10.0.0.1", 4711, 900.5, 0};
+    world->figures.busiest_ports[1] = (struct figures_client){"2001:db8::1", 4712, 10, 0};
+    world->figures.busiest_ports[2] = (struct figures_client){"10.0.0.2", 4713, 9.9, 0}; /* too slow for a series */
     world->figures.busiest_address_count = 1;
-    world->figures.busiest_addresses[0] = (struct figures_client){"10.0.0.1", 0, 1800};
+    world->figures.busiest_addresses[0] = (struct figures_client){"10.0.0.1", 0, 1800, 0};
     const char *text = expose(world, EXPOSITION_TEXT);
     assert_non_null(strstr(text, "\ndns_tls_proxy_client_queries_per_second{client=\"10.0.0.1\",port=\"4711\"} 900.5\n"
                                  "dns_tls_proxy_client_queries_per_second{client=\"2001:db8::1\",port=\"4712\"} 10\n"));
     assert_non_null(strstr(text, "\ndns_tls_proxy_client_address_queries_per_second{client=\"10.0.0.1\"} 1800\n"));
     assert_null(strstr(text, "10.0.0.2"));
+}
+
+static void those_refused_most_are_there_while_they_are(void **state)
+{
+    struct world *world = *state;
+    world->figures.limited_count = 2;
+    world->figures.limited_addresses[0] = (struct figures_client){"10.0.0.3", 0, 1800, 800.5};
+    world->figures.limited_addresses[1] = (struct figures_client){"2001:db8::", 0, 1100, 100};
+    const char *text = expose(world, EXPOSITION_TEXT);
+    assert_non_null(strstr(text,
+                           "\ndns_tls_proxy_client_address_limited_queries_per_second{client=\"10.0.0.3\"} 800.5\n"
+                           "dns_tls_proxy_client_address_limited_queries_per_second{client=\"2001:db8::\"} 100\n"));
+}
+
+static void times_of_an_upstream_are_there_once_they_are_known(void **state)
+{
+    struct world *world = *state;
+    world->figures.upstream_answered_s[1] = 1700000000.25;
+    world->figures.upstream_changed_s[0] = 1700000100;
+    const char *text = expose(world, EXPOSITION_TEXT);
+    assert_null(strstr(text, "upstream_last_answer_timestamp_seconds{upstream=\"1.1.1.1:853#one\"}"));
+    assert_non_null(strstr(text, "\ndns_tls_proxy_upstream_last_answer_timestamp_seconds{upstream=\"[2606:4700:4700::"
+                                 "1111]:853#two\"} 1700000000.25\n"));
+    assert_non_null(strstr(
+        text, "\ndns_tls_proxy_upstream_state_change_timestamp_seconds{upstream=\"1.1.1.1:853#one\"} 1700000100\n"));
 }
 
 static void numbers_of_the_configuration_are_series(void **state)
@@ -238,6 +263,8 @@ int main(void)
         TEST(figures_are_written_whole_or_with_their_fraction),
         TEST(versions_stand_in_labels),
         TEST(the_busiest_are_there_while_they_are),
+        TEST(those_refused_most_are_there_while_they_are),
+        TEST(times_of_an_upstream_are_there_once_they_are_known),
         TEST(numbers_of_the_configuration_are_series),
         TEST(openmetrics_names_families_without_their_suffix),
         TEST(openmetrics_has_no_family_twice),

@@ -174,8 +174,11 @@ static void an_upstream_tells_all_of_itself(void **state)
     counter_add(cell_upstream_handshakes(total, 0, LABEL_RESUMED_YES), 11);
     set_gauge_by(total, upstream_expiry, 0, NOW_S + 86400 * 3 / 2);
     set_gauge_by(total, upstream_validated, 0, NOW_S - 60);
+    world->figures.upstream_answered_s[0] = NOW_S - 3;
+    world->figures.upstream_changed_s[0] = NOW_S - 80;
     expect(world,
-           "{\"name\":\"1.1.1.1:853#one\",\"up\":true,\"state\":\"up\",\"sessions\":2,\"in_flight\":3,\"queries\":4,"
+           "{\"name\":\"1.1.1.1:853#one\",\"up\":true,\"state\":\"up\","
+           "\"answered_seconds_ago\":3,\"state_seconds\":80,\"sessions\":2,\"in_flight\":3,\"queries\":4,"
            "\"responses\":6,"
            "\"failures\":8,\"failure_reasons\":{\"reset\":7,\"hung\":1},\"retries\":9,\"retry_reasons\":{\"hedge\":9},"
            "\"handshakes_full\":10,\"handshakes_resumed\":11,\"latency\":{");
@@ -195,6 +198,7 @@ static void an_upstream_that_is_down_says_why(void **state)
 static void a_certificate_never_seen_has_no_days(void **state)
 {
     struct world *world = *state;
+    expect(world, "\"answered_seconds_ago\":null,\"state_seconds\":null,");
     expect(world, "\"certificate_days_left\":null,\"validated_seconds_ago\":null}");
 }
 
@@ -240,17 +244,21 @@ static void names_and_clients_are_told_only_where_they_may_be(void **state)
     strcpy(world->figures.names[0].type, "AAAA");
     world->figures.names[0].asks = 12;
     world->figures.busiest_port_count = world->figures.busiest_address_count = 1;
-    world->figures.busiest_ports[0] = (struct figures_client){"10.0.0.1", 4711, 2.5};
-    world->figures.busiest_addresses[0] = (struct figures_client){"10.0.0.1", 0, 7};
+    world->figures.busiest_ports[0] = (struct figures_client){"10.0.0.1", 4711, 2.5, 0};
+    world->figures.limited_count = 1;
+    world->figures.limited_addresses[0] = world->figures.busiest_addresses[0] =
+        (struct figures_client){"10.0.0.1", 0, 7, 2};
     const char *text = write(world);
     assert_non_null(strstr(text, "\"names_shown\":false,\"may_purge\":false}"));
     assert_null(strstr(text, "example"));
     assert_null(strstr(text, "10.0.0.1"));
     world->status.show_names = true;
-    expect(world, "\"names_shown\":true,\"may_purge\":false,\"names\":[{\"name\":\"\\u003cscript>.example\",\"type\":"
-                  "\"AAAA\",\"asks\":12}],"
-                  "\"busiest_ports\":[{\"client\":\"10.0.0.1\",\"port\":4711,\"per_second\":2.5}],"
-                  "\"busiest_addresses\":[{\"client\":\"10.0.0.1\",\"port\":0,\"per_second\":7}]}");
+    expect(world,
+           "\"names_shown\":true,\"may_purge\":false,\"names\":[{\"name\":\"\\u003cscript>.example\",\"type\":"
+           "\"AAAA\",\"asks\":12}],"
+           "\"busiest_ports\":[{\"client\":\"10.0.0.1\",\"port\":4711,\"per_second\":2.5}],"
+           "\"busiest_addresses\":[{\"client\":\"10.0.0.1\",\"port\":0,\"per_second\":7,\"refused_per_second\":2}],"
+           "\"limited_addresses\":[{\"client\":\"10.0.0.1\",\"port\":0,\"per_second\":7,\"refused_per_second\":2}]}");
 }
 
 int main(void)

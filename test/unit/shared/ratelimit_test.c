@@ -104,7 +104,7 @@ static void without_a_limit_all_is_granted_and_counted(void **state)
     struct ratelimit *ratelimit = ratelimit_of(&options);
     assert_int_equal(take(ratelimit, "192.0.2.1", 3000, START_NS), 3000);
     struct ratelimit_client client;
-    assert_int_equal(ratelimit_busiest(ratelimit, START_NS + RATELIMIT_WINDOW_NS, &client, 1), 1);
+    assert_int_equal(ratelimit_list(ratelimit, RATELIMIT_BY_QUERIES, START_NS + RATELIMIT_WINDOW_NS, &client, 1), 1);
     assert_true(client.queries_per_s > 999 && client.queries_per_s < 1001);
     ratelimit_free(ratelimit);
 }
@@ -118,7 +118,7 @@ static void time_that_goes_back_is_harmless(void **state)
     assert_int_equal(take(ratelimit, "192.0.2.1", 1, START_NS), 0);
     assert_int_equal(take(ratelimit, "192.0.2.1", 100, START_NS + NS_PER_S), 20);
     struct ratelimit_client client;
-    assert_int_equal(ratelimit_busiest(ratelimit, START_NS + RATELIMIT_WINDOW_NS, &client, 1), 1);
+    assert_int_equal(ratelimit_list(ratelimit, RATELIMIT_BY_QUERIES, START_NS + RATELIMIT_WINDOW_NS, &client, 1), 1);
     assert_int_equal((unsigned)(client.queries_per_s * 3 + 0.5), 40 + 1 + 1 + 100);
     ratelimit_free(ratelimit);
 }
@@ -174,7 +174,7 @@ static void busiest_are_told_in_their_order(void **state)
     struct ratelimit *ratelimit = ratelimit_of(&usual);
     for (uint32_t i = 1; i <= 1000; i++) take_number(ratelimit, i, (i * 37) % 1009, START_NS + i);
     struct ratelimit_client clients[10];
-    assert_int_equal(ratelimit_busiest(ratelimit, START_NS + RATELIMIT_WINDOW_NS, clients, 10), 10);
+    assert_int_equal(ratelimit_list(ratelimit, RATELIMIT_BY_QUERIES, START_NS + RATELIMIT_WINDOW_NS, clients, 10), 10);
     for (unsigned i = 0; i < 10; i++) {
         uint32_t number = 1;
         double rate = clients[i].queries_per_s;
@@ -183,7 +183,7 @@ static void busiest_are_told_in_their_order(void **state)
         assert_true(i == 0 || rate <= clients[i - 1].queries_per_s);
         assert_true(rate * 3 >= 990);
     }
-    assert_int_equal(ratelimit_busiest(ratelimit, START_NS + RATELIMIT_WINDOW_NS, clients, 0), 0);
+    assert_int_equal(ratelimit_list(ratelimit, RATELIMIT_BY_QUERIES, START_NS + RATELIMIT_WINDOW_NS, clients, 0), 0);
     ratelimit_free(ratelimit);
 }
 
@@ -194,19 +194,22 @@ static void busy_is_who_asked_in_the_last_whole_window(void **state)
     struct ratelimit_client clients[10];
     take(ratelimit, "192.0.2.1", 30, START_NS);
     take(ratelimit, "192.0.2.1", 30, START_NS + RATELIMIT_WINDOW_NS - 1);
-    assert_int_equal(ratelimit_busiest(ratelimit, START_NS + RATELIMIT_WINDOW_NS - 1, clients, 10),
+    assert_int_equal(ratelimit_list(ratelimit, RATELIMIT_BY_QUERIES, START_NS + RATELIMIT_WINDOW_NS - 1, clients, 10),
                      0); /* not over yet */
     take(ratelimit, "192.0.2.1", 90, START_NS + RATELIMIT_WINDOW_NS);
-    assert_int_equal(ratelimit_busiest(ratelimit, START_NS + RATELIMIT_WINDOW_NS, clients, 10), 1);
+    assert_int_equal(ratelimit_list(ratelimit, RATELIMIT_BY_QUERIES, START_NS + RATELIMIT_WINDOW_NS, clients, 10), 1);
     assert_int_equal((unsigned)(clients[0].queries_per_s + 0.5), 20);
-    assert_int_equal(ratelimit_busiest(ratelimit, START_NS + 2 * RATELIMIT_WINDOW_NS, clients, 10), 1);
+    assert_int_equal(ratelimit_list(ratelimit, RATELIMIT_BY_QUERIES, START_NS + 2 * RATELIMIT_WINDOW_NS, clients, 10),
+                     1);
     assert_int_equal((unsigned)(clients[0].queries_per_s + 0.5), 30);
-    assert_int_equal(ratelimit_busiest(ratelimit, START_NS + 3 * RATELIMIT_WINDOW_NS, clients, 10), 0);
+    assert_int_equal(ratelimit_list(ratelimit, RATELIMIT_BY_QUERIES, START_NS + 3 * RATELIMIT_WINDOW_NS, clients, 10),
+                     0);
 
     take(ratelimit, "192.0.2.1", 9,
          START_NS + 5 * RATELIMIT_WINDOW_NS); /* after a pause, the old figures are not its own */
-    assert_int_equal(ratelimit_busiest(ratelimit, START_NS + 5 * RATELIMIT_WINDOW_NS, clients, 10), 0);
-    assert_int_equal(ratelimit_busiest(ratelimit, 0, clients, 10), 0);
+    assert_int_equal(ratelimit_list(ratelimit, RATELIMIT_BY_QUERIES, START_NS + 5 * RATELIMIT_WINDOW_NS, clients, 10),
+                     0);
+    assert_int_equal(ratelimit_list(ratelimit, RATELIMIT_BY_QUERIES, 0, clients, 10), 0);
     ratelimit_free(ratelimit);
 }
 
@@ -219,9 +222,49 @@ static void busiest_are_prefixes(void **state)
     take(ratelimit, "192.0.2.1", 3, START_NS);
     take(ratelimit, "192.0.2.2", 3, START_NS);
     struct ratelimit_client clients[10];
-    assert_int_equal(ratelimit_busiest(ratelimit, START_NS + RATELIMIT_WINDOW_NS, clients, 10), 1);
+    assert_int_equal(ratelimit_list(ratelimit, RATELIMIT_BY_QUERIES, START_NS + RATELIMIT_WINDOW_NS, clients, 10), 1);
     assert_memory_equal(clients[0].ip, address_of("192.0.2.0").ip, 16);
     assert_int_equal((unsigned)(clients[0].queries_per_s + 0.5), 2);
+    ratelimit_free(ratelimit);
+}
+
+static unsigned whole(double rate)
+{
+    return (unsigned)(rate + 0.5);
+}
+
+static void who_is_refused_most_is_listed_apart(void **state)
+{
+    (void)state;
+    struct ratelimit *ratelimit = ratelimit_of(&usual);
+    struct ratelimit_client clients[10];
+    take(ratelimit, "192.0.2.1", 40, START_NS); /* the burst: asks much, and nothing is refused */
+    take(ratelimit, "192.0.2.2", 70, START_NS);
+    for (unsigned i = 0; i < 100; i++) take(ratelimit, "192.0.2.3", 1, START_NS);
+    uint64_t over_ns = START_NS + RATELIMIT_WINDOW_NS;
+    assert_int_equal(ratelimit_list(ratelimit, RATELIMIT_BY_REFUSED, over_ns, clients, 10), 2);
+    assert_memory_equal(clients[0].ip, address_of("192.0.2.3").ip, 16);
+    assert_int_equal(whole(clients[0].refused_per_s), 20);
+    assert_int_equal(whole(clients[0].queries_per_s), 33);
+    assert_memory_equal(clients[1].ip, address_of("192.0.2.2").ip, 16);
+    assert_int_equal(whole(clients[1].refused_per_s), 10);
+    assert_int_equal(ratelimit_list(ratelimit, RATELIMIT_BY_REFUSED, over_ns, clients, 1), 1);
+    assert_memory_equal(clients[0].ip, address_of("192.0.2.3").ip, 16);
+    assert_int_equal(ratelimit_list(ratelimit, RATELIMIT_BY_QUERIES, over_ns, clients, 10), 3);
+    assert_int_equal(whole(clients[2].refused_per_s), 0);
+    assert_int_equal(ratelimit_list(ratelimit, RATELIMIT_BY_REFUSED, over_ns + RATELIMIT_WINDOW_NS, clients, 10), 0);
+    ratelimit_free(ratelimit);
+}
+
+static void nobody_is_refused_without_a_limit(void **state)
+{
+    (void)state;
+    struct ratelimit_options options = usual;
+    options.queries_per_s = 0;
+    struct ratelimit *ratelimit = ratelimit_of(&options);
+    struct ratelimit_client clients[10];
+    take(ratelimit, "192.0.2.1", 100000, START_NS);
+    assert_int_equal(ratelimit_list(ratelimit, RATELIMIT_BY_REFUSED, START_NS + RATELIMIT_WINDOW_NS, clients, 10), 0);
     ratelimit_free(ratelimit);
 }
 
@@ -302,6 +345,8 @@ int main(void)
         cmocka_unit_test(busiest_are_told_in_their_order),
         cmocka_unit_test(busy_is_who_asked_in_the_last_whole_window),
         cmocka_unit_test(busiest_are_prefixes),
+        cmocka_unit_test(who_is_refused_most_is_listed_apart),
+        cmocka_unit_test(nobody_is_refused_without_a_limit),
         cmocka_unit_test(limits_can_be_changed),
         cmocka_unit_test(what_was_computed_for_one_client_is_not_used_for_another),
         cmocka_unit_test(what_was_computed_for_former_prefixes_is_not_used),

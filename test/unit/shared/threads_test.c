@@ -163,7 +163,7 @@ static void *ratelimit_run(void *argument)
     for (unsigned step = 0; step < STEPS; step++) {
         struct address client = address_number((uint32_t)(random_next(&runner->random) % 3000));
         atomic_fetch_add(runner->sum, ratelimit_take(runner->table, &client, 1 + step % 3, START_NS));
-        if (step % 5000 == 0) ratelimit_busiest(runner->table, START_NS, clients, 10);
+        if (step % 5000 == 0) ratelimit_list(runner->table, RATELIMIT_BY_QUERIES, START_NS, clients, 10);
     }
     return NULL;
 }
