@@ -224,6 +224,14 @@ const STATES = { up: "good", standby: "", silent: "warn", down: "bad", "certific
 /* "3: connect_refused 2, hung 1" */
 const reasons = (counts) => Object.entries(counts).map(([reason, n]) => reason.replaceAll("_", " ") + " " + count(n)).join(", ");
 
+/* "for 5 min, last answer 6 min ago" */
+function sinceText(upstream) {
+  const since = upstream.state_seconds === null ? "" : "for " + duration(upstream.state_seconds);
+  if (upstream.state === "up") return since;
+  const answered = upstream.answered_seconds_ago;
+  return since + (answered === null ? ", no answer yet" : ", last answer " + duration(answered) + " ago");
+}
+
 function makeUpstream(upstream) {
   const row = element("tr");
   const [address, name] = upstream.name.split("#", 2);
@@ -235,7 +243,7 @@ function makeUpstream(upstream) {
   more.addEventListener("click", () => more.setAttribute("aria-expanded", String(row.classList.toggle("open"))));
   first.append(address, " ", element("span", "name", name), " ", element("span", "name error"));
   const state = row.appendChild(element("td"));
-  state.append(element("span", "dot"), element("span"));
+  state.append(element("span", "dot"), element("span"), element("small", "reasons"));
   for (let i = 2; i < 12; i++) row.appendChild(element("td"));
   row.children[4].append(element("div", "trend"));
   for (const i of [9, 10]) row.children[i].append(element("span"), element("small", "reasons"));
@@ -260,7 +268,8 @@ function updateUpstream(row, now, minute, upstream) {
   setText(row.querySelector(".error"), upstream.error ?? "");
   cell(1, "state");
   setClass(row.children[1].firstChild, ("dot " + (STATES[upstream.state] ?? "")).trim());
-  setText(row.children[1].lastChild, upstream.state);
+  setText(row.children[1].children[1], upstream.state);
+  setText(row.children[1].lastChild, sinceText(upstream));
   cell(2, "p50", p50);
   cell(3, "p90", p90);
   cell(4, "trend");
@@ -297,7 +306,18 @@ function showNames(now) {
   if (!now.names_shown) return;
   showList("names", now.names.slice(0, LIST_MAX).map((n) => [withoutDot(n.name), n.type, count(n.asks)]));
   showList("busiest-ports", now.busiest_ports.map((c) => [c.client, String(c.port), rate(c.per_second)]));
-  showList("busiest-addresses", now.busiest_addresses.map((c) => [c.client, "", rate(c.per_second)]));
+  showAddresses(now.busiest_addresses, now.limited_addresses);
+}
+
+/* Those that ask most; then those that are refused most and are not among them. */
+function showAddresses(busiest, limited) {
+  const shown = busiest.concat(limited.filter((one) => !busiest.some((other) => other.client === one.client)));
+  $("flood").hidden = limited.length === 0;
+  const items = shown.length > 0 ? shown : [null];
+  keyed($("busiest-addresses"), items, (client) => client?.client ?? "", () => element("tr"), (row, client) => {
+    const refused = client && client.refused_per_second > 0 ? rate(client.refused_per_second) : "";
+    tableRow(row, client ? [[client.client, "what"], [refused, refused && "bad"], [rate(client.per_second)]] : [["none yet", "none"], [""], [""]]);
+  });
 }
 
 function showTerms(now) {
