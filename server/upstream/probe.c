@@ -12,6 +12,7 @@
     (400 * NS_PER_MS) /* an answer from memory takes a round trip, whatever else the upstream does                     \
                        */
 #define PATIENT_MAX_NS NS_PER_S
+#define RECHECK_NS     (30 * NS_PER_S) /* of an upstream that failed and that nobody needs: well below STANDBY_NS */
 
 bool probe_is_traffic_recent(const struct pool *pool, uint64_t now_ns)
 {
@@ -87,12 +88,24 @@ static uint64_t patience_ns(const struct upstream *upstream)
     return patience_ns < PATIENT_MAX_NS ? patience_ns : PATIENT_MAX_NS;
 }
 
+/* When the upstream is due a query of our own. One that failed and is not needed is not tried for any client, so its
+ * state would stay that of its last failure. */
+static uint64_t upstream_due_ns(const struct upstream *upstream)
+{
+    uint64_t due_ns = CLOCK_NEVER;
+    if (upstream->avoided)
+        due_ns = upstream->probe_at_ns;
+    else if (upstream->state == UPSTREAM_DOWN || upstream->state == UPSTREAM_CERTIFICATE)
+        due_ns = upstream->tried_ns + RECHECK_NS;
+    return due_ns > upstream->backoff.next_ns ? due_ns : upstream->backoff.next_ns;
+}
+
 static void look_after(struct pool *pool, struct upstream *upstream, uint64_t now_ns)
 {
     struct probe *probe = &pool->probes[upstream->index];
     if (!probe->active) {
-        bool due = upstream->avoided && now_ns >= upstream->probe_at_ns && backoff_allows(&upstream->backoff, now_ns);
-        if (due && probe_is_traffic_recent(pool, now_ns)) begin(pool, probe, now_ns);
+        bool is_due = now_ns >= upstream_due_ns(upstream) && backoff_allows(&upstream->backoff, now_ns);
+        if (is_due && probe_is_traffic_recent(pool, now_ns)) begin(pool, probe, now_ns);
         return;
     }
     if (probe->sent_ns == 0 && probe->exchange.asked) probe->sent_ns = now_ns;
@@ -131,11 +144,8 @@ uint64_t probe_deadline_ns(const struct pool *pool)
         const struct probe *probe = &pool->probes[i];
         if (probe->active && probe->sent_ns != 0)
             deadline_ns = clock_earlier(deadline_ns, probe->sent_ns + patience_ns(upstream));
-        else if (!probe->active && upstream->avoided && probe_is_traffic_recent(pool, now_ns)) {
-            uint64_t due_ns = upstream->probe_at_ns;
-            if (due_ns < upstream->backoff.next_ns) due_ns = upstream->backoff.next_ns;
-            deadline_ns = clock_earlier(deadline_ns, due_ns);
-        }
+        else if (!probe->active && probe_is_traffic_recent(pool, now_ns))
+            deadline_ns = clock_earlier(deadline_ns, upstream_due_ns(upstream));
     }
     return deadline_ns;
 }

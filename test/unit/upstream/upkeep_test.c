@@ -62,6 +62,42 @@ static void a_preferred_upstream_gets_its_place_back(void **state)
     end();
 }
 
+/* So many seconds, in which the probes of the path are answered on session `i`. */
+static void pass_s_answering(unsigned seconds, unsigned i)
+{
+    for (unsigned step = 0; step < 10 * seconds; step++) {
+        pass_ms(100);
+        if (exchange_is_live(&story.pool->probe.exchange)) fake_answer(i, &story.pool->probe.exchange, 0);
+    }
+}
+
+static void an_upstream_that_failed_and_is_not_needed_is_found_out_by_probes(void **state)
+{
+    (void)state;
+    begin(2);
+    struct upstream *standby = &story.pool->upstreams[1];
+    world.refuse[0] = world.refuse[1] = true;
+    attempt(0);
+    tick();
+    assert_int_equal(standby->state, UPSTREAM_DOWN);
+    world.refuse[0] = false;
+    while (world.opened == 0) pass_ms(20);
+    fake_ready(0);
+    tick();
+    fake_answer(0, &story.askers[0].exchange, 0);
+    pass_s_answering(100, 0); /* it is not needed, and still down: that is found out now and then */
+    assert_int_equal(standby->state, UPSTREAM_DOWN);
+    assert_in_range(counter_read(&story.counters->upstream_connects[1][0]), 4, 40);
+    world.refuse[1] = false;
+    for (unsigned step = 0; step < 400 && world.opened < 2; step++) pass_s_answering(1, 0);
+    assert_int_equal(world.sessions[world.opened - 1]->upstream->index, 1);
+    fake_ready(world.opened - 1);
+    tick();
+    fake_answer(world.opened - 1, &story.pool->probes[1].exchange, 0);
+    assert_int_equal(standby->state, UPSTREAM_UP);
+    end();
+}
+
 static void while_all_are_gone_few_tries_are_made_and_the_return_is_seen_soon(void **state)
 {
     (void)state;
@@ -343,6 +379,7 @@ int main(void)
         cmocka_unit_test(a_slow_connection_is_not_waited_for_alone),
         cmocka_unit_test(a_refusing_upstream_gives_way_to_the_next_at_once),
         cmocka_unit_test(a_preferred_upstream_gets_its_place_back),
+        cmocka_unit_test(an_upstream_that_failed_and_is_not_needed_is_found_out_by_probes),
         cmocka_unit_test(while_all_are_gone_few_tries_are_made_and_the_return_is_seen_soon),
         cmocka_unit_test(connecting_has_a_timeout),
         cmocka_unit_test(handshakes_at_once_are_bounded),
