@@ -8,6 +8,7 @@ import yaml
 
 import scene  # first: it says where the modules below are
 import checks
+from alertmanager import EXAMPLE
 from hostile import start_hostile
 from pki import Pki
 from process import wait_for
@@ -51,8 +52,51 @@ def dashboard_expressions():
             yield panel["title"], filled(target["expr"])
 
 
+def shown_of_alerts():
+    """Of each alert: (not firing before it fires, firing, ended behind it), as one of its tests shows."""
+    shown = {}
+    for test in yaml.safe_load((RULES / "alerts_test.yml").read_text())["tests"]:
+        looks = {}
+        for look in test["alert_rule_test"]:
+            looks.setdefault(look["alertname"], []).append((seconds(look["eval_time"]), bool(look["exp_alerts"])))
+        for name, times in looks.items():
+            fires = [at for at, fires in times if fires]
+            before = bool(fires) and any(not on and at < min(fires) for at, on in times)
+            behind = bool(fires) and any(not on and at > max(fires) for at, on in times)
+            shown[name] = tuple(a or b for a, b in zip(shown.get(name, (False,) * 3), (before, bool(fires), behind)))
+    return shown
+
+
+def seconds(duration):
+    units = {"s": 1, "m": 60, "h": 3600}
+    return sum(int(number) * units[unit] for number, unit in re.findall(r"(\d+)([smh])", duration))
+
+
+def names_of(matcher):
+    """alertname = "A", or alertname =~ "A(B|C)"."""
+    start, _, ends = re.fullmatch(r'alertname =~? "(.+)"', matcher).group(1).partition("(")
+    return [start + end for end in ends.rstrip(")").split("|")]
+
+
+def check_tests(check):
+    """promtool runs what is there; it does not say what is missing."""
+    alerts = [rule for rule in rules() if "alert" in rule]
+    with check("every alert has a test of not firing, of firing, and of its end"):
+        shown = shown_of_alerts()
+        short = {rule["alert"]: shown.get(rule["alert"]) for rule in alerts if shown.get(rule["alert"]) != (True,) * 3}
+        assert alerts and not short, short
+        check.note(f"{len(alerts)} alerts")
+    with check("every alert of Alertmanager's example exists"):
+        inhibit = yaml.safe_load(EXAMPLE.read_text())["inhibit_rules"]
+        names = {rule["alert"] for rule in alerts}
+        wanted = {name for rule in inhibit for key in ("source_matchers", "target_matchers")
+                  for matcher in rule[key] for name in names_of(matcher)}
+        assert wanted and wanted <= names, wanted - names
+
+
 def check_files(check):
-    with check("promtool: rules, example of a scrape, and the alerts' own tests"):
+    with check("promtool and amtool: rules, the examples, and the alerts' own tests"):
+        checks.run("amtool", "check-config", EXAMPLE)
         checks.run("promtool", "check", "rules", RULES / "recording.yml", RULES / "alerts.yml")
         checks.run("promtool", "check", "config", RULES / "prometheus.example.yml")
         checks.run("promtool", "test", "rules", "alerts_test.yml", "recording_test.yml", cwd=RULES)
@@ -103,8 +147,9 @@ def check_dashboard(check, prometheus):
 
 def main():
     check = checks.Checks()
-    checks.install("prometheus")
+    checks.install("prometheus", "prometheus-alertmanager")
     check_files(check)
+    check_tests(check)
     with scene.folder() as folder:
         pki = Pki(folder)
         with (start_hostile(pki) as first, start_hostile(pki) as second,

@@ -25,14 +25,19 @@ def hasten(text):
 
 
 class Prometheus(Process):
-    """Scrapes `targets` ("IP:PORT") every second."""
+    """Scrapes `targets` ("IP:PORT") every second; or, not hastened, as often as the example does, with the rules as
+    they are. Tells the Alertmanager on that port of what fires."""
 
-    def __init__(self, folder, targets):
+    def __init__(self, folder, targets, alertmanager=None, hastened=True):
         for name in ("recording.yml", "alerts.yml"):
-            (folder / name).write_text(hasten((RULES / name).read_text()))
+            text = (RULES / name).read_text()
+            (folder / name).write_text(hasten(text) if hastened else text)
+        every = "1s" if hastened else "15s"
+        managers = [{"static_configs": [{"targets": [f"127.0.0.1:{alertmanager}"]}]}] if alertmanager else []
         (folder / "prometheus.json").write_text(json.dumps({
-            "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+            "global": {"scrape_interval": every, "scrape_timeout": "1s", "evaluation_interval": every},
             "rule_files": ["recording.yml", "alerts.yml"],
+            "alerting": {"alertmanagers": managers},
             "scrape_configs": [{"job_name": JOB, "static_configs": [{"targets": targets}]}],
         }))
         self.port = free_port()
@@ -68,8 +73,11 @@ class Prometheus(Process):
     def targets(self):
         return self._get("targets")["activeTargets"]
 
+    def alerts(self):
+        return self._get("alerts")["alerts"]
+
     def firing(self):
-        return {alert["labels"]["alertname"] for alert in self._get("alerts")["alerts"] if alert["state"] == "firing"}
+        return {alert["labels"]["alertname"] for alert in self.alerts() if alert["state"] == "firing"}
 
     def alert(self, name):
         """The alert as people see it: its labels and annotations."""
