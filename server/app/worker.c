@@ -91,21 +91,23 @@ static void on_route_done(struct forwarder *forwarder, uint16_t index, uint32_t 
     if (route) route_note(route, answered, worker->loop.now_ns);
 }
 
-static void apply_udp(struct worker *worker, const struct worker_settings *settings)
+/* False: memory for UDP's questions in flight is short; all else is applied. */
+static bool apply_udp(struct worker *worker, const struct worker_settings *settings)
 {
     worker->cookies.enabled = settings->udp.cookies;
     worker->cookies.keys = settings->cookie_keys;
-    udp_set_options(&worker->udp, &settings->udp);
+    bool is_taken = udp_set_options(&worker->udp, &settings->udp);
     udp_set_access(&worker->udp, settings->access);
     udp_set_sockets(&worker->udp, &settings->udp_sockets);
+    return is_taken;
 }
 
 static void apply(struct worker *worker, const struct worker_settings *settings)
 {
-    apply_udp(worker, settings);
+    bool is_taken = apply_udp(worker, settings);
     tcp_clients_set_options(&worker->clients, &settings->client);
     tcp_clients_set_access(&worker->clients, settings->access);
-    if (!forwarder_set_options(&worker->forwarder, &settings->forwarder))
+    if (!forwarder_set_options(&worker->forwarder, &settings->forwarder) || !is_taken)
         log_error(worker->deps.log, "reload incomplete", log_text("why", "no memory for clients.max_queries_in_flight"),
                   log_number("worker", worker->index));
     const struct route_pools_settings pools = settings_of_pools(settings);
@@ -270,8 +272,7 @@ static bool init_udp(struct worker *worker, const struct worker_settings *settin
     worker->cookies.counters = worker->counters;
     if (!udp_init(&worker->udp, &settings->udp, &deps)) return false;
     worker->udp.on_message = on_datagram;
-    apply_udp(worker, settings);
-    return true;
+    return apply_udp(worker, settings);
 }
 
 static bool init_parts(struct worker *worker, const struct worker_settings *settings)

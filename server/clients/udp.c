@@ -153,8 +153,11 @@ static void handle(struct udp_socket *socket, const struct datagram *datagram)
         drop(udp, LABEL_UDP_DROPPED_OVERLOAD);
         return;
     }
-    const struct requester requester = {
-        .transport = &udp->transport, .client = slot_handle(pending), .address = &client, .batched = true};
+    const struct requester requester = {.transport = &udp->transport,
+                                        .client = slot_handle(pending),
+                                        .address = &client,
+                                        .batched = true,
+                                        .must_not_wait = udp->pending.taken > udp->max_pending};
     const struct client_message message = {.bytes = datagram->bytes,
                                            .size = datagram->size,
                                            .refusal = datagram->is_cut ? REFUSAL_TOO_LONG : REFUSAL_NONE};
@@ -329,8 +332,8 @@ bool udp_init(struct udp *udp, const struct udp_options *options, const struct u
         .sender = datagram_sender_new(),
     };
     for (unsigned i = 0; i < UDP_SOCKETS_MAX; i++) udp->sockets[i] = (struct udp_socket){.source.fd = -1, .udp = udp};
-    udp_set_options(udp, options);
-    return slots_init(&udp->pending, sizeof(struct udp_pending), options->max_pending) && udp->receiver && udp->sender;
+    return slots_init(&udp->pending, sizeof(struct udp_pending), 1) && udp_set_options(udp, options) && udp->receiver &&
+           udp->sender;
 }
 
 void udp_done(struct udp *udp)
@@ -344,10 +347,14 @@ void udp_done(struct udp *udp)
     access_free(udp->access);
 }
 
-void udp_set_options(struct udp *udp, const struct udp_options *options)
+bool udp_set_options(struct udp *udp, const struct udp_options *options)
 {
     CHECK(options->max_size <= DATAGRAM_REPLY_MAX);
     udp->admission.options = *options;
+    /* One more slot than may wait, for the question that is being answered. */
+    if (!slots_set_max(&udp->pending, options->max_pending + 1)) return false;
+    udp->max_pending = options->max_pending;
+    return true;
 }
 
 void udp_set_access(struct udp *udp, struct access_list *access)

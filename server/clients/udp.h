@@ -3,7 +3,7 @@
  * In each turn of the worker at most DATAGRAMS_MAX datagrams of each socket are received with one system call and
  * handed over; replies that are made at once leave together with one more. So a burst delays the worker's TCP clients
  * by no more than that. A question that waits for an answer has a slot, found by a handle, with the path that its reply
- * takes: max_pending slots at most; above that questions are dropped.
+ * takes: max_pending slots at most; above that questions are answered from the cache, or refused.
  *
  * Dropped and counted are datagrams of addresses that may not ask, of ports that answer whatever they get (an answer
  * to an answer would go back and forth), responses, whatever is shorter than a header, and what waited in the kernel
@@ -60,6 +60,7 @@ struct udp {
     struct udp_socket sockets[UDP_SOCKETS_MAX];
     unsigned used;        /* none behind the first so many was ever in use */
     struct slots pending; /* of struct udp_pending */
+    uint32_t max_pending; /* that wait */
     struct datagram_receiver *receiver;
     struct datagram_sender *sender;
     struct udp_socket *sending; /* the socket that the sender's replies leave from */
@@ -83,7 +84,8 @@ struct udp_pending {
 bool udp_init(struct udp *udp, const struct udp_options *options, const struct udp_deps *deps);
 void udp_done(struct udp *udp); /* closes its sockets */
 
-void udp_set_options(struct udp *udp, const struct udp_options *options);
+/* False where memory for max_pending is short: the former bound stays. */
+bool udp_set_options(struct udp *udp, const struct udp_options *options);
 
 /* Who may ask from now on; takes a share. To be called before the first socket is there. */
 void udp_set_access(struct udp *udp, struct access_list *access);

@@ -200,7 +200,8 @@ bool aliases_begin(struct aliases *aliases, const struct requester *requester, c
     memcpy(alias->chain, chain, chain_size);
     memcpy(alias->chain + DNS_HEADER_BYTES, question->name, question->name_size);
     struct transport *transport = &aliases->transports[requester->transport->label];
-    *ret_requester = (struct requester){transport, slot_handle(alias), requester->address, requester->batched};
+    *ret_requester = (struct requester){transport, slot_handle(alias), requester->address, requester->batched,
+                                        requester->must_not_wait};
     *ret_profile = *profile;
     ret_profile->edns = true; /* so that the reply says all there is to say */
     ret_profile->max_bytes = DNS_MESSAGE_MAX;

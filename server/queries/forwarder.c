@@ -199,7 +199,7 @@ static struct query *join_or_ask(struct forwarder *forwarder, const struct incom
 {
     bool light = queries_of_client(&forwarder->queries, in->requester->address) < LIGHT_CLIENT_MAX;
     struct query *query = queries_find(&forwarder->queries, &in->hashed);
-    if (!queries_may_wait(&forwarder->queries, light, in->is_verified)) return NULL;
+    if (in->requester->must_not_wait || !queries_may_wait(&forwarder->queries, light, in->is_verified)) return NULL;
     if (query) {
         if (light) pool_promote(query->pool, &query->exchange);
         count_event(forwarder->counters, merged);
@@ -220,7 +220,7 @@ static void resolve(struct forwarder *forwarder, struct incoming *in, uint16_t r
     if (route != NAMES_ROUTE_DEFAULT) question_key_set_route(&in->key, names_route_identity(forwarder->names, route));
     in->hashed = hashed(&in->key, hash_bytes(&forwarder->shared->hash_key, in->key.bytes, in->key.size));
 
-    /* The cache. A stale answer is given only while the question is not to be asked again-> */
+    /* The cache. A stale answer is given only while the question is not to be asked again. */
     struct cache_found found;
     enum cache_state state = CACHE_ABSENT;
     uint8_t *reply = requester->transport->begin_reply(requester, ANSWER_BYTES_MAX + EDNS_REPLY_MAX);

@@ -30,6 +30,9 @@ struct requester {
     /* The transport is handing over this client's messages now: the reply joins the others of this batch, which the
      * transport sends when it has handed over the last message. False: the reply is made later, at any time. */
     bool batched;
+
+    /* The transport has no room for one more question that waits: this one is answered at once, or refused. */
+    bool must_not_wait;
 };
 
 /* A message as a transport hands it over. It is read only until forwarder_handle returns. */

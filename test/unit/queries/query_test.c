@@ -69,7 +69,8 @@ static bool wait_with(struct query *query, uint32_t client, char letter, bool ed
                                       .edns = edns};
     const struct address address = {.ip = {[10] = 0xff, [11] = 0xff, [15] = (uint8_t)client}};
     const struct reply_profile profile = reply_profile_of(&question);
-    const struct requester requester = {&story.transport.transport, {client, 1}, &address, true};
+    const struct requester requester = {
+        .transport = &story.transport.transport, .client = {client, 1}, .address = &address, .batched = true};
     story.transport.clients[client].begun++;
     return queries_wait(&story.queries, query, &requester, &question, &profile, NOW_NS);
 }
