@@ -14,8 +14,6 @@ enum {
     /* A multiple of 4096 would map the beginnings of all datagrams to the same lines of the processor's first cache. */
     QUERY_STRIDE = DATAGRAM_QUERY_MAX + 64,
     CONTROL_BYTES = 128, /* time, dropped datagrams, our address */
-    /* A socket's datagrams wait in the order they came, so the time of one in so many is enough. */
-    TIMED_ONE_IN = 8,
     CAPACITY_MAX = ANSWER_BYTES_MAX + EDNS_REPLY_MAX,
     ARENA_BYTES = DATAGRAMS_MAX * (DATAGRAM_REPLY_MAX + 8) + CAPACITY_MAX,
 };
@@ -88,20 +86,21 @@ static bool read_control(struct datagram_receiver *receiver, unsigned index, uin
     return is_old;
 }
 
-unsigned datagrams_receive(struct datagram_receiver *receiver, int fd, bool is_wildcard, uint64_t wall_ns)
+unsigned datagrams_receive(struct datagram_receiver *receiver, int fd, bool is_wildcard, bool may_be_old,
+                           uint64_t wall_ns)
 {
     for (unsigned i = 0; i < DATAGRAMS_MAX; i++) {
         struct msghdr *header = &receiver->headers[i].msg_hdr;
+        bool needs_control = is_wildcard || may_be_old || i == 0; /* the first says what the kernel has dropped */
         header->msg_namelen = sizeof receiver->paths[i].remote;
-        header->msg_controllen = is_wildcard || i % TIMED_ONE_IN == 0 ? CONTROL_BYTES : 0;
+        header->msg_controllen = needs_control ? CONTROL_BYTES : 0;
     }
     int count = recvmmsg(fd, receiver->headers, DATAGRAMS_MAX, MSG_DONTWAIT, NULL);
-    bool is_old = false;
     receiver->knows_drops = false;
     for (int i = 0; i < count; i++) {
+        bool has_control = receiver->headers[i].msg_hdr.msg_controllen > 0;
         receiver->paths[i].local_family = AF_UNSPEC;
-        if (receiver->headers[i].msg_hdr.msg_controllen > 0) is_old = read_control(receiver, (unsigned)i, wall_ns);
-        receiver->old[i] = is_old;
+        receiver->old[i] = has_control && read_control(receiver, (unsigned)i, wall_ns) && may_be_old;
     }
     return count > 0 ? (unsigned)count : 0;
 }
@@ -150,7 +149,8 @@ uint8_t *datagram_sender_room(struct datagram_sender *sender, size_t capacity)
     return sender->arena + sender->used;
 }
 
-/* Our address, from which the reply is to leave; the interface is left to the routes but for a link-local address. */
+/* Our address, from which the reply is to leave, or not at all: one that was asked at a broadcast or multicast address
+ * cannot be sent. The interface is left to the routes but for a link-local address. */
 static void put_local(struct msghdr *header, uint8_t *control, const struct datagram_path *path)
 {
     if (path->local_family == AF_UNSPEC) {
@@ -163,6 +163,7 @@ static void put_local(struct msghdr *header, uint8_t *control, const struct data
     struct in_pktinfo ipv4 = path->local.ipv4;
     struct in6_pktinfo ipv6 = path->local.ipv6;
     ipv4.ipi_ifindex = 0;
+    ipv4.ipi_spec_dst = ipv4.ipi_addr;
     if (!is_ipv4 && !IN6_IS_ADDR_LINKLOCAL(&ipv6.ipi6_addr)) ipv6.ipi6_ifindex = 0;
     header->msg_control = control;
     header->msg_controllen = CMSG_SPACE(size);

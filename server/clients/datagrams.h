@@ -45,15 +45,16 @@ struct datagram_receiver *datagram_receiver_new(void);
 void datagram_receiver_free(struct datagram_receiver *receiver);
 
 /* Receives up to DATAGRAMS_MAX datagrams without blocking, and returns their number; fewer: the socket has no more.
- * `is_wildcard`: it is bound to no address, so our address is read with each. `wall_ns` is CLOCK_REALTIME, the clock
- * that the kernel marks datagrams with. */
-unsigned datagrams_receive(struct datagram_receiver *receiver, int fd, bool is_wildcard, uint64_t wall_ns);
+ * `is_wildcard`: it is bound to no address, so our address is read with each. `may_be_old`: so is the time when each
+ * came, which costs; `wall_ns` is CLOCK_REALTIME, the clock that the kernel marks datagrams with. */
+unsigned datagrams_receive(struct datagram_receiver *receiver, int fd, bool is_wildcard, bool may_be_old,
+                           uint64_t wall_ns);
 
 struct datagram {
     const uint8_t *bytes;
     size_t size;                      /* at most DATAGRAM_QUERY_MAX */
     bool is_cut;                      /* it was longer */
-    bool is_old;                      /* it waited longer than DATAGRAM_AGE_MAX_NS */
+    bool is_old;                      /* it waited longer than DATAGRAM_AGE_MAX_NS; false where times were not read */
     const struct datagram_path *path; /* of the batch */
 };
 

@@ -168,8 +168,11 @@ static void receive(struct udp_socket *socket)
 {
     struct udp *udp = socket->udp;
     uint32_t drops;
-    unsigned count = datagrams_receive(udp->receiver, socket->source.fd, socket->is_wildcard, udp->wall_ns);
+    uint64_t now_ns = udp->loop->now_ns;
+    bool may_be_old = now_ns > socket->emptied_ns + DATAGRAM_AGE_MAX_NS;
+    unsigned count = datagrams_receive(udp->receiver, socket->source.fd, socket->is_wildcard, may_be_old, udp->wall_ns);
     socket->is_readable = count == DATAGRAMS_MAX;
+    if (!socket->is_readable) socket->emptied_ns = now_ns;
     if (datagrams_dropped(udp->receiver, &drops)) {
         counter_add(cell_udp_kernel_drops(udp->counters), drops - socket->drops);
         socket->drops = drops;
@@ -236,16 +239,17 @@ static struct udp_socket *free_socket(struct udp *udp)
     return leaving;
 }
 
-static void open_socket(struct udp *udp, int fd, bool is_wildcard, bool is_shared)
+static void open_socket(struct udp *udp, const struct udp_sockets *sockets, unsigned index)
 {
     struct udp_socket *socket = free_socket(udp);
+    int fd = sockets->fds[index];
     /* Of the workers that share a socket one is woken for a datagram, not all. */
-    const uint32_t events = is_shared ? EPOLLIN | EPOLLEXCLUSIVE : EPOLLIN;
+    const uint32_t events = sockets->shared ? EPOLLIN | EPOLLEXCLUSIVE : EPOLLIN;
     *socket = (struct udp_socket){
         .source = {fd, on_event},
         .udp = udp,
-        .is_wildcard = is_wildcard,
-        .is_shared = is_shared,
+        .is_wildcard = sockets->is_wildcard[index],
+        .is_shared = sockets->shared,
         .is_readable = true, /* datagrams may be there already */
         .generation = socket->generation,
     };
@@ -266,7 +270,7 @@ void udp_set_sockets(struct udp *udp, const struct udp_sockets *sockets)
     for (unsigned i = 0; i < UDP_SOCKETS_MAX; i++)
         if (!udp_sockets_have(sockets, udp->sockets[i].source.fd)) leave_socket(&udp->sockets[i]);
     for (unsigned i = 0; i < sockets->count; i++)
-        if (!has_fd(udp, sockets->fds[i])) open_socket(udp, sockets->fds[i], sockets->is_wildcard[i], sockets->shared);
+        if (!has_fd(udp, sockets->fds[i])) open_socket(udp, sockets, i);
 }
 
 void udp_drain(struct udp *udp)

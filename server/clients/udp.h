@@ -49,6 +49,7 @@ struct udp_socket {
     uint32_t pending;    /* questions that wait for an answer */
     uint32_t generation; /* of its use */
     uint32_t drops;      /* of the kernel, as counted so far */
+    uint64_t emptied_ns; /* when it had no datagram left: what it has now came later */
 };
 
 struct udp {

@@ -73,7 +73,7 @@ static void send_bytes(size_t size, uint8_t first)
 
 static unsigned receive(void)
 {
-    return datagrams_receive(story.receiver, story.server, false, wall_ns());
+    return datagrams_receive(story.receiver, story.server, false, true, wall_ns());
 }
 
 static void a_batch_has_64_and_the_rest_comes_next(void **state)
@@ -107,14 +107,54 @@ static void one_that_waited_for_over_a_second_is_old(void **state)
 {
     (void)state;
     for (uint8_t i = 0; i < 20; i++) send_bytes(20, i);
-    assert_int_equal(datagrams_receive(story.receiver, story.server, false, wall_ns() + 2 * NS_PER_S), 20);
+    assert_int_equal(datagrams_receive(story.receiver, story.server, false, true, wall_ns() + 2 * NS_PER_S), 20);
     for (unsigned i = 0; i < 20; i++) assert_true(datagrams_at(story.receiver, i).is_old);
+    for (uint8_t i = 0; i < 20; i++) send_bytes(20, i); /* where the caller knows that none waited, none is old */
+    assert_int_equal(datagrams_receive(story.receiver, story.server, false, false, wall_ns() + 2 * NS_PER_S), 20);
+    for (unsigned i = 0; i < 20; i++) assert_false(datagrams_at(story.receiver, i).is_old);
     for (uint8_t i = 0; i < 20; i++) send_bytes(20, i);
     assert_int_equal(receive(), 20);
     for (unsigned i = 0; i < 20; i++) assert_false(datagrams_at(story.receiver, i).is_old);
     send_bytes(20, 0); /* the clock was set back */
-    assert_int_equal(datagrams_receive(story.receiver, story.server, false, wall_ns() - 3600 * NS_PER_S), 1);
+    assert_int_equal(datagrams_receive(story.receiver, story.server, false, true, wall_ns() - 3600 * NS_PER_S), 1);
     assert_false(datagrams_at(story.receiver, 0).is_old);
+}
+
+static void pause_ms(unsigned ms)
+{
+    const struct timespec time = {.tv_nsec = (long)(ms * NS_PER_MS)};
+    nanosleep(&time, NULL);
+}
+
+/* The kernel marks datagrams with their time a moment after it was first asked to. */
+static void wait_for_times(void)
+{
+    bool is_old = false;
+    for (int i = 0; i < 1000 && !is_old; i++) {
+        send_bytes(20, 0);
+        uint64_t now_ns = wall_ns();
+        pause_ms(2);
+        assert_int_equal(
+            datagrams_receive(story.receiver, story.server, false, true, now_ns + DATAGRAM_AGE_MAX_NS + NS_PER_MS), 1);
+        is_old = datagrams_at(story.receiver, 0).is_old;
+    }
+    assert_true(is_old);
+}
+
+static void each_has_its_own_age(void **state)
+{
+    (void)state;
+    uint64_t between_ns = 0;
+    wait_for_times();
+    for (uint8_t i = 0; i < 9; i++) {
+        send_bytes(20, i);
+        if (i != 4) continue;
+        between_ns = wall_ns() + 10 * NS_PER_MS; /* a time between two of theirs */
+        pause_ms(20);
+    }
+    uint64_t now_ns = between_ns + DATAGRAM_AGE_MAX_NS;
+    assert_int_equal(datagrams_receive(story.receiver, story.server, false, true, now_ns), 9);
+    for (unsigned i = 0; i < 9; i++) assert_int_equal(datagrams_at(story.receiver, i).is_old, i <= 4);
 }
 
 static void what_the_kernel_drops_is_said(void **state)
@@ -179,9 +219,13 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
-        TEST(a_batch_has_64_and_the_rest_comes_next),   TEST(one_that_is_too_long_is_cut),
-        TEST(one_that_waited_for_over_a_second_is_old), TEST(what_the_kernel_drops_is_said),
-        TEST(replies_leave_together_and_whole),         TEST(one_that_cannot_be_sent_does_not_stop_the_others),
+        TEST(a_batch_has_64_and_the_rest_comes_next),
+        TEST(one_that_is_too_long_is_cut),
+        TEST(one_that_waited_for_over_a_second_is_old),
+        TEST(each_has_its_own_age),
+        TEST(what_the_kernel_drops_is_said),
+        TEST(replies_leave_together_and_whole),
+        TEST(one_that_cannot_be_sent_does_not_stop_the_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
