@@ -1,6 +1,8 @@
 #include "clients/udp.h"
 
+#include <linux/sock_diag.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -173,7 +175,7 @@ static void receive(struct udp_socket *socket)
     unsigned count = datagrams_receive(udp->receiver, socket->source.fd, socket->is_wildcard, may_be_old, udp->wall_ns);
     socket->is_readable = count == DATAGRAMS_MAX;
     if (!socket->is_readable) socket->emptied_ns = now_ns;
-    if (datagrams_dropped(udp->receiver, &drops)) {
+    if (socket->counts_drops && datagrams_dropped(udp->receiver, &drops)) {
         counter_add(cell_udp_kernel_drops(udp->counters), drops - socket->drops);
         socket->drops = drops;
     }
@@ -239,6 +241,15 @@ static struct udp_socket *free_socket(struct udp *udp)
     return leaving;
 }
 
+/* Datagrams that the kernel has dropped since the socket was opened. */
+static uint32_t drops_of(int fd)
+{
+    uint32_t figures[SK_MEMINFO_VARS] = {0};
+    socklen_t size = sizeof figures;
+    if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, figures, &size) != 0) return 0;
+    return figures[SK_MEMINFO_DROPS];
+}
+
 static void open_socket(struct udp *udp, const struct udp_sockets *sockets, unsigned index)
 {
     struct udp_socket *socket = free_socket(udp);
@@ -252,6 +263,8 @@ static void open_socket(struct udp *udp, const struct udp_sockets *sockets, unsi
         .is_shared = sockets->shared,
         .is_readable = true, /* datagrams may be there already */
         .generation = socket->generation,
+        .counts_drops = sockets->counts_drops,
+        .drops = sockets->shared ? drops_of(fd) : 0, /* a shared one is older than this process */
     };
     if (loop_add(udp->loop, &socket->source, events)) return;
     socket->is_leaving = true; /* it is not in the loop */

@@ -48,6 +48,7 @@ struct udp_socket {
     uint16_t last_reads; /* that it may still have, where it is */
     uint32_t pending;    /* questions that wait for an answer */
     uint32_t generation; /* of its use */
+    bool counts_drops;   /* what the kernel drops is counted here, by one of the workers that share it */
     uint32_t drops;      /* of the kernel, as counted so far */
     uint64_t emptied_ns; /* when it had no datagram left: what it has now came later */
 };

@@ -75,6 +75,7 @@ static void add(struct udp_listeners *listeners, const struct address *address, 
         sockets->fds[index] = fds[i];
         sockets->is_wildcard[index] = is_wildcard(address);
         sockets->shared = listeners->inherited;
+        sockets->counts_drops = !listeners->inherited || i == 0;
         sockets->count++;
     }
 }

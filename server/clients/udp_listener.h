@@ -20,7 +20,8 @@ struct udp_sockets {
     int fds[LISTENERS_MAX];
     bool is_wildcard[LISTENERS_MAX]; /* bound to no address: each reply says from which of ours it leaves */
     unsigned count;
-    bool shared; /* by all workers; not closed */
+    bool shared;       /* by all workers; not closed */
+    bool counts_drops; /* this worker counts what the kernel drops: its own sockets', or all others' that share one */
 };
 
 struct udp_listeners {

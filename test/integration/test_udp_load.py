@@ -13,6 +13,7 @@ import socket
 import subprocess
 import threading
 import time
+import types
 
 import hostile as upstreams
 import pytest
@@ -21,7 +22,7 @@ from dnsclient import Client, ask
 from figures import Figures
 from namespace import is_possible, namespace
 from pki import SERVER_NAME
-from process import wait_for
+from process import free_port, is_listening, wait_for
 from proxy import PROGRAM, SANITIZER_OPTIONS, Proxy, is_sanitized
 from udpclient import UdpClient, ask_udp
 
@@ -169,17 +170,20 @@ def test_what_is_in_flight_is_answered_at_a_stop(pki, module_path, hostile):
 @contextlib.contextmanager
 def activated(folder, pki, upstream, port, passed):
     """The program as systemd starts it: its own process id in LISTEN_PID, and sockets from descriptor 3 on."""
-    path = folder / "activated.json"
+    path, http_port = folder / "activated.json", free_port()
     path.write_text(json.dumps({
-        "workers": 4, "names": {"special_use": "forward"}, "tls": {"ca_file": pki.ca_file}, "http": {"listen": ""},
+        "workers": 4, "names": {"special_use": "forward"}, "tls": {"ca_file": pki.ca_file},
+        "http": {"listen": f"127.0.0.1:{http_port}"}, "udp": {"responses_per_second": 0},
         "listen": [f"127.0.0.1:{port}"],
         "upstreams": [{"address": "127.0.0.1", "port": upstream, "name": SERVER_NAME}]}))
     move = " ".join(f"{3 + index}<&{descriptor}" for index, descriptor in enumerate(passed))
     script = f"export LISTEN_PID=$$ LISTEN_FDS={len(passed)}; exec {PROGRAM} --config {path} {move}"
     with subprocess.Popen(["bash", "-c", script], pass_fds=passed, env={**os.environ, **SANITIZER_OPTIONS}) as program:
         try:
-            yield
+            wait_for(lambda: is_listening(http_port), "it answers")
+            yield types.SimpleNamespace(child=program, http_port=http_port)
         finally:
+            program.send_signal(signal.SIGCONT)
             program.send_signal(signal.SIGTERM)
             assert program.wait(20) == 0
 
@@ -204,3 +208,47 @@ def test_sockets_of_systemd_are_shared_by_all_workers_and_left_open(pki, module_
             assert datagrams.recv(1000), "the socket is still open, and what comes waits for the next program"
         for each in passed:
             os.close(each)
+
+
+def overrun(client):
+    """More than the socket's buffer holds, while nobody reads; how many."""
+    for number in range(3000):
+        client.send(wire.query("dropped.test", number=number))
+    return 3000
+
+
+def test_what_the_kernel_drops_of_a_shared_socket_counts_once(pki, module_path, hostile):
+    """Of four workers one counts; and only what was dropped since the program started."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams, contextlib.ExitStack() as stack:
+        datagrams.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        datagrams.bind(("127.0.0.1", 0))
+        port = datagrams.getsockname()[1]
+        client = stack.enter_context(UdpClient(port))
+        overrun(client)  # before it starts
+        passed = fcntl.fcntl(datagrams, fcntl.F_DUPFD, 50)
+        stack.callback(os.close, passed)
+        with activated(module_path, pki, hostile.port, port, [passed]) as proxy:
+            for i in range(100):  # each worker reads some
+                assert wire.rcode_of(ask_udp(port, f"s{i}.test")) == wire.NOERROR
+            assert Figures(proxy).sum("udp_kernel_drops_total") == 0
+            read = Figures(proxy).sum("queries_total", transport="udp")
+            # Set again by the program at its start, to hold more.
+            datagrams.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+            proxy.child.send_signal(signal.SIGSTOP)
+            sent = overrun(client)
+            proxy.child.send_signal(signal.SIGCONT)
+
+            def counted():
+                """Until one worker has seen them all: each question says how many were dropped before it."""
+                ask_udp(port, "after.test")
+                nonlocal sent
+                sent += 1
+                figures = Figures(proxy)
+                return (figures.sum("queries_total", transport="udp") - read + figures.sum("udp_kernel_drops_total") +
+                        figures.sum("udp_dropped_datagrams_total") >= sent)
+
+            wait_for(counted, "all that was dropped is counted")
+            figures = Figures(proxy)
+            assert (figures.sum("queries_total", transport="udp") - read + figures.sum("udp_kernel_drops_total") +
+                    figures.sum("udp_dropped_datagrams_total") == sent)
+            assert figures.sum("udp_kernel_drops_total") > 1000
