@@ -213,12 +213,22 @@ static void close_socket(struct udp_socket *socket)
     socket->pending = 0;
 }
 
+/* From now on the kernel gives the socket nothing more, so that other sockets get what comes to its address, also while
+ * it waits for its last answers; it still sends. A connected socket receives from one peer only, and it is its own. */
+static void stop_receiving(int fd)
+{
+    struct sockaddr_storage own;
+    socklen_t size = sizeof own;
+    if (getsockname(fd, (struct sockaddr *)&own, &size) == 0) (void)!connect(fd, (struct sockaddr *)&own, size);
+}
+
 /* Gives the socket up: what waits in it is read, a bounded number of times; of a shared one it is left for those who
  * go on with it. */
 static void leave_socket(struct udp_socket *socket)
 {
     if (!is_open(socket) || socket->is_leaving) return;
     loop_remove(socket->udp->loop, &socket->source);
+    if (!socket->is_shared) stop_receiving(socket->source.fd);
     socket->is_leaving = true;
     socket->is_readable = !socket->is_shared;
     socket->last_reads = LAST_READS;
