@@ -166,6 +166,11 @@ bool address_equal(const struct address *a, const struct address *b)
     return memcmp(a->ip, b->ip, sizeof a->ip) == 0 && a->port == b->port && a->scope == b->scope;
 }
 
+bool address_needs_interface(const struct address *address)
+{
+    return address->ip[0] == 0xfe && address->ip[1] >> 6 == 2 && address->scope == 0;
+}
+
 struct prefix prefix_of(const uint8_t ip[static 16], unsigned bits)
 {
     struct prefix prefix = {.bits = (uint8_t)bits};

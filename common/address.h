@@ -46,6 +46,10 @@ bool address_is_any(const struct address *address); /* :: */
 bool address_is_loopback(const struct address *address);
 bool address_equal(const struct address *a, const struct address *b); /* with port and scope */
 
+/* A link-local IPv6 address (fe80::/10) without its interface: nothing can be bound or connected to it, since each
+ * interface may have it. */
+bool address_needs_interface(const struct address *address);
+
 /* The first `bits` (0..128) of `ip`, the rest zero. */
 struct prefix prefix_of(const uint8_t ip[static 16], unsigned bits);
 bool prefix_contains(const struct prefix *prefix, const uint8_t ip[static 16]);

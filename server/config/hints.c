@@ -45,12 +45,36 @@ void hint_offer(struct hint *hint, const char *known)
     memcpy(hint->found, known, strlen(known) + 1);
 }
 
+/* What is wrong with the interface of an IPv6 address. False: nothing. */
+static bool hint_for_interface(const char *wrong, uint16_t usual_port, bool with_port, char text[static HINT_BYTES])
+{
+    char without[2 * ADDRESS_TEXT_BYTES];
+    char ip[ADDRESS_TEXT_BYTES], port[sizeof "]:65535"] = "";
+    struct address address;
+    const char *percent = strchr(wrong, '%');
+    bool is_address = address_parse(wrong, usual_port, &address);
+    if (is_address && address_needs_interface(&address)) {
+        if (with_port) snprintf(port, sizeof port, "]:%u", address.port);
+        snprintf(text, HINT_BYTES, "; a link-local address needs its interface: write \"%s%s%%eth0%s\"",
+                 with_port ? "[" : "", address_format_ip(&address, ip), port);
+        return true;
+    }
+    if (is_address || !percent) return false;
+    size_t name_size = strcspn(percent + 1, "]");
+    snprintf(without, sizeof without, "%.*s%.*s", (int)least((size_t)(percent - wrong), ADDRESS_TEXT_BYTES), wrong,
+             ADDRESS_TEXT_BYTES, percent + 1 + name_size);
+    if (!address_parse(without, usual_port, &address) || address_is_ipv4(&address)) return false;
+    snprintf(text, HINT_BYTES, "; there is no interface '%.*s'", (int)least(name_size, HINT_WORD_BYTES), percent + 1);
+    return true;
+}
+
 const char *hint_for_address(const char *wrong, uint16_t usual_port, char text[static HINT_BYTES])
 {
     char with_port[2 * ADDRESS_TEXT_BYTES];
     struct address address;
     const char *port = wrong;
     text[0] = '\0';
+    if (hint_for_interface(wrong, usual_port, true, text)) return text;
     if (strncmp(port, "*:", 2) == 0 || strncmp(port, "*#", 2) == 0) port++;
     if (*port == ':' || *port == '#') port++;
     snprintf(with_port, sizeof with_port, "0.0.0.0:%.*s", ADDRESS_TEXT_BYTES, port);
@@ -75,6 +99,7 @@ const char *hint_for_ip(const char *wrong, char text[static HINT_BYTES])
     struct address address;
     char ip[ADDRESS_TEXT_BYTES];
     text[0] = '\0';
+    if (hint_for_interface(wrong, DOT_PORT, false, text)) return text;
     if (value_parse_upstream(wrong, &upstream) == VALUE_OK)
         snprintf(text, HINT_BYTES, "; write {address: \"%s\", port: %u, name: %.80s}",
                  address_format_ip(&upstream.address, ip), upstream.address.port, upstream.name);

@@ -11,7 +11,7 @@ static enum value_status listen_add(void *list, uint64_t max, const char *text)
 {
     struct acceptor_options *acceptor = list;
     struct address address;
-    if (!address_parse(text, 0, &address)) return VALUE_MALFORMED;
+    if (!address_parse(text, 0, &address) || address_needs_interface(&address)) return VALUE_MALFORMED;
     for (unsigned i = 0; i < acceptor->listen_count; i++)
         if (address_equal(&acceptor->listen[i], &address)) return VALUE_TWICE;
     if (acceptor->listen_count == max) return VALUE_TOO_MANY;

@@ -95,7 +95,8 @@ static enum value_status set_path(const struct setting *setting, void *fields, c
 static enum value_status set_address(const struct setting *setting, void *fields, const char *text)
 {
     struct address address = {.port = 0};
-    if (text[0] != '\0' && !address_parse(text, 0, &address)) return VALUE_MALFORMED;
+    if (text[0] != '\0' && (!address_parse(text, 0, &address) || address_needs_interface(&address)))
+        return VALUE_MALFORMED;
     memcpy(field_of(setting, fields), &address, sizeof address);
     return VALUE_OK;
 }

@@ -27,7 +27,8 @@
 /* clang-format off: a table is read by its lines */
 static const struct setting of_config[] = {
     {"listen", SETTING_LIST, LIVE, FIELD(acceptor), 1, LISTENERS_MAX, NULL, "127.0.0.1:8853 [::1]:8853",
-     "Where clients are answered, over TCP and UDP.", &list_of_listen},
+     "Where clients are answered, over TCP and UDP; a link-local address with its interface, as `[fe80::1%eth0]:53`.",
+     &list_of_listen},
     {"workers", SETTING_WORKERS, RESTART, FIELD(workers), 1, WORKERS_MAX, NULL, "auto",
      "Worker threads. `auto`: the processors this process may run on, at most 8.", NULL},
     {"upstreams", SETTING_LIST, LIVE, FIELD(pool), 1, UPSTREAMS_MAX, NULL,

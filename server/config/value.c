@@ -149,6 +149,7 @@ static bool is_host(const struct address *address)
 {
     static const uint8_t unspecified[16];
     if (address_is_ipv4(address)) return address->ip[12] != 0 && address->ip[12] < 224;
+    if (address_needs_interface(address)) return false;
     return memcmp(address->ip, unspecified, sizeof unspecified) != 0 && address->ip[0] != 0xff;
 }
 

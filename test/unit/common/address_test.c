@@ -100,6 +100,22 @@ static void a_text_longer_than_any_address_is_refused(void **state)
     assert_int_equal(prefix.bits, 99);
 }
 
+static void a_link_local_address_alone_needs_an_interface(void **state)
+{
+    (void)state;
+    static const char *const needs[] = {"fe80::1", "febf::1"};
+    static const char *const does_not[] = {"fe80::1%lo", "fec0::1", "fd00::1", "ff02::1", "::1", "169.254.1.1"};
+    struct address address;
+    for (size_t i = 0; i < sizeof needs / sizeof *needs; i++) {
+        assert_true(address_parse(needs[i], 53, &address));
+        assert_true(address_needs_interface(&address));
+    }
+    for (size_t i = 0; i < sizeof does_not / sizeof *does_not; i++) {
+        assert_true(address_parse(does_not[i], 53, &address));
+        assert_false(address_needs_interface(&address));
+    }
+}
+
 static void a_link_local_address_keeps_its_interface(void **state)
 {
     (void)state;
@@ -266,6 +282,7 @@ int main(void)
         cmocka_unit_test(what_is_no_address_is_refused),
         cmocka_unit_test(a_text_longer_than_any_address_is_refused),
         cmocka_unit_test(a_link_local_address_keeps_its_interface),
+        cmocka_unit_test(a_link_local_address_alone_needs_an_interface),
         cmocka_unit_test(a_mapped_address_is_the_ipv4_address),
         cmocka_unit_test(addresses_differ_in_ip_port_or_scope),
         cmocka_unit_test(an_address_survives_the_way_through_a_socket_address),

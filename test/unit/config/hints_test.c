@@ -56,10 +56,24 @@ static void the_correct_form_of_an_address_is_shown(void **state)
     assert_address_hint("53", all_of_53);
     assert_address_hint("0.0.0.0", "; the port is missing: write \"0.0.0.0:53\"");
     assert_address_hint("::", "; the port is missing: write \"[::]:53\"");
-    assert_address_hint("fe80::1", "; the port is missing: write \"[fe80::1]:53\"");
+    assert_address_hint("fd00::1", "; the port is missing: write \"[fd00::1]:53\"");
     assert_address_hint("[::1]", "; the port is missing: write \"[::1]:53\"");
     assert_address_hint("localhost", "; write \"127.0.0.1:53\" or \"[::1]:53\"");
     assert_address_hint("localhost:8853", "; write \"127.0.0.1:8853\" or \"[::1]:8853\"");
+}
+
+static void a_link_local_address_needs_an_interface_that_is_there(void **state)
+{
+    (void)state;
+    char text[HINT_BYTES];
+    assert_address_hint("fe80::1", "; a link-local address needs its interface: write \"[fe80::1%eth0]:53\"");
+    assert_address_hint("[fe80::1]:5353", "; a link-local address needs its interface: write \"[fe80::1%eth0]:5353\"");
+    assert_address_hint("[fe80::1%no-such]:53", "; there is no interface 'no-such'");
+    assert_address_hint("fe80::1%", "; there is no interface ''");
+    assert_string_equal(hint_for_ip("fe80::1", text),
+                        "; a link-local address needs its interface: write \"fe80::1%eth0\"");
+    assert_string_equal(hint_for_ip("fe80::1%no-such", text), "; there is no interface 'no-such'");
+    assert_string_equal(hint_for_ip("1.1.1.1%lo", text), "");
 }
 
 static void no_form_is_shown_for_what_is_no_address(void **state)
@@ -87,6 +101,7 @@ int main(void)
         cmocka_unit_test(the_nearest_word_is_found),
         cmocka_unit_test(a_word_that_is_near_to_none_finds_none),
         cmocka_unit_test(the_correct_form_of_an_address_is_shown),
+        cmocka_unit_test(a_link_local_address_needs_an_interface_that_is_there),
         cmocka_unit_test(no_form_is_shown_for_what_is_no_address),
         cmocka_unit_test(an_upstream_is_taken_apart),
     };
