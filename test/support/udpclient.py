@@ -12,11 +12,11 @@ class UdpClient:
     """Connected, so that only replies from the address that was asked are heard."""
 
     def __init__(self, port, host="127.0.0.1", source=None, timeout=5.0):
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self.socket = socket.socket(family, socket.SOCK_DGRAM)
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+        self.socket = socket.socket(family, kind, protocol)
         if source:
             self.socket.bind(source)
-        self.socket.connect((host, port))
+        self.socket.connect(address)
         self.socket.settimeout(timeout)
 
     def send(self, *messages):
