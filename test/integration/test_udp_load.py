@@ -11,7 +11,6 @@ import pathlib
 import signal
 import socket
 import subprocess
-import threading
 import time
 import types
 
@@ -19,12 +18,13 @@ import hostile as upstreams
 import pytest
 import wire
 from dnsclient import Client, ask
-from figures import Figures
+from figures import Figures, Since
 from namespace import is_possible, namespace
 from pki import SERVER_NAME
 from process import free_port, is_listening, wait_for
 from proxy import PROGRAM, SANITIZER_OPTIONS, Proxy, is_sanitized
 from udpclient import UdpClient, ask_udp
+from udpflood import UdpFlood, route_sources
 
 LONG = os.environ.get("LONG") == "1"
 SECONDS = 5 if LONG else 1.5
@@ -46,37 +46,6 @@ def start_load(udpload, port, arguments):
 
 def result_of(load):
     return json.loads(load.communicate(timeout=60)[0])
-
-
-class Flood:
-    """A thread that sends what `messages` gives from sockets that `sources` gives, and listens to nothing."""
-
-    def __init__(self, port, sources, messages):
-        self.sent = 0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(port, sources, messages))
-
-    def _run(self, port, sources, messages):
-        for index in range(1 << 30):
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-                sender.bind((sources(index), 0))
-                sender.connect(("127.0.0.1", port))
-                for number in range(64):
-                    if self._stop.is_set():
-                        return
-                    try:
-                        sender.send(messages(index * 64 + number))
-                    except ConnectionRefusedError:  # an answer to a socket that is closed by now
-                        continue
-                    self.sent += 1
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind, value, trace):
-        self._stop.set()
-        self._thread.join()
 
 
 def honest_ms(port, seconds):
@@ -104,35 +73,44 @@ def honest_ms(port, seconds):
     return sorted(taken), lost
 
 
+#: From sources of the internet and of private networks.
+FOREIGN, PRIVATE = "198.18.0.0", "10.0.0.0"
 FLOODS = {
-    "forged sources": (lambda index: f"10.{index % 250}.{index // 250 % 250}.7",
-                       lambda number: wire.query("hot.test" if number % 64 else f"new{number}.test",
-                                                 number=number % 65536)),
-    "10,000 prefixes in turn": (lambda index: f"10.{index % 10000 // 100}.{index % 100}.9",
-                                lambda number: wire.query("hot.test", number=number % 65536)),
-    "random bytes": (lambda index: f"10.1.{index % 250}.1", lambda number: os.urandom(number % 600)),
-    "64 kB": (lambda index: f"10.2.{index % 250}.1", lambda number, big=wire.query("a.test") + bytes(64000): big),
+    "forged foreign sources": {"base": FOREIGN, "sources": 100000, "kind": "mixed"},
+    "forged private sources": {"base": PRIVATE, "sources": 100000, "kind": "mixed"},
+    "10,000 foreign prefixes": {"base": FOREIGN, "sources": 10000, "step": 8, "kind": "hot"},
+    "10,000 private prefixes": {"base": PRIVATE, "sources": 10000, "step": 256, "kind": "hot"},
+    "random bytes": {"base": PRIVATE, "sources": 250, "kind": "random"},
+    "64 kB": {"base": PRIVATE, "sources": 250, "kind": "big"},
+    "one million a second": {"base": FOREIGN, "sources": 250, "kind": "hot", "rate": 1000000},
 }
 
 
 @needs_namespace
 @pytest.mark.parametrize("kind", FLOODS)
 def test_honest_clients_are_answered_in_a_flood(pki, module_path, kind):
-    sources, messages = FLOODS[kind]
+    """And a foreign source that is not verified is never sent more than it sent."""
     with namespace(), upstreams.start_hostile(pki) as upstream:
-        # Every address of 10/8 is this machine's, so that a source can be any of them.
-        subprocess.run(["ip", "route", "add", "local", "10.0.0.0/8", "dev", "lo"], check=True)
-        with Proxy(module_path, pki, [upstream.port], name=f"flood-{kind.replace(' ', '-')}") as proxy:
+        route_sources("10.0.0.0/8", "198.18.0.0/15")
+        config = {"access": {"allow": ["0.0.0.0/0"]}, "cache": {"max_size": "16MiB"}}
+        with Proxy(module_path, pki, [upstream.port], config, name=f"flood-{kind.replace(' ', '-')}") as proxy:
             ask_udp(proxy.port, "honest.test")
             ask_udp(proxy.port, "hot.test")
-            before = proxy.own_bytes()
-            with Flood(proxy.port, sources, messages) as flood:
+            before, since = proxy.own_bytes(), Since(proxy)
+            rate = {} if LONG else {"rate": 20000}
+            with UdpFlood(proxy.port, **{**FLOODS[kind], **rate}) as flood:
                 taken, lost = honest_ms(proxy.port, SECONDS)
             p99 = taken[len(taken) * 99 // 100]
-            print(f"{kind}: {flood.sent / SECONDS:.0f}/s, honest p99 {p99:.1f} ms of {len(taken)}, "
-                  f"{lost} lost over UDP")
-            assert taken and (not LONG or p99 < 20), p99
             figures = Figures(proxy)
+            sent, received = ({source: since.sum(f"udp_{way}_bytes_total", source=source)
+                               for source in ("foreign", "private")} for way in ("sent", "received"))
+            print(f"{kind}: {flood.per_second:.0f}/s offered, {since.sum('queries_total', transport='udp'):.0f} read, "
+                  f"{since.sum('responses_total', transport='udp'):.0f} answered, kernel dropped "
+                  f"{since.sum('udp_kernel_drops_total'):.0f} of {flood.sent}; honest p50 "
+                  f"{taken[len(taken) // 2]:.2f}, p99 {p99:.2f} ms of {len(taken)}, {lost} lost over UDP; "
+                  f"bytes sent {sent}, received {received}")
+            assert taken and (not LONG or p99 < 20), p99
+            assert sent["foreign"] <= received["foreign"]
             seen = (figures.sum("queries_total", transport="udp") + figures.sum("udp_dropped_datagrams_total") +
                     figures.sum("udp_kernel_drops_total"))
             assert seen > flood.sent / 2, (seen, flood.sent)
