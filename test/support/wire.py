@@ -116,6 +116,14 @@ def errors_of(message):
     return found
 
 
+def content(message):
+    """All of a response but for its TTLs, of which one may be a second older, and the order of its records."""
+    end = question_end(message) if message[4:6] == b"\0\1" else 12
+    found = sorted((message[start:data - 6] + message[data - 2:stop], ttl if kind == TYPES["OPT"] else None)
+                   for start, kind, _, ttl, data, stop in records(message))
+    return message[:end], found
+
+
 def without_hop(message):
     """The message without what belongs to one hop: id, OPT record. For comparing an answer with what upstream said."""
     body, dropped = bytearray(message), 0
