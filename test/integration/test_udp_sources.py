@@ -7,7 +7,7 @@ import hostile as upstreams
 import pytest
 import wire
 from dnsclient import Client, ask
-from figures import Figures, Since
+from figures import Figures, Since, fetch
 from namespace import is_possible, namespace
 from process import Process, free_port, wait_for
 from proxy import Proxy
@@ -149,6 +149,14 @@ zone:
             assert cookie_of(response)[:8] == CLIENT_COOKIE and wire.rcode_of(response) == wire.NOERROR
             if second == proxy.port:
                 assert cookie_of(response) == cookie
+
+        def made_at_once():
+            """One of each, made in the same second."""
+            ours, theirs = learn_cookie(proxy.port), learn_cookie(port)
+            return ours[12:16] == theirs[12:16] and (ours, theirs)
+
+        ours, theirs = wait_for(made_at_once, "two cookies of one second")
+        assert ours == theirs, "byte by byte"
         assert Figures(proxy).sum("cookies_total", result="valid") == 1
         assert Figures(proxy).sum("cookies_total", result="invalid") == 0
 
@@ -176,6 +184,37 @@ def test_over_the_limit(pki, module_path, hostile):
             response = client.ask(wire.query("limit.test", additional=with_cookie(cookie)))
             assert wire.rcode_of(response) == wire.NOERROR and not wire.flags_of(response) & wire.TC
         assert wire.rcode_of(ask(proxy.port, "limit.test")) == wire.NOERROR
+
+
+@pytest.mark.parametrize("slip,cut", [(0, 0), (1, 60), (2, 30), (10, 6)])
+def test_one_question_in_so_many_over_the_limit_slips(pki, module_path, hostile, slip, cut):
+    config = {"workers": 1, "udp": {"responses_per_second": 1, "slip": slip}}
+    with Proxy(module_path, pki, [hostile.port], config, name=f"slip-{slip}") as proxy, UdpClient(proxy.port) as client:
+        ask_udp(proxy.port, "slip.test")
+        client.send(*(wire.query("slip.test", number=i) for i in range(61)))
+        responses = client.received()
+        slipped = [each for each in responses if wire.flags_of(each) & wire.TC]
+        whole = len(responses) - len(slipped)
+        assert 1 <= whole <= 5, "what the limit allows in the time that this took"
+        assert abs(len(slipped) - cut * (61 - whole) / 60) <= 1, (len(slipped), whole)
+
+
+def test_a_busy_client_is_listed_where_it_is_verified(pki, module_path, hostile):
+    """Whoever forges an address lists nobody."""
+    with Proxy(module_path, pki, [hostile.port], name="busy") as proxy, UdpClient(proxy.port) as client:
+        cookie = learn_cookie(proxy.port)
+
+        def listed():
+            return fetch(proxy, "/metrics").count('address_queries_per_second{client="127.0.0.1"}')
+
+        def ask_much(query):
+            for _ in range(100):
+                client.ask(query)
+            return listed()
+
+        for _ in range(20):
+            assert not ask_much(wire.query("busy.test")), "not verified"
+        wait_for(lambda: ask_much(wire.query("busy.test", additional=with_cookie(cookie))), "it is listed")
 
 
 def test_udp_takes_nothing_from_the_limit_of_tcp_but_with_a_cookie(pki, module_path, hostile):
