@@ -16,7 +16,7 @@ from world import World
 
 CONFIG = "/etc/dns-tls-proxy/dns-tls-proxy.yaml"
 NET_BIND_SERVICE = 1 << 10
-RESOLVED = "[Resolve]\nDNS=127.0.0.1\nDNSStubListener=no\nDNSSEC=no\n"
+RESOLVED = "[Resolve]\nDNS=127.0.0.1\nDNSSEC=no\n"
 
 
 def status_of(machine, key, pid=None):
@@ -265,8 +265,14 @@ def add_lan():
         checks.run("ip", "link", "set", name, "up")
 
 
+def count_of(machine, pattern):
+    """The sum of the program's series that match, by now."""
+    lines = machine.out("curl -sSf http://127.0.0.1:5000/metrics").splitlines()
+    return sum(int(line.rsplit(" ", 1)[1]) for line in lines if re.match(f"dns_tls_proxy_{pattern}", line))
+
+
 def check_resolved(check, machine):
-    with check("systemd-resolved asks it over TCP, once it has found that UDP is refused"):
+    with check("systemd-resolved finds its server in it"):
         add_lan()
         set_config(machine, 'listen: ["127.0.0.1:53"]\n')
         machine.sh("systemctl start dns-tls-proxy.service")
@@ -274,11 +280,31 @@ def check_resolved(check, machine):
         machine.sh("mkdir -p /etc/systemd/resolved.conf.d")
         machine.write("/etc/systemd/resolved.conf.d/proxy.conf", RESOLVED)
         machine.sh("systemctl start systemd-resolved")
-        failed = 0
-        while "192.0.2.1" not in machine.sh("resolvectl --legend=no query resolved.example.com", check=False).stdout:
-            failed += 1
-            assert failed < 20, machine.out("journalctl -u systemd-resolved --no-pager -n 20")
-        check.note(f"after {failed} look-ups that failed")
+        # Until it has noticed that it is online.
+        machine.wait("resolvectl --legend=no query resolved.example.com | grep -F 192.0.2.1", "resolved resolves")
+    udp, tcp = (f'queries_total{{.*transport="{transport}"}}' for transport in ("udp", "tcp"))
+    with check("it asks over UDP, 50 names, none in vain"):
+        before = count_of(machine, udp), count_of(machine, tcp)
+        machine.sh("for i in $(seq 50); do resolvectl --legend=no query r$i.example.com || exit 1; done")
+        asked = count_of(machine, udp) - before[0], count_of(machine, tcp) - before[1]
+        check.note(f"{asked[0]} questions over UDP, {asked[1]} over TCP")
+        assert asked[0] >= 100 and asked[1] == 0, asked
+        said = machine.sh("resolvectl query nx-1.example.com 2>&1", check=False)
+        assert said.returncode != 0 and "not found" in said.stdout, said.stdout
+    with check("it asks over TCP for what is cut"):
+        before = count_of(machine, tcp), count_of(machine, "truncated_responses_total")
+        said = machine.out("resolvectl --legend=no query --type=TXT big-1.example.com")
+        assert said.count("a" * 200) and said.count("p" * 200), said[-500:]
+        assert count_of(machine, tcp) > before[0] and count_of(machine, "truncated_responses_total") > before[1]
+    with check("glibc and kdig resolve through its stub, short and long"):
+        machine.sh("rm -f /etc/resolv.conf && echo nameserver 127.0.0.53 >/etc/resolv.conf")
+        assert "192.0.2.1" in machine.out("getent ahosts stub.example.com")
+        assert machine.out("getent ahostsv4 big-stub.example.com | grep -c STREAM") == "256"
+        said = machine.out("kdig @127.0.0.53 big-2.example.com TXT")
+        assert "NOERROR" in said and "a" * 200 in said, said[-500:]
+    with check("it finds nothing to complain of"):
+        said = machine.out("journalctl -u systemd-resolved --no-pager -o cat")
+        assert "degraded" not in said, said
 
 
 def main():

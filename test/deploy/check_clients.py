@@ -1,10 +1,13 @@
 #!/usr/bin/python3
-"""Real clients: glibc's resolver told to use TCP, and Unbound forwarding over TCP, each through the program to its
-upstream over TLS."""
+"""Real clients: glibc's resolver told to use TCP, Unbound forwarding over TCP, and the resolvers of Go, its own and
+libc's, over UDP and TCP; each through the program to its upstream over TLS."""
+import contextlib
+import os
 import pathlib
 import re
 import shutil
 import subprocess
+import urllib.request
 
 import checks
 from process import Process, wait_for
@@ -30,6 +33,38 @@ forward-zone:
 """
 
 
+GO_PROGRAM = """package main
+
+import (
+    "context"
+    "fmt"
+    "net"
+    "os"
+    "strings"
+)
+
+// What each name resolves to: how many addresses and the first one, or the texts of a TXT record, or the error.
+func main() {
+    for _, name := range os.Args[1:] {
+        if strings.HasPrefix(name, "TXT:") {
+            texts, err := net.DefaultResolver.LookupTXT(context.Background(), name[4:])
+            fmt.Println(name, len(strings.Join(texts, "")), err)
+            continue
+        }
+        found, err := net.DefaultResolver.LookupIPAddr(context.Background(), name)
+        if err != nil {
+            fmt.Println(name, err)
+            continue
+        }
+        fmt.Println(name, len(found), found[0])
+    }
+}
+"""
+
+GO_OPTIONS = ("", "use-vc", "edns0", "trust-ad", "rotate", "single-request", "single-request-reopen", "ndots:5",
+              "timeout:1 attempts:3")
+
+
 def start_proxy(world):
     """On port 53 of the world, with the program's own defaults else; the flags are what an operator would give."""
     world.allow_low_ports()
@@ -46,12 +81,29 @@ def in_own_etc(world, *command, **options):
     return checks.run("ip", "netns", "exec", world.name, *command, **options)
 
 
-def check_glibc(check, world):
+@contextlib.contextmanager
+def resolv_conf(world, options):
+    """The world's own files in /etc; `ip netns exec` lays them over the machine's."""
     etc = pathlib.Path("/etc/netns") / world.name
     etc.mkdir(parents=True)
     try:
-        (etc / "resolv.conf").write_text("nameserver 127.0.0.1\noptions use-vc\n")
+        (etc / "resolv.conf").write_text("nameserver 127.0.0.1\n" + (f"options {options}\n" if options else ""))
         (etc / "nsswitch.conf").write_text("hosts: files dns\n")
+        yield
+    finally:
+        shutil.rmtree(etc)
+
+
+def queries_over(transport):
+    """So many the program has had by now."""
+    with urllib.request.urlopen("http://127.0.0.1:5000/metrics", timeout=5) as answer:
+        text = answer.read().decode()
+    pattern = rf'^dns_tls_proxy_queries_total{{.*transport="{transport}"}} (\d+)'
+    return sum(int(count) for count in re.findall(pattern, text, re.MULTILINE))
+
+
+def check_glibc(check, world):
+    with resolv_conf(world, "use-vc"):
         with check("glibc with `options use-vc` resolves IPv4 and IPv6 addresses over TCP"):
             said = in_own_etc(world, "getent", "ahosts", "www.example.com").stdout
             assert "192.0.2.1" in said and "2001:db8::1" in said, said
@@ -71,8 +123,37 @@ def check_glibc(check, world):
                 world, "curl", "-sS", "--connect-timeout", "2", "http://www.example.com:9/", check=False
             ).stderr
             assert "Could not resolve" not in said, said
-    finally:
-        shutil.rmtree(etc)
+
+
+def build_go(world, uses_libc):
+    program = world.folder / f"lookup-{'libc' if uses_libc else 'go'}"
+    (world.folder / "lookup.go").write_text(GO_PROGRAM)
+    environment = {"HOME": str(world.folder), "GO111MODULE": "off", "GOFLAGS": "", "GOTOOLCHAIN": "local",
+                   "CGO_ENABLED": str(int(uses_libc))}
+    checks.run("go", "build", "-o", program, world.folder / "lookup.go", timeout=900,
+               env={**os.environ, **environment})
+    return program
+
+
+def check_go(check, world):
+    for uses_libc in (False, True):
+        program = build_go(world, uses_libc)
+        kind = "through libc" if uses_libc else "its own resolver"
+        environment = {**os.environ, "GODEBUG": f"netdns={'cgo' if uses_libc else 'go'}"}
+        for options in GO_OPTIONS:
+            with check(f"Go, {kind}, options {options or 'none'}: UDP, TCP for long answers, names that are none"), \
+                    resolv_conf(world, options):
+                before = {transport: queries_over(transport) for transport in ("udp", "tcp")}
+                label = re.sub(r"\W", "-", f"{kind} {options}").strip("-").lower()
+                long, none = f"big-{label}.example.com", f"nx-{label}.example.com"
+                said = in_own_etc(world, program, "www.example.com", none, long, f"TXT:{long}", env=environment).stdout
+                of = dict(line.split(" ", 1) for line in said.splitlines())
+                assert of["www.example.com"].startswith("2 "), said
+                assert "no such host" in of[none], said
+                assert int(of[long].split()[0]) >= 256, said
+                assert of[f"TXT:{long}"] == "4080 <nil>", said
+                udp, tcp = (queries_over(transport) - before[transport] for transport in ("udp", "tcp"))
+                assert tcp > 0 and (udp == 0) == (options == "use-vc"), (udp, tcp)
 
 
 def check_unbound(check, world):
@@ -97,9 +178,10 @@ def check_unbound(check, world):
 
 def main():
     check = checks.Checks()
-    checks.install("unbound", "knot-dnsutils", "dnsperf", "curl", "iproute2")
+    checks.install("unbound", "knot-dnsutils", "dnsperf", "curl", "iproute2", "golang-go", "gcc", "libc6-dev")
     with World("clients") as world, start_proxy(world) as proxy:
         check_glibc(check, world)
+        check_go(check, world)
         check_unbound(check, world)
         with check("stopped by TERM it exits with 0"):
             proxy.child.terminate()
