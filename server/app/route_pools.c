@@ -40,7 +40,6 @@ static struct pool_options options_of(const struct route_pools *pools, const str
     options.upstream_count = route->upstream_count;
     options.first_series = route->first_series;
     options.route = route->name;
-    if (options.upstreams[0].transport == UPSTREAM_TCP) options.padding = 0; /* it hides nothing in plain text */
     return options;
 }
 

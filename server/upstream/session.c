@@ -137,8 +137,12 @@ bool session_start_attempt(struct session *session, struct attempt *attempt, con
     CHECK(session->state == SESSION_READY && !session->doubted);
     uint8_t *room = channel_room(session->channel, QUESTION_QUERY_MAX);
     if (!room || !ids_take(&session->ids, attempt, &attempt->id)) return false;
+    bool is_private = session->upstream->options.transport == UPSTREAM_TLS; /* padding hides nothing in plain text */
     const struct question_wire wire = {
-        .id = attempt->id, .padding_block = session->host->padding, .without_edns = attempt->plain};
+        .id = attempt->id,
+        .padding_block = is_private ? session->host->padding : 0,
+        .without_edns = attempt->plain,
+    };
     channel_send(session->channel, question_write_query(key, &wire, room));
     attempt->session = session;
     attempt->sent_ns = now_ns;

@@ -40,6 +40,7 @@ struct channel {
     bool resumed;
     uint32_t records; /* the messages of one turn make one */
     uint64_t written_ns;
+    size_t sent_bytes; /* of the last message */
     uint8_t room[QUESTION_QUERY_MAX];
 };
 
@@ -86,6 +87,7 @@ void channel_send(struct channel *channel, size_t size)
     assert_in_range(size, DNS_HEADER_BYTES, sizeof channel->room);
     if (channel->written_ns != channel->host->loop->now_ns) channel->records++;
     channel->written_ns = channel->host->loop->now_ns;
+    channel->sent_bytes = size;
 }
 
 void channels_flush(struct channel_host *host)

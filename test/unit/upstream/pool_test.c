@@ -34,6 +34,30 @@ static void many_questions_share_one_session(void **state)
     end();
 }
 
+/* Of a route whose upstreams are asked over TLS and over plain TCP, in either order. */
+static void questions_are_padded_over_tls_alone(void **state)
+{
+    (void)state;
+    for (unsigned tcp = 0; tcp < 2; tcp++)
+        for (unsigned used = 0; used < 2; used++) {
+            struct pool_options options = options_for(2);
+            options.route = "corp.example";
+            options.padding = 128;
+            options.upstreams[tcp].transport = UPSTREAM_TCP;
+            begin_with(&options);
+            world.refuse[1 - used] = true;
+            attempt(0);
+            tick();
+            fake_ready(0);
+            tick();
+            assert_int_equal(world.sessions[0]->upstream->index, used);
+            size_t size = world.sessions[0]->channel->sent_bytes;
+            assert_int_equal(size % 128 == 0, used != tcp);
+            assert_true(size > 0);
+            end();
+        }
+}
+
 static void a_full_session_makes_the_next_question_open_another(void **state)
 {
     (void)state;
@@ -338,6 +362,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_question_waits_for_a_session_and_is_answered_once),
         cmocka_unit_test(many_questions_share_one_session),
+        cmocka_unit_test(questions_are_padded_over_tls_alone),
         cmocka_unit_test(a_full_session_makes_the_next_question_open_another),
         cmocka_unit_test(without_an_answer_the_question_ends_at_its_total_timeout),
         cmocka_unit_test(without_a_session_it_ends_as_unreachable),
