@@ -9,7 +9,7 @@
 /* The longest word: a name in presentation format without escapes, its dot and a NUL. */
 enum { WORD_BYTES = DNS_NAME_MAX + 2 };
 
-enum word_status { WORD_NONE, WORD_GOOD, WORD_TOO_LONG };
+enum word_status { WORD_NONE, WORD_GOOD, WORD_BAD };
 
 static bool is_space(char c)
 {
@@ -24,7 +24,8 @@ static enum word_status next_word(const char **text, const char *end, char word[
     const char *start = *text;
     while (*text < end && !is_space(**text) && **text != '#') (*text)++;
     size_t size = (size_t)(*text - start);
-    if (size >= WORD_BYTES) return WORD_TOO_LONG;
+    if (size >= WORD_BYTES) return WORD_BAD;
+    if (memchr(start, '\0', size)) return WORD_BAD;
     memcpy(word, start, size);
     word[size] = '\0';
     return WORD_GOOD;
@@ -58,10 +59,10 @@ enum hosts_status hosts_parse_line(const char *text, size_t size, struct hosts_l
     char word[WORD_BYTES];
     enum word_status status = next_word(&text, end, word);
     if (status == WORD_NONE) return HOSTS_EMPTY;
-    if (status == WORD_TOO_LONG || !parse_ip(word, &ret_line->address)) return HOSTS_BAD;
+    if (status == WORD_BAD || !parse_ip(word, &ret_line->address)) return HOSTS_BAD;
     ret_line->name_count = 0;
     while ((status = next_word(&text, end, word)) != WORD_NONE) {
-        if (status == WORD_TOO_LONG) return HOSTS_BAD;
+        if (status == WORD_BAD) return HOSTS_BAD;
         if (ret_line->name_count == HOSTS_NAMES_MAX) break;
         if (!parse_name(word, &ret_line->names[ret_line->name_count])) return HOSTS_BAD;
         ret_line->name_count++;

@@ -40,17 +40,22 @@ const char *presentation_name(const uint8_t *name, size_t size, char text[static
     return text;
 }
 
-/* One octet of a name as written at `*text`, which moves on; -1: a broken escape. */
+static int lower(int octet)
+{
+    return octet >= 'A' && octet <= 'Z' ? octet | 0x20 : octet;
+}
+
+/* One octet of a name as written at `*text`, which moves on; -1: a broken escape, or an octet that must be escaped. */
 static int take_octet(const char **text)
 {
     const char *at = *text;
     if (*at != '\\') {
         *text = at + 1;
-        return *at >= 'A' && *at <= 'Z' ? *at | 0x20 : (uint8_t)*at;
+        return *at > ' ' && *at < 0x7f ? lower(*at) : -1;
     }
     if (at[1] < '0' || at[1] > '9') {
         *text = at + (at[1] ? 2 : 1);
-        return at[1] ? (uint8_t)at[1] : -1;
+        return at[1] > ' ' && at[1] < 0x7f ? lower(at[1]) : -1;
     }
     int value = 0;
     for (int i = 1; i <= 3; i++) {
@@ -58,7 +63,7 @@ static int take_octet(const char **text)
         value = value * 10 + (at[i] - '0');
     }
     *text = at + 4;
-    return value <= UINT8_MAX ? value : -1;
+    return value <= UINT8_MAX ? lower(value) : -1;
 }
 
 /* One label from `*text` to `label`, its length before it; false: empty, too long, or broken. `*text` then stands

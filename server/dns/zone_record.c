@@ -8,6 +8,8 @@
 
 enum { TYPE_DNAME = 39, TTL_MAX = 0x7fffffff };
 
+static const char no_memory[] = "memory is short";
+
 /* A piece of the text without white space. */
 struct token {
     const char *at;
@@ -54,30 +56,43 @@ static bool parse_ttl(struct token token, uint64_t *ret_ttl_s)
     return token.size > 0;
 }
 
-/* Text that ldns would read as something else than it looks: control characters, an open quote. */
-static bool is_clean(const char *text)
+/* Why ldns would read the text as something else than it looks, or NULL. */
+static const char *fault_of_characters(const char *text)
 {
     bool quoted = false;
     for (const char *c = text; *c; c++) {
-        if (((unsigned char)*c < ' ' && *c != '\t') || *c == 0x7f) return false;
+        if (((unsigned char)*c < ' ' && *c != '\t') || *c == 0x7f) return "it has a control character";
+        if ((unsigned char)*c > 0x7f && !quoted) return ZONE_RECORD_NOT_ASCII;
         if (*c == '\\' && c[1])
             c++;
         else if (*c == '"')
             quoted = !quoted;
     }
-    return !quoted;
+    return quoted ? "a quotation mark is missing" : NULL;
 }
 
-/* Writes the record with TTL and class in the order that ldns reads. */
-static bool normalize(const char *text, char *out, size_t size, uint32_t *ret_ttl_s)
+static bool is_other_class(struct token token)
+{
+    static const char *const classes[] = {"CH", "HS", "CS", "NONE"};
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
+        if (is_word(token, classes[i])) return true;
+    return token.size > strlen("CLASS") && strncasecmp(token.at, "CLASS", strlen("CLASS")) == 0;
+}
+
+/* Writes the record with TTL and class in the order that ldns reads. Returns why it is none, or NULL. */
+static const char *normalize(const char *text, char *out, size_t size, uint32_t *ret_ttl_s)
 {
     uint64_t ttl_s = ZONE_RECORD_TTL_S;
     bool has_ttl = false;
     bool has_class = false;
     const char *rest = text;
-    if (strlen(text) > ZONE_RECORD_TEXT_MAX || !is_clean(text) || *text == ' ' || *text == '\t') return false;
+    if (strlen(text) > ZONE_RECORD_TEXT_MAX) return "it is too long";
+    const char *fault = fault_of_characters(text);
+    if (fault) return fault;
+    if (*text == ' ' || *text == '\t' || *text == ';' || *text == '\0') return "it must begin with a name";
     struct token owner = next_token(&rest);
-    if (owner.size == 0 || is_word(owner, "@") || owner.at[0] == ';' || owner.at[0] == '$') return false;
+    if (is_word(owner, "@") || owner.at[0] == '$')
+        return "$ORIGIN, $TTL, $INCLUDE and @ have no meaning here; write whole names";
     for (;;) {
         const char *after = rest;
         struct token token = next_token(&after);
@@ -85,74 +100,103 @@ static bool normalize(const char *text, char *out, size_t size, uint32_t *ret_tt
             has_class = true;
         else if (!has_ttl && parse_ttl(token, &ttl_s))
             has_ttl = true;
+        else if (is_other_class(token))
+            return "its class must be IN";
         else
             break;
         rest = after;
     }
-    if (ttl_s > TTL_MAX) return false;
+    if (ttl_s > TTL_MAX) return "its TTL is above 2147483647 seconds";
     *ret_ttl_s = (uint32_t)ttl_s;
     int written = snprintf(out, size, "%.*s %u IN %s", (int)owner.size, owner.at, (unsigned)ttl_s, rest);
-    return written > 0 && (size_t)written < size;
+    return written > 0 && (size_t)written < size ? NULL : "it is too long";
 }
 
-/* The record as ldns reads it; NULL where it does not. */
-static ldns_rr *read_record(const char *text)
+/* Whether all fields of the type are there: data in the form of RFC 3597 may end early. */
+static bool is_whole(const ldns_rr *rr)
+{
+    const ldns_rr_descriptor *descriptor = ldns_rr_descript(ldns_rr_get_type(rr));
+    return descriptor->_type != ldns_rr_get_type(rr) || ldns_rr_rd_count(rr) >= descriptor->_minimum;
+}
+
+/* The record as ldns reads it; where it does not, `ret_fault` says why. */
+static ldns_rr *read_record(const char *text, const char **ret_fault)
 {
     ldns_rr *rr = NULL;
     ldns_rdf *root = ldns_dname_new_frm_str(".");
-    if (!root) return NULL;
-    ldns_status status = ldns_rr_new_frm_str(&rr, text, ZONE_RECORD_TTL_S, root, NULL);
+    ldns_status status = root ? ldns_rr_new_frm_str(&rr, text, ZONE_RECORD_TTL_S, root, NULL) : LDNS_STATUS_MEM_ERR;
     ldns_rdf_deep_free(root);
-    return status == LDNS_STATUS_OK ? rr : NULL;
+    if (status == LDNS_STATUS_OK && is_whole(rr)) return rr;
+    *ret_fault = status == LDNS_STATUS_OK ? "its data is incomplete" : ldns_get_errorstr_by_id(status);
+    if (status == LDNS_STATUS_OK) ldns_rr_free(rr);
+    return NULL;
 }
 
-/* Types that may stand in a zone; not DNAME. */
-static bool is_allowed_type(unsigned type)
+/* Why the type may not stand in the list, or NULL. */
+static const char *fault_of_type(unsigned type)
 {
     bool is_meta = type == 0 || type == DNS_TYPE_OPT || (type >= DNS_TYPE_META && type <= DNS_TYPE_ANY);
-    return !is_meta && type != TYPE_DNAME;
+    if (is_meta) return "no zone has records of its type";
+    return type == TYPE_DNAME ? "DNAME is not supported" : NULL;
 }
 
-/* Takes owner and data from the record on the wire. */
-static bool take_wire(const uint8_t *wire, size_t size, struct zone_record *record)
+/* Takes owner and data from the record on the wire; returns why it does not, or NULL. */
+static const char *take_wire(const uint8_t *wire, size_t size, struct zone_record *record)
 {
     struct reader reader = {.message = wire, .size = size};
     struct record fixed;
     size_t owner_size = reader_name(&reader, false);
     reader.at = 0;
-    if (reader.failed) return false;
+    if (reader.failed) return "its name is too long";
     reader_record(&reader, &fixed);
-    if (reader.failed || reader.at != size || fixed.class != DNS_CLASS_IN || !is_allowed_type(fixed.type)) return false;
+    if (reader.failed || reader.at != size || fixed.class != DNS_CLASS_IN) return "it cannot be read";
+    const char *fault = fault_of_type(fixed.type);
+    if (fault) return fault;
     record->owner_size = (uint8_t)owner_size;
     record->type = fixed.type;
     record->data_size = fixed.data_size;
     record->bytes = malloc(owner_size + fixed.data_size);
-    if (!record->bytes) return false;
+    if (!record->bytes) return no_memory;
     name_to_lower(wire, owner_size, record->bytes);
     memcpy(record->bytes + owner_size, wire + fixed.data, fixed.data_size);
-    return true;
+    return NULL;
+}
+
+/* NULL: ret_record is filled; else why it is not. */
+static const char *parse(const char *text, struct zone_record *ret_record)
+{
+    struct zone_record record = {.text = NULL};
+    char normal[ZONE_RECORD_TEXT_MAX + 32];
+    const char *fault = normalize(text, normal, sizeof normal, &record.ttl_s);
+    ldns_rr *rr = fault ? NULL : read_record(normal, &fault);
+    if (!rr) return fault;
+    uint8_t *wire = NULL;
+    size_t size = 0;
+    ldns_status status = ldns_rr2wire(&wire, rr, LDNS_SECTION_ANSWER, &size);
+    fault = status == LDNS_STATUS_OK ? take_wire(wire, size, &record) : ldns_get_errorstr_by_id(status);
+    free(wire);
+    ldns_rr_free(rr);
+    if (fault) return fault;
+    record.text = strdup(text);
+    if (record.text) {
+        *ret_record = record;
+        return NULL;
+    }
+    free(record.bytes);
+    return no_memory;
 }
 
 bool zone_record_parse(const char *text, struct zone_record *ret_record)
 {
-    struct zone_record record = {.text = NULL};
-    char normal[ZONE_RECORD_TEXT_MAX + 32];
-    if (!normalize(text, normal, sizeof normal, &record.ttl_s)) return false;
-    ldns_rr *rr = read_record(normal);
-    if (!rr) return false;
-    uint8_t *wire = NULL;
-    size_t size = 0;
-    bool is_good =
-        ldns_rr2wire(&wire, rr, LDNS_SECTION_ANSWER, &size) == LDNS_STATUS_OK && take_wire(wire, size, &record);
-    free(wire);
-    ldns_rr_free(rr);
-    if (is_good) record.text = strdup(text);
-    if (record.text) {
-        *ret_record = record;
-        return true;
-    }
-    free(record.bytes);
-    return false;
+    return parse(text, ret_record) == NULL;
+}
+
+const char *zone_record_fault(const char *text)
+{
+    struct zone_record record;
+    const char *fault = parse(text, &record);
+    if (!fault) zone_record_free(&record);
+    return fault;
 }
 
 void zone_record_free(struct zone_record *record)

@@ -34,8 +34,15 @@ static inline const uint8_t *zone_record_data(const struct zone_record *record)
 
 /* False where the text is no record, is longer than ZONE_RECORD_TEXT_MAX, or memory is short: ret_record is untouched
  * then. Refused are also: a class other than IN, a TTL above 2^31-1, a missing owner or "@", types that no zone has
- * (RFC 6895, 3.1), and DNAME, which would have to be followed for all names below it. */
+ * (RFC 6895, 3.1), DNAME, which would have to be followed for all names below it, letters outside ASCII in names, and
+ * data that lacks a field. */
 bool zone_record_parse(const char *text, struct zone_record *ret_record);
+
+/* Why zone_record_parse refuses the text, in words; NULL: it does not. */
+const char *zone_record_fault(const char *text);
+
+/* What is said of a name with letters outside ASCII. */
+#define ZONE_RECORD_NOT_ASCII "an international name is written in its ASCII form, as xn--bcher-kva.example"
 
 void zone_record_free(struct zone_record *record);
 

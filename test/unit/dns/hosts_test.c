@@ -59,6 +59,7 @@ static void bad_lines_are_told(void **state)
                                         "192.0.2.5 \303\244", "192.0.2.5:53 x", "[::1] x"};
     char text[400] = "192.0.2.5 ";
     (void)state;
+    assert_int_equal(hosts_parse_line("192.0.2.5 a\0b", 13, &line), HOSTS_BAD);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (parse(texts[i]) != HOSTS_BAD) fail_msg("taken: %s", texts[i]);
     memset(text + 10, 'x', 64);

@@ -85,12 +85,14 @@ static void a_written_name_is_read_back(void **state)
     assert_parsed("www.example.com.", "\3www\7example\3com", 17);
     assert_parsed(".", "", 1);
     assert_parsed("a\\.b\\000\\255.c", "\5a.b\0\377\1c", 9);
+    assert_parsed("\\065\\B\\067", "\3abc", 5); /* in lower case, however they are written */
 }
 
 static void what_is_no_name_is_refused(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {"", "..", "a..b", ".a", "a\\", "a\\25", "\\256", "\\2x5", "a.\\1", "\\999"};
+    static const char *const wrong[] = {"",      "..",    "a..b", ".a",   "a\\", "a\\25",    "\\256",  "\\2x5",
+                                        "a.\\1", "\\999", "a b",  "a\tb", "a\n", "\303\274", "\\\303", "a\177"};
     uint8_t out[255];
     char label[80];
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
