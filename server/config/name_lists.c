@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/check.h"
 #include "config/lists.h"
 #include "dns/presentation.h"
 
@@ -67,9 +68,18 @@ static void record_clear(void *list)
     record_list_clear(list);
 }
 
+static const char *record_fault(const char *text)
+{
+    const char *fault = zone_record_fault(text);
+    return fault ? fault : "localhost always has the loopback addresses (RFC 6761)";
+}
+
 const struct setting_list list_of_records = {
-    .grammar = "a record as in a zone file, as \"nas.home.arpa 300 IN A 192.0.2.5\"; not of localhost",
-    .conflict = "a CNAME record is the only one of its name, and a name has one SOA record",
+    .grammar = "a record as in a zone file, as \"nas.home.arpa 300 IN A 192.0.2.5\"",
+    .conflict =
+        "a CNAME record is the only one of its name, a name has one SOA record, and the records of one name and "
+        "type must fit one message",
+    .fault_of = record_fault,
     .add_text = record_add,
     .count = record_count,
     .entry_at = record_at,
@@ -79,12 +89,17 @@ const struct setting_list list_of_records = {
 
 /* ---- routes.zones ---- */
 
+static bool is_wildcard(const uint8_t *name)
+{
+    return name[0] == 1 && name[1] == '*';
+}
+
 static enum value_status zone_add(void *list, uint64_t max, const char *text)
 {
     struct route_options *route = list;
     struct route_zone zone;
     size_t size = presentation_parse_name(text, zone.name);
-    if (size <= 1 || is_localhost(zone.name, size)) return VALUE_MALFORMED;
+    if (size <= 1 || is_localhost(zone.name, size) || is_wildcard(zone.name)) return VALUE_MALFORMED;
     zone.size = (uint8_t)size;
     for (size_t i = 0; i < route->zones.count; i++)
         if (route->zones.list[i].size == size && memcmp(route->zones.list[i].name, zone.name, size) == 0)
@@ -122,8 +137,21 @@ static void zone_clear(void *list)
     route->zones.count = 0;
 }
 
+static const char *zone_fault(const char *text)
+{
+    uint8_t name[DNS_NAME_MAX];
+    size_t size = presentation_parse_name(text, name);
+    for (const char *c = text; *c; c++)
+        if ((unsigned char)*c > 0x7f) return ZONE_RECORD_NOT_ASCII;
+    if (size == 0) return NULL;
+    if (size == 1) return "names of no route are asked of 'upstreams'";
+    if (is_wildcard(name)) return "a zone holds for all names below it, without '*.'";
+    return "localhost always has the loopback addresses (RFC 6761)";
+}
+
 static const struct setting_list list_of_zones = {
-    .grammar = "a domain name, as corp.example; not the root, and not localhost",
+    .grammar = "a domain name, as corp.example",
+    .fault_of = zone_fault,
     .add_text = zone_add,
     .count = zone_count,
     .entry_at = zone_at,
@@ -188,7 +216,8 @@ static void route_upstream_format(const void *entry, char text[static SETTING_EN
 {
     const struct upstream_options *upstream = entry;
     char address[VALUE_ADDRESS_BYTES];
-    snprintf(text, SETTING_ENTRY_BYTES, "%s%s%s", value_format_address(&upstream->address, true, address),
+    bool has_port = upstream->address.port != 0;
+    snprintf(text, SETTING_ENTRY_BYTES, "%s%s%s", value_format_address(&upstream->address, has_port, address),
              upstream->name[0] ? "#" : "", upstream->name);
 }
 
@@ -225,23 +254,23 @@ static const struct setting of_route[] = {
 };
 /* clang-format on */
 
-static bool have_zone_in_common(const struct route_options *a, const struct route_options *b)
+/* The zone of the route that another one has, too; NULL where there is none. */
+static const struct route_zone *taken_zone(const struct routes_options *routes, const struct route_options *route)
 {
-    for (size_t i = 0; i < a->zones.count; i++)
-        for (size_t j = 0; j < b->zones.count; j++)
-            if (a->zones.list[i].size == b->zones.list[j].size &&
-                memcmp(a->zones.list[i].name, b->zones.list[j].name, a->zones.list[i].size) == 0)
-                return true;
-    return false;
+    for (size_t i = 0; i < route->zones.count; i++)
+        if (zone_set_has(&routes->zones, route->zones.list[i].name, route->zones.list[i].size))
+            return &route->zones.list[i];
+    return NULL;
 }
 
 static enum value_status route_add(void *list, uint64_t max, const void *entry)
 {
     struct routes_options *routes = list;
     const struct route_options *route = entry;
-    for (size_t i = 0; i < routes->count; i++)
-        if (have_zone_in_common(&routes->list[i], route)) return VALUE_CONFLICT;
+    if (taken_zone(routes, route)) return VALUE_CONFLICT;
     if (routes->count == max) return VALUE_TOO_MANY;
+    for (size_t i = 0; i < route->zones.count; i++)
+        if (!zone_set_add(&routes->zones, route->zones.list[i].name, route->zones.list[i].size)) return VALUE_NO_MEMORY;
     struct route_options *grown_list = grown(routes->list, routes->count, sizeof *grown_list);
     if (!grown_list) return VALUE_NO_MEMORY;
     routes->list = grown_list;
@@ -272,6 +301,13 @@ static void route_format(const void *entry, char text[static SETTING_ENTRY_BYTES
     zone_format(&((const struct route_options *)entry)->zones.list[0], text);
 }
 
+static void route_format_conflict(const void *list, const void *entry, char text[static SETTING_ENTRY_BYTES])
+{
+    const struct route_zone *zone = taken_zone(list, entry);
+    CHECK(zone);
+    zone_format(zone, text);
+}
+
 static void route_clear(void *list)
 {
     struct routes_options *routes = list;
@@ -280,6 +316,7 @@ static void route_clear(void *list)
         route_upstream_clear(&routes->list[i]);
     }
     free(routes->list);
+    zone_set_clear(&routes->zones);
     *routes = (struct routes_options){.list = NULL};
 }
 
@@ -287,6 +324,7 @@ const struct setting_list list_of_routes = {
     .grammar = "a mapping with zones and upstreams",
     .example = "{zones: [cluster.local], upstreams: [{address: 10.96.0.10, transport: tcp}]}",
     .conflict = "a zone is in one route only",
+    .format_conflict = route_format_conflict,
     .entry = {of_route, sizeof of_route / sizeof *of_route},
     .entry_bytes = sizeof(struct route_options),
     .add_text = route_add_text,

@@ -201,6 +201,11 @@ static const char *hint_of(const struct setting *setting, const char *text, char
     enum { HTTP_PORT = 5000, DNS_PORT = 53 };
     if (setting->kind == SETTING_ADDRESS) return hint_for_address(text, HTTP_PORT, hint);
     if (setting->list && setting->list->is_of_addresses) return hint_for_address(text, DNS_PORT, hint);
+    const char *fault = setting->list && setting->list->fault_of ? setting->list->fault_of(text) : NULL;
+    if (fault) {
+        snprintf(hint, HINT_BYTES, ": %s", fault);
+        return hint;
+    }
     return setting->kind == SETTING_IP ? hint_for_ip(text, hint) : "";
 }
 
@@ -241,7 +246,10 @@ bool setting_add_mapping(const struct setting *setting, void *fields, const void
 {
     char text[SETTING_ENTRY_BYTES];
     enum value_status status = setting->list->add_mapping(field_of(setting, fields), setting->max, entry);
-    setting->list->format(entry, text);
+    if (status == VALUE_CONFLICT && setting->list->format_conflict)
+        setting->list->format_conflict(field_of(setting, fields), entry, text);
+    else
+        setting->list->format(entry, text);
     return explain(setting, status, text, ret_why);
 }
 

@@ -78,6 +78,11 @@ struct setting_list {
     void (*format)(const void *entry, char text[static SETTING_ENTRY_BYTES]);
     /* Empties the list and frees what it owns. */
     void (*clear)(void *list);
+    /* Why add_text found the text malformed, in words, where there is more to say than `grammar`; NULL where there is
+     * not. The function may be NULL. */
+    const char *(*fault_of)(const char *text);
+    /* Writes which part of a mapping breaks the rule of `conflict`, to be named in its stead; may be NULL. */
+    void (*format_conflict)(const void *list, const void *entry, char text[static SETTING_ENTRY_BYTES]);
     /* Adds a mapping whose settings were all read. On VALUE_OK the list owns what the entry owned. */
     enum value_status (*add_mapping)(void *list, uint64_t max, const void *entry);
 };

@@ -73,7 +73,10 @@ static const struct setting of_config[] = {
     {"names.hosts_file", SETTING_PATH, LIVE, FIELD(names.hosts_file), 0, NAMES_PATH_MAX - 1, NULL, "",
      "A file as hosts(5), answered from; read again when it changes. Empty: none.", NULL},
     {"names.records", SETTING_LIST, LIVE, FIELD(names.records), 0, NAMES_RECORDS_MAX, NULL, "",
-     "Records to answer with. Their names are answered from them alone.", &list_of_records},
+     "Records to answer with, their names written whole. These names are answered from them alone, a type they have "
+     "not "
+     "as NODATA; names below them are resolved as ever, unless a wildcard (`*.apps.example`) holds for them.",
+     &list_of_records},
 
     {"cache.max_size", SETTING_SIZE, LIVE, FIELD(cache.max_bytes), 4 * KIB, TIB, "off", "64MiB", "Memory for answers.",
      NULL},
@@ -209,6 +212,13 @@ bool setting_name_in(const struct setting *setting, const char *section, char re
     }
     snprintf(ret_name, SETTING_NAME_BYTES, "%.*s", (int)strcspn(name, "."), name);
     return true;
+}
+
+const char *settings_why_not(const char *key)
+{
+    if (strcmp(key, "upstreams.transport") == 0)
+        return "these are asked over TLS; plain TCP is for the upstreams of 'routes' alone";
+    return NULL;
 }
 
 bool settings_nearest(struct settings settings, const char *section, const char *name,

@@ -25,6 +25,9 @@ const struct setting *settings_find(struct settings settings, const char *key);
 enum { SETTING_NAME_BYTES = 32 };
 bool setting_name_in(const struct setting *setting, const char *section, char ret_name[static SETTING_NAME_BYTES]);
 
+/* Why a key ("upstreams.transport") is no setting, where people look for it; NULL for other keys. */
+const char *settings_why_not(const char *key);
+
 /* The name in `section` that `name` may have been meant to be; false where none is near. */
 bool settings_nearest(struct settings settings, const char *section, const char *name,
                       char ret_name[static SETTING_NAME_BYTES]);

@@ -128,11 +128,14 @@ static const char *list_names(const struct scope *scope, char *text, size_t size
 
 static void refuse_key(const struct walker *walker, const struct scope *scope, const yaml_node_t *node)
 {
-    char quoted[FAULT_QUOTE_BYTES], near[SETTING_NAME_BYTES], all[512];
+    char quoted[FAULT_QUOTE_BYTES], near[SETTING_NAME_BYTES], all[512], full[KEY_BYTES];
     const char *dot = scope->section[0] ? "." : "";
     struct source_location location = document_location(node);
     fault_quote(document_text(node), quoted);
-    if (settings_nearest(scope->settings, scope->section, document_text(node), near))
+    snprintf(full, sizeof full, "%s%s%s", scope->section, dot, document_text(node));
+    if (settings_why_not(full))
+        faults_add(walker->faults, &location, "'%s': unknown key: %s", full, settings_why_not(full));
+    else if (settings_nearest(scope->settings, scope->section, document_text(node), near))
         faults_add(walker->faults, &location, "'%s%s%s': unknown key; did you mean '%s'?", scope->section, dot, quoted,
                    near);
     else

@@ -7,6 +7,7 @@
 
 #include "dns/message.h"
 #include "queries/record_list.h"
+#include "queries/zone_set.h"
 #include "upstream/upstream.h"
 
 /* In the order of the words of the setting names.special_use. */
@@ -46,6 +47,7 @@ struct route_options {
 struct routes_options {
     struct route_options *list;
     size_t count;
+    struct zone_set zones; /* of all routes: a zone is in one only */
 };
 
 #endif

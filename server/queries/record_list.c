@@ -3,6 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+    RECORD_FIXED_BYTES = 12, /* on the wire, with a compressed owner */
+    RRSET_BYTES_MAX = DNS_MESSAGE_MAX - DNS_HEADER_BYTES - DNS_NAME_MAX - 4,
+};
+
 /* FNV-1a; what is in the list comes from the configuration, so the hash needs no key. */
 static uint32_t hash_of(const struct zone_record *record)
 {
@@ -57,12 +62,15 @@ static bool conflicts(const struct zone_record *a, const struct zone_record *b)
 enum record_list_status record_list_add(struct record_list *list, const struct zone_record *record)
 {
     if (list->count == list->capacity && !grow(list)) return RECORD_LIST_NO_MEMORY;
+    size_t set_bytes = RECORD_FIXED_BYTES + record->data_size;
     for (uint32_t i = *head_of(list, record); i != 0; i = list->next[i - 1]) {
         const struct zone_record *other = &list->records[i - 1];
         if (!is_of_name(other, record)) continue;
         if (zone_record_equal(other, record)) return RECORD_LIST_TWICE;
         if (conflicts(other, record)) return RECORD_LIST_CONFLICT;
+        if (other->type == record->type) set_bytes += RECORD_FIXED_BYTES + other->data_size;
     }
+    if (set_bytes > RRSET_BYTES_MAX) return RECORD_LIST_CONFLICT;
     list->records[list->count] = *record;
     link_record(list, list->count++);
     return RECORD_LIST_OK;

@@ -19,8 +19,10 @@ struct record_list {
 
 enum record_list_status {
     RECORD_LIST_OK,
-    RECORD_LIST_TWICE,    /* the record is there already */
-    RECORD_LIST_CONFLICT, /* a CNAME record beside others of its name (RFC 1034, 3.6.2), or a second SOA record */
+    RECORD_LIST_TWICE, /* the record is there already */
+    /* A CNAME record beside others of its name (RFC 1034, 3.6.2), a second SOA record, or more records of one name and
+     * type than a message holds. */
+    RECORD_LIST_CONFLICT,
     RECORD_LIST_NO_MEMORY,
 };
 

@@ -51,51 +51,71 @@ static void without_a_file_special_names_are_answered_and_nothing_else(void **st
     outcome_done(&outcome);
 }
 
-#define EXAMPLE_RECORD          "\"nas.home.arpa 300 IN A 192.0.2.5\""
-#define RECORD_WANTED           " is not a record as in a zone file, as " EXAMPLE_RECORD "; not of localhost\n"
-#define ZONE_WANTED             " is not a domain name, as corp.example; not the root, and not localhost\n"
+#define RECORD_WANTED " is not a record as in a zone file, as \"nas.home.arpa 300 IN A 192.0.2.5\": "
+#define ZONE_WANTED   " is not a domain name, as corp.example"
+#define LOCALHOST     "localhost always has the loopback addresses (RFC 6761)\n"
+#define NOT_ASCII     "an international name is written in its ASCII form, as xn--bcher-kva.example\n"
+#define CONFLICT                                                                                                       \
+    ": a CNAME record is the only one of its name, a name has one SOA record, and the records of one name and type "   \
+    "must fit one message\n"
 #define ROUTE(zones, upstreams) "routes: [{zones: " zones ", upstreams: " upstreams "}]\n"
 #define TCP                     "[{address: 192.0.2.1, transport: tcp}]"
 
+static const struct {
+    const char *text;
+    const char *fault;
+} cases[] = {
+    {"names: {special_use: lokal}\n", "1:22: 'names.special_use': lokal is not one of local, forward\n"},
+    {"names:\n  records:\n    - \"nas 300 IN A x\"\n",
+     "3:7: 'names.records': \"nas 300 IN A x\"" RECORD_WANTED "Syntax error, could not parse the RR's rdata\n"},
+    {"names: {records: [\"a CH A 192.0.2.1\"]}\n",
+     "1:19: 'names.records': \"a CH A 192.0.2.1\"" RECORD_WANTED "its class must be IN\n"},
+    {"names: {records: [\"$ORIGIN a.\"]}\n", "1:19: 'names.records': \"$ORIGIN a.\"" RECORD_WANTED
+                                             "$ORIGIN, $TTL, $INCLUDE and @ have no meaning here; write whole names\n"},
+    {"names: {records: [\"a.localhost A 192.0.2.1\"]}\n",
+     "1:19: 'names.records': \"a.localhost A 192.0.2.1\"" RECORD_WANTED LOCALHOST},
+    {"names: {records: [5]}\n",
+     "1:19: 'names.records': 5" RECORD_WANTED "Syntax error, could not parse the RR's type\n"},
+    {"names: {records: [\"\303\274.example A 192.0.2.1\"]}\n",
+     "1:19: 'names.records': \"\\xc3\\xbc.example A 192.0.2.1\"" RECORD_WANTED NOT_ASCII},
+    {"names: {records: [\"a A 192.0.2.1\", \"A. 60 A 192.0.2.1\"]}\n",
+     "1:36: 'names.records': \"A. 60 A 192.0.2.1\" is in the list already\n"},
+    {"names: {records: [\"a A 192.0.2.1\", \"a CNAME b\"]}\n", "1:36: 'names.records': \"a CNAME b\"" CONFLICT},
+    {"names: {records: [\"a CNAME b\", \"a TXT x\"]}\n", "1:32: 'names.records': \"a TXT x\"" CONFLICT},
+    {"names: {records: [\"a SOA b c 1 2 3 4 5\", \"a SOA b c 2 2 3 4 5\"]}\n",
+     "1:42: 'names.records': \"a SOA b c 2 2 3 4 5\"" CONFLICT},
+    {ROUTE("[.]", TCP), "1:19: 'routes.zones': ." ZONE_WANTED ": names of no route are asked of 'upstreams'\n"},
+    {ROUTE("[a..b]", TCP), "1:19: 'routes.zones': a..b" ZONE_WANTED "\n"},
+    {ROUTE("['']", TCP), "1:19: 'routes.zones': \"\"" ZONE_WANTED "\n"},
+    {ROUTE("['a b']", TCP), "1:19: 'routes.zones': \"a b\"" ZONE_WANTED "\n"},
+    {ROUTE("['*.a']", TCP),
+     "1:19: 'routes.zones': *.a" ZONE_WANTED ": a zone holds for all names below it, without '*.'\n"},
+    {ROUTE("[\303\274.example]", TCP), "1:19: 'routes.zones': \"\\xc3\\xbc.example\"" ZONE_WANTED ": " NOT_ASCII},
+    {ROUTE("[x.localhost]", TCP), "1:19: 'routes.zones': x.localhost" ZONE_WANTED ": " LOCALHOST},
+    {ROUTE("[a, A.]", TCP), "1:22: 'routes.zones': A. is in the list already\n"},
+    {ROUTE("[]", TCP), "1:18: 'routes.zones': is empty; at least one entry is wanted\n"},
+    {ROUTE("[a]", "[]"), "1:34: 'routes.upstreams': is empty; at least one entry is wanted\n"},
+    {"routes: [{zones: [a]}]\n", "1:10: 'routes.upstreams': is missing\n"},
+    {"routes: [a]\n", "1:10: 'routes': must be a mapping, as {zones: [cluster.local], upstreams: [{address: "
+                      "10.96.0.10, transport: tcp}]}, not a single value\n"},
+    {ROUTE("[a]", "[{address: 192.0.2.1}]"), "1:35: 'routes.upstreams': 192.0.2.1: a 'name' must be given with "
+                                             "transport tls, and must not be with tcp\n"},
+    {ROUTE("[a]", "[{address: 192.0.2.1, transport: tcp, name: a.b}]"),
+     "1:35: 'routes.upstreams': 192.0.2.1#a.b: a 'name' must be given with transport tls, and must not be with "
+     "tcp\n"},
+    {ROUTE("[a]", "[{address: 192.0.2.1, transport: udp}]"),
+     "1:67: 'routes.upstreams.transport': udp is not one of tls, tcp\n"},
+    {ROUTE("[a]", "[{address: 192.0.2.1, transport: tcp}, {address: 192.0.2.1, port: 53, transport: tcp}]"),
+     "1:73: 'routes.upstreams': 192.0.2.1:53 is in the list already\n"},
+    {"routes: [{zones: [a], upstreams: " TCP "}, {zones: [b, a], upstreams: " TCP "}]\n",
+     "1:75: 'routes': a: a zone is in one route only\n"},
+    {"upstreams: [{address: 192.0.2.1, name: a.b, transport: tcp}]\n",
+     "1:45: 'upstreams.transport': unknown key: these are asked over TLS; plain TCP is for the upstreams of "
+     "'routes' alone\n"},
+};
+
 static void faults_are_named_with_line_and_column(void **state)
 {
-    static const struct {
-        const char *text;
-        const char *fault;
-    } cases[] = {
-        {"names: {special_use: lokal}\n", "1:22: 'names.special_use': lokal is not one of local, forward\n"},
-        {"names:\n  records:\n    - \"nas 300 IN A x\"\n", "3:7: 'names.records': \"nas 300 IN A x\"" RECORD_WANTED},
-        {"names: {records: [\"a.localhost A 192.0.2.1\"]}\n",
-         "1:19: 'names.records': \"a.localhost A 192.0.2.1\"" RECORD_WANTED},
-        {"names: {records: [5]}\n", "1:19: 'names.records': 5" RECORD_WANTED},
-        {"names: {records: [\"a A 192.0.2.1\", \"A. 60 A 192.0.2.1\"]}\n",
-         "1:36: 'names.records': \"A. 60 A 192.0.2.1\" is in the list already\n"},
-        {"names: {records: [\"a A 192.0.2.1\", \"a CNAME b\"]}\n",
-         "1:36: 'names.records': \"a CNAME b\": a CNAME record is the only one of its name, and a name has one SOA "
-         "record\n"},
-        {ROUTE("[.]", TCP), "1:19: 'routes.zones': ." ZONE_WANTED},
-        {ROUTE("[a..b]", TCP), "1:19: 'routes.zones': a..b" ZONE_WANTED},
-        {ROUTE("[x.localhost]", TCP), "1:19: 'routes.zones': x.localhost" ZONE_WANTED},
-        {ROUTE("[a, A.]", TCP), "1:22: 'routes.zones': A. is in the list already\n"},
-        {ROUTE("[]", TCP), "1:18: 'routes.zones': is empty; at least one entry is wanted\n"},
-        {ROUTE("[a]", "[]"), "1:34: 'routes.upstreams': is empty; at least one entry is wanted\n"},
-        {"routes: [{zones: [a]}]\n", "1:10: 'routes.upstreams': is missing\n"},
-        {"routes: [a]\n", "1:10: 'routes': must be a mapping, as {zones: [cluster.local], upstreams: [{address: "
-                          "10.96.0.10, transport: tcp}]}, not a single value\n"},
-        {ROUTE("[a]", "[{address: 192.0.2.1}]"), "1:35: 'routes.upstreams': 192.0.2.1:0: a 'name' must be given with "
-                                                 "transport tls, and must not be with tcp\n"},
-        {ROUTE("[a]", "[{address: 192.0.2.1, transport: tcp, name: a.b}]"),
-         "1:35: 'routes.upstreams': 192.0.2.1:0#a.b: a 'name' must be given with transport tls, and must not be with "
-         "tcp\n"},
-        {ROUTE("[a]", "[{address: 192.0.2.1, transport: udp}]"),
-         "1:67: 'routes.upstreams.transport': udp is not one of tls, tcp\n"},
-        {ROUTE("[a]", "[{address: 192.0.2.1, transport: tcp}, {address: 192.0.2.1, port: 53, transport: tcp}]"),
-         "1:73: 'routes.upstreams': 192.0.2.1:53 is in the list already\n"},
-        {"routes: [{zones: [a], upstreams: " TCP "}, {zones: [b, a], upstreams: " TCP "}]\n",
-         "1:75: 'routes': b: a zone is in one route only\n"},
-        {"upstreams: [{address: 192.0.2.1, name: a.b, transport: tcp}]\n",
-         "1:45: 'upstreams.transport': unknown key; allowed: address, port, name\n"},
-    };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct outcome outcome = outcome_of(cases[i].text);
@@ -144,6 +164,27 @@ static void number_of_routes_is_bounded(void **state)
     free(text);
 }
 
+/* A name has as many records as fit one message, and a file with more is refused in a time that grows with its size. */
+static void records_of_one_name_are_bounded(void **state)
+{
+    enum { FIT = (65535 - 12 - 255 - 4) / 16 }; /* of A, with a compressed owner */
+    (void)state;
+    for (int count = FIT; count <= FIT + 1; count++) {
+        char *text = NULL;
+        size_t size = 0;
+        FILE *out = open_memstream(&text, &size);
+        fputs("names:\n  records:\n", out);
+        for (int i = 0; i < count; i++) fprintf(out, "    - a A 10.0.%d.%d\n", i / 256, i % 256);
+        fclose(out);
+        struct outcome outcome = outcome_of(text);
+        if (count == FIT) assert_string_equal(outcome.faults, "");
+        if (count == FIT) assert_int_equal(outcome.config.names.records.count, FIT);
+        if (count > FIT) assert_non_null(strstr(outcome.faults, "\"a A 10.0.15.239\"" CONFLICT));
+        outcome_done(&outcome);
+        free(text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +193,7 @@ int main(void)
         cmocka_unit_test(faults_are_named_with_line_and_column),
         cmocka_unit_test(what_is_printed_is_read_as_the_same),
         cmocka_unit_test(number_of_routes_is_bounded),
+        cmocka_unit_test(records_of_one_name_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
