@@ -30,6 +30,10 @@ struct names *names_new(bool special_use);
 struct names *names_share(struct names *names);
 void names_free(struct names *names);
 
+/* Records of a hosts file that one name has at most; more are left out and counted (names_figures). No client needs so
+ * many addresses, and a file that gives one name to all of them must not take for ever to read. */
+enum { NAMES_HOSTS_MAX = 512 };
+
 /* A record to answer with. All names are on the wire, uncompressed and in lower case (of the data: in any case).
  * `overrides` false: it is left out where the name has records that override, as a hosts file's beside those of the
  * configuration; these are added first. False where memory is short. */
@@ -43,6 +47,10 @@ struct names_record {
     bool overrides;
 };
 bool names_add_record(struct names *names, const struct names_record *record);
+
+/* Adds the records of a hosts file that `former` has, where the file itself cannot be read now. False where memory is
+ * short. */
+bool names_add_hosts_of(struct names *names, const struct names *former);
 
 /* A zone whose names take the route of that index (not NAMES_ROUTE_DEFAULT). False where memory is short. */
 bool names_add_zone(struct names *names, const uint8_t *zone, size_t size, uint16_t route);
@@ -93,6 +101,7 @@ size_t names_write(const struct names *names, const struct names_found *found, c
 struct names_figures {
     uint32_t records;
     uint32_t zones;
+    uint32_t left_out; /* beyond NAMES_HOSTS_MAX */
 };
 struct names_figures names_figures(const struct names *names);
 
