@@ -92,7 +92,7 @@ bool explain_name(const struct config *config, const char *name, const char *typ
         return false;
     }
     log_init(&log, &(struct log_options){.level = LOG_LEVEL_WARNING, .format = config->log.format}, STDERR_FILENO);
-    struct names *names = name_table_new(config, &log);
+    struct names *names = name_table_new(config, NULL, &log);
     if (names) explain(config, names, wire, size, number, out);
     names_free(names);
     return names;

@@ -11,6 +11,7 @@ struct file_mark {
     ino_t inode;
     off_t size;
     struct timespec changed;
+    struct timespec owned; /* owner or permissions changed, last: it may be readable now */
 };
 
 struct file_mark file_mark_of(const char *path);

@@ -1,9 +1,12 @@
 #include "app/hosts_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "dns/hosts.h"
 
@@ -84,10 +87,8 @@ static bool read_lines(struct loading *loading, FILE *file)
     char *text = NULL;
     size_t capacity = 0;
     ssize_t size;
-    size_t total = 0;
     bool good = true;
-    while (good && total <= HOSTS_FILE_BYTES && (size = getline(&text, &capacity, file)) >= 0) {
-        total += (size_t)size;
+    while (good && (size = getline(&text, &capacity, file)) >= 0) {
         loading->number++;
         if (size > 0 && text[size - 1] == '\n') size--;
         switch (hosts_parse_line(text, (size_t)size, &loading->line)) {
@@ -97,28 +98,56 @@ static bool read_lines(struct loading *loading, FILE *file)
         }
     }
     free(text);
-    if (total > HOSTS_FILE_BYTES)
-        log_warning(loading->log, "hosts file cut", log_text("file", loading->path),
-                    log_number("bytes", HOSTS_FILE_BYTES));
+    if (ferror(file))
+        log_warning(loading->log, "hosts file not read to its end", log_text("file", loading->path),
+                    log_text("why", strerror(errno)));
     return good;
 }
 
-bool hosts_file_add(const char *path, struct names *names, const struct log *log)
+/* Opens a file that can be read to its end in a bounded time; NULL: `ret_why` says why there is none. */
+static FILE *open_file(const char *path, const char **ret_why)
 {
-    FILE *file = fopen(path, "re");
-    if (!file) {
-        log_warning(log, "hosts file not read", log_text("file", path), log_text("why", strerror(errno)));
-        return true;
+    struct stat status;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO without a writer would hold the thread */
+    *ret_why = NULL;
+    if (fd >= 0 && fstat(fd, &status) == 0) {
+        if (!S_ISREG(status.st_mode)) *ret_why = "no regular file";
+        if (status.st_size > HOSTS_FILE_BYTES) *ret_why = "larger than 64 MiB";
+        FILE *file = *ret_why ? NULL : fdopen(fd, "r");
+        if (file) return file;
     }
+    if (!*ret_why) *ret_why = strerror(errno);
+    if (fd >= 0) close(fd);
+    return NULL;
+}
+
+static bool read_file(const char *path, FILE *file, struct names *names, const struct log *log)
+{
+    uint32_t left_out = names_figures(names).left_out;
     struct loading *loading = calloc(1, sizeof *loading);
-    bool good = loading;
-    if (loading) {
-        *loading = (struct loading){.names = names, .log = log, .path = path};
-        good = read_lines(loading, file);
-        log_info(log, "hosts file read", log_text("file", path), log_number("records", loading->records),
-                 log_number("bad_lines", loading->bad));
-    }
+    if (!loading) return false;
+    *loading = (struct loading){.names = names, .log = log, .path = path};
+    bool good = read_lines(loading, file);
+    log_info(log, "hosts file read", log_text("file", path), log_number("records", loading->records),
+             log_number("bad_lines", loading->bad));
     free(loading);
-    fclose(file);
+    left_out = names_figures(names).left_out - left_out;
+    if (left_out > 0)
+        log_warning(log, "records of the hosts file left out", log_text("file", path), log_number("records", left_out),
+                    log_number("most_for_a_name", NAMES_HOSTS_MAX));
     return good;
+}
+
+bool hosts_file_add(const char *path, struct names *names, const struct names *former, const struct log *log)
+{
+    const char *why;
+    FILE *file = open_file(path, &why);
+    if (file) {
+        bool good = read_file(path, file, names, log);
+        fclose(file);
+        return good;
+    }
+    log_warning(log, "hosts file not read", log_text("file", path), log_text("why", why),
+                log_text("records", former ? "those read before" : "none"));
+    return !former || names_add_hosts_of(names, former);
 }

@@ -7,11 +7,12 @@
 #include "common/log.h"
 #include "queries/names.h"
 
-/* Larger files are refused. */
+/* Larger files are not read. */
 enum { HOSTS_FILE_BYTES = 64 * 1024 * 1024 };
 
 /* Adds A, AAAA and PTR records of the file; those of the configuration must be there already. A line that is bad is
- * logged and skipped, as a file that cannot be read is. False: memory is short. */
-bool hosts_file_add(const char *path, struct names *names, const struct log *log);
+ * logged and skipped. In place of a file that cannot be read (missing, no regular file, not permitted, too large) the
+ * records are added that `former`, which may be NULL, has of it; that is logged. False: memory is short. */
+bool hosts_file_add(const char *path, struct names *names, const struct names *former, const struct log *log);
 
 #endif

@@ -62,12 +62,12 @@ static bool add_routes(struct names *names, const struct routes_options *routes)
     return true;
 }
 
-struct names *name_table_new(const struct config *config, const struct log *log)
+struct names *name_table_new(const struct config *config, const struct names *former, const struct log *log)
 {
     struct names *names = names_new(config->names.special_use == SPECIAL_USE_LOCAL);
     if (!names) return NULL;
     bool good = add_records(names, &config->names.records) && add_routes(names, &config->routes);
-    if (good && config->names.hosts_file[0]) good = hosts_file_add(config->names.hosts_file, names, log);
+    if (good && config->names.hosts_file[0]) good = hosts_file_add(config->names.hosts_file, names, former, log);
     if (good) return names;
     names_free(names);
     return NULL;

@@ -7,7 +7,8 @@
 #include "config/options.h"
 #include "queries/names.h"
 
-/* The caller's share; NULL where memory is short. */
-struct names *name_table_new(const struct config *config, const struct log *log);
+/* The caller's share; NULL where memory is short. `former` has the records of the same hosts file, for where that
+ * cannot be read now; NULL: there are none. */
+struct names *name_table_new(const struct config *config, const struct names *former, const struct log *log);
 
 #endif

@@ -65,8 +65,9 @@ static bool prepare_bundle(struct reload *reload, const struct server *server, c
 /* The mark is taken before the file is read, so that a change in between is noticed later. */
 static bool prepare_names(struct reload *reload, const struct server *server, const struct config *config)
 {
+    bool is_same_file = strcmp(config->names.hosts_file, server->config.names.hosts_file) == 0;
     reload->hosts = file_mark_of(config->names.hosts_file);
-    reload->names = name_table_new(config, server->log);
+    reload->names = name_table_new(config, is_same_file ? server->names : NULL, server->log);
     reload->routes = reload->names ? route_table_new(&config->routes, reload->names, server->routes) : NULL;
     return reload->routes;
 }

@@ -42,7 +42,7 @@ static bool make_tables(struct server *server)
     server->busiest = busiest_new();
     server->access = access_new(config->access.allow, config->access.allow_count);
     server->hosts = file_mark_of(config->names.hosts_file);
-    server->names = name_table_new(config, server->log);
+    server->names = name_table_new(config, NULL, server->log);
     server->routes = server->names ? route_table_new(&config->routes, server->names, NULL) : NULL;
     return server->routes && server->access && server->shared.cache && server->shared.topnames &&
            server->shared.ratelimit && server->udp_ratelimit && server->connections && server->busiest;

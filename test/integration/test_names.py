@@ -1,4 +1,5 @@
 """Names that are answered without an upstream: special-use names beside Unbound, records, the hosts file."""
+import os
 import signal
 
 import dns.flags
@@ -280,6 +281,99 @@ def test_missing_hosts_file_is_told_and_no_fault(pki, tmp_path, hostile):
     with Proxy(tmp_path, pki, [hostile.port], config) as proxy:
         assert asked(proxy.port, "www.example", "A").rcode() == dns.rcode.NOERROR
         assert "hosts file not read" in proxy.log()
+
+
+HOSTS = (b"# a comment\r\n192.0.2.10 Upper.Home.ARPA alias1 alias2 # behind\r\n\r\n\t192.0.2.11\tindented.home.arpa\r\n"
+         b"192.0.2.12 two.home.arpa\n192.0.2.12 twice.home.arpa\n2001:DB8::A v6.home.arpa\n::1 localhost ip6-localhost\n"
+         b"0.0.0.0 blocked.example\n127.0.0.1 localhost nas.localhost\n192.0.2.13 a\0b\n192.0.2.300 bad.home.arpa\n"
+         b"fe80::1%eth0 link.home.arpa\n192.0.2.14 *.home.arpa\n192.0.2.15 good.home.arpa bad..home.arpa\n"
+         b"192.0.2.16 " + b"x" * 64 + b".home.arpa\n192.0.2.17 last.home.arpa")
+
+
+def test_hosts_file_of_every_kind_of_line(pki, tmp_path, hostile):
+    hosts = tmp_path / "hosts"
+    hosts.write_bytes(HOSTS)
+    hostile.forget()
+    with Proxy(tmp_path, pki, [hostile.port], {"names": {"special_use": "local", "hosts_file": str(hosts)}}) as proxy:
+        for name, qtype, wanted in [
+                ("upper.home.arpa", "A", ["192.0.2.10"]), ("ALIAS1", "A", ["192.0.2.10"]), ("alias2", "A", ["192.0.2.10"]),
+                ("indented.home.arpa", "A", ["192.0.2.11"]), ("v6.home.arpa", "AAAA", ["2001:db8::a"]),
+                ("v6.home.arpa", "A", []), ("upper.home.arpa", "MX", []), ("blocked.example", "A", ["0.0.0.0"]),
+                ("last.home.arpa", "A", ["192.0.2.17"]), ("ip6-localhost", "AAAA", ["::1"]),
+                ("localhost", "A", ["127.0.0.1"]), ("nas.localhost", "AAAA", ["::1"]),
+                ("10.2.0.192.in-addr.arpa", "PTR", ["upper.home.arpa."]),
+                ("12.2.0.192.in-addr.arpa", "PTR", ["twice.home.arpa.", "two.home.arpa."]),
+                ("1.0.0.127.in-addr.arpa", "PTR", ["localhost."])]:
+            for transport in TRANSPORTS:
+                response = asked(proxy.port, name, qtype, transport)
+                assert (texts(response), response.rcode()) == (wanted, 0), (name, qtype, transport)
+        for name in ("bad.home.arpa", "good.home.arpa", "link.home.arpa", "x.home.arpa", "sub.upper.home.arpa"):
+            assert asked(proxy.port, name, "A").rcode() == dns.rcode.NXDOMAIN, name
+        assert proxy.log().count("line of the hosts file skipped") == 6
+        assert set(hostile.queries()) <= {""}
+
+
+def broken_hosts(hosts, how):
+    """Makes the file one that cannot be read, by one rename."""
+    other = hosts.with_name("other")
+    if how == "a directory":
+        hosts.unlink()
+        hosts.mkdir()
+    elif how == "missing":
+        hosts.unlink()
+    else:
+        if how == "a FIFO":
+            os.mkfifo(other)
+        elif how == "too large":
+            with open(other, "wb") as file:
+                file.truncate(64 * 1024 * 1024 + 1)
+        other.rename(hosts)
+
+
+@pytest.mark.parametrize("how", ["a directory", "missing", "a FIFO", "too large"])
+def test_hosts_file_that_cannot_be_read_keeps_what_was_read(pki, tmp_path, hostile, how):
+    hosts = tmp_path / "hosts"
+    hosts.write_text("192.0.2.5 nas.home.arpa\n")
+    config = {"names": {"special_use": "local", "hosts_file": str(hosts)}}
+    with Proxy(tmp_path, pki, [hostile.port], config) as proxy:
+        assert texts(asked(proxy.port, "nas.home.arpa", "A")) == ["192.0.2.5"]
+        broken_hosts(hosts, how)
+        if how != "missing":  # a file that is being replaced is waited for in silence
+            wait_for(lambda: "hosts file not read" in proxy.log(), "the file to be looked at")
+        assert texts(asked(proxy.port, "nas.home.arpa", "A")) == ["192.0.2.5"]
+        before = proxy.log().count("configuration reloaded")
+        proxy.child.send_signal(signal.SIGHUP)
+        wait_for(lambda: proxy.log().count("configuration reloaded") > before, "the reload")
+        assert texts(asked(proxy.port, "nas.home.arpa", "A")) == ["192.0.2.5"], "nor does a reload lose them"
+        assert 'records="those read before"' in proxy.log()
+        if how == "a directory":
+            hosts.rmdir()
+        hosts.with_name("new").write_text("192.0.2.6 nas.home.arpa\n")
+        hosts.with_name("new").rename(hosts)
+        wait_for(lambda: texts(asked(proxy.port, "nas.home.arpa", "A")) == ["192.0.2.6"], "the new file")
+        hosts.write_text("")
+        wait_for(lambda: asked(proxy.port, "nas.home.arpa", "A").rcode() == dns.rcode.NXDOMAIN, "the empty file")
+
+
+@pytest.mark.parametrize("how", ["a directory", "missing", "a FIFO", "too large"])
+def test_start_does_not_wait_for_a_hosts_file_that_cannot_be_read(pki, tmp_path, hostile, how):
+    hosts = tmp_path / "hosts"
+    hosts.write_text("192.0.2.5 nas.home.arpa\n")
+    broken_hosts(hosts, how)
+    config = {"names": {"special_use": "local", "hosts_file": str(hosts)}}
+    with Proxy(tmp_path, pki, [hostile.port], config) as proxy:
+        assert asked(proxy.port, "nas.home.arpa", "A").rcode() == dns.rcode.NXDOMAIN
+        assert "hosts file not read" in proxy.log() and "records=none" in proxy.log()
+
+
+def test_one_name_with_very_many_addresses_does_not_hold_the_program(pki, tmp_path, hostile):
+    hosts = tmp_path / "hosts"
+    hosts.write_text("".join(f"10.{i >> 16}.{i >> 8 & 255}.{i & 255} same.home.arpa\n" for i in range(200000)))
+    config = {"names": {"special_use": "local", "hosts_file": str(hosts)}}
+    with Proxy(tmp_path, pki, [hostile.port], config) as proxy:
+        assert len(texts(asked(proxy.port, "same.home.arpa", "A"))) == 512
+        assert "records of the hosts file left out" in proxy.log()
+        assert asked(proxy.port, "same.home.arpa", "A", "udp").flags & dns.flags.TC, "cut over UDP"
 
 
 # ---- --query ----

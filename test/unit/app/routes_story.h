@@ -29,7 +29,7 @@ static inline struct route_table *table_of(const char *routes, const struct rout
     int size = snprintf(yaml, sizeof yaml, "workers: 1\nroutes: %s\n", routes);
     assert_in_range(size, 1, sizeof yaml - 1);
     assert_true(config_parse(yaml, (size_t)size, "test.yaml", &config, stderr));
-    struct names *names = name_table_new(&config, &log);
+    struct names *names = name_table_new(&config, NULL, &log);
     assert_non_null(names);
     struct route_table *table = route_table_new(&config.routes, names, former);
     assert_non_null(table);
