@@ -1,4 +1,4 @@
-"""Names that are answered without an upstream: special-use names beside Unbound, records, the hosts file."""
+"""Names that are answered without an upstream: records, the hosts file, and what --query says of them."""
 import os
 import signal
 
@@ -7,42 +7,10 @@ import dns.message
 import dns.query
 import dns.rcode
 import pytest
-from process import Process, free_port, wait_for
+from process import wait_for
 from proxy import Proxy, run
 
 LOCAL = {"names": {"special_use": "local"}, "prefetch": {"top": 0}}
-AA = 0x0400
-
-LOOPBACK_6 = "1." + "0." * 31 + "ip6.arpa"
-UNSPECIFIED_6 = "0." * 32 + "ip6.arpa"
-EMPTY_ZONES = [
-    "home.arpa", "service.arpa", "127.in-addr.arpa", LOOPBACK_6, UNSPECIFIED_6, "10.in-addr.arpa",
-    "168.192.in-addr.arpa",
-    *(f"{i}.172.in-addr.arpa" for i in range(16, 32)), *(f"{i}.100.in-addr.arpa" for i in range(64, 128)),
-    "0.in-addr.arpa", "254.169.in-addr.arpa", "2.0.192.in-addr.arpa", "100.51.198.in-addr.arpa",
-    "113.0.203.in-addr.arpa",
-    "255.255.255.255.in-addr.arpa", "d.f.ip6.arpa", "8.e.f.ip6.arpa", "9.e.f.ip6.arpa", "a.e.f.ip6.arpa",
-    "b.e.f.ip6.arpa", "8.b.d.0.1.0.0.2.ip6.arpa",
-]
-NO_NAMES = ["test", "invalid", "onion", "local"]
-FORWARDED = ["alt", "x.alt", "example", "www.example.com", "ipv4only.arpa", "170.0.0.192.in-addr.arpa", "eap.arpa",
-             "x.internal", "15.172.in-addr.arpa", "32.172.in-addr.arpa", "63.100.in-addr.arpa", "128.100.in-addr.arpa",
-             "c.f.ip6.arpa", "xlocal", "mylocalhost", "255.255.255.in-addr.arpa"]
-TYPES = ["A", "AAAA", "PTR", "NS", "SOA", "TXT", "MX", "SVCB", "DS"]
-
-
-def everything():
-    """Every question of the table, as (name, type)."""
-    names = ["localhost", "a.b.localhost", "resolver.arpa", "_dns.resolver.arpa", "x.y.resolver.arpa",
-             "1.0.0.127.in-addr.arpa", "0.0.127.in-addr.arpa", "0.127.in-addr.arpa", "2.0.0.127.in-addr.arpa"]
-    names += EMPTY_ZONES + [f"x.{zone}" for zone in EMPTY_ZONES] + NO_NAMES + [f"a.B.{name}" for name in NO_NAMES]
-    return [(name, qtype) for name in names for qtype in TYPES]
-
-
-def has_udp():
-    return "\n## udp\n" in run("--print-config-doc=markdown").stdout
-
-
 TRANSPORTS = {"tcp": dns.query.tcp, "udp": dns.query.udp}
 
 
@@ -55,133 +23,6 @@ def outline(response):
     """(rcode, number of answers, owners of the authority section): what does not depend on the data."""
     return (dns.rcode.to_text(response.rcode()), sum(len(rrset) for rrset in response.answer),
             [rrset.name.to_text().lower() for rrset in response.authority])
-
-
-@pytest.fixture(scope="module", name="local")
-def _local(pki, module_path, hostile):
-    """The program as it is by default, in front of an upstream that counts."""
-    with Proxy(module_path, pki, [hostile.port], LOCAL, name="local") as proxy:
-        yield proxy
-
-
-@pytest.fixture(scope="module", name="unbound")
-def _unbound(module_path):
-    """Unbound as it is by default; what it would ask others for finds nobody."""
-    port, folder = free_port(), module_path
-    path = folder / "unbound.conf"
-    path.write_text(f"""remote-control:
-  control-enable: no
-server:
-  interface: 127.0.0.1@{port}
-  username: ""
-  chroot: ""
-  directory: "{folder}"
-  pidfile: ""
-  use-syslog: no
-  module-config: "iterator"
-  access-control: 127.0.0.0/8 allow
-  do-not-query-localhost: no
-forward-zone:
-  name: "."
-  forward-addr: 127.0.0.1@9
-""")
-    with Process("unbound-local", ["unbound", "-d", "-p", "-c", path], folder) as server:
-        server.wait_listening(port)
-        server.port = port
-        yield server
-
-
-def expected(name, qtype):
-    """(rcode, answers, authority) of the table of special-use names, written out; None: it is forwarded."""
-    lower = name.lower()
-    for zone in ["localhost", "resolver.arpa"] + NO_NAMES + EMPTY_ZONES:
-        if lower == zone or lower.endswith("." + zone):
-            break
-    nodata, nothing, one = ("NOERROR", 0, [zone + "."]), ("NXDOMAIN", 0, [zone + "."]), ("NOERROR", 1, [])
-    if lower == zone and qtype == "SOA":
-        return one
-    if zone == "localhost":
-        return one if qtype in ("A", "AAAA") else nodata
-    if zone == "resolver.arpa":
-        return nodata
-    if zone in NO_NAMES:
-        return nothing
-    if qtype == "PTR" and lower in (LOOPBACK_6, "1.0.0.127.in-addr.arpa"):
-        return one
-    if lower == zone:
-        return {"NS": one, "DS": None}.get(qtype, nodata)
-    return nodata if lower in ("1.0.0.127.in-addr.arpa", "0.0.127.in-addr.arpa", "0.127.in-addr.arpa") else nothing
-
-
-@pytest.mark.parametrize("transport", ["tcp", "udp"])
-def test_special_names_are_answered_by_the_table_and_never_asked_upstream(local, hostile, transport):
-    if transport == "udp" and not has_udp():
-        pytest.skip("the program has no UDP")
-    hostile.forget()
-    wrong, forwarded = [], set()
-    for name, qtype in everything():
-        wanted = expected(name, qtype)
-        response = asked(local.port, name, qtype, transport)
-        if wanted is None:
-            forwarded.add(name)
-            continue
-        if outline(response) != wanted or not response.flags & dns.flags.AA or response.flags & dns.flags.AD:
-            wrong.append((name, qtype, outline(response), wanted))
-        if response.authority:
-            zone = wanted[2][0]
-            data = f"{zone} nobody.invalid. 1 3600 1200 604800 10800"
-            rrset = response.authority[0]
-            assert (rrset.ttl, rrset[0].to_text().lower()) == (10800, data)
-    assert not wrong, f"{len(wrong)} of {len(everything())}, as {wrong[:5]}"
-    assert set(hostile.queries()) - {""} <= forwarded, "nothing else comes to the upstream"
-
-
-def test_what_is_not_special_is_forwarded(local, hostile):
-    for name in FORWARDED:
-        assert asked(local.port, name, "A").rcode() == dns.rcode.NOERROR
-        assert hostile.queries()[name.lower()] == 1, name
-
-
-#: (name ends in, types): where Unbound 1.17 differs, and why we do.
-DIFFERENCES = [
-    ("localhost", {"NS", "DS"}),  # it has an NS record at localhost., and asks others for its DS record
-    ("a.b.localhost", {"SOA"}),  # its SOA record stands at every name
-    ("local", None),  # it forwards local. (RFC 6762, 22.1: NXDOMAIN)
-    ("resolver.arpa", None),  # 1.17 does not know it; RFC 9462, 6.4: NODATA
-    ("service.arpa", None),  # 1.17 does not know it
-]
-
-
-def is_different(name, qtype):
-    lower = name.lower()
-    if lower in NO_NAMES:
-        return True  # their own name exists in Unbound, as NODATA
-    return any((lower == zone or lower.endswith("." + zone)) and (types is None or qtype in types)
-               for zone, types in DIFFERENCES)
-
-
-def test_special_names_are_answered_as_by_unbound(local, unbound):
-    differ, same = [], 0
-    for name, qtype in everything():
-        if expected(name, qtype) is None or is_different(name, qtype):
-            continue
-        theirs, ours = asked(unbound.port, name, qtype), asked(local.port, name, qtype)
-        same += outline(theirs) == outline(ours)
-        if outline(theirs) != outline(ours) or theirs.flags != ours.flags:
-            differ.append((name, qtype, outline(theirs), outline(ours)))
-    assert not differ, f"{len(differ)} beside {same} that agree, as {differ[:5]}"
-    assert same > 1500
-
-
-def test_special_names_can_be_forwarded(proxy, hostile):
-    """`proxy` has special_use: forward."""
-    for name in ("localhost", "printer.local", "1.10.in-addr.arpa", "_dns.resolver.arpa"):
-        asked(proxy.port, name, "A")
-        assert hostile.queries()[name] == 1, name
-
-
-def test_rcode_and_flags_of_forwarded_answers_are_not_authoritative(local):
-    assert not asked(local.port, "www.example", "A").flags & dns.flags.AA
 
 
 # ---- records ----
@@ -283,8 +124,9 @@ def test_missing_hosts_file_is_told_and_no_fault(pki, tmp_path, hostile):
         assert "hosts file not read" in proxy.log()
 
 
-HOSTS = (b"# a comment\r\n192.0.2.10 Upper.Home.ARPA alias1 alias2 # behind\r\n\r\n\t192.0.2.11\tindented.home.arpa\r\n"
-         b"192.0.2.12 two.home.arpa\n192.0.2.12 twice.home.arpa\n2001:DB8::A v6.home.arpa\n::1 localhost ip6-localhost\n"
+HOSTS = (b"# a comment\r\n192.0.2.10 Upper.Home.ARPA alias1 alias2 # behind\r\n\r\n"
+         b"\t192.0.2.11\tindented.home.arpa\r\n192.0.2.12 two.home.arpa\n192.0.2.12 twice.home.arpa\n"
+         b"2001:DB8::A v6.home.arpa\n::1 localhost ip6-localhost\n"
          b"0.0.0.0 blocked.example\n127.0.0.1 localhost nas.localhost\n192.0.2.13 a\0b\n192.0.2.300 bad.home.arpa\n"
          b"fe80::1%eth0 link.home.arpa\n192.0.2.14 *.home.arpa\n192.0.2.15 good.home.arpa bad..home.arpa\n"
          b"192.0.2.16 " + b"x" * 64 + b".home.arpa\n192.0.2.17 last.home.arpa")
@@ -296,7 +138,8 @@ def test_hosts_file_of_every_kind_of_line(pki, tmp_path, hostile):
     hostile.forget()
     with Proxy(tmp_path, pki, [hostile.port], {"names": {"special_use": "local", "hosts_file": str(hosts)}}) as proxy:
         for name, qtype, wanted in [
-                ("upper.home.arpa", "A", ["192.0.2.10"]), ("ALIAS1", "A", ["192.0.2.10"]), ("alias2", "A", ["192.0.2.10"]),
+                ("upper.home.arpa", "A", ["192.0.2.10"]), ("ALIAS1", "A", ["192.0.2.10"]),
+                ("alias2", "A", ["192.0.2.10"]),
                 ("indented.home.arpa", "A", ["192.0.2.11"]), ("v6.home.arpa", "AAAA", ["2001:db8::a"]),
                 ("v6.home.arpa", "A", []), ("upper.home.arpa", "MX", []), ("blocked.example", "A", ["0.0.0.0"]),
                 ("last.home.arpa", "A", ["192.0.2.17"]), ("ip6-localhost", "AAAA", ["::1"]),
