@@ -7,6 +7,8 @@
 #include "app/name_table.h"
 #include "dns/answer.h"
 #include "dns/presentation.h"
+#include "dns/question.h"
+#include "dns/zone_record.h"
 #include "upstream/upstream.h"
 
 static bool parse_type(const char *text, uint16_t *ret_type)
@@ -61,24 +63,60 @@ static void write_found(const struct config *config, const struct names_found *f
     }
 }
 
+/* What a question of this type gets, whatever its name is; NULL: that depends on the name. */
+static const char *refusal_text(const uint8_t *name, size_t size, uint16_t type)
+{
+    uint8_t message[DNS_HEADER_BYTES + DNS_NAME_MAX + 4] = {0};
+    struct question question;
+    dns_put_u16(message + 4, 1);
+    memcpy(message + DNS_HEADER_BYTES, name, size);
+    dns_put_u16(message + DNS_HEADER_BYTES + size, type);
+    dns_put_u16(message + DNS_HEADER_BYTES + size + 2, DNS_CLASS_IN);
+    enum question_verdict verdict = question_parse(message, DNS_HEADER_BYTES + size + 4, &question);
+    if (verdict == QUESTION_GOOD) return NULL;
+    if (verdict == QUESTION_ANY) return "refused with NOTIMP (RFC 8482)";
+    if (verdict == QUESTION_TRANSFER) return "refused with REFUSED: zones are not transferred";
+    return "refused with FORMERR: no name has data of this type";
+}
+
+/* Our records, and what they come to. */
+static void write_answer(const struct config *config, const struct names *names, const struct names_found *found,
+                         const struct question *question, FILE *out)
+{
+    uint8_t answer[ANSWER_BYTES_MAX];
+    char text[PRESENTATION_NAME_BYTES];
+    struct names_alias alias;
+    size_t size = names_write(names, found, question, answer, sizeof answer, &alias);
+    if (size == 0) {
+        fputs("  its records cannot be followed, or are too many for a message: SERVFAIL\n", out);
+        return;
+    }
+    if (!zone_record_print(answer, size - ANSWER_TRAILER_BYTES, "  ", out)) fputs("  (cannot be shown)\n", out);
+    if (alias.name_size > 0) {
+        fprintf(out, "  leads to %s: ", presentation_name(alias.name, alias.name_size, text));
+        write_route(config, alias.route, out);
+    } else if ((message_flags(answer) & DNS_RCODE) == DNS_RCODE_NXDOMAIN) {
+        fputs("  NXDOMAIN\n", out);
+    } else if (message_count(answer, DNS_AUTHORITY) > 0) {
+        fputs("  NODATA\n", out);
+    }
+}
+
 static void explain(const struct config *config, const struct names *names, const uint8_t *name, size_t size,
                     uint16_t type, FILE *out)
 {
-    uint8_t answer[ANSWER_BYTES_MAX];
     char text[PRESENTATION_NAME_BYTES], type_text[PRESENTATION_TYPE_BYTES];
     struct names_found found;
-    struct names_alias alias;
     const struct question question = {.name = name, .name_size = (uint8_t)size, .type = type, .class = DNS_CLASS_IN};
     names_find(names, name, size, type, &found);
     fprintf(out, "%s %s: ", presentation_name(name, size, text), presentation_type(type, type_text));
-    write_found(config, &found, out);
-    if (found.verdict != NAMES_RECORD) return;
-    if (names_write(names, &found, &question, answer, sizeof answer, &alias) == 0)
-        fputs("  its records cannot be followed: SERVFAIL\n", out);
-    else if (alias.name_size > 0) {
-        fprintf(out, "  leads to %s: ", presentation_name(alias.name, alias.name_size, text));
-        write_route(config, alias.route, out);
+    const char *refusal = refusal_text(name, size, type);
+    if (refusal) {
+        fprintf(out, "%s\n", refusal);
+        return;
     }
+    write_found(config, &found, out);
+    if (found.verdict == NAMES_RECORD) write_answer(config, names, &found, &question, out);
 }
 
 bool explain_name(const struct config *config, const char *name, const char *type, FILE *out, FILE *errors)

@@ -100,9 +100,10 @@ const char *presentation_type(uint16_t type, char text[static PRESENTATION_TYPE_
         uint16_t type;
         char name[8];
     } known[] = {
-        {1, "A"},       {2, "NS"},    {5, "CNAME"}, {6, "SOA"},    {12, "PTR"},  {15, "MX"},
-        {16, "TXT"},    {28, "AAAA"}, {33, "SRV"},  {35, "NAPTR"}, {43, "DS"},   {46, "RRSIG"},
-        {48, "DNSKEY"}, {52, "TLSA"}, {64, "SVCB"}, {65, "HTTPS"}, {257, "CAA"},
+        {1, "A"},       {2, "NS"},    {5, "CNAME"},  {6, "SOA"},    {12, "PTR"},  {15, "MX"},
+        {16, "TXT"},    {28, "AAAA"}, {33, "SRV"},   {35, "NAPTR"}, {43, "DS"},   {46, "RRSIG"},
+        {48, "DNSKEY"}, {52, "TLSA"}, {64, "SVCB"},  {65, "HTTPS"}, {257, "CAA"}, {251, "IXFR"},
+        {252, "AXFR"},  {255, "ANY"}, {13, "HINFO"}, {44, "SSHFP"},
     };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (known[i].type == type) {

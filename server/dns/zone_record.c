@@ -206,6 +206,22 @@ void zone_record_free(struct zone_record *record)
     *record = (struct zone_record){.text = NULL};
 }
 
+bool zone_record_print(const uint8_t *message, size_t size, const char *indent, FILE *out)
+{
+    ldns_pkt *packet = NULL;
+    if (ldns_wire2pkt(&packet, message, size) != LDNS_STATUS_OK) return false;
+    const ldns_rr_list *records = ldns_pkt_answer(packet);
+    bool good = true;
+    for (size_t i = 0; i < ldns_rr_list_rr_count(records); i++) {
+        char *text = ldns_rr2str(ldns_rr_list_rr(records, i)); /* its end of line included */
+        if (text) fprintf(out, "%s%s", indent, text);
+        good = good && text;
+        free(text);
+    }
+    ldns_pkt_free(packet);
+    return good;
+}
+
 bool zone_record_equal(const struct zone_record *a, const struct zone_record *b)
 {
     return a->type == b->type && a->owner_size == b->owner_size && a->data_size == b->data_size &&

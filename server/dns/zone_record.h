@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "dns/message.h"
 
@@ -45,6 +46,10 @@ const char *zone_record_fault(const char *text);
 #define ZONE_RECORD_NOT_ASCII "an international name is written in its ASCII form, as xn--bcher-kva.example"
 
 void zone_record_free(struct zone_record *record);
+
+/* Writes the records of the answer section of a message, each on a line that begins with `indent`. False: the message
+ * cannot be read, or memory is short. */
+bool zone_record_print(const uint8_t *message, size_t size, const char *indent, FILE *out);
 
 /* Whether both are records of one name, of one type, with the same data. */
 bool zone_record_equal(const struct zone_record *a, const struct zone_record *b);

@@ -222,12 +222,40 @@ def test_one_name_with_very_many_addresses_does_not_hold_the_program(pki, tmp_pa
 # ---- --query ----
 
 
+#: (NAME [TYPE], what --query prints)
+EXPLAINED = [
+    (["nas.home.arpa"], "nas.home.arpa. A: answered from names.records\n  nas.home.arpa.\t3600\tIN\tA\t192.0.2.1\n"),
+    (["NAS.home.arpa", "mx"], "nas.home.arpa. MX: answered from names.records\n  NODATA\n"),
+    (["x.apps.example"], "x.apps.example. A: answered from names.records, by a wildcard\n"
+                         "  x.apps.example.\t3600\tIN\tA\t192.0.2.2\n"),
+    (["x.apps.example", "aaaa"], "x.apps.example. AAAA: answered from names.records, by a wildcard\n  NODATA\n"),
+    (["host.home.arpa"], "host.home.arpa. A: answered from names.hosts_file\n  host.home.arpa.\t60\tIN\tA\t192.0.2.9\n"),
+    (["9.2.0.192.in-addr.arpa", "PTR"], "9.2.0.192.in-addr.arpa. PTR: answered from names.hosts_file\n"
+                                        "  9.2.0.192.in-addr.arpa.\t60\tIN\tPTR\thost.home.arpa.\n"),
+    (["gone.home.arpa"], "gone.home.arpa. A: answered from names.records\n"
+                         "  gone.home.arpa.\t3600\tIN\tCNAME\tx.local.\n  NXDOMAIN\n"),
+    (["loop.home.arpa"], "loop.home.arpa. A: answered from names.records\n"
+                         "  its records cannot be followed, or are too many for a message: SERVFAIL\n"),
+    (["in.home.arpa"], "in.home.arpa. A: answered from names.records\n"
+                       "  in.home.arpa.\t3600\tIN\tCNAME\twww.corp.example.\n"
+                       "  leads to www.corp.example.: forwarded by the route of corp.example. to 10.0.0.1:53 (plain TCP)\n"),
+    (["x.nas.home.arpa"], "x.nas.home.arpa. A: special-use name (RFC 8375, 4): NXDOMAIN\n"),
+    (["localhost"], "localhost. A: special-use name (RFC 6761, 6.3): the loopback address\n"),
+    (["_dns.resolver.arpa", "SVCB"], "_dns.resolver.arpa. SVCB: special-use name (RFC 9462, 6.4): NODATA\n"),
+    (["nas.home.arpa", "any"], "nas.home.arpa. ANY: refused with NOTIMP (RFC 8482)\n"),
+    (["corp.example", "AXFR"], "corp.example. AXFR: refused with REFUSED: zones are not transferred\n"),
+    (["corp.example", "TYPE249"], "corp.example. TYPE249: refused with FORMERR: no name has data of this type\n"),
+    (["."], ". A: forwarded to the upstreams 192.0.2.53:853#dns.example\n"),
+]
+
+
 def test_query_prints_what_is_done_with_a_name(tmp_path):
     path, hosts = tmp_path / "dns.yaml", tmp_path / "hosts"
     hosts.write_text("192.0.2.9 host.home.arpa\n")
     path.write_text(f"""names:
   hosts_file: "{hosts}"
-  records: ["nas.home.arpa A 192.0.2.1", "*.apps.example A 192.0.2.2", "out.home.arpa CNAME www.example.com"]
+  records: ["nas.home.arpa A 192.0.2.1", "*.apps.example A 192.0.2.2", "out.home.arpa CNAME www.example.com",
+    "gone.home.arpa CNAME x.local", "loop.home.arpa CNAME loop.home.arpa", "in.home.arpa CNAME www.corp.example"]
 routes:
   - {{zones: [corp.example], upstreams: [{{address: 10.0.0.1, transport: tcp}}]}}
 upstreams: [{{address: 192.0.2.53, name: dns.example}}]
@@ -238,14 +266,14 @@ upstreams: [{{address: 192.0.2.53, name: dns.example}}]
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    assert explain("nas.home.arpa") == "nas.home.arpa. A: answered from names.records\n"
-    assert explain("x.apps.example", "aaaa") == "x.apps.example. AAAA: answered from names.records, by a wildcard\n"
-    assert explain("host.home.arpa") == "host.home.arpa. A: answered from names.hosts_file\n"
+    for arguments, wanted in EXPLAINED:
+        assert explain(*arguments) == wanted, arguments
     assert explain("x.local", "MX") == "x.local. MX: special-use name (RFC 6762, 22.1): NXDOMAIN\n"
     assert explain("www.corp.example") == ("www.corp.example. A: forwarded by the route of corp.example. to "
                                            "10.0.0.1:53 (plain TCP)\n")
     assert explain("example.com") == "example.com. A: forwarded to the upstreams 192.0.2.53:853#dns.example\n"
     assert "leads to www.example.com.: forwarded to the upstreams" in explain("out.home.arpa")
     assert explain("home.arpa", "DS").startswith("home.arpa. DS: special-use name (RFC 8375, 4): forwarded to")
-    assert run("--config", path, "--query", "a..b").returncode == 1
+    for wrong in ("a..b", "", "bücher.example", "a b"):
+        assert run("--config", path, "--query", wrong).returncode == 1, wrong
     assert run("--config", path, "--query", "a", "NOTYPE").returncode == 1
