@@ -19,6 +19,23 @@ CASES = {
     "routes and settings": {"routes": [ROUTE], "settings": {"cache": {"max_size": "128MiB"}}},
     "a service near the pods": {"service": {"type": "NodePort", "trafficDistribution": "PreferClose"}},
     "no policy": {"networkPolicy": {"enabled": False}},
+    "resources, class and image": {"resources": {"limits": {"memory": "1Gi"}},
+                                   "priorityClassName": "system-node-critical",
+                                   "image": {"repository": "registry.example/dns", "tag": "1.2.3"}},
+    "names of one's own": {"settings": {"names": {"records": ["nas.home.arpa A 192.0.2.5"]}},
+                           "upstreams": [{"address": "9.9.9.9", "name": "dns.quad9.net"}]},
+}
+
+#: Values that the chart's schema refuses, and what it says.
+WRONG = {
+    "a workload that is none": ({"workload": "StatefulSet"}, "workload"),
+    "a service type that is none": ({"service": {"type": "Cluster"}}, "type"),
+    "a distribution that is none": ({"service": {"trafficDistribution": "Near"}}, "trafficDistribution"),
+    "no upstream": ({"upstreams": []}, "upstreams"),
+    "an upstream in plain text": (
+        {"upstreams": [{"address": "9.9.9.9", "name": "a.b", "transport": "tcp"}]}, "transport"),
+    "a route without a server": ({"routes": [{"zones": ["corp.example"]}]}, "upstreams"),
+    "a mistyped value": ({"replica": 2}, "replica"),
 }
 
 
@@ -66,8 +83,23 @@ def check_case(check, name, values, folder):
             checks.run(checks.PROGRAM, "--config", settings, "--print-config")
         policies = [each for each in documents if each["kind"] == "NetworkPolicy"]
         assert len(policies) == (0 if "networkPolicy" in values else 1)
+        pod = workload["spec"]["template"]["spec"]
+        assert pod.get("priorityClassName") == values.get("priorityClassName")
+        if "resources" in values:
+            assert pod["containers"][0]["resources"]["limits"] == values["resources"]["limits"]
+            assert pod["containers"][0]["image"] == "registry.example/dns:1.2.3"
+        if "upstreams" in values:
+            assert "9.9.9.9/32" in str(policies) and "1.1.1.1" not in str(policies)
         if values.get("routes"):
             assert "10.0.0.53/32" in str(policies), "the policy lets the pods out to the route's server"
+
+
+def check_refusal(check, name, values, said, folder):
+    with check(f"chart with {name}: refused before it is applied"):
+        path = folder / "values.yaml"
+        path.write_text(yaml.safe_dump(values))
+        done = checks.run(helm(), "template", "dns", CHART, "--values", path, check=False)
+        assert done.returncode != 0 and said in done.stderr, done.stderr
 
 
 def main():
@@ -79,6 +111,8 @@ def main():
             checks.run(helm(), "lint", "--strict", CHART)
         for case, values in CASES.items():
             check_case(check, case, values, folder)
+        for case, (values, said) in WRONG.items():
+            check_refusal(check, case, values, said, folder)
     check.finish()
 
 

@@ -194,6 +194,13 @@ def check_node_local(check, folder):
         settings = yaml.safe_load(path.read_text())
         address = settings["listen"][0].rpartition(":")[0]
         assert address == example[0]["spec"]["dnsConfig"]["nameservers"][0] and address in str(pod["initContainers"])
+        template = one(documents, "DaemonSet")["spec"]["template"]
+        http = settings["http"]["listen"]
+        assert http == "[::]:" + template["metadata"]["annotations"]["prometheus.io/port"], "Prometheus reaches it"
+        for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+            assert "host" not in pod["containers"][0][probe]["httpGet"], "the kubelet asks at the node's address"
+        kinds = {each["kind"] for each in documents}
+        assert not kinds & {"Service", "NetworkPolicy"}, "neither holds for a link-local address of the node"
         assert pod["hostNetwork"] is True and pod["dnsPolicy"] == "Default"
         assert pod["containers"][0]["securityContext"]["capabilities"] == {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}
         assert {port["hostPort"] for port in pod["containers"][0]["ports"]} == {53, 5000}
