@@ -7,6 +7,7 @@
 enum {
     SUSPECTS_FIRST = 8, /* so few at first, and one more with each answer: all of them are suspected if it ends */
     KEPT_SHARE = 4,     /* one part in so many of a session's room is kept for light clients */
+    HOPELESS_PART = 3,  /* after one part in so many of query_timeout a session is given up where all are silent */
 };
 
 #define OPENING_NS       (250 * NS_PER_MS) /* a connection older than that is not waited for (RFC 8305, 5) */
@@ -161,13 +162,20 @@ static struct session *choose(struct pool *pool, const struct exchange *exchange
     return least;
 }
 
-struct session *choice_replaceable(const struct upstream *upstream, uint64_t now_ns)
+struct session *choice_replaceable(const struct pool *pool, const struct upstream *upstream)
 {
+    uint64_t now_ns = pool_now_ns(pool);
+    struct session *oldest = NULL; /* of those with leading attempts */
+    bool all_lead = true;
     list_for_each (node, &upstream->sessions) {
         struct session *session = container_of(node, struct session, of_upstream);
-        if (session->doubted && now_ns - session->doubted_ns >= OPENING_NS) return session;
+        all_lead &= session->doubted && session->leading > 0;
+        if (!session->doubted || now_ns - session->doubted_ns < OPENING_NS) continue;
+        if (session->leading == 0) return session;
+        if (!oldest || session->doubted_ns < oldest->doubted_ns) oldest = session;
     }
-    return NULL;
+    bool hopeless = all_lead && oldest && now_ns - oldest->doubted_ns >= pool->options.query_timeout_ns / HOPELESS_PART;
+    return hopeless ? oldest : NULL;
 }
 
 bool choice_has_session_room(const struct pool *pool, const struct upstream *upstream, bool solitary)
@@ -182,7 +190,7 @@ bool choice_has_session_room(const struct pool *pool, const struct upstream *ups
         used += session->state == SESSION_OPENING || session_is_open(session);
     }
     if (used >= max) return false;
-    return sessions < 2 * pool->options.max_sessions || choice_replaceable(upstream, pool_now_ns(pool));
+    return sessions < 2 * pool->options.max_sessions || choice_replaceable(pool, upstream);
 }
 
 /* A session that nothing speaks against is on its way, or may be opened now. */

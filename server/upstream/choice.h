@@ -30,7 +30,9 @@ bool choice_has_untried(const struct pool *pool, const struct exchange *exchange
  * more are for questions asked alone, and there are at most twice max_sessions in all. */
 bool choice_has_session_room(const struct pool *pool, const struct upstream *upstream, bool solitary);
 
-/* A session that is silent and may be ended to make room for a new one, or NULL. */
-struct session *choice_replaceable(const struct upstream *upstream, uint64_t now_ns);
+/* A session that is silent and may be ended to make room for a new one, or NULL. One with leading attempts is kept: the
+ * upstream may merely be slow, and on a new session their waiting would begin anew. Only where all sessions are silent
+ * and have such attempts, the one that has been silent longest is given up, after a third of query_timeout. */
+struct session *choice_replaceable(const struct pool *pool, const struct upstream *upstream);
 
 #endif

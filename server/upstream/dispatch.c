@@ -13,12 +13,14 @@ enum { HEDGE_CREDIT_MAX = 10 * 100 }; /* hedges that may be saved up: a short bu
 #define AFTER_ANSWER_NS (10 * NS_PER_MS) /* an end so soon behind an answer is the server's habit */
 
 /* How little is to be hoped of an attempt: most of all where the upstream did not answer lately, which tells more than
- * that it is avoided since some questions are slow. */
+ * that it is avoided since some questions are slow. Silence alone is not held against the leading attempt: it is why
+ * the others were made, and where the upstream is slow, all of them meet it. */
 static unsigned hopelessness(const struct attempt *attempt)
 {
     const struct session *session = attempt->session;
     uint64_t now_ns = session->host->channels.loop->now_ns;
     bool is_mute = session->upstream->answered_ns == 0 || now_ns - session->upstream->answered_ns > MUTE_NS;
+    if (attempt->leading) return 4 * is_mute;
     return 4 * is_mute + 2 * session->upstream->avoided + session->doubted;
 }
 
@@ -43,6 +45,7 @@ static bool start_attempt(struct pool *pool, struct session *session, struct exc
 {
     struct attempt *attempt = free_attempt(exchange);
     CHECK(exchange->attempts_made < EXCHANGE_ATTEMPTS_TOTAL);
+    attempt->leading = !exchange_is_live(exchange);
     attempt->plain = opinion_is_plain(&exchange->opinions, session->upstream, pool_now_ns(pool));
     if (!session_start_attempt(session, attempt, &exchange->key, pool_now_ns(pool))) return false;
     exchange->attempts_made++;

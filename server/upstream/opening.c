@@ -55,7 +55,7 @@ bool opening_begin(struct pool *pool, struct upstream *upstream, uint64_t now_ns
     enum cause cause;
     unsigned sessions = 0;
     list_for_each (node, &upstream->sessions) sessions++;
-    struct session *replaced = choice_replaceable(upstream, now_ns);
+    struct session *replaced = choice_replaceable(pool, upstream);
     if (sessions >= 2 * pool->options.max_sessions && replaced) {
         tally_cause(pool->counters, upstream, CAUSE_REPLACED);
         trace_session_end(pool, replaced, CAUSE_REPLACED);

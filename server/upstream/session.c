@@ -122,10 +122,17 @@ static uint32_t length(const struct list *list)
 bool session_is_sound(const struct session *session)
 {
     uint32_t counted = 0;
-    list_for_each (node, &session->attempts) counted += container_of(node, struct attempt, by_age)->counted;
-    list_for_each (node, &session->overdue)
+    uint32_t leading = 0;
+    list_for_each (node, &session->attempts) {
+        counted += container_of(node, struct attempt, by_age)->counted;
+        leading += container_of(node, struct attempt, by_age)->leading;
+    }
+    list_for_each (node, &session->overdue) {
         if (container_of(node, struct attempt, by_age)->counted) return false;
-    return length(&session->attempts) + length(&session->overdue) == session->in_flight &&
+        leading += container_of(node, struct attempt, by_age)->leading;
+    }
+    return leading == session->leading &&
+           length(&session->attempts) + length(&session->overdue) == session->in_flight &&
            session->ids.used == session->in_flight && session->counted == counted &&
            (session->counted > 0 || session->suspicion == 0) && (session->in_flight > 0 || !session->reserved);
 }
@@ -148,6 +155,7 @@ bool session_start_attempt(struct session *session, struct attempt *attempt, con
     attempt->sent_ns = now_ns;
     session->used_ns = now_ns;
     if (session->in_flight++ == 0) session->busy_ns = now_ns;
+    session->leading += attempt->leading;
     session->counted++;
     session->sent++;
     attempt->counted = true;
@@ -182,10 +190,13 @@ static void release(struct attempt *attempt)
     ids_give(&session->ids, attempt->id);
     list_remove(&attempt->by_age);
     uncount(attempt);
+    CHECK(session->leading >= attempt->leading);
+    session->leading -= attempt->leading;
     attempt->session = NULL;
     if (--session->in_flight == 0) session->reserved = false;
     session->host->room_made = true;
     CHECK(session->counted <= session->in_flight && session->in_flight == session->ids.used);
+    CHECK(session->leading <= session->in_flight);
     CHECK_SLOW(session_is_sound(session));
 }
 

@@ -10,8 +10,8 @@
  * its attempt by id; what it says is the host's to judge. A response that nobody asked for is allowed once for each
  * question that was given up without an answer; one more ends the session.
  *
- * Invariants, checked as the program runs: attempts + overdue = in_flight = ids in use; counted <= in_flight;
- * suspicion is 0 where counted is 0; reserved is false where in_flight is 0. */
+ * Invariants, checked as the program runs: attempts + overdue = in_flight = ids in use; counted and leading <=
+ * in_flight; suspicion is 0 where counted is 0; reserved is false where in_flight is 0. */
 #ifndef UPSTREAM_SESSION_H
 #define UPSTREAM_SESSION_H
 
@@ -37,6 +37,7 @@ struct attempt {
     uint64_t sent_ns;
     uint16_t id;
     bool plain;   /* sent without OPT; set before it starts */
+    bool leading; /* its exchange had none in flight when it started, so it is the nearest to an answer; set before */
     bool counted; /* in session->counted */
 };
 
@@ -57,6 +58,7 @@ struct session {
     bool reserved;          /* a question that is asked alone is in flight: nobody joins it */
     uint8_t suspicion;      /* the most deaths of a question counted on it; 0 when none is */
     uint32_t in_flight;
+    uint32_t leading;     /* of these, the ones nearest to an answer to their question */
     uint32_t counted;     /* of these, whom a new question would be mixed with: not those that are overdue */
     uint64_t narrowed_ns; /* when the window was narrowed last */
     uint32_t window;      /* questions in flight it takes: grows with each answer, shrinks while answers queue up */

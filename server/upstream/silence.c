@@ -48,11 +48,17 @@ static bool is_silent(const struct session *session, uint64_t now_ns)
     return now_ns - session_silent_since_ns(session) >= rtt_timeout_ns(&session->upstream->rtt);
 }
 
+/* It is taken to answer in order: it never did otherwise, and it does answer. */
+static bool is_orderly(const struct upstream *upstream)
+{
+    return !upstream->reorders && upstream->answered_ns > 0;
+}
+
 /* The question in flight longest is what an upstream that answers in order is busy with. */
 static void mark_slow(const struct session *session, uint64_t now_ns)
 {
     struct attempt *oldest = session_oldest_attempt(session);
-    if (oldest && !session->upstream->reorders && is_silent(session, now_ns)) oldest->exchange->slow = true;
+    if (oldest && is_orderly(session->upstream) && is_silent(session, now_ns)) oldest->exchange->slow = true;
 }
 
 /* None of its attempts is at an upstream that answers, and there is one that does. */
@@ -262,7 +268,7 @@ uint64_t silence_deadline_ns(const struct session *session)
     if (!session_is_relied_on(session) || session->in_flight == 0) return CLOCK_NEVER;
     uint64_t deadline_ns = session_silent_since_ns(session) + silent_after_ns(session);
     const struct attempt *first = session_oldest_attempt(session);
-    if (!first->exchange->slow && !session->upstream->reorders)
+    if (!first->exchange->slow && is_orderly(session->upstream))
         deadline_ns =
             clock_earlier(deadline_ns, session_silent_since_ns(session) + rtt_timeout_ns(&session->upstream->rtt));
     const struct list *oldest = list_first(&session->attempts);

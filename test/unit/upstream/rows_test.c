@@ -162,6 +162,47 @@ static void where_no_upstream_can_be_reached_nobody_waits(void **state)
     model_end();
 }
 
+/* All sessions look silent, and each new one does, too; the first attempts are answered all the same. */
+static void questions_that_are_all_slow_are_all_answered(void **state)
+{
+    (void)state;
+    static const uint64_t slow_ms[] = {300, 1000, 2000, 3500};
+    for (unsigned upstreams = 1; upstreams <= 2; upstreams++)
+        for (unsigned i = 0; i < sizeof slow_ms / sizeof *slow_ms; i++)
+            for (unsigned count = 3; count <= 100; count += 22) {
+                const struct script script = {.way_ns = 4 * NS_PER_MS};
+                begin(upstreams, script, script);
+                model.slow_ns = slow_ms[i] * NS_PER_MS;
+                ask_many(2, 100);
+                for (unsigned n = 0; n < count; n++) {
+                    model_ask(KIND_SLOW);
+                    model_run_ms(n % 2);
+                }
+                model_run_ms(4600);
+                assert_in_range(worst_ms(0, KIND_SLOW), slow_ms[i], slow_ms[i] + 200);
+                model_end();
+            }
+}
+
+/* A firewall that forgot its connections: nothing comes over any of them any more, and new ones are fine. */
+static void where_all_sessions_hang_new_ones_are_opened(void **state)
+{
+    (void)state;
+    for (unsigned count = 6; count <= 400; count += 7) {
+        begin(1, (struct script){.way_ns = NS_PER_MS / 2, .silent = true}, healthy);
+        for (unsigned n = 0; n < count; n++) {
+            model_ask(KIND_GOOD);
+            model_run_ms(n % 2);
+        }
+        model_run_ms(500);
+        list_for_each (node, &model.alive) container_of(node, struct channel, alive)->ended = true;
+        model.scripts[0] = healthy;
+        model_run_ms(4600);
+        assert_in_range(worst_ms(0, KIND_GOOD), 0, 2500);
+        model_end();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +215,8 @@ int main(void)
         cmocka_unit_test(a_server_that_reads_one_message_of_a_record_is_found_out_once),
         cmocka_unit_test(a_server_that_floods_is_avoided),
         cmocka_unit_test(where_no_upstream_can_be_reached_nobody_waits),
+        cmocka_unit_test(questions_that_are_all_slow_are_all_answered),
+        cmocka_unit_test(where_all_sessions_hang_new_ones_are_opened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
