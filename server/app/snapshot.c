@@ -72,24 +72,28 @@ static void read_names(const struct server *server, struct figures *figures)
     free(names);
 }
 
-/* The labels of the series: those of the default route, those of the others, and what is counted together. */
-static void read_upstreams(const struct server *server, struct figures *figures)
+unsigned snapshot_label_upstreams(const struct server *server,
+                                  char labels[static UPSTREAM_SERIES][UPSTREAM_LABEL_BYTES])
 {
     _Static_assert((int)UPSTREAM_LABEL_BYTES >= (int)UPSTREAM_LABEL_MAX, "a label has room");
     const struct pool_options *pool = &server->config.pool;
     const struct route_table *table = server->routes;
-    figures->upstream_count = pool->upstream_count;
-    for (unsigned i = 0; i < pool->upstream_count; i++)
-        upstream_format_label(&pool->upstreams[i], "", figures->upstreams[i]);
+    memset(labels, 0, UPSTREAM_SERIES * sizeof *labels);
+    for (unsigned i = 0; i < pool->upstream_count; i++) upstream_format_label(&pool->upstreams[i], "", labels[i]);
     for (unsigned i = 0; i < table->count; i++) {
         const struct route *route = &table->routes[i];
         if (route->first_series == UPSTREAM_SERIES_REST) continue;
         for (unsigned j = 0; j < route->upstream_count; j++)
-            upstream_format_label(&route->upstreams[j], route->name, figures->upstreams[route->first_series + j]);
+            upstream_format_label(&route->upstreams[j], route->name, labels[route->first_series + j]);
     }
-    if (table->series[UPSTREAM_SERIES_REST] != 0)
-        snprintf(figures->upstreams[UPSTREAM_SERIES_REST], UPSTREAM_LABEL_BYTES, "rest");
-    if (table->count > 0) figures->upstream_count = UPSTREAM_SERIES;
+    if (table->series[UPSTREAM_SERIES_REST] != 0) snprintf(labels[UPSTREAM_SERIES_REST], UPSTREAM_LABEL_BYTES, "rest");
+    return table->count > 0 ? UPSTREAM_SERIES : pool->upstream_count;
+}
+
+static void read_upstreams(const struct server *server, struct figures *figures)
+{
+    const struct route_table *table = server->routes;
+    figures->upstream_count = snapshot_label_upstreams(server, figures->upstreams);
     figures->routes = table->count;
     figures->routes_failing = route_table_list_failing(table, figures->failing_routes, sizeof figures->failing_routes);
 }

@@ -11,6 +11,8 @@
 #include "app/limited_log.h"
 #include "app/reload.h"
 #include "app/server.h"
+#include "app/snapshot.h"
+#include "app/upstream_watch.h"
 #include "common/clock.h"
 #include "common/loop.h"
 #include "common/service.h"
@@ -35,7 +37,10 @@ struct supervisor {
     bool stopping;
     bool was_ready;
     bool said_hung;
-    uint64_t watchdog_ns; /* how often systemd wants to hear of us; 0 = not */
+    struct upstream_watch watch;
+    uint64_t upstreams_looked_ns;
+    char upstream_labels[UPSTREAM_SERIES][UPSTREAM_LABEL_BYTES]; /* as they are now; see snapshot.h */
+    uint64_t watchdog_ns;                                        /* how often systemd wants to hear of us; 0 = not */
 };
 
 /* ---- reload ---- */
@@ -257,6 +262,21 @@ static void look_at_limits(struct supervisor *supervisor, uint64_t now_ns)
     limited_log_look(&supervisor->limited, clients, count, now_ns);
 }
 
+/* What begins or ends with an upstream is said once, however many workers find out. */
+static void look_at_upstreams(struct supervisor *supervisor, uint64_t now_ns)
+{
+    struct server *server = &supervisor->server;
+    if (now_ns - supervisor->upstreams_looked_ns < LOOK_NS) return;
+    supervisor->upstreams_looked_ns = now_ns;
+    unsigned count = snapshot_label_upstreams(server, supervisor->upstream_labels);
+    for (unsigned i = 0; i < count && i < UPSTREAM_SERIES_REST; i++) {
+        struct upstream_report report = {.label = supervisor->upstream_labels[i]};
+        if (report.label[0] == '\0') continue;
+        upstream_watch_read(server->blocks, server->worker_count, i, &report);
+        upstream_watch_look(&supervisor->watch, i, &report, supervisor->log, now_ns);
+    }
+}
+
 static void announce(struct supervisor *supervisor)
 {
     const struct server *server = &supervisor->server;
@@ -290,6 +310,7 @@ static void run(struct supervisor *supervisor)
         look_at_health(supervisor, now_ns);
         look_at_limits(supervisor, now_ns);
         if (supervisor->drain_deadline_ns == CLOCK_NEVER) {
+            look_at_upstreams(supervisor, now_ns);
             look_at_bundle(supervisor, now_ns);
             look_at_listeners(supervisor, now_ns);
             look_at_hosts(supervisor);

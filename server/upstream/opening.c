@@ -25,29 +25,11 @@ enum {
 
 /* ---- beginning ---- */
 
-static void log_failure(struct pool *pool, struct upstream *upstream, bool was_up, enum cause cause, const char *why,
-                        uint64_t now_ns)
-{
-    uint64_t held_back;
-    if (!log_repeat_due(&upstream->trouble, now_ns, &held_back) && !was_up) return;
-    if (cause == CAUSE_CERTIFICATE)
-        log_error(
-            pool->log, "upstream certificate refused", log_text("upstream", upstream->label), log_text("why", why),
-            log_text(
-                "do",
-                "check the upstream's name in 'upstreams', 'tls.ca_file' and this machine's clock; no query was sent"));
-    else
-        log_warning(pool->log, "upstream unreachable", log_text("upstream", upstream->label),
-                    log_text("reason", cause_text(cause)), log_text("why", why));
-}
-
 void opening_failed(struct pool *pool, struct upstream *upstream, enum cause cause, const char *why)
 {
     uint64_t now_ns = pool_now_ns(pool);
-    bool was_up = upstream->state != UPSTREAM_DOWN && upstream->state != UPSTREAM_CERTIFICATE;
     upstream_failed(upstream, cause, pool->upstream_count, &pool->random, now_ns);
     tally_error(pool->counters, upstream, why);
-    log_failure(pool, upstream, was_up, cause, why, now_ns);
 }
 
 bool opening_begin(struct pool *pool, struct upstream *upstream, uint64_t now_ns)

@@ -44,7 +44,6 @@ static void count_answer(struct pool *pool, struct session *session, struct atte
     session_count_answer(attempt, took_ns);
     if (session->answers == 1) first_answer(session);
     if (!upstream_answered(upstream, took_ns, proves, now_ns)) return;
-    log_info(pool->log, "upstream up", log_text("upstream", upstream->label));
     tally_error(pool->counters, upstream, NULL);
     if (was_silent) silence_over(pool, upstream);
 }

@@ -114,8 +114,6 @@ static void look_after(struct pool *pool, struct upstream *upstream, uint64_t no
     if (upstream->avoided && now_ns < upstream->probe_at_ns) return; /* declared silent meanwhile */
     upstream_fell_silent(upstream, &pool->random, now_ns);
     tally_error(pool->counters, upstream, "it connects and does not answer");
-    log_warning(pool->log, "upstream silent", log_text("upstream", upstream->label),
-                log_number("avoided_ms", upstream->avoid_ns / NS_PER_MS));
 }
 
 static uint64_t path_due_ns(const struct pool *pool)

@@ -200,7 +200,6 @@ static void declare_silent(struct pool *pool, struct session *session, uint64_t 
 {
     struct upstream *upstream = session->upstream;
     uint64_t since_ns = session_silent_since_ns(session);
-    uint64_t held_back;
     mark_slow(session, now_ns);
     learn_records(session);
     upstream_learn_silence(upstream, session->answers, now_ns);
@@ -220,9 +219,6 @@ static void declare_silent(struct pool *pool, struct session *session, uint64_t 
     }
     tally_cause(pool->counters, upstream, CAUSE_SILENT);
     trace_session(pool, "session silent", session);
-    if (log_repeat_due(&upstream->trouble, now_ns, &held_back))
-        log_warning(pool->log, "upstream session hangs", log_text("upstream", upstream->label),
-                    log_number("waiting", session->in_flight), log_number("repeated", held_back));
     retry_doubted(pool, upstream);
 }
 

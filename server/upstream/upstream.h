@@ -21,7 +21,6 @@
 
 #include "common/address.h"
 #include "common/list.h"
-#include "common/log.h"
 #include "common/random.h"
 #include "upstream/backoff.h"
 #include "upstream/cause.h"
@@ -60,7 +59,6 @@ struct upstream {
     uint64_t probe_at_ns;    /* which is sent then; CLOCK_NEVER while it is not avoided */
     uint64_t avoid_ns;       /* how long it is, or was, avoided: doubled each time, */
     uint64_t avoid_ended_ns; /* unless that was long ago */
-    struct log_repeat trouble;
 
     /* certificate */
     uint64_t validated_ns;     /* checked in a full handshake; 0 = never */
