@@ -89,7 +89,7 @@ static long status_of(const char *answer)
     return end == answer + 12 ? status : 0;
 }
 
-/* Whether it was a 200; the first line of the body says more. */
+/* Whether it was a 200; the body says more. */
 static bool judge(const char *answer, const char *host, char message[static PROBE_MESSAGE_BYTES])
 {
     long status = status_of(answer);
@@ -98,15 +98,16 @@ static bool judge(const char *answer, const char *host, char message[static PROB
         snprintf(message, PROBE_MESSAGE_BYTES, "%s does not answer as this program does", host);
         return false;
     }
-    int line = (int)strcspn(body + 4, "\r\n");
-    snprintf(message, PROBE_MESSAGE_BYTES, "%s answers %ld: %.*s", host, status, line, body + 4);
+    snprintf(message, PROBE_MESSAGE_BYTES, "%s answers %ld: %s", host, status, body + 4);
+    size_t size = strlen(message);
+    while (size > 0 && (message[size - 1] == '\n' || message[size - 1] == '\r')) message[--size] = '\0';
     return status == 200;
 }
 
 bool probe_ready(const struct address *listen, char message[static PROBE_MESSAGE_BYTES])
 {
     char host[ADDRESS_TEXT_BYTES];
-    char answer[8192];
+    char answer[PROBE_MESSAGE_BYTES];
     uint64_t deadline_ns = clock_now_ns() + PROBE_TIMEOUT_NS;
     struct address address = address_to_ask(listen);
     address_format(&address, host);

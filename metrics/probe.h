@@ -8,10 +8,12 @@
 
 #include "common/address.h"
 
-enum { PROBE_MESSAGE_BYTES = 256 };
+/* Room for the whole answer of a program with as many threads as there can be. */
+enum { PROBE_MESSAGE_BYTES = 32 * 1024 };
 
 /* GET /readyz of the instance that listens at `listen`; an address that means all of a machine's (0.0.0.0, ::) is asked
- * at loopback. True: ready. `message` says in a line what was answered, or what went wrong. */
+ * at loopback. True: ready. `message` has what was answered, as a whole and without the last line's end, or what went
+ * wrong. */
 bool probe_ready(const struct address *listen, char message[static PROBE_MESSAGE_BYTES]);
 
 #endif

@@ -99,6 +99,20 @@ static void one_that_is_not_says_why(void **state)
     assert_non_null(strstr(message, " answers 503: {\"reason\":\"draining\"}"));
 }
 
+static void the_whole_answer_is_shown(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    char message[PROBE_MESSAGE_BYTES];
+    char answer[9000] = "HTTP/1.1 503 Service Unavailable\r\n\r\n{\"a\":1,\n";
+    size_t head = strlen(answer);
+    memset(answer + head, 'p', 8000);
+    memcpy(answer + head + 8000, "}\n", 3);
+    assert_false(probe(&server, "127.0.0.1:1", answer, message));
+    assert_non_null(strstr(message, " answers 503: {\"a\":1,\np"));
+    assert_string_equal(message + strlen(message) - 2, "p}");
+}
+
 static void a_listener_on_all_addresses_is_asked_at_loopback(void **state)
 {
     (void)state;
@@ -172,6 +186,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_ready_instance_is_ready),
         cmocka_unit_test(one_that_is_not_says_why),
+        cmocka_unit_test(the_whole_answer_is_shown),
         cmocka_unit_test(a_listener_on_all_addresses_is_asked_at_loopback),
         cmocka_unit_test(somebody_else_on_the_port_is_not_ready),
         cmocka_unit_test(a_giant_answer_is_cut_not_believed_in),
