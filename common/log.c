@@ -37,6 +37,27 @@ static bool is_journal(int fd)
     return strcmp(stream, expected) == 0;
 }
 
+/* stdio hands over whole lines, or what is left at the end. Where standard error is gone there is nobody to tell. */
+static ssize_t write_errors(void *cookie, const char *text, size_t size)
+{
+    (void)cookie;
+    const char *before = is_journal(STDERR_FILENO) ? "<3>" : "";
+    for (size_t done = 0; done < size;) {
+        const char *end = memchr(text + done, '\n', size - done);
+        size_t line_size = end ? (size_t)(end + 1 - text) - done : size - done;
+        dprintf(STDERR_FILENO, "%s%.*s", before, (int)line_size, text + done);
+        done += line_size;
+    }
+    return (ssize_t)size;
+}
+
+FILE *log_open_errors(void)
+{
+    FILE *errors = fopencookie(NULL, "w", (cookie_io_functions_t){.write = write_errors});
+    if (errors) setvbuf(errors, NULL, _IOLBF, BUFSIZ);
+    return errors;
+}
+
 void log_init(struct log *log, const struct log_options *options, int fd)
 {
     atomic_init(&log->level, options->level);

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
@@ -39,6 +40,11 @@ struct log_field {
 
 void log_init(struct log *log, const struct log_options *options, int fd);
 void log_set_level(struct log *log, enum log_level level);
+
+/* A stream for messages of the start, before there is a log: what is written to it goes to standard error line by line,
+ * each line with the priority of an error where standard error is the journal's stream. NULL where memory is short; the
+ * caller closes it. */
+FILE *log_open_errors(void);
 
 /* Writes one event; text is quoted and escaped as needed. An event that does not fit into LOG_LINE_BYTES loses its last
  * fields and the end of a text, and gets the field `cut`; a JSON line is valid also then. */

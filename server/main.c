@@ -22,20 +22,20 @@ static int print_version(void)
     return EXIT_STOPPED;
 }
 
-static int check_health(const struct command_line *command, const struct config *config)
+static int check_health(const struct command_line *command, const struct config *config, FILE *errors)
 {
     struct address listen = config->endpoint.listen;
     char message[PROBE_MESSAGE_BYTES];
     if (command->health_check_address && !address_parse(command->health_check_address, 0, &listen)) {
-        fprintf(stderr, "--health-check: '%s' is not IP:PORT\n", command->health_check_address);
+        fprintf(errors, "--health-check: '%s' is not IP:PORT\n", command->health_check_address);
         return EXIT_USAGE;
     }
     if (listen.port == 0) {
-        fprintf(stderr, "--health-check: http.listen is switched off; name an address\n");
+        fprintf(errors, "--health-check: http.listen is switched off; name an address\n");
         return EXIT_FAILED;
     }
     bool ready = probe_ready(&listen, message);
-    fprintf(ready ? stdout : stderr, "%s\n", message);
+    fprintf(ready ? stdout : errors, "%s\n", message);
     return ready ? EXIT_STOPPED : EXIT_FAILED;
 }
 
@@ -65,16 +65,16 @@ static void give_memory_back(void)
     mallopt(M_TRIM_THRESHOLD, TRIM_BYTES);
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv, FILE *errors)
 {
     struct command_line command;
     struct config config;
     struct log log;
-    if (!command_line_parse(argc, argv, &command, stderr)) return EXIT_USAGE;
+    if (!command_line_parse(argc, argv, &command, errors)) return EXIT_USAGE;
     if (prints(&command)) return EXIT_STOPPED;
-    if (!config_load(&command, &config, stderr)) return EXIT_FAILED;
+    if (!config_load(&command, &config, errors)) return EXIT_FAILED;
     if (command.check_config) {
-        bool good = ca_bundle_check(&config.tls, stderr);
+        bool good = ca_bundle_check(&config.tls, errors);
         if (good) printf("configuration is good\n");
         config_free(&config);
         return good ? EXIT_STOPPED : EXIT_FAILED;
@@ -85,12 +85,12 @@ int main(int argc, char **argv)
         return EXIT_STOPPED;
     }
     if (command.query) {
-        bool good = explain_name(&config, command.query, command.query_type, stdout, stderr);
+        bool good = explain_name(&config, command.query, command.query_type, stdout, errors);
         config_free(&config);
         return good ? EXIT_STOPPED : EXIT_FAILED;
     }
     if (command.health_check) {
-        int code = check_health(&command, &config);
+        int code = check_health(&command, &config, errors);
         config_free(&config);
         return code;
     }
@@ -99,5 +99,14 @@ int main(int argc, char **argv)
     log_init(&log, &config.log, STDERR_FILENO);
     int code = supervisor_run(&command, &config, &log);
     config_free(&config);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    FILE *errors = log_open_errors();
+    if (!errors) return EXIT_FAILED;
+    int code = run(argc, argv, errors);
+    fclose(errors);
     return code;
 }

@@ -152,6 +152,39 @@ static void it_is_the_journal_only_where_the_stream_is_its(void **state)
     assert_false(out.priorities);
 }
 
+/* With standard error at the pipe's end while it writes. */
+static void write_start_errors(void)
+{
+    int kept = dup(STDERR_FILENO);
+    assert_true(kept >= 0 && dup2(ends[1], STDERR_FILENO) >= 0);
+    FILE *errors = log_open_errors();
+    if (errors) {
+        fprintf(errors, "dns.yaml:1:");
+        fprintf(errors, "2: 'listen': wrong\ndns.yaml:3:4: 'x': unknown\n");
+        fclose(errors);
+    }
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    assert_non_null(errors);
+}
+
+static void faults_of_the_start_are_errors_to_the_journal(void **state)
+{
+    (void)state;
+    struct stat status;
+    char stream[64];
+    write_start_errors();
+    written();
+    assert_string_equal(line, "dns.yaml:1:2: 'listen': wrong\ndns.yaml:3:4: 'x': unknown\n");
+    assert_int_equal(fstat(ends[1], &status), 0);
+    snprintf(stream, sizeof stream, "%llu:%llu", (unsigned long long)status.st_dev, (unsigned long long)status.st_ino);
+    setenv("JOURNAL_STREAM", stream, 1);
+    write_start_errors();
+    unsetenv("JOURNAL_STREAM");
+    written();
+    assert_string_equal(line, "<3>dns.yaml:1:2: 'listen': wrong\n<3>dns.yaml:3:4: 'x': unknown\n");
+}
+
 /* Behind a string of a JSON text, or NULL where it is none. */
 static const char *skip_string(const char *c)
 {
@@ -260,6 +293,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(json_is_an_object_a_line, setup, teardown),
         cmocka_unit_test_setup_teardown(the_journal_gets_priorities_and_no_time, setup, teardown),
         cmocka_unit_test_setup_teardown(it_is_the_journal_only_where_the_stream_is_its, setup, teardown),
+        cmocka_unit_test_setup_teardown(faults_of_the_start_are_errors_to_the_journal, setup, teardown),
         cmocka_unit_test_setup_teardown(a_long_line_is_cut_and_stays_valid, setup, teardown),
         cmocka_unit_test_setup_teardown(a_number_is_not_cut, setup, teardown),
         cmocka_unit_test_setup_teardown(utf8_is_copied_and_other_bytes_are_not, setup, teardown),
