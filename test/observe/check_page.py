@@ -56,6 +56,14 @@ def check_use(check, used, unfolded):
         assert unfolded == {"before": False, "after": True}, unfolded
 
 
+def check_axe(check, what, url):
+    """Faults that keep people from using it, by axe-core's rules, in every window and with everything open."""
+    seen = json.loads(scene.browse("axe.js", url))
+    with check(f"axe has no finding: {what}"):
+        assert not seen["found"], json.dumps(seen["found"], indent=1)
+        check.note(f"{seen['windows']} windows")
+
+
 def check_switched_off(check):
     with scene.folder() as folder, start_hostile(pki := Pki(folder)) as upstream:
         with Proxy(folder, pki, [upstream.port], {"http": {"status_page": False}}) as proxy:
@@ -75,7 +83,9 @@ def check_outage(check):
     """Its upstream does not exist: the page says so, with the cause."""
     with scene.folder() as folder:
         with Proxy(folder, Pki(folder), [free_port()]) as proxy:
-            seen = json.loads(scene.browse("outage.js", f"http://127.0.0.1:{proxy.http_port}/"))
+            url = f"http://127.0.0.1:{proxy.http_port}/"
+            seen = json.loads(scene.browse("outage.js", url))
+            check_axe(check, "in an outage", url)
     with check("an outage is shown with its cause and what still works"):
         assert "no upstream has answered yet" in seen["text"] and "Connection refused" in seen["text"], seen
         assert seen["works"].startswith("Replies per second now: from the cache"), seen
@@ -95,6 +105,7 @@ def main():
     with demo() as proxy:
         scene.settle(proxy)
         check_policy(check, proxy)
+        check_axe(check, "busy", f"http://127.0.0.1:{proxy.http_port}/")
         check_live(check, json.loads(scene.browse("page.js", f"http://127.0.0.1:{proxy.http_port}/", MARKUP)))
     check_outage(check)
     check_switched_off(check)

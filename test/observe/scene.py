@@ -52,14 +52,19 @@ def is_ready(proxy):
         return False
 
 
+#: What drives the browser that Debian has, and what looks for faults that keep people from using a page.
+NPM = {"playwright-core": "1", "axe-core": "4"}
+
+
 def browser_driver():
-    """The folder of playwright-core, which drives the browser that Debian has; made by npm where it is not there."""
+    """The folder of playwright-core, with axe-core beside it; made by npm where they are not there."""
     checks.install("chromium", "fonts-dejavu-core")
     if not shutil.which("npm"):  # it may be another one than Debian's
         checks.install("nodejs", "npm")
     CACHE.mkdir(parents=True, exist_ok=True)
-    if not (CACHE / "node_modules/playwright-core").exists():
-        checks.run("npm", "install", "--prefix", CACHE, "--no-audit", "--no-fund", "playwright-core@1")
+    missing = [f"{name}@{version}" for name, version in NPM.items() if not (CACHE / "node_modules" / name).exists()]
+    if missing:
+        checks.run("npm", "install", "--prefix", CACHE, "--no-audit", "--no-fund", *missing)
     return CACHE / "node_modules/playwright-core"
 
 
