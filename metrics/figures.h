@@ -15,6 +15,8 @@ enum {
     NAME_TEXT_BYTES = 1024, /* a name of 255 bytes, each written \DDD, and a NUL */
     TYPE_TEXT_BYTES = 16,   /* "TYPE65535" */
     FAILING_ROUTES_BYTES = 1024,
+    CHANGES_TEXT_BYTES = 4096,  /* what a reload changed */
+    REFUSAL_TEXT_BYTES = 1024,  /* why one was refused */
     UPSTREAM_LABEL_BYTES = 640, /* "ADDRESS#NAME" */
     FIGURES_SETTINGS_MAX = 128  /* as many as config/settings.h allows */
 };
@@ -102,6 +104,8 @@ struct figures {
 #undef X
     struct figures_build build;
     char failing_routes[FAILING_ROUTES_BYTES]; /* their first zones, ", " between them */
+    char reload_changes[CHANGES_TEXT_BYTES];   /* lines "SETTING: FORMER -> VALUE" of the last reload */
+    char reload_refusal[REFUSAL_TEXT_BYTES];   /* why the last reload was refused; "": it was not */
     unsigned upstream_count;
     char upstreams[UPSTREAM_SERIES]
                   [UPSTREAM_LABEL_BYTES]; /* in the order of the counters' first index; empty: unused */

@@ -250,6 +250,13 @@ static void write_names(struct json *json, const struct figures *figures)
     write_clients(json, "limited_addresses", figures->limited_addresses, figures->limited_count, false);
 }
 
+/* Values of settings, which may name clients and zones. */
+static void write_reload(struct json *json, const struct figures *figures)
+{
+    json_text(json, "reload_changes", figures->reload_changes);
+    json_text(json, "reload_refusal", figures->reload_refusal);
+}
+
 static void write_program(struct json *json, const struct status *status)
 {
     const struct figures *figures = status->figures;
@@ -284,6 +291,7 @@ void status_write(const struct status *status, FILE *out)
     json_bool(&json, "names_shown", status->show_names);
     json_bool(&json, "may_purge", status->may_purge);
     if (status->show_names) write_names(&json, status->figures);
+    if (status->show_names) write_reload(&json, status->figures);
     json_close(&json, '{');
     putc('\n', out);
 }

@@ -300,10 +300,22 @@ function showList(id, entries) {
 /* As people write names; the root is but a dot, and an escaped one is no end. */
 const withoutDot = (name) => (/[^\\]\.$/.test(name) ? name.slice(0, -1) : name);
 
+function showReload(now) {
+  const text = now.reload_good ? now.reload_changes : now.reload_refusal;
+  const ago = duration(now.reloaded_seconds_ago) + " ago";
+  const none = now.reloaded_seconds_ago >= now.uptime_seconds - 1;
+  setText($("reload-result"), !now.reload_good ? "The last reload was refused; what was read " + ago + " stays in force:"
+    : none ? "Read at the start, " + ago + "." : text ? "The last reload, " + ago + ", changed:"
+    : "The last reload, " + ago + ", changed nothing.");
+  setText($("reload-text"), text ?? "");
+  $("reload-text").hidden = !text;
+}
+
 function showNames(now) {
   for (const section of document.querySelectorAll("[data-names]")) section.hidden = !now.names_shown;
   $("names-hidden").hidden = now.names_shown;
   if (!now.names_shown) return;
+  showReload(now);
   showList("names", now.names.slice(0, LIST_MAX).map((n) => [withoutDot(n.name), n.type, count(n.asks)]));
   showList("busiest-ports", now.busiest_ports.map((c) => [c.client, String(c.port), rate(c.per_second)]));
   showAddresses(now.busiest_addresses, now.limited_addresses);

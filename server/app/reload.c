@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/config_changes.h"
 #include "app/descriptors.h"
 #include "app/name_table.h"
 #include "common/clock.h"
@@ -142,10 +143,13 @@ static void commit_listeners(const struct listeners *listeners, struct server *s
 
 static void commit_config(struct server *server, const struct config *config)
 {
+    char changes[CHANGES_TEXT_BYTES];
+    config_changes_note(&server->config, config, server->log, changes, sizeof changes);
     pthread_mutex_lock(&server->config_lock);
     struct config former = server->config;
     server->config = *config;
     server->reloaded_s = clock_wall_s();
+    memcpy(server->reload_changes, changes, sizeof changes);
     pthread_mutex_unlock(&server->config_lock);
     config_free(&former);
 }

@@ -18,7 +18,7 @@
 #include "shared/busiest.h"
 
 struct server {
-    pthread_mutex_t config_lock; /* for `config`, `names`, `routes`, reloaded_s, reload_good: main writes, HTTP reads */
+    pthread_mutex_t config_lock; /* for `config`, `names`, `routes`, reloaded_s, reload_*: main writes, HTTP reads */
     struct config config;        /* in use; owned */
     struct log *log;
     struct mailbox mailbox; /* for the main thread */
@@ -46,6 +46,8 @@ struct server {
     int64_t started_s;
     int64_t reloaded_s;
     bool reload_good;
+    char reload_changes[CHANGES_TEXT_BYTES]; /* of the last reload that was applied; config_changes.h */
+    char reload_refusal[REFUSAL_TEXT_BYTES]; /* why the last reload was refused; "": it was not */
 };
 
 /* Takes the configuration and makes all parts; no thread runs yet. False: the reason was logged; call server_free all

@@ -123,6 +123,8 @@ static void read_config(struct server *server, struct figures *figures)
 {
     pthread_mutex_lock(&server->config_lock);
     figures->reload_good = server->reload_good;
+    memcpy(figures->reload_refusal, server->reload_refusal, sizeof figures->reload_refusal);
+    memcpy(figures->reload_changes, server->reload_changes, sizeof figures->reload_changes);
     figures->addresses_not_served = server->listeners.missing_count;
     figures->reloaded_s = (double)server->reloaded_s;
     figures->connections_max = server->config.connections.max_connections;

@@ -53,39 +53,43 @@ static void log_lines(struct log *log, const char *event, char *text)
         if (*line) log_error(log, event, log_text("why", line));
 }
 
-/* False: every fault was logged. */
-static bool load(struct supervisor *supervisor, struct config *ret_config)
+/* False: every fault was logged, and `ret_why` has them, cut where there are many. */
+static bool load(struct supervisor *supervisor, struct config *ret_config, char ret_why[static REFUSAL_TEXT_BYTES])
 {
     char *faults = NULL;
     size_t size = 0;
     FILE *errors = open_memstream(&faults, &size);
     bool good = errors && config_load(supervisor->command, ret_config, errors);
     if (errors) fclose(errors);
+    if (!good) snprintf(ret_why, REFUSAL_TEXT_BYTES, "%s", faults ? faults : "out of memory");
     if (!good && faults) log_lines(supervisor->log, "reload refused", faults);
     free(faults);
     return good;
 }
 
-static bool apply(struct supervisor *supervisor, struct config *config)
+static bool apply(struct supervisor *supervisor, struct config *config, char ret_why[static REFUSAL_TEXT_BYTES])
 {
-    char error[RELOAD_ERROR_BYTES];
-    if (reload_apply(&supervisor->server, config, error)) return true;
-    log_error(supervisor->log, "reload refused", log_text("why", error));
+    _Static_assert((int)REFUSAL_TEXT_BYTES >= (int)RELOAD_ERROR_BYTES, "an error has room");
+    if (reload_apply(&supervisor->server, config, ret_why)) return true;
+    log_error(supervisor->log, "reload refused", log_text("why", ret_why));
     return false;
 }
 
 static void reload(struct supervisor *supervisor)
 {
     struct config config;
+    struct server *server = &supervisor->server;
+    char why[REFUSAL_TEXT_BYTES] = "";
     service_reloading();
-    bool good = load(supervisor, &config);
-    if (good && !apply(supervisor, &config)) {
+    bool good = load(supervisor, &config, why);
+    if (good && !apply(supervisor, &config, why)) {
         config_free(&config);
         good = false;
     }
-    pthread_mutex_lock(&supervisor->server.config_lock);
-    supervisor->server.reload_good = good;
-    pthread_mutex_unlock(&supervisor->server.config_lock);
+    pthread_mutex_lock(&server->config_lock);
+    server->reload_good = good;
+    snprintf(server->reload_refusal, sizeof server->reload_refusal, "%s", good ? "" : why);
+    pthread_mutex_unlock(&server->config_lock);
     log_write(supervisor->log, good ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING,
               good ? "configuration reloaded" : "former configuration stays in use", NULL, 0);
     const char *ready = supervisor->was_ready ? "Answering" : "Not ready";

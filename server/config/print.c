@@ -77,6 +77,11 @@ static void write_value(const struct setting *setting, const void *fields, FILE 
     }
 }
 
+void print_setting(const struct setting *setting, const struct config *config, FILE *out)
+{
+    write_value(setting, config, out);
+}
+
 void print_mappings(const struct setting *setting, const void *fields, const char *indent, FILE *out)
 {
     const struct setting_list *list = setting->list;

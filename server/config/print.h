@@ -11,6 +11,9 @@
 /* Every setting with its value in force; `auto` is written as the number it stands for. */
 void print_config(const struct config *config, FILE *out);
 
+/* The value of one setting, in one line; lists as [..., ...]. */
+void print_setting(const struct setting *setting, const struct config *config, FILE *out);
+
 /* The entries of a list of mappings in `fields`, a line each, each begun with `indent`. */
 void print_mappings(const struct setting *setting, const void *fields, const char *indent, FILE *out);
 

@@ -4,6 +4,7 @@ those of the manual, so a new setting without a case here fails.
 """
 import collections
 import contextlib
+import json
 import re
 import signal
 import socket
@@ -40,7 +41,7 @@ OTHER = {
     "udp.cookie_secret_file": ("secret", None), "udp.receive_buffer": ("1MiB", 1 << 20),
     "http.status_page": (False, 0), "http.show_names": (True, 1), "http.listen": ("", None),
     "log.level": ("debug", None), "log.format": ("json", None),
-    "names.special_use": ("forward", None), "names.hosts_file": ("hosts", None),
+    "names.special_use": ("local", None), "names.hosts_file": ("hosts", None),
     "names.records": (["nas.home.arpa 300 IN A 192.0.2.5"], None),
 }
 #: Seen by their effects in the tests below and in test_reload.py alone.
@@ -77,6 +78,10 @@ def reload(proxy, changes, outcome="configuration reloaded"):
     return proxy.log()[before:]
 
 
+def status(proxy):
+    return json.loads(fetch(proxy, "/status.json"))
+
+
 def in_force(proxy, key):
     """As /metrics shows it; None where it is no number."""
     with contextlib.suppress(AssertionError):
@@ -106,8 +111,10 @@ def test_a_live_setting_takes_its_new_value(proxy, key):
     assert shown is None or in_force(proxy, key) != shown, "the case changes nothing"
     said = reload(proxy, as_config(key, value))
     assert "needs a restart" not in said and "setting ignored" not in said
+    (changed,) = [line for line in said.splitlines() if "setting changed" in line]
+    assert f"setting={key} " in changed and "former=" in changed and "value=" in changed, changed
     assert in_force(proxy, key) == shown
-    assert key == "names.special_use" or wire.rcode_of(ask(proxy.port, "goes-on.test")) == wire.NOERROR
+    assert wire.rcode_of(ask(proxy.port, "goes-on.example.com")) == wire.NOERROR
 
 
 @pytest.mark.parametrize("key", RESTART)
@@ -126,7 +133,31 @@ def test_a_setting_that_needs_a_restart_is_named_and_kept(tmp_path, pki, hostile
 def test_a_reload_without_a_change_names_nothing(tmp_path, pki, hostile):
     with Proxy(tmp_path, pki, [hostile.port]) as proxy:
         said = reload(proxy, {})
-        assert "needs a restart" not in said and "setting ignored" not in said
+        assert "needs a restart" not in said and "setting ignored" not in said and "setting changed" not in said
+        assert status(proxy)["reload_changes"] == "" == status(proxy)["reload_refusal"]
+
+
+def test_the_page_says_what_a_reload_changed_or_why_it_was_refused(tmp_path, pki, hostile):
+    with Proxy(tmp_path, pki, [hostile.port]) as proxy:
+        reload(proxy, {"cache": {"serve_stale": "2h"}, "clients": {"max_in_flight": 50}})
+        shown = status(proxy)
+        assert shown["reload_good"] and shown["reload_refusal"] == ""
+        changes = ["cache.serve_stale: 1d -> 2h", "clients.max_in_flight: 100 -> 50"]
+        assert shown["reload_changes"].splitlines() == changes
+        reload(proxy, {"clients": {"max_in_flight": -1}, "nonsense": 1}, "former configuration stays in use")
+        shown = status(proxy)
+        assert not shown["reload_good"], shown
+        assert "max_in_flight" in shown["reload_refusal"] and "nonsense" in shown["reload_refusal"], shown
+        assert shown["reload_changes"].startswith("cache.serve_stale"), "of the last one that was applied"
+
+
+def test_a_long_list_is_cut_where_its_change_is_shown(tmp_path, pki, hostile):
+    with Proxy(tmp_path, pki, [hostile.port]) as proxy:
+        prefixes = [f"10.{n // 250}.{n % 250}.0/24" for n in range(5000)] + ["127.0.0.0/8"]
+        said = reload(proxy, {"access": {"allow": prefixes}})
+        (changed,) = [line for line in said.splitlines() if "setting changed" in line]
+        assert "10.0.1.0/24" in changed and "..." in changed and len(changed) < 1024, changed
+        assert len(status(proxy)["reload_changes"]) < 1024
 
 
 # --- effects that can be seen from outside; others are in test_reload.py and in the tests of each part

@@ -248,6 +248,8 @@ static void names_and_clients_are_told_only_where_they_may_be(void **state)
     world->figures.limited_count = 1;
     world->figures.limited_addresses[0] = world->figures.busiest_addresses[0] =
         (struct figures_client){"10.0.0.1", 0, 7, 2};
+    strcpy(world->figures.reload_changes, "names.records: [] -> [\"x.example\"]\n");
+    strcpy(world->figures.reload_refusal, "dns.yaml:1:1: x.example\n");
     const char *text = write(world);
     assert_non_null(strstr(text, "\"names_shown\":false,\"may_purge\":false}"));
     assert_null(strstr(text, "example"));
@@ -258,7 +260,9 @@ static void names_and_clients_are_told_only_where_they_may_be(void **state)
            "\"AAAA\",\"asks\":12}],"
            "\"busiest_ports\":[{\"client\":\"10.0.0.1\",\"port\":4711,\"per_second\":2.5}],"
            "\"busiest_addresses\":[{\"client\":\"10.0.0.1\",\"port\":0,\"per_second\":7,\"refused_per_second\":2}],"
-           "\"limited_addresses\":[{\"client\":\"10.0.0.1\",\"port\":0,\"per_second\":7,\"refused_per_second\":2}]}");
+           "\"limited_addresses\":[{\"client\":\"10.0.0.1\",\"port\":0,\"per_second\":7,\"refused_per_second\":2}],"
+           "\"reload_changes\":\"names.records: [] -> [\\\"x.example\\\"]\\u000a\","
+           "\"reload_refusal\":\"dns.yaml:1:1: x.example\\u000a\"}");
 }
 
 int main(void)
