@@ -229,7 +229,8 @@ EXPLAINED = [
     (["x.apps.example"], "x.apps.example. A: answered from names.records, by a wildcard\n"
                          "  x.apps.example.\t3600\tIN\tA\t192.0.2.2\n"),
     (["x.apps.example", "aaaa"], "x.apps.example. AAAA: answered from names.records, by a wildcard\n  NODATA\n"),
-    (["host.home.arpa"], "host.home.arpa. A: answered from names.hosts_file\n  host.home.arpa.\t60\tIN\tA\t192.0.2.9\n"),
+    (["host.home.arpa"], "host.home.arpa. A: answered from names.hosts_file\n"
+                         "  host.home.arpa.\t60\tIN\tA\t192.0.2.9\n"),
     (["9.2.0.192.in-addr.arpa", "PTR"], "9.2.0.192.in-addr.arpa. PTR: answered from names.hosts_file\n"
                                         "  9.2.0.192.in-addr.arpa.\t60\tIN\tPTR\thost.home.arpa.\n"),
     (["gone.home.arpa"], "gone.home.arpa. A: answered from names.records\n"
@@ -238,7 +239,8 @@ EXPLAINED = [
                          "  its records cannot be followed, or are too many for a message: SERVFAIL\n"),
     (["in.home.arpa"], "in.home.arpa. A: answered from names.records\n"
                        "  in.home.arpa.\t3600\tIN\tCNAME\twww.corp.example.\n"
-                       "  leads to www.corp.example.: forwarded by the route of corp.example. to 10.0.0.1:53 (plain TCP)\n"),
+                       "  leads to www.corp.example.: forwarded by the route of corp.example. to 10.0.0.1:53 "
+                       "(plain TCP)\n"),
     (["x.nas.home.arpa"], "x.nas.home.arpa. A: special-use name (RFC 8375, 4): NXDOMAIN\n"),
     (["localhost"], "localhost. A: special-use name (RFC 6761, 6.3): the loopback address\n"),
     (["_dns.resolver.arpa", "SVCB"], "_dns.resolver.arpa. SVCB: special-use name (RFC 9462, 6.4): NODATA\n"),
