@@ -19,11 +19,18 @@ static uint64_t raise_limit(void)
     return limit.rlim_cur;
 }
 
+/* Of the default route and of all others. */
+static uint64_t count_upstreams(const struct config *config)
+{
+    uint64_t count = config->pool.upstream_count;
+    for (size_t i = 0; i < config->routes.count; i++) count += config->routes.list[i].upstreams.count;
+    return count;
+}
+
 uint32_t descriptors_connections_max(const struct config *config, const struct log *log)
 {
     uint64_t limit = raise_limit();
-    uint64_t sessions =
-        (uint64_t)config->workers * config->pool.upstream_count * config->pool.max_sessions * FDS_A_SESSION;
+    uint64_t sessions = config->workers * count_upstreams(config) * config->pool.max_sessions * FDS_A_SESSION;
     uint64_t reserved = FDS_RESERVED + sessions;
     uint64_t left = limit > reserved * 2 ? limit - reserved : limit / 2;
     if (config->connections.max_connections <= left) return config->connections.max_connections;

@@ -8,16 +8,21 @@
 static FILE *log_file;
 static struct log log_;
 
-static uint32_t connections_for(uint32_t wanted)
+static uint32_t connections_with(uint32_t wanted, struct routes_options routes)
 {
     const struct log_options options = {LOG_LEVEL_INFO, LOG_FORMAT_TEXT};
-    struct config config = {.workers = 1};
+    struct config config = {.workers = 1, .routes = routes};
     config.pool.upstream_count = 2;
     config.pool.max_sessions = 4;
     config.connections.max_connections = wanted;
     log_file = tmpfile();
     log_init(&log_, &options, fileno(log_file));
     return descriptors_connections_max(&config, &log_);
+}
+
+static uint32_t connections_for(uint32_t wanted)
+{
+    return connections_with(wanted, (struct routes_options){.count = 0});
 }
 
 static bool has_warned(void)
@@ -39,11 +44,15 @@ static void more_than_the_limit_allows_are_reduced_and_the_log_says_so(void **st
 {
     (void)state;
     struct rlimit limit;
+    struct route_options routes[] = {{.upstreams = {.count = 3}}, {.upstreams = {.count = 1}}};
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
     limit.rlim_cur = limit.rlim_max = 1000;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
     uint32_t connections = connections_for(100000);
     assert_in_range(connections, 500, 1000 - 2 * 2 * 4 - 1);
+    assert_true(has_warned());
+    uint32_t with_routes = connections_with(100000, (struct routes_options){.list = routes, .count = 2});
+    assert_int_equal(with_routes, connections - 2 * 4 * (3 + 1)); /* two for each of four sessions to each upstream */
     assert_true(has_warned());
     getrlimit(RLIMIT_NOFILE, &limit);
     assert_int_equal(limit.rlim_cur, limit.rlim_max); /* the soft limit was raised */
