@@ -92,6 +92,77 @@ def test_reload_changes_records(pki, tmp_path, hostile):
         assert hostile.queries()["a.home.arpa"] >= 1
 
 
+#: (a record, the type to ask for, its data as a client shows it)
+EVERY_TYPE = [
+    ("t.example 60 IN A 192.0.2.1", "A", "192.0.2.1"),
+    ("t.example AAAA 2001:DB8::1", "AAAA", "2001:db8::1"),
+    ("t.example SOA ns.t.example host.t.example 1 2 3 4 5", "SOA", "ns.t.example. host.t.example. 1 2 3 4 5"),
+    ("t.example NS ns.t.example", "NS", "ns.t.example."),
+    ("t.example 1h30m MX 10 mail.t.example", "MX", "10 mail.t.example."),
+    ('t.example TXT "a;b" "c\\"d" e\\032f ""', "TXT", '"a;b" "c\\"d" "e f" ""'),
+    ("t.example SRV 0 5 5060 sip.t.example", "SRV", "0 5 5060 sip.t.example."),
+    ('t.example CAA 0 issue "ca.example"', "CAA", '0 issue "ca.example"'),
+    ("t.example SVCB 1 . alpn=h2,h3 port=8443", "SVCB", '1 . alpn="h2,h3" port="8443"'),
+    ("t.example HTTPS 1 svc.t.example alpn=h2 ipv4hint=192.0.2.1", "HTTPS",
+     '1 svc.t.example. alpn="h2" ipv4hint="192.0.2.1"'),
+    ("t.example PTR nas.example", "PTR", "nas.example."),
+    ('t.example NAPTR 100 10 "u" "E2U+sip" "!^.*$!sip:info@example.com!" .', "NAPTR",
+     '100 10 "u" "E2U+sip" "!^.*$!sip:info@example.com!" .'),
+    ("t.example DS 12345 13 2 " + "0a" * 32, "DS", "12345 13 2 " + "0a" * 32),
+    ("t.example TLSA 3 1 1 " + "0b" * 32, "TLSA", "3 1 1 " + "0b" * 32),
+    ("t.example SSHFP 4 2 " + "0c" * 32, "SSHFP", "4 2 " + "0c" * 32),
+    ('t.example HINFO "a" "b"', "HINFO", '"a" "b"'),
+    ("t.example TYPE65280 \\# 4 c0000201", "TYPE65280", "\\# 4 c0000201"),
+    ("t.example URI 10 1 \"https://example.com/\"", "URI", '10 1 "https://example.com/"'),
+]
+
+
+def test_records_of_every_type_are_answered(pki, tmp_path, hostile):
+    records = [record for record, _, _ in EVERY_TYPE] + [f"big.example TXT {i:03d}{'x' * 200}" for i in range(100)] + [
+        f"\\{ord(c):03d}.octets.example A 192.0.2.1" for c in "A.\\\0\xff"]
+    hostile.forget()
+    with Proxy(tmp_path, pki, [hostile.port], {**LOCAL, "names": {**LOCAL["names"], "records": records}}) as proxy:
+        for transport in TRANSPORTS:
+            for record, qtype, wanted in EVERY_TYPE:
+                response = asked(proxy.port, "T.example", qtype, transport, use_edns=0, payload=1232)
+                assert texts(response) == [wanted], (record, transport)
+                assert response.flags & dns.flags.AA and response.answer[0].name.to_text() == "T.example."
+            for qtype in ("LOC", "DNSKEY", "CNAME", "TYPE65281"):
+                response = asked(proxy.port, "t.example", qtype, transport)
+                assert outline(response) == ("NOERROR", 0, ["t.example."]), (qtype, transport)
+                assert response.authority[0].ttl == 5, "the lesser of TTL and MINIMUM"
+            for label in ("a", "\\.", "\\\\", "\\000", "\\255"):
+                assert texts(asked(proxy.port, f"{label}.octets.example", "A", transport)) == ["192.0.2.1"], label
+        assert len(texts(asked(proxy.port, "big.example", "TXT"))) == 100
+        cut = asked(proxy.port, "big.example", "TXT", "udp", use_edns=0)
+        assert cut.flags & dns.flags.TC and not cut.answer, "and the client asks over TCP"
+        assert not set(hostile.queries()) - {""}
+
+
+def test_alias_chains_of_every_kind(pki, tmp_path, hostile):
+    records = ["a.example CNAME b.example", "b.example CNAME c.example", "c.example CNAME www.public.org",
+               "*.w.example CNAME v.example", "v.example A 192.0.2.9", "s.example CNAME a.localhost",
+               "n.example CNAME x.onion", "d.example CNAME e.example", "l.example CNAME L.example",
+               *(f"deep{i}.example CNAME deep{i + 1}.example" for i in range(20)), "deep20.example A 192.0.2.20"]
+    hostile.forget()
+    with Proxy(tmp_path, pki, [hostile.port], {**LOCAL, "names": {**LOCAL["names"], "records": records}}) as proxy:
+        for transport in TRANSPORTS:
+            def chain(name, qtype="A"):
+                response = asked(proxy.port, name, qtype, transport)
+                return (dns.rcode.to_text(response.rcode()), [each.name.to_text() for each in response.answer],
+                        texts(response)[0] if response.answer else None)
+
+            assert chain("a.example")[:2] == ("NOERROR", ["a.example.", "b.example.", "c.example.", "www.public.org."])
+            assert chain("a.example", "CNAME")[:2] == ("NOERROR", ["a.example."])
+            assert chain("x.y.w.example") == ("NOERROR", ["x.y.w.example.", "v.example."], "192.0.2.9")
+            assert chain("s.example", "AAAA")[:2] == ("NOERROR", ["s.example.", "a.localhost."])
+            assert chain("n.example")[:2] == ("NXDOMAIN", ["n.example."])
+            assert chain("d.example")[:2] == ("NOERROR", ["d.example.", "e.example."]), "a name without records"
+            assert chain("l.example")[0] == chain("deep0.example")[0] == "SERVFAIL", "a circle; too many"
+            assert chain("deep10.example")[2] == "192.0.2.20"
+        assert set(hostile.queries()) - {""} == {"www.public.org", "e.example"}, "never a name of ours"
+
+
 # ---- the hosts file ----
 
 
