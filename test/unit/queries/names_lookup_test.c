@@ -70,11 +70,13 @@ static void records_of_a_set_have_one_ttl(void **state)
     (void)state;
     add_record(names, "a.example 300 A 192.0.2.1", true);
     add_record(names, "a.example 60 A 192.0.2.2", true);
+    add_record(names, "a.example 120 A 192.0.2.3", true);
     add_record(names, "a.example 30 TXT other", true);
     size_t size = answer("a.example", TYPE_A);
-    check_counts(DNS_RCODE_NOERROR, 2, 0);
+    check_counts(DNS_RCODE_NOERROR, 3, 0);
     assert_string_equal(record_text(size, 0), "a.example. 60 A");
     assert_string_equal(record_text(size, 1), "a.example. 60 A");
+    assert_string_equal(record_text(size, 2), "a.example. 60 A");
 }
 
 static void wildcard_of_the_root_leaves_localhost_alone(void **state)
