@@ -1,6 +1,6 @@
 # settings-manual: the program's own reference of its settings, from Markdown to the manual page dns-tls-proxy.yaml(5).
 # It knows what that reference is made of: headings, paragraphs, lists, fenced blocks, and tables of name, default,
-# allowed, meaning.
+# allowed, what a change needs, meaning.
 
 function escaped(text) {
   gsub(/\\/, "\\e", text)
@@ -51,8 +51,8 @@ skipped { skipped = 0; next }
 /^\|/ {
   split($0, cell, "|")
   print ".TP\n\\fB" escaped(prefix unquoted(trimmed(cell[2]))) "\\fR"
-  print inline(trimmed(cell[5]))
-  print ".br\nDefault: " inline(trimmed(cell[3])) "; allowed: " inline(trimmed(cell[4])) "."
+  print inline(trimmed(cell[6]))
+  print ".br\nDefault: " inline(trimmed(cell[3])) "; allowed: " inline(trimmed(cell[4])) "; changes by a " trimmed(cell[5]) "."
   next
 }
 
