@@ -1,6 +1,7 @@
 #include "clients/datagrams.h"
 
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -23,6 +24,7 @@ struct datagram_receiver {
     struct iovec vectors[DATAGRAMS_MAX];
     struct datagram_path paths[DATAGRAMS_MAX];
     bool old[DATAGRAMS_MAX];
+    bool have_old;
     bool knows_drops;
     uint32_t drops;
     _Alignas(struct cmsghdr) uint8_t control[DATAGRAMS_MAX][CONTROL_BYTES];
@@ -61,7 +63,7 @@ void datagram_receiver_free(struct datagram_receiver *receiver)
 }
 
 /* What ancillary data says of one datagram; returns whether it is older than may be. */
-static bool read_control(struct datagram_receiver *receiver, unsigned index, uint64_t wall_ns)
+static bool read_control(struct datagram_receiver *receiver, unsigned index, uint64_t oldest_ns)
 {
     struct msghdr *header = &receiver->headers[index].msg_hdr;
     struct datagram_path *path = &receiver->paths[index];
@@ -71,7 +73,7 @@ static bool read_control(struct datagram_receiver *receiver, unsigned index, uin
             struct timespec at;
             memcpy(&at, CMSG_DATA(c), sizeof at);
             uint64_t at_ns = (uint64_t)at.tv_sec * NS_PER_S + (uint64_t)at.tv_nsec;
-            is_old = at_ns + DATAGRAM_AGE_MAX_NS < wall_ns;
+            is_old = at_ns < oldest_ns;
         } else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_RXQ_OVFL) {
             memcpy(&receiver->drops, CMSG_DATA(c), sizeof receiver->drops);
             receiver->knows_drops = true;
@@ -86,21 +88,21 @@ static bool read_control(struct datagram_receiver *receiver, unsigned index, uin
     return is_old;
 }
 
-unsigned datagrams_receive(struct datagram_receiver *receiver, int fd, bool is_wildcard, bool may_be_old,
-                           uint64_t wall_ns)
+unsigned datagrams_receive(struct datagram_receiver *receiver, int fd, bool is_wildcard, uint64_t oldest_ns)
 {
     for (unsigned i = 0; i < DATAGRAMS_MAX; i++) {
         struct msghdr *header = &receiver->headers[i].msg_hdr;
-        bool needs_control = is_wildcard || may_be_old || i == 0; /* the first says what the kernel has dropped */
+        bool needs_control = is_wildcard || oldest_ns > 0 || i == 0; /* the first says what the kernel has dropped */
         header->msg_namelen = sizeof receiver->paths[i].remote;
         header->msg_controllen = needs_control ? CONTROL_BYTES : 0;
     }
     int count = recvmmsg(fd, receiver->headers, DATAGRAMS_MAX, MSG_DONTWAIT, NULL);
-    receiver->knows_drops = false;
+    receiver->knows_drops = receiver->have_old = false;
     for (int i = 0; i < count; i++) {
         bool has_control = receiver->headers[i].msg_hdr.msg_controllen > 0;
         receiver->paths[i].local_family = AF_UNSPEC;
-        receiver->old[i] = has_control && read_control(receiver, (unsigned)i, wall_ns) && may_be_old;
+        receiver->old[i] = has_control && read_control(receiver, (unsigned)i, oldest_ns);
+        receiver->have_old |= receiver->old[i];
     }
     return count > 0 ? (unsigned)count : 0;
 }
@@ -122,6 +124,21 @@ bool datagrams_dropped(const struct datagram_receiver *receiver, uint32_t *ret_d
 {
     if (receiver->knows_drops) *ret_drops = receiver->drops;
     return receiver->knows_drops;
+}
+
+bool datagrams_dropped_by(int fd, uint32_t *ret_drops)
+{
+    uint32_t figures[SK_MEMINFO_VARS];
+    socklen_t size = sizeof figures;
+    if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, figures, &size) != 0) return false;
+    if (size <= SK_MEMINFO_DROPS * sizeof *figures) return false;
+    *ret_drops = figures[SK_MEMINFO_DROPS];
+    return true;
+}
+
+bool datagrams_have_old(const struct datagram_receiver *receiver)
+{
+    return receiver->have_old;
 }
 
 /* ---- sending ---- */

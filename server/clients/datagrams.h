@@ -17,9 +17,6 @@ enum {
     DATAGRAM_REPLY_MAX = 1400, /* bytes of a reply; longer ones may need fragments (RFC 9715, 3.1) */
 };
 
-/* A datagram that waited longer in the kernel is of no use: its client has asked again or given up. */
-#define DATAGRAM_AGE_MAX_NS UINT64_C(1000000000)
-
 /* Where a datagram came from, and to which of our addresses. A reply takes the same path back. */
 struct datagram_path {
     union {
@@ -45,16 +42,15 @@ struct datagram_receiver *datagram_receiver_new(void);
 void datagram_receiver_free(struct datagram_receiver *receiver);
 
 /* Receives up to DATAGRAMS_MAX datagrams without blocking, and returns their number; fewer: the socket has no more.
- * `is_wildcard`: it is bound to no address, so our address is read with each. `may_be_old`: so is the time when each
- * came, which costs; `wall_ns` is CLOCK_REALTIME, the clock that the kernel marks datagrams with. */
-unsigned datagrams_receive(struct datagram_receiver *receiver, int fd, bool is_wildcard, bool may_be_old,
-                           uint64_t wall_ns);
+ * `is_wildcard`: it is bound to no address, so our address is read with each. `oldest_ns`: what came before is old, by
+ * CLOCK_REALTIME, with which the kernel marks datagrams; 0: none is, and times are not read, which costs less. */
+unsigned datagrams_receive(struct datagram_receiver *receiver, int fd, bool is_wildcard, uint64_t oldest_ns);
 
 struct datagram {
     const uint8_t *bytes;
     size_t size;                      /* at most DATAGRAM_QUERY_MAX */
     bool is_cut;                      /* it was longer */
-    bool is_old;                      /* it waited longer than DATAGRAM_AGE_MAX_NS; false where times were not read */
+    bool is_old;                      /* it came before `oldest_ns` */
     const struct datagram_path *path; /* of the batch */
 };
 
@@ -64,6 +60,12 @@ struct datagram datagrams_at(struct datagram_receiver *receiver, unsigned index)
 /* Datagrams that the kernel has dropped since the socket was opened because its buffer was full, as the last batch
  * said it; wraps. False: it did not say, since there were none. */
 bool datagrams_dropped(const struct datagram_receiver *receiver, uint32_t *ret_drops);
+
+/* The same as it is now. False: the socket does not say. */
+bool datagrams_dropped_by(int fd, uint32_t *ret_drops);
+
+/* Whether one of the last batch is old. */
+bool datagrams_have_old(const struct datagram_receiver *receiver);
 
 /* ---- sending ---- */
 

@@ -1,6 +1,5 @@
 #include "clients/udp.h"
 
-#include <linux/sock_diag.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -166,19 +165,26 @@ static void handle(struct udp_socket *socket, const struct datagram *datagram)
     udp->on_message(udp, &requester, &message);
 }
 
+static void note_batch(struct udp_socket *socket, unsigned count, uint64_t now_ns)
+{
+    struct udp *udp = socket->udp;
+    struct udp_batch batch = {
+        .is_full = count == DATAGRAMS_MAX, .has_old = datagrams_have_old(udp->receiver), .drops = socket->queue.drops};
+    /* Behind a full batch there may be thousands, and what the kernel drops now is told by those behind these. */
+    if (!batch.is_full || !datagrams_dropped_by(socket->source.fd, &batch.drops))
+        datagrams_dropped(udp->receiver, &batch.drops);
+    uint32_t drops = udp_queue_received(&socket->queue, &batch, now_ns);
+    if (socket->counts_drops) counter_add(cell_udp_kernel_drops(udp->counters), drops);
+}
+
 static void receive(struct udp_socket *socket)
 {
     struct udp *udp = socket->udp;
-    uint32_t drops;
     uint64_t now_ns = udp->loop->now_ns;
-    bool may_be_old = now_ns > socket->emptied_ns + DATAGRAM_AGE_MAX_NS;
-    unsigned count = datagrams_receive(udp->receiver, socket->source.fd, socket->is_wildcard, may_be_old, udp->wall_ns);
+    uint64_t oldest_ns = udp_queue_oldest_ns(&socket->queue, now_ns, udp->wall_ns);
+    unsigned count = datagrams_receive(udp->receiver, socket->source.fd, socket->is_wildcard, oldest_ns);
     socket->is_readable = count == DATAGRAMS_MAX;
-    if (!socket->is_readable) socket->emptied_ns = now_ns;
-    if (socket->counts_drops && datagrams_dropped(udp->receiver, &drops)) {
-        counter_add(cell_udp_kernel_drops(udp->counters), drops - socket->drops);
-        socket->drops = drops;
-    }
+    note_batch(socket, count, now_ns);
     for (unsigned i = 0; i < count; i++) {
         const struct datagram datagram = datagrams_at(udp->receiver, i);
         handle(socket, &datagram);
@@ -251,15 +257,6 @@ static struct udp_socket *free_socket(struct udp *udp)
     return leaving;
 }
 
-/* Datagrams that the kernel has dropped since the socket was opened. */
-static uint32_t drops_of(int fd)
-{
-    uint32_t figures[SK_MEMINFO_VARS] = {0};
-    socklen_t size = sizeof figures;
-    if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, figures, &size) != 0) return 0;
-    return figures[SK_MEMINFO_DROPS];
-}
-
 static void open_socket(struct udp *udp, const struct udp_sockets *sockets, unsigned index)
 {
     struct udp_socket *socket = free_socket(udp);
@@ -274,8 +271,8 @@ static void open_socket(struct udp *udp, const struct udp_sockets *sockets, unsi
         .is_readable = true, /* datagrams may be there already */
         .generation = socket->generation,
         .counts_drops = sockets->counts_drops,
-        .drops = sockets->shared ? drops_of(fd) : 0, /* a shared one is older than this process */
     };
+    if (sockets->shared) datagrams_dropped_by(fd, &socket->queue.drops); /* it is older than this process */
     if (loop_add(udp->loop, &socket->source, events)) return;
     socket->is_leaving = true; /* it is not in the loop */
     close_socket(socket);

@@ -6,8 +6,8 @@
  * takes: max_pending slots at most; above that questions are answered from the cache, or refused.
  *
  * Dropped and counted are datagrams of addresses that may not ask, of ports that answer whatever they get (an answer
- * to an answer would go back and forth), responses, whatever is shorter than a header, and what waited in the kernel
- * for longer than a second. One thread. */
+ * to an answer would go back and forth), responses, whatever is shorter than a header, and what waited for too
+ * long in the kernel (clients/udp_queue.h). One thread. */
 #ifndef CLIENTS_UDP_H
 #define CLIENTS_UDP_H
 
@@ -18,6 +18,7 @@
 #include "clients/udp_admission.h"
 #include "clients/udp_listener.h"
 #include "clients/udp_options.h"
+#include "clients/udp_queue.h"
 #include "common/loop.h"
 #include "common/slots.h"
 #include "metrics/counters.h"
@@ -49,8 +50,7 @@ struct udp_socket {
     uint32_t pending;    /* questions that wait for an answer */
     uint32_t generation; /* of its use */
     bool counts_drops;   /* what the kernel drops is counted here, by one of the workers that share it */
-    uint32_t drops;      /* of the kernel, as counted so far */
-    uint64_t emptied_ns; /* when it had no datagram left: what it has now came later */
+    struct udp_queue queue;
 };
 
 struct udp {

@@ -1,10 +1,8 @@
 """UDP in a process that stood still or has no room: what waited too long, whose turn it is, and what is lost in a
 reload.
 """
-import os
 import signal
 import socket
-import struct
 import time
 
 import hostile as upstreams
@@ -14,12 +12,11 @@ from figures import Figures, Since
 from namespace import is_possible, namespace
 from process import wait_for
 from proxy import Proxy
-from udpclient import UdpClient, ask_udp
+from udpclient import UdpClient, ask_udp, receive_timed, want_times
 
 import pytest
 
 BATCH = 64  #: datagrams of a socket that are received in one turn
-SO_TIMESTAMPNS = 35
 
 needs_namespace = pytest.mark.skipif(not is_possible(), reason="needs root, for a network namespace")
 
@@ -54,14 +51,29 @@ def test_what_waited_for_over_a_second_is_dropped_and_nothing_else(proxy, waitin
     assert since.sum("queries_total", transport="udp") == 3
 
 
-def received_at_ns(connection):
-    """The next message's time, as the kernel marked it when it came."""
-    _, ancillary, _, _ = connection.recvmsg(65536, 256)
-    for level, kind, data in ancillary:
-        if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS:
-            seconds, nanoseconds = struct.unpack("qq", data[:16])
-            return seconds * 1000000000 + nanoseconds
-    raise AssertionError("the kernel did not say when")
+def test_a_socket_that_is_overrun_drops_what_waited_for_long(pki, module_path, hostile):
+    """Else a full buffer would delay all that comes behind it; and a second later nothing is dropped any more."""
+    config = {"workers": 1, "udp": {"receive_buffer": "64KiB", "responses_per_second": 0}}
+    with Proxy(module_path, pki, [hostile.port], config, name="overrun") as proxy, UdpClient(proxy.port) as client:
+        query = wire.query("cached.test")
+        client.ask(query)
+
+        def answered(count, seconds):
+            """Of so many that wait for so long."""
+            with Standstill(proxy):
+                client.send(*[query] * count)
+                time.sleep(seconds)  # what is tested
+            return len(client.received())
+
+        def is_overrun():
+            since = Since(proxy)
+            answered(2000, 0)
+            assert since.sum("udp_kernel_drops_total") > 0, "the buffer was full"
+            return answered(20, 0.1) == 0 and since.sum("udp_dropped_datagrams_total", reason="too_old") >= 20
+
+        assert answered(20, 0.1) == 20
+        wait_for(is_overrun, "what waits is dropped", 20)
+        wait_for(lambda: answered(20, 0.1) == 20, "what waits is answered", 20)
 
 
 def test_a_burst_delays_a_tcp_client_by_one_turn_at_most(pki, module_path, hostile):
@@ -70,8 +82,8 @@ def test_a_burst_delays_a_tcp_client_by_one_turn_at_most(pki, module_path, hosti
     config = {"workers": 1, "udp": {"responses_per_second": 0}}
     with Proxy(module_path, pki, [hostile.port], config, name="turn") as proxy:
         with UdpClient(proxy.port) as datagrams, Client(proxy.port) as stream:
-            for connection in (datagrams.socket, stream.socket):
-                connection.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+            want_times(datagrams.socket)
+            want_times(stream.socket)
             datagrams.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
             query = wire.query("cached.test")
             stream.ask(query)
@@ -79,8 +91,8 @@ def test_a_burst_delays_a_tcp_client_by_one_turn_at_most(pki, module_path, hosti
             with Standstill(proxy):
                 datagrams.send(*[query] * burst)
                 stream.send(query)
-            stream_ns = received_at_ns(stream.socket)
-            before = sum(received_at_ns(datagrams.socket) < stream_ns for _ in range(burst))
+            _, stream_ns = receive_timed(stream.socket)
+            before = sum(receive_timed(datagrams.socket)[1] < stream_ns for _ in range(burst))
             assert before <= 2 * BATCH, f"{before} of {burst} responses came first"
 
 

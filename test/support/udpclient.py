@@ -1,11 +1,13 @@
 """udpclient: one client's UDP socket, that lets a test say each byte and hear each datagram."""
 import select
 import socket
+import struct
 
 import wire
 
 OPTION_COOKIE = 10
 BADCOOKIE = 23
+SO_TIMESTAMPNS = 35
 
 
 class UdpClient:
@@ -49,6 +51,21 @@ class UdpClient:
 
     def __exit__(self, kind, value, trace):
         self.close()
+
+
+def want_times(connection):
+    """From now on receive_timed knows when what comes came."""
+    connection.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+
+
+def receive_timed(connection):
+    """The next bytes, and the wall clock's nanoseconds when the kernel had them, however late this process reads."""
+    message, ancillary, _, _ = connection.recvmsg(65536, 256)
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS:
+            seconds, nanoseconds = struct.unpack("qq", data[:16])
+            return message, seconds * 1000000000 + nanoseconds
+    raise AssertionError("the kernel did not say when")
 
 
 def ask_udp(port, name, qtype="A", host="127.0.0.1", source=None, **parts):
