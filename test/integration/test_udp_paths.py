@@ -64,11 +64,16 @@ def test_a_link_local_address_with_its_interface(pki, module_path):
                                      text=True, check=True).stdout
             assert "[fe80::1%dns0]:53" in printed, "what is printed can be given back"
             # A reload gives it up, and takes it again.
+            def is_open():
+                with neighbour.within(), UdpClient(53, host="fe80::1%far0", timeout=0.5) as client:
+                    try:
+                        return wire.rcode_of(client.ask(wire.query("a.test"))) == wire.NOERROR
+                    except (ConnectionRefusedError, socket.timeout):
+                        return False
+
             for listen, answers in ((["127.0.0.1:53"], False), (["127.0.0.1:53", "[fe80::1%dns0]:53"], True)):
                 reload(proxy, {"listen": listen})
-                with neighbour.within(), UdpClient(53, host="fe80::1%far0", timeout=0.5) as client:
-                    with contextlib.nullcontext() if answers else pytest.raises(OSError):
-                        client.ask(wire.query("a.test"))
+                wait_for(lambda wanted=answers: is_open() == wanted, f"it answers: {answers}")
 
 
 def test_two_interfaces_with_the_same_link_local_address(pki, module_path):
@@ -211,5 +216,5 @@ def ask_for(host, size, room):
         if is_cut:
             assert len(reply) <= wire.question_end(reply) + 11, "the question and OPT at most"
         else:
-            assert wire.without_hop(reply)[4:] == wire.without_hop(expected)[4:]
+            assert wire.content(reply) == wire.content(expected)
     return "cut" if is_cut else "whole"
