@@ -13,6 +13,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 struct chain_anchors {
     X509_STORE *store;
@@ -21,6 +22,8 @@ struct chain_anchors {
 
 static bool add_anchor(struct chain_anchors *anchors, X509 *certificate)
 {
+    /* Reads its extensions, which OpenSSL then keeps in it: now, and not when several threads use it. */
+    X509_check_purpose(certificate, -1, 0);
     if (X509_STORE_add_cert(anchors->store, certificate) != 1) return false;
     if (sk_X509_push(anchors->certificates, certificate) > 0) return true;
     return false;
