@@ -10,15 +10,18 @@
 
 #include "common/service.h"
 
+enum { BUFFER_BYTES_MAX = 1 << 30 }; /* which the kernel doubles */
+
 static void set(int fd, int level, int option, int value)
 {
     setsockopt(fd, level, option, &value, sizeof value);
 }
 
-/* Where it may, beyond net.core.rmem_max (CAP_NET_ADMIN). */
-static void set_buffer(int fd, uint32_t bytes)
+/* Where it may, beyond net.core.rmem_max (CAP_NET_ADMIN). `sharing`: workers that read from the socket. */
+static void set_buffer(int fd, uint32_t bytes, unsigned sharing)
 {
-    const int value = (int)bytes;
+    uint64_t wanted = (uint64_t)bytes * sharing;
+    const int value = wanted < BUFFER_BYTES_MAX ? (int)wanted : BUFFER_BYTES_MAX;
     if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &value, sizeof value) != 0) set(fd, SOL_SOCKET, SO_RCVBUF, value);
 }
 
@@ -30,7 +33,7 @@ static bool is_wildcard(const struct address *address)
 
 /* Replies are not fragmented and do not depend on path MTU discovery, which anybody can forge (RFC 9715, R2): what is
  * larger than the interface takes is refused with EMSGSIZE. */
-static void set_options(int fd, const struct address *address, uint32_t buffer_bytes)
+static void set_options(int fd, const struct address *address)
 {
     bool is_ipv4 = address_is_ipv4(address);
     set(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
@@ -38,7 +41,6 @@ static void set_options(int fd, const struct address *address, uint32_t buffer_b
     set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_INTERFACE);
     if (!is_ipv4) set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_INTERFACE);
     if (is_wildcard(address)) set(fd, is_ipv4 ? IPPROTO_IP : IPPROTO_IPV6, is_ipv4 ? IP_PKTINFO : IPV6_RECVPKTINFO, 1);
-    set_buffer(fd, buffer_bytes);
 }
 
 /* A bound socket, or -1 with errno. */
@@ -50,7 +52,8 @@ static int open_one(const struct address *address, uint32_t buffer_bytes)
     if (fd < 0) return -1;
     set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
     if (storage.ss_family == AF_INET6) set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-    set_options(fd, address, buffer_bytes);
+    set_options(fd, address);
+    set_buffer(fd, buffer_bytes, 1);
     if (listener_bind(fd, address)) return fd;
     int error = errno;
     close(fd);
@@ -109,7 +112,7 @@ static bool add_kept(struct udp_listeners *listeners, const struct udp_listeners
         int fds[WORKERS_MAX];
         for (unsigned j = 0; j < current->workers; j++) {
             fds[j] = current->of_worker[j].fds[i];
-            set_buffer(fds[j], buffer_bytes);
+            set_buffer(fds[j], buffer_bytes, 1);
         }
         add(listeners, address, fds);
         return true;
@@ -134,7 +137,8 @@ static void add_inherited(struct udp_listeners *listeners, int fd, uint32_t buff
     int fds[WORKERS_MAX];
     for (unsigned i = 0; i < listeners->workers; i++) fds[i] = fd;
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-    set_options(fd, &address, buffer_bytes);
+    set_options(fd, &address);
+    set_buffer(fd, buffer_bytes, listeners->workers);
     add(listeners, &address, fds);
 }
 

@@ -168,8 +168,11 @@ static const struct setting of_config[] = {
      "Secrets of cookies that the servers of a fleet share: one or two lines of 32 hexadecimal digits, the first of "
      "which makes cookies. Empty: secrets of this process, a new one each day.",
      NULL},
-    {"udp.receive_buffer", SETTING_SIZE, LIVE, FIELD(udp.receive_buffer_bytes), 64 * KIB, 1024 * MIB, NULL, "4MiB",
-     "Memory of the kernel for questions that wait, for each socket, if `net.core.rmem_max` allows so much.", NULL},
+    {"udp.receive_buffer", SETTING_SIZE, LIVE, FIELD(udp.receive_buffer_bytes), 64 * KIB, 1024 * MIB, NULL, "1MiB",
+     "Memory of the kernel for questions that wait, for each socket of a worker, if `net.core.rmem_max` allows so "
+     "much: "
+     "more bridges a longer pause of the machine, and delays clients for longer when a flood begins.",
+     NULL},
 
     {"http.listen", SETTING_ADDRESS, RESTART, FIELD(endpoint.listen), 0, 0, "off", "127.0.0.1:5000",
      "Where HTTP is answered.", NULL},

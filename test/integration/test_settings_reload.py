@@ -38,7 +38,7 @@ OTHER = {
     "clients.max_buffered": ("8MiB", 8 << 20), "clients.max_queries_in_flight": (64, 64),
     "udp.enabled": (False, 0), "udp.max_size": (1300, 1300), "udp.max_size_unverified": (600, 600),
     "udp.responses_per_second": (2000, 2000), "udp.slip": (3, 3), "udp.cookies": (False, 0),
-    "udp.cookie_secret_file": ("secret", None), "udp.receive_buffer": ("1MiB", 1 << 20),
+    "udp.cookie_secret_file": ("secret", None), "udp.receive_buffer": ("2MiB", 2 << 20),
     "http.status_page": (False, 0), "http.show_names": (True, 1), "http.listen": ("", None),
     "log.level": ("debug", None), "log.format": ("json", None),
     "names.special_use": ("local", None), "names.hosts_file": ("hosts", None),
