@@ -117,25 +117,27 @@ def test_without_room_to_wait_what_is_cached_is_answered(pki, module_path, hosti
 
 
 @needs_namespace
-def test_a_reload_between_an_address_and_all_of_them_loses_nothing(pki, module_path):
+@pytest.mark.parametrize("host,one,every", [("127.0.0.1", "127.0.0.1:5300", "0.0.0.0:5300"),
+                                            ("::1", "[::1]:5300", "[::]:5300")], ids=["IPv4", "IPv6"])
+def test_a_reload_between_an_address_and_all_of_them_loses_nothing(pki, module_path, host, one, every):
     """Back and forth, while slow questions wait for answers on sockets that were given up."""
     with namespace(), upstreams.start_hostile(pki) as upstream:
-        both = ["127.0.0.1:5300", "0.0.0.0:5300"]
-        with Proxy(module_path, pki, [upstream.port], {"listen": [both[0]]}, name="overlap") as proxy, \
-                UdpClient(5300) as waiting, UdpClient(5300, timeout=2) as client:
-            ask_udp(5300, "cached.test")
+        listen = ["127.0.0.1:5301", one]
+        with Proxy(module_path, pki, [upstream.port], {"listen": listen}, name="overlap") as proxy, \
+                UdpClient(5300, host) as waiting, UdpClient(5300, host, timeout=2) as client:
+            ask_udp(5300, "cached.test", host=host)
             slow = 0
             for step in range(8):
                 waiting.send(*(wire.query(f"slow-1500ms-{step}-{i}.test", number=slow + i) for i in range(5)))
                 slow += 5
-                proxy.write_config({"listen": [both[(step + 1) % 2]]})
+                proxy.write_config({"listen": [listen[0], every if step % 2 == 0 else one]})
                 before = len(proxy.log())
                 proxy.child.send_signal(signal.SIGHUP)
                 reloaded = False
                 for number in range(1, 400):
                     assert wire.number_of(client.ask(wire.query("cached.test", number=number))) == number, step
                     # From other ports, which the kernel gives to another worker's socket.
-                    assert wire.rcode_of(ask_udp(5300, "cached.test")) == wire.NOERROR, step
+                    assert wire.rcode_of(ask_udp(5300, "cached.test", host=host)) == wire.NOERROR, step
                     reloaded = reloaded or "configuration reloaded" in proxy.log()[before:]
                     if reloaded and number % 40 == 0:
                         break
