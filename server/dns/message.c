@@ -47,25 +47,44 @@ static bool touches_ttl(const struct reader *reader, size_t start, size_t end)
     return low < reader->ttl_count && ttl_place(reader, low) < end;
 }
 
+/* The places that the pointers of a name led to, and what the name took before each. */
+struct path {
+    unsigned count;
+    uint16_t place[NAME_POINTERS_MAX];
+    uint8_t length[NAME_POINTERS_MAX];
+};
+
+/* Remembers the rest of the name behind each place of the path, so that none is walked twice, whichever name leads
+ * there. `pointers` and `length` are those of the whole name. */
+static void remember_path(const struct path *path, struct name_rest *rests, unsigned pointers, size_t length)
+{
+    for (unsigned i = 0; i < path->count; i++)
+        rests[path->place[i]] =
+            (struct name_rest){true, (uint8_t)(pointers - i - 1), (uint8_t)(length - path->length[i])};
+}
+
 /* Whether the pointer at `at`, which ends labels that begin at `stretch`, leads to the rest of a name; `length` is what
  * the name takes so far. What was found of a place once holds for every name that leads there later: all that can make
  * a difference, TTLs and the watched part, lies before the name that is read. */
 static bool follow_pointers(struct reader *reader, size_t stretch, size_t at, size_t length)
 {
-    size_t first = dns_u16(reader->message + at) & POINTER_TARGET;
-    size_t own_length = length;
-    unsigned followed = 0;
+    struct path path;
+    unsigned pointers = 0; /* followed here; those that are known of the rest come on top */
     for (bool is_root = false; !is_root;) {
         size_t target = dns_u16(reader->message + at) & POINTER_TARGET;
         size_t end = target;
-        if (target < DNS_HEADER_BYTES || target >= stretch || ++followed > NAME_POINTERS_MAX) return false;
+        if (target < DNS_HEADER_BYTES || target >= stretch || pointers == NAME_POINTERS_MAX) return false;
+        path.place[pointers] = (uint16_t)target;
+        path.length[pointers++] = (uint8_t)length;
         const struct name_rest *known = reader->rests ? &reader->rests[target] : NULL;
         if (known && known->is_known) {
             length += known->length;
-            followed += known->pointers;
-            if (length >= DNS_NAME_MAX || followed > NAME_POINTERS_MAX) return false;
+            path.count = pointers - 1;
+            pointers += known->pointers;
+            if (length >= DNS_NAME_MAX || pointers > NAME_POINTERS_MAX) return false;
             break;
         }
+        path.count = pointers;
         if (!pass_labels(reader, &end, &length)) return false;
         at = end;
         is_root = reader->message[at] == 0;
@@ -74,8 +93,8 @@ static bool follow_pointers(struct reader *reader, size_t stretch, size_t at, si
         if (end > reader->watch_start && target < reader->watch_end) reader->is_watched_hit = true;
         stretch = target;
     }
-    if (reader->rests)
-        reader->rests[first] = (struct name_rest){true, (uint8_t)(followed - 1), (uint8_t)(length - own_length)};
+    reader->pointers += pointers;
+    if (reader->rests) remember_path(&path, reader->rests, pointers, length);
     return true;
 }
 

@@ -127,8 +127,11 @@ struct reader {
     /* Where the pointer lies that ended the last name read, or 0: it ended with the root. */
     size_t pointer_at;
 
-    /* NAME_RESTS of them, by place, zero at first: for messages of many names, each of which may lead through many
-     * labels. NULL: nothing is remembered. */
+    /* Pointers of all names read so far. */
+    size_t pointers;
+
+    /* NAME_RESTS of them, by place, zero at first: for messages of many pointers, so that each place that one leads to
+     * is walked over once, and the work is bounded by the size of the message. NULL: nothing is remembered. */
     struct name_rest *rests;
 
     /* Where TTLs lie that will be changed: offsets of two octets each, ascending. None by default. */

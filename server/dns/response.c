@@ -10,8 +10,8 @@ enum {
     /* Owners of CNAME records and of records of the type asked that are looked at; a usual answer has one or two. */
     OWNERS_MAX = 2 * ALIASES_MAX,
 
-    /* A message with more records than this may be built to be expensive. */
-    MANY_RECORDS = 64,
+    /* A message whose names have more pointers than this may be built to be expensive: a usual one has one a record. */
+    MANY_POINTERS = 256,
 
     /* Owners that are compared label by label; most are a pointer to the same place. */
     COMPARED_MAX = 128,
@@ -61,7 +61,7 @@ struct pass {
     bool has_opt;
     bool in_set; /* the last record read was one of the set */
 
-    /* Used, and set to zero, in messages of more than MANY_RECORDS. */
+    /* Used, and set to zero, in messages of more than MANY_POINTERS. */
     struct name_rest rests[NAME_RESTS];
 };
 
@@ -163,7 +163,7 @@ static bool read_records(struct pass *pass)
     struct reader *reader = &pass->reader;
     for (size_t i = 0; i < count; i++) {
         struct record record;
-        if (i == MANY_RECORDS) {
+        if (!reader->rests && reader->pointers > MANY_POINTERS) {
             memset(pass->rests, 0, sizeof pass->rests);
             reader->rests = pass->rests;
         }

@@ -4,7 +4,8 @@
  * ldns 1.8 accepts too much: it follows a pointer that points to itself 65,535 times, goes on behind a record's data
  * where the data were longer than its type has fields, takes a record with fields missing, and allocates the size of a
  * record's data again for each string in it. So every name and field is walked first (message.h), and ldns reads what
- * has passed, but for records of very many strings and what stands behind the first few hundred fields of a message.
+ * has passed, but for records of very many strings and what stands behind the first few hundred fields of a message, or
+ * fewer where their names have many pointers, each of which ldns follows.
  *
  * It also refuses what it should accept: its descriptions of some rare types are wrong (NSAP-PTR, SINK). So types that
  * are not among the usual ones are data without form, as RFC 3597 has it for unknown types: well framed is enough. */
@@ -20,7 +21,8 @@ struct record;
 
 /* What ldns has read of a message so far; zero at its beginning. */
 struct validator {
-    size_t fields;
+    size_t work;     /* fields, and pointers at a share of one */
+    size_t pointers; /* of the message, up to the record that was read last */
 };
 
 /* Whether the data of a record that `reader` has just read are what its type says. Names in them are read with the
