@@ -1,6 +1,4 @@
 """Answers that are legal and rare, or built to be expensive: each reaches the client whole, and costs little."""
-import os
-
 import pytest
 import wire
 from cost import cpu_seconds
@@ -8,9 +6,6 @@ from dnsclient import Client, ask
 from proxy import is_sanitized
 
 MAX_TTL = 86400
-
-LONG = os.environ.get("LONG") == "1"
-
 
 def ask_edns(proxy, name, qtype="A"):
     return ask(proxy.port, name, qtype, additional=[wire.opt()])
@@ -75,17 +70,18 @@ def test_records_of_rare_types_are_passed_on(proxy, kind):
     assert data_of(ask(proxy.port, f"rare-{kind}-1.test", kind), kind) == [b"\4nsap\4test\0"]
 
 
-@pytest.mark.parametrize("how", ["costly", "aliases"])
+@pytest.mark.parametrize("how", ["costly", "aliases", "fan"])
 def test_an_answer_built_to_be_expensive_costs_little(proxy, how):
-    """TLS and copying of 64 kB are a part of it. A machine that does nothing else stays below 2 ms; a busy one, which
-    shares its caches, is given more: what this guards against took 87 ms.
+    """Processor time of the program, TLS and copying of 64 kB included. What else the machine does makes caches slower
+    and so only adds: the least of several rounds counts. test/bench/cost.py bounds the instructions.
     """
-    count = 100
+    count, rounds = 20, []
     with Client(proxy.port, timeout=60) as client:
         client.ask(wire.query(f"{how}-warm.test"))
-        before = cpu_seconds(proxy)
-        for i in range(count):
-            assert len(client.ask(wire.query(f"{how}-{i}.test", number=i))) > 60000
-        each_ms = (cpu_seconds(proxy) - before) / count * 1000
-    print(f"{how}: {each_ms:.2f} ms each")
-    assert is_sanitized() or each_ms < (2 if LONG else 10)
+        for number in range(5):
+            before = cpu_seconds(proxy)
+            for i in range(count):
+                assert len(client.ask(wire.query(f"{how}-{number * count + i}.test", number=i))) > 60000
+            rounds.append((cpu_seconds(proxy) - before) / count * 1000)
+    print(f"{how}: {min(rounds):.2f} ms each")
+    assert is_sanitized() or min(rounds) < 2

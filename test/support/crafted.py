@@ -13,7 +13,7 @@ alone; `hostile` gives them by the first label of the name asked (its docstring 
     hugettl-x           a TTL of 2^32-1                               overttl-x       a referral with TTLs above max_ttl
     lone-x              a CNAME record alone                          rotate-x        four addresses
     rare-23-x           a record of this type                         costly-x        64 kB of names of 120 pointers
-    aliases-x           64 kB of CNAME records of such names
+    aliases-x           64 kB of CNAME records of such names      fan-x           the same, each name another one
 """
 import struct
 
@@ -63,14 +63,34 @@ def full(query, size):
     return response(query, answers=[record(16, 300, strings)])
 
 
+def _chain(at, pointers):
+    """Octets that lie at `at`: a name that leads through so many pointers to the question's. With where it begins."""
+    chain, previous = b"", 12
+    for _ in range(pointers):
+        begin = at + len(chain)
+        chain += b"\1a" + struct.pack("!H", 0xC000 | previous)
+        previous = begin
+    return chain, previous
+
+
+def fan(query):
+    """64 kB of records, the owner of each another name, which leads through 120 pointers."""
+    end = len(response(query))
+    chain, deepest = _chain(end + 12, 118)
+    owners = []
+    while (at := end + 12 + len(chain)) < 0x4000 - 4:
+        owners.append(struct.pack("!H", 0xC000 | at))
+        chain += b"\1b" + struct.pack("!H", 0xC000 | deepest)
+    answers = [record(65280, 300, chain)]
+    count = (65535 - end - len(answers[0])) // 16
+    answers += [record(1, 300, b"\xc0\x00\x02\x01", owners[i % len(owners)]) for i in range(count)]
+    return response(query, answers=answers)
+
+
 def costly(query, kind):
     """64 kB of records whose owner, and data where they are a name, lead through 120 pointers."""
     end = len(response(query))
-    chain, previous = b"", 12
-    for _ in range(119):
-        at = end + 12 + len(chain)
-        chain += b"\1a" + struct.pack("!H", 0xC000 | previous)
-        previous = at
+    chain, previous = _chain(end + 12, 119)
     deepest = struct.pack("!H", 0xC000 | previous)
     data = b"\xc0\x00\x02\x01" if kind == 1 else deepest
     answers = [record(65280, 300, chain)]
@@ -114,6 +134,7 @@ SIMPLE = {
     "rotate": lambda query: response(query, answers=[address(i) for i in range(4)]),
     "costly": lambda query: costly(query, 1),
     "aliases": lambda query: costly(query, 5),
+    "fan": fan,
 }
 
 
