@@ -212,7 +212,7 @@ class Field:
         self._run("delay", [self.tools / "bench_delay", port, self.upstream_port, one_way_ms], port)
         return port
 
-    def start(self, name, upstream_port=None, workers=2, wrapper=()):
+    def start(self, name, upstream_port=None, workers=2, wrapper=(), ca_file=None):
         upstream = upstream_port or self.upstream_port
         port = free_port()
         folder = self.folder / f"{name}-{port}"
@@ -220,7 +220,8 @@ class Field:
         path = folder / "configuration"
         if name in CONFIGURATIONS:
             path.write_text(CONFIGURATIONS[name].format(
-                port=port, upstream=upstream, workers=workers, name=SERVER_NAME, ca=self.ca_file, folder=folder,
+                port=port, upstream=upstream, workers=workers, name=SERVER_NAME,
+                ca=ca_file or self.ca_file, folder=folder,
                 http=free_port()), encoding="ascii")
         command = {
             "echo": [self.tools / "bench_echo", port, workers],
