@@ -10,6 +10,7 @@ bool loop_init(struct loop *loop)
 {
     loop->taken = 0;
     loop->at = 0;
+    loop->own_delay_ns = 0;
     loop->now_ns = clock_now_ns();
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     return loop->epoll_fd >= 0;
@@ -48,11 +49,23 @@ static int timeout_ms(uint64_t now_ns, uint64_t deadline_ns)
     return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
+void loop_count_delay(struct loop *loop, uint64_t waits_ns, uint64_t deadline_ns, uint64_t woke_ns)
+{
+    if (waits_ns > loop->now_ns + LOOP_PROMPT_NS) loop->own_delay_ns += waits_ns - loop->now_ns - LOOP_PROMPT_NS;
+    if (deadline_ns == CLOCK_NEVER) return;
+    uint64_t asked_ns = deadline_ns > waits_ns ? deadline_ns - waits_ns : 0;
+    if (woke_ns <= waits_ns + asked_ns + LOOP_PROMPT_NS) return;
+    uint64_t attended_ns = asked_ns > LOOP_PROMPT_NS ? asked_ns / 2 : LOOP_PROMPT_NS / 2;
+    loop->own_delay_ns += woke_ns - waits_ns - attended_ns;
+}
+
 void loop_turn(struct loop *loop, uint64_t deadline_ns)
 {
-    int wait_ms = timeout_ms(deadline_ns == CLOCK_NEVER ? 0 : clock_now_ns(), deadline_ns);
-    int taken = epoll_wait(loop->epoll_fd, loop->events, LOOP_EVENTS_MAX, wait_ms);
-    loop->now_ns = clock_now_ns();
+    uint64_t waits_ns = clock_now_ns();
+    int taken = epoll_wait(loop->epoll_fd, loop->events, LOOP_EVENTS_MAX, timeout_ms(waits_ns, deadline_ns));
+    uint64_t woke_ns = clock_now_ns();
+    loop_count_delay(loop, waits_ns, deadline_ns, woke_ns);
+    loop->now_ns = woke_ns;
     loop->taken = taken > 0 ? taken : 0; /* EINTR is a turn without events */
     for (loop->at = 0; loop->at < loop->taken; loop->at++) {
         struct loop_source *source = loop->events[loop->at].data.ptr;

@@ -204,6 +204,48 @@ static void the_descriptor_is_not_inherited_and_is_closed(void **state)
     loop_done(&loop); /* twice is harmless */
 }
 
+static uint64_t delay_of(uint64_t turn_ms, uint64_t asked_ms, uint64_t waited_ms)
+{
+    struct loop delayed = {.now_ns = NS_PER_S};
+    uint64_t waits_ns = NS_PER_S + turn_ms * NS_PER_MS;
+    loop_count_delay(&delayed, waits_ns, waits_ns + asked_ms * NS_PER_MS, waits_ns + waited_ms * NS_PER_MS);
+    return delayed.own_delay_ns / NS_PER_MS;
+}
+
+static void what_a_turn_and_a_wait_take_too_long_is_an_own_delay(void **state)
+{
+    (void)state;
+    assert_int_equal(delay_of(0, 100, 3), 0);
+    assert_int_equal(delay_of(10, 100, 110), 0);
+    assert_int_equal(delay_of(60, 100, 100), 50);
+    assert_int_equal(delay_of(0, 100, 300), 250); /* when in it the thread was stopped is not known */
+    assert_int_equal(delay_of(0, 0, 300), 295);
+    assert_int_equal(delay_of(60, 0, 10), 50);
+}
+
+static void a_deadline_long_past_is_no_delay_of_the_wait(void **state)
+{
+    (void)state;
+    struct loop late = {.now_ns = NS_PER_S};
+    loop_count_delay(&late, NS_PER_S, 1, NS_PER_S + NS_PER_MS);
+    loop_count_delay(&late, NS_PER_S, CLOCK_NEVER, 100 * NS_PER_S);
+    assert_int_equal(late.own_delay_ns, 0);
+}
+
+static void attended_time_passes_whatever_the_delays(void **state)
+{
+    (void)state;
+    struct loop slow = {.now_ns = NS_PER_S};
+    uint64_t before_ns = loop_attended_ns(&slow);
+    for (unsigned turn = 0; turn < 100; turn++) {
+        uint64_t waits_ns = slow.now_ns + NS_PER_S;
+        loop_count_delay(&slow, waits_ns, 0, waits_ns + NS_PER_S);
+        slow.now_ns = waits_ns + NS_PER_S;
+        assert_true(loop_attended_ns(&slow) > before_ns);
+        before_ns = loop_attended_ns(&slow);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +260,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(another_thread_may_add_a_source_while_the_loop_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(what_cannot_be_watched_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(the_descriptor_is_not_inherited_and_is_closed, setup, teardown),
+        cmocka_unit_test(what_a_turn_and_a_wait_take_too_long_is_an_own_delay),
+        cmocka_unit_test(a_deadline_long_past_is_no_delay_of_the_wait),
+        cmocka_unit_test(attended_time_passes_whatever_the_delays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
