@@ -43,6 +43,7 @@ struct health {
     unsigned block_count;
     _Atomic uint64_t draining_since_ns; /* 0 = not draining */
     _Atomic uint64_t ready_since_ns;    /* as seen by health_look; 0 = not ready */
+    _Atomic bool nothing_is_trusted;    /* health_set_nothing_trusted */
     pthread_mutex_t not_served_lock;    /* of the two below */
     struct address not_served[HEALTH_ADDRESSES_MAX];
     unsigned not_served_count;
@@ -73,13 +74,23 @@ void heartbeat_stop(struct heartbeat *heartbeat);
  */
 void health_set_not_served(struct health *health, const struct address *addresses, unsigned count);
 
+/* Whether no certificate of the CA bundle is valid at this machine's clock, so that no upstream can be trusted: it is
+ * then why no upstream answers. Any thread. */
+void health_set_nothing_trusted(struct health *health, bool nothing_is_trusted);
+
 /* From now on not ready, for good. Any thread. */
 void health_drain(struct health *health, uint64_t now_ns);
 
 /* Any thread. False: some part is silent for longer than HEARTBEAT_STALE_NS. */
 bool health_is_live(const struct health *health, uint64_t now_ns);
 
-enum readiness_state { READINESS_READY, READINESS_DRAINING, READINESS_NO_ANSWER_YET, READINESS_NO_ANSWER };
+enum readiness_state {
+    READINESS_READY,
+    READINESS_DRAINING,
+    READINESS_NO_ANSWER_YET,
+    READINESS_NO_ANSWER,
+    READINESS_CLOCK, /* no answer, yet or any more, and nothing is trusted */
+};
 
 struct readiness {
     enum readiness_state state;

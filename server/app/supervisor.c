@@ -202,6 +202,7 @@ static void look_at_bundle_dates(struct supervisor *supervisor)
     bool out_of_date = !tls_context_is_valid_at(server->tls, clock_wall_s());
     if (out_of_date == supervisor->bundle_out_of_date) return;
     supervisor->bundle_out_of_date = out_of_date;
+    health_set_nothing_trusted(&supervisor->server.health, out_of_date);
     if (out_of_date)
         log_error(supervisor->log, "no CA is valid", log_text("file", path),
                   log_text("why", "no certificate in the CA bundle is valid at this machine's clock"),

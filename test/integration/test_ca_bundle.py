@@ -16,7 +16,7 @@ from hostile import start_hostile
 from pki import SERVER_NAME
 from process import free_port, wait_for
 from proxy import Proxy, run
-from test_health import status
+from test_health import look, status
 
 BLOCK = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 
@@ -84,6 +84,7 @@ def test_a_bundle_that_is_not_valid_yet_is_used_when_the_clock_is_there(tmp_path
             answer = ask(proxy.port, "early.test", additional=[wire.opt()])
             assert wire.rcode_of(answer) == wire.SERVFAIL and "clock" in wire.error_of(answer)[1]
             assert status(proxy, "/readyz") == 503
+            wait_for(lambda: "clock" in look(proxy, "/readyz")[1]["reason"], "/readyz says why")
             assert "clock" in proxy.wait_log("no CA is valid") and "clock" in proxy.wait_log("certificate refused")
             assert "clock" in json.loads(fetch(proxy, "/status.json"))["upstreams"][0]["error"]
             wait_for(lambda: status(proxy, "/readyz") == 200, "ready when the certificates are valid", 30)

@@ -254,10 +254,30 @@ static void not_ready_is_not_dead(void **state)
     assert_true(health_is_live(world->health, START_NS + 100 * S));
 }
 
+/* Why no upstream answers, while none does. */
+static void a_bundle_of_which_nothing_is_valid_is_the_reason(void **state)
+{
+    struct world *world = *state;
+    health_set_nothing_trusted(world->health, true);
+    struct readiness readiness = health_look(world->health, START_NS + 3 * S);
+    assert_int_equal(readiness.state, READINESS_CLOCK);
+    assert_int_equal(readiness.since_ns, START_NS);
+    assert_non_null(strstr(ready_body(world, START_NS + 3 * S, false),
+                           "\"reason\":\"no certificate in the CA bundle is valid at this machine's clock\""));
+    answered(world, 0, START_NS + 4 * S); /* over a session that was validated before */
+    assert_int_equal(health_look(world->health, START_NS + 5 * S).state, READINESS_READY);
+    assert_int_equal(health_look(world->health, START_NS + 60 * S).state, READINESS_CLOCK);
+    health_set_nothing_trusted(world->health, false);
+    assert_int_equal(health_look(world->health, START_NS + 60 * S).state, READINESS_NO_ANSWER);
+    health_set_nothing_trusted(world->health, true);
+    health_drain(world->health, START_NS + 61 * S);
+    assert_int_equal(health_look(world->health, START_NS + 62 * S).state, READINESS_DRAINING);
+}
+
 static void every_state_has_its_reason(void **state)
 {
     (void)state;
-    for (int a = READINESS_READY; a <= READINESS_NO_ANSWER; a++)
+    for (int a = READINESS_READY; a <= READINESS_CLOCK; a++)
         for (int b = READINESS_READY; b < a; b++)
             assert_string_not_equal(readiness_reason((enum readiness_state)a),
                                     readiness_reason((enum readiness_state)b));
@@ -319,6 +339,7 @@ int main(void)
         TEST(ready_since_is_when_somebody_saw_it_first),
         TEST(draining_ends_readiness_for_good),
         TEST(not_ready_is_not_dead),
+        TEST(a_bundle_of_which_nothing_is_valid_is_the_reason),
         cmocka_unit_test(every_state_has_its_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
