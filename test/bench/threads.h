@@ -1,5 +1,5 @@
-/* threads: `TOOL PORT [THREADS]`: runs `serve` in so many threads (default: 2), each with the port; it does not return.
- */
+/* threads: `TOOL PORT [THREADS]`: runs `serve` in so many threads (default: 2), each with the port; it
+ * does not return. */
 #ifndef BENCH_THREADS_H
 #define BENCH_THREADS_H
 

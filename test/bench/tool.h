@@ -1,5 +1,5 @@
-/* tool: what the tools of the benchmark share: the clock, an address on loopback, the end of a tool that cannot work.
- */
+/* tool: what the tools of the benchmark share: the clock, an address on loopback, the end of a tool
+ * that cannot work. */
 #ifndef BENCH_TOOL_H
 #define BENCH_TOOL_H
 

@@ -1,5 +1,5 @@
-/* Sockets that clients connect to: opened, kept over a reload, and tried again where the machine has no such address.
- */
+/* Sockets that clients connect to: opened, kept over a reload, and tried again where the machine has
+ * no such address. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

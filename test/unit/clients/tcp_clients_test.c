@@ -136,8 +136,8 @@ static void memory_of_all_clients_is_bounded(void **state)
     assert_int_equal(shed_count() + story.clients.slots.taken, PEERS);
 }
 
-/* What may not be handled is left to the kernel: no more is read than the messages that may be in flight can be long.
- */
+/* What may not be handled is left to the kernel: no more is read than the messages that may be in flight
+ * can be long. */
 static void no_more_is_read_than_may_be_handled(void **state)
 {
     (void)state;

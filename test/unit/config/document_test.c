@@ -1,5 +1,5 @@
-/* A YAML text becomes a tree with places, or a fault at the very character; what is exotic in YAML is refused by name.
- */
+/* A YAML text becomes a tree with places, or a fault at the very character; what is exotic in YAML is
+ * refused by name. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-/* packet: DNS messages for tests, put together octet by octet; nothing is checked, so that wrong ones can be made, too.
- */
+/* packet: DNS messages for tests, put together octet by octet; nothing is checked, so that wrong ones can
+ * be made, too. */
 #ifndef TEST_PACKET_H
 #define TEST_PACKET_H
 

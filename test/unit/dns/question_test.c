@@ -177,8 +177,8 @@ static void a_sig_record_is_passed_over(void **state)
     assert_true(question.edns);
 }
 
-/* A TSIG record of the key "key." of class ANY, with a MAC of two octets, of which the last `cut` octets are missing.
- */
+/* A TSIG record of the key "key." of class ANY, with a MAC of two octets, of which the last `cut`
+ * octets are missing. */
 static void add_tsig(uint32_t ttl, size_t cut)
 {
     static const char data[] = "\3alg\0\0\0\1\2\3\4\1\54\0\2ab\0\1\0\0\0\0";

@@ -54,8 +54,8 @@ static inline const char *expose(struct world *world, enum exposition_format for
     return world->text;
 }
 
-/* The lines of one metric: its head, and every sample whose name starts with `name` and goes on as no other name does.
- */
+/* The lines of one metric: its head, and every sample whose name starts with `name` and goes on as no
+ * other name does. */
 static inline const char *lines_of(struct world *world, enum exposition_format format, const char *name)
 {
     size_t size;

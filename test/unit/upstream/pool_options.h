@@ -1,5 +1,5 @@
-/* pool_options: the settings of a pool in tests: the defaults of the program, except that idle sessions are replaced.
- */
+/* pool_options: the settings of a pool in tests: the defaults of the program, except that idle
+ * sessions are replaced. */
 #ifndef POOL_OPTIONS_H
 #define POOL_OPTIONS_H
 
