@@ -23,11 +23,11 @@ struct prefix {
 /* Size of the longest text of the format functions, with its NUL. */
 enum { ADDRESS_TEXT_BYTES = 64 };
 
-/* "IP:PORT", "[IP6]:PORT", or, where `default_port` is not 0, "IP" or "IP6" alone. No names, no service names. False:
+/* "IP:PORT", "[IP6]:PORT", or, if `default_port` is not 0, "IP" or "IP6" alone. No names, no service names. False:
  * not such a text. */
 bool address_parse(const char *text, uint16_t default_port, struct address *ret_address);
 
-/* "IP/BITS" or "IP" (all bits). False also where bits behind the prefix are set, as 10.0.0.1/8. */
+/* "IP/BITS" or "IP" (all bits). False also if bits after the prefix are set, as 10.0.0.1/8. */
 bool prefix_parse(const char *text, struct prefix *ret_prefix);
 
 /* "1.2.3.4:53" or "[2001:db8::1]:53"; returns `text`. */

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* The size of the UTF-8 sequence at the front, of two bytes or more (RFC 3629); 0 where there is none. */
+/* The size of the UTF-8 sequence at the front, of two bytes or more (RFC 3629); 0 if there is none. */
 static size_t utf8_size(const unsigned char *c)
 {
     static const struct {

@@ -71,7 +71,7 @@ void log_set_level(struct log *log, enum log_level level)
     atomic_store_explicit(&log->level, level, memory_order_relaxed);
 }
 
-/* All of it, or nothing where it does not fit. */
+/* All of it, or nothing if it does not fit. */
 static bool add_bytes(struct line *line, const char *bytes, size_t size)
 {
     if (line->is_cut || line->used + size > LOG_LINE_BYTES - TAIL_BYTES) {
@@ -137,7 +137,7 @@ static void add_end(struct line *line, bool json)
     line->used += size;
 }
 
-/* journald stamps lines itself; everybody else gets UTC with milliseconds. */
+/* journald adds the time itself; other readers get UTC with milliseconds. */
 static void add_head(struct line *line, const struct log *log, enum log_level level, const char *event)
 {
     static const char *const names[] = {"error", "warning", "info", "debug"};
@@ -171,7 +171,7 @@ void log_write(const struct log *log, enum log_level level, const char *event, c
     add_head(&line, log, level, event);
     for (size_t i = 0; i < count; i++) add_field(&line, &fields[i], json);
     add_end(&line, json);
-    (void)!write(log->fd, line.text, line.used); /* where standard error is gone there is nobody to tell */
+    (void)!write(log->fd, line.text, line.used); /* a failed write to standard error cannot be reported */
 }
 
 bool log_repeat_due(struct log_repeat *repeat, uint64_t now_ns, uint64_t *ret_held_back)

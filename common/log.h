@@ -1,4 +1,4 @@
-/* log: one line an event on standard error, as text (key=value) or JSON, with systemd's priority prefix where systemd
+/* log: one line an event on standard error, as text (key=value) or JSON, with systemd's priority prefix if systemd
  * reads it.
  *
  * A line is one write(2), so lines of different threads do not mix. An event is a short fixed phrase ("upstream up");
@@ -28,7 +28,7 @@ struct log {
     int fd;
 };
 
-/* A key and its value: `text` where it is not NULL, else `number`. */
+/* A key and its value: `text` if it is not NULL, else `number`. */
 struct log_field {
     const char *key;
     const char *text;
@@ -68,8 +68,8 @@ struct log_repeat {
     uint64_t held_back;
 };
 
-/* True where it is time to write again; `ret_held_back` says how many events were not written since the last that was.
- */
+/* True if it is time to write again; `ret_held_back` says how many events were not written since the
+ * last that was. */
 bool log_repeat_due(struct log_repeat *repeat, uint64_t now_ns, uint64_t *ret_held_back);
 
 #endif

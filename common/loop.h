@@ -36,8 +36,8 @@ void loop_done(struct loop *loop);
 /* Registers source->fd for `events` (EPOLLET is added). Any thread. False, with errno. */
 bool loop_add(struct loop *loop, struct loop_source *source, uint32_t events);
 
-/* Removes the source. An event of it that waits in this turn is not delivered. The descriptor must still be open.
- */
+/* Removes the source. An event of it that waits in this turn is not delivered. The descriptor must
+ * still be open. */
 void loop_remove(struct loop *loop, struct loop_source *source);
 
 /* The same for a descriptor that the caller closes next. Closing removes it from the set, so no system call is needed

@@ -12,7 +12,7 @@ void service_status(const char *status);
 void service_reloading(void);                                   /* follow with service_ready */
 void service_stopping(const char *status, uint64_t longest_ns); /* so long it may take */
 
-/* How often it wants to hear that we live; 0 = not at all. */
+/* How often it expects a notification; 0 = never. */
 uint64_t service_watchdog_ns(void);
 void service_alive(void);
 void service_hung(void); /* we do not: act now, not when the time is over */

@@ -35,7 +35,7 @@ struct slots {
 /* False if memory is short. `object_bytes` includes the struct slot at its head. */
 bool slots_init(struct slots *slots, size_t object_bytes, uint32_t max);
 
-/* Changes the bound. Objects that are taken stay, also where there are more than the new bound; memory that was made is
+/* Changes the bound. Objects that are taken stay, also if there are more than the new bound; memory that was made is
  * kept. False: memory is short, and nothing was changed. */
 bool slots_set_max(struct slots *slots, uint32_t max);
 
