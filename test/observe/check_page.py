@@ -1,17 +1,27 @@
 #!/usr/bin/python3
 """The status page in Chromium while the program is busy: figures move, the console is silent, no request leaves, what
 looks like markup in a name is text, and nothing is wider than the window it is seen in."""
+import contextlib
+import itertools
 import json
+import re
+import sys
+import threading
 import urllib.error
 import urllib.request
 
 import scene  # first: it says where the modules below are
 import checks
 from demo import MARKUP, demo
+from dnsclient import ask
+from flood import Flood
 from hostile import start_hostile
 from pki import Pki
 from process import free_port
 from proxy import Proxy
+
+#: Where pictures of an outage and of a flood are kept, if anywhere: check_page.py OUTAGE.png FLOOD.png.
+PICTURES = sys.argv[1:3]
 
 
 def check_live(check, seen):
@@ -79,16 +89,62 @@ def check_switched_off(check):
                 assert "dns_tls_proxy_queries_total" in scene.fetch(proxy, "/metrics")
 
 
+@contextlib.contextmanager
+def asking(proxy):
+    """A client that asks ten names a second, each a new one."""
+    ended = threading.Event()
+
+    def run():
+        for number in itertools.count():
+            if ended.wait(0.1):
+                return
+            with contextlib.suppress(OSError):
+                ask(proxy.port, f"n{number}.outage.test")
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
 def check_outage(check):
     """Its upstream does not exist: the page says so, with the cause."""
     with scene.folder() as folder:
-        with Proxy(folder, Pki(folder), [free_port()]) as proxy:
+        with Proxy(folder, Pki(folder), [free_port()]) as proxy, asking(proxy):
             url = f"http://127.0.0.1:{proxy.http_port}/"
-            seen = json.loads(scene.browse("outage.js", url))
+            seen = json.loads(scene.browse("outage.js", url, *PICTURES[:1]))
             check_axe(check, "in an outage", url)
-    with check("an outage is shown with its cause and what still works"):
+    with check("an outage is shown with its cause, since when, what still works, and the runbook"):
         assert "no upstream has answered yet" in seen["text"] and "Connection refused" in seen["text"], seen
-        assert seen["works"].startswith("Replies per second now: from the cache"), seen
+        assert re.search(r"Since \S+.*, for \d+ s: ", seen["text"]), seen["text"]
+        assert re.search(r"from the cache [\d.]+, stale [\d.]+, SERVFAIL [\d.]+", seen["works"]), seen["works"]
+        assert seen["link"].endswith("RUNBOOK.md#dnstlsproxyallupstreamsdown"), seen["link"]
+        check.note(f"{seen['text']} {seen['works']}")
+    with check("SERVFAIL is a red area in the large chart"):
+        red, green, blue = map(int, re.findall(r"\d+", seen["colour"])[:3])
+        assert red > 150 and red > 2 * max(green, blue), seen["colour"]
+        heights = {float(y) for y in re.findall(r"L[\d.]+ ([\d.]+)", seen["failed"])}
+        assert heights and min(heights) < 95, "it has a height"
+    with check("an upstream's state is shown with its time and the last answer"):
+        assert re.search(r"down\s+for \d+ s, no answer yet", " ".join(seen["states"])), seen["states"]
+
+
+def check_flood(check):
+    with scene.folder() as folder, start_hostile(pki := Pki(folder)) as upstream:
+        settings = {"rate_limit": {"queries_per_second": 50, "burst": 50}}
+        with Proxy(folder, pki, [upstream.port], settings) as proxy:
+            ask(proxy.port, "flood.test")
+            with Flood(proxy.port, seconds=120, connections=1, queries=100, chunk=10000, interval_ms=250, repeats=1,
+                       source="127.0.1.1"):
+                seen = json.loads(scene.browse("flood.js", f"http://127.0.0.1:{proxy.http_port}/", *PICTURES[1:]))
+    with check("a client that floods has its refused queries a second beside it"):
+        (refused, asked), = [row[1:] for row in seen["rows"] if row[0] == "127.0.1.1"]
+        assert 50 < float(refused.replace(",", "")) < float(asked.replace(",", "")), seen["rows"]
+        assert seen["link"].endswith("RUNBOOK.md#dnstlsproxyclientlimited"), seen["link"]
+        check.note(f"{asked} queries a second, {refused} refused")
 
 
 def check_policy(check, proxy):
@@ -108,6 +164,7 @@ def main():
         check_axe(check, "busy", f"http://127.0.0.1:{proxy.http_port}/")
         check_live(check, json.loads(scene.browse("page.js", f"http://127.0.0.1:{proxy.http_port}/", MARKUP)))
     check_outage(check)
+    check_flood(check)
     check_switched_off(check)
     check.finish()
 

@@ -1,22 +1,31 @@
 #!/usr/bin/python3
 """A real Prometheus scrapes the busy program: every expression of the rules and of the dashboard returns data."""
+import contextlib
+import itertools
 import json
 import re
+import threading
 import time
 
 import yaml
 
 import scene  # first: it says where the modules below are
 import checks
+import wire
 from alertmanager import EXAMPLE
 from hostile import start_hostile
-from pki import Pki
+from pki import SERVER_NAME, Pki
 from process import wait_for
 from prometheus import DASHBOARD, JOB, RANGE, RULES, Prometheus, hasten
 from proxy import Proxy
+from udpclient import UdpClient
 
 #: What Grafana puts in their places.
-VARIABLES = {"$__rate_interval": RANGE, "$__interval": "1s", "$__range": "1m", "$instance": ".+", "${instance}": ".+"}
+VARIABLES = {"$__rate_interval": RANGE, "$__interval": "1s", "$__range": "1m", "$cluster": ".*", "$job": ".+",
+             "$instance": ".+"}
+
+#: Queries a second that a client may ask over UDP.
+UDP_RATE = 20
 
 #: A comparison with a number, at the end of what is compared.
 THRESHOLD = re.compile(r"\s*(?:==|!=|>=|<=|>|<)\s*[\d.]+(?:\s*\*\s*\d+)?")
@@ -31,7 +40,9 @@ def rules():
 def without_threshold(expression):
     """What an alert compares: data always, where the alert would be silence."""
     absent = re.fullmatch(r"absent\((.*)\)", expression.strip())
-    return absent.group(1) if absent else THRESHOLD.sub("", expression)
+    if absent:
+        return absent.group(1)
+    return THRESHOLD.sub("", expression).replace("> ignoring", "> bool ignoring")
 
 
 def panels(of):
@@ -49,7 +60,9 @@ def filled(expression):
 def dashboard_expressions():
     for panel in panels(json.loads(DASHBOARD.read_text())):
         for target in panel.get("targets", []):
-            yield panel["title"], filled(target["expr"])
+            yield panel["title"], without_threshold(filled(target["expr"]))
+    for note in json.loads(DASHBOARD.read_text())["annotations"]["list"]:
+        yield note["name"], without_threshold(filled(note["expr"]))
 
 
 def shown_of_alerts():
@@ -121,7 +134,8 @@ def check_has_data(check, prometheus, what, expressions):
 
 
 def check_rules(check, prometheus):
-    recorded = [(rule["record"], rule["record"]) for rule in rules() if "record" in rule]
+    recorded = [(rule["record"], rule["record"]) for rule in rules() if "record" in rule
+                and not rule["record"].endswith(":recent")]  # these are there while an alert fires
     alerts = [(rule["alert"], without_threshold(rule["expr"])) for rule in rules() if "alert" in rule]
     check_has_data(check, prometheus, "recorded series", recorded)
     check_has_data(check, prometheus, "what the alerts compare", alerts)
@@ -129,6 +143,7 @@ def check_rules(check, prometheus):
         names = prometheus.names()
         text = " ".join(rule["expr"] for rule in rules()) + " ".join(expr for _, expr in dashboard_expressions())
         used = set(re.findall(r"\b(?:dns_tls_proxy|process)_[a-z0-9_]+|\binstance:[\w:]+", text))
+        used -= {rule["record"] for rule in rules() if rule.get("record", "").endswith(":recent")}
         assert used and used <= names, used - names
     with check("no alert fires while all is well"):
         assert prometheus.firing() == set(), prometheus.firing()
@@ -145,6 +160,39 @@ def check_dashboard(check, prometheus):
         assert asked and prometheus.query(f'up{{job="{JOB}"}}') == [1]
 
 
+def settings(upstream):
+    """With a route, records, and a limit over UDP."""
+    server = {"address": "127.0.0.1", "port": upstream.port, "name": SERVER_NAME}
+    return {"routes": [{"zones": ["corp.test"], "upstreams": [server]}],
+            "names": {"records": ["nas.home.test 300 IN A 192.0.2.5"]},
+            "udp": {"responses_per_second": UDP_RATE}}
+
+
+@contextlib.contextmanager
+def over_udp(proxy):
+    """A client that asks names of the route, of the records and others, and a little more than it may: so little that
+    it is no flood."""
+    ended = threading.Event()
+
+    def ask():
+        with UdpClient(proxy.port, source=("127.0.8.1", 0)) as client:
+            client.send(*(wire.query("nas.home.test", number=i) for i in range(3 * UDP_RATE)))  # the burst is used
+            begin = time.monotonic()
+            for number in itertools.count():  # by the clock: a late one is followed by the next at once
+                if ended.wait(max(0.0, begin + number / (UDP_RATE + 0.5) - time.monotonic())):
+                    return
+                names = (f"n{number}.corp.test", "nas.home.test", f"n{number}.other.test")
+                client.send(wire.query(names[number % 3], number=number % 65536))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
 def main():
     check = checks.Checks()
     checks.install("prometheus", "prometheus-alertmanager")
@@ -153,8 +201,9 @@ def main():
     with scene.folder() as folder:
         pki = Pki(folder)
         with (start_hostile(pki) as first, start_hostile(pki) as second,
-              Proxy(folder, pki, [first.port, second.port]) as proxy):
-            with scene.busy(proxy), Prometheus(folder, [f"127.0.0.1:{proxy.http_port}"]) as prometheus:
+              Proxy(folder, pki, [first.port, second.port], settings(second)) as proxy):
+            with (scene.busy(proxy), over_udp(proxy),
+                  Prometheus(folder, [f"127.0.0.1:{proxy.http_port}"]) as prometheus):
                 check_scrape(check, prometheus)
                 time.sleep(int(RANGE[:-1]) - 5)  # a whole range of samples; handshakes among them
                 first.end_all(how="close")
