@@ -113,3 +113,18 @@ const char *presentation_type(uint16_t type, char text[static PRESENTATION_TYPE_
     snprintf(text, PRESENTATION_TYPE_BYTES, "TYPE%u", type);
     return text;
 }
+
+const char *presentation_rcode(uint16_t rcode, char text[static PRESENTATION_RCODE_BYTES])
+{
+    static const char *const names[] = {
+        "NOERROR",  "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP",  "REFUSED",
+        "YXDOMAIN", "YXRRSET", "NXRRSET",  "NOTAUTH",  "NOTZONE", "DSOTYPENI",
+    };
+    if (rcode < sizeof names / sizeof *names)
+        snprintf(text, PRESENTATION_RCODE_BYTES, "%s", names[rcode]);
+    else if (rcode == DNS_RCODE_BADVERS || rcode == DNS_RCODE_BADCOOKIE)
+        snprintf(text, PRESENTATION_RCODE_BYTES, "%s", rcode == DNS_RCODE_BADVERS ? "BADVERS" : "BADCOOKIE");
+    else
+        snprintf(text, PRESENTATION_RCODE_BYTES, "RCODE%u", rcode);
+    return text;
+}

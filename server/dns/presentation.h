@@ -1,4 +1,4 @@
-/* presentation: names and types as people read them (RFC 1035, 5.1; RFC 3597). Pure; any thread. */
+/* presentation: names, types and response codes as people read them (RFC 1035, 5.1; RFC 3597). Pure; any thread. */
 #ifndef DNS_PRESENTATION_H
 #define DNS_PRESENTATION_H
 
@@ -18,5 +18,9 @@ size_t presentation_parse_name(const char *text, uint8_t out[static 255]);
 
 /* "A", "AAAA", ... or "TYPE65280". Returns `text`. */
 const char *presentation_type(uint16_t type, char text[static PRESENTATION_TYPE_BYTES]);
+
+/* "NOERROR", "NXDOMAIN", ... or "RCODE24". Returns `text`. */
+enum { PRESENTATION_RCODE_BYTES = 12 };
+const char *presentation_rcode(uint16_t rcode, char text[static PRESENTATION_RCODE_BYTES]);
 
 #endif

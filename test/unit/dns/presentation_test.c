@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "dns/message.h"
 #include "dns/presentation.h"
 #include "packet.h"
 
@@ -115,6 +116,19 @@ static void a_name_has_255_octets_at_the_most(void **state)
     assert_int_equal(presentation_parse_name(text, out), 0);
 }
 
+static void response_codes_have_names_or_numbers(void **state)
+{
+    (void)state;
+    char text[PRESENTATION_RCODE_BYTES];
+    assert_string_equal(presentation_rcode(DNS_RCODE_NOERROR, text), "NOERROR");
+    assert_string_equal(presentation_rcode(DNS_RCODE_REFUSED, text), "REFUSED");
+    assert_string_equal(presentation_rcode(11, text), "DSOTYPENI");
+    assert_string_equal(presentation_rcode(12, text), "RCODE12");
+    assert_string_equal(presentation_rcode(DNS_RCODE_BADVERS, text), "BADVERS");
+    assert_string_equal(presentation_rcode(DNS_RCODE_BADCOOKIE, text), "BADCOOKIE");
+    assert_string_equal(presentation_rcode(UINT16_MAX, text), "RCODE65535");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -126,6 +140,7 @@ int main(void)
         cmocka_unit_test(the_longest_name_fits),
         cmocka_unit_test(a_name_that_is_not_sound_is_cut),
         cmocka_unit_test(types_have_names_or_numbers),
+        cmocka_unit_test(response_codes_have_names_or_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
