@@ -49,6 +49,7 @@ static bool start_attempt(struct pool *pool, struct session *session, struct exc
     attempt->plain = opinion_is_plain(&exchange->opinions, session->upstream, pool_now_ns(pool));
     if (!session_start_attempt(session, attempt, &exchange->key, pool_now_ns(pool))) return false;
     exchange->attempts_made++;
+    exchange->last = session->upstream;
     exchange->tried |= (uint16_t)(1u << session->upstream->index);
     if (exchange_class(exchange) == EXCHANGE_SUSPECT && session->suspicion < exchange->deaths)
         session->suspicion = exchange->deaths;

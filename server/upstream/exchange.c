@@ -14,7 +14,7 @@ void exchange_begin(struct exchange *exchange, uint64_t number)
     exchange->attempts_made = exchange->lost = exchange->deaths = exchange->invalid = 0;
     exchange->slow = exchange->asked = false;
     exchange->tried = exchange->met_silence = 0;
-    exchange->died_on = NULL;
+    exchange->died_on = exchange->last = NULL;
     exchange->opinions = (struct opinions){0};
 }
 

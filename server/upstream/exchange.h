@@ -59,6 +59,7 @@ struct exchange {
     uint64_t waiting_ns; /* since when */
     uint64_t number;     /* of the pool's exchanges, for the log */
     struct attempt attempts[EXCHANGE_ATTEMPTS_MAX];
+    const struct upstream *last; /* that it was sent to, or that spoke, last; NULL: none */
     uint8_t attempts_made;
     uint8_t lost;    /* sessions that ended with it in flight */
     uint8_t deaths;  /* of these, the ones it may have caused */
