@@ -62,10 +62,10 @@ bool choice_has_untried(const struct pool *pool, const struct exchange *exchange
 
 /* It has questions in flight, and nothing was heard of it for longer than usual. Where the upstream answers in order, a
  * new question would wait behind those. */
-static bool is_quiet(const struct session *session, uint64_t now_ns)
+static bool is_quiet(const struct session *session)
 {
     if (session->in_flight == 0 || session->upstream->reorders) return false;
-    return now_ns - session_silent_since_ns(session) >= upstream_quiet_ns(session->upstream);
+    return session_attended_ns(session) - session_silent_since_ns(session) >= upstream_quiet_ns(session->upstream);
 }
 
 static uint32_t room_of(const struct session *session, const struct exchange *exchange)
@@ -112,25 +112,22 @@ enum tier {
 
 /* A question that ended sessions gets a new one. One that is merely slow may have one that is not needed at the moment:
  * where another takes the questions meanwhile. */
-static bool is_free_for_solitary(const struct pool *pool, const struct session *session,
-                                 const struct exchange *exchange)
+static bool is_free_for_solitary(const struct session *session, const struct exchange *exchange)
 {
     if (session->sent == 0) return true;
     if (exchange->lost >= EXCHANGE_ALONE) return false;
     list_for_each (node, &session->upstream->sessions) {
         const struct session *other = container_of(node, struct session, of_upstream);
-        if (other != session && session_is_open(other) && !other->reserved && !is_quiet(other, pool_now_ns(pool)))
-            return true;
+        if (other != session && session_is_open(other) && !other->reserved && !is_quiet(other)) return true;
     }
     return false;
 }
 
-static bool is_in_tier(const struct pool *pool, const struct session *session, const struct exchange *exchange,
-                       enum tier tier)
+static bool is_in_tier(const struct session *session, const struct exchange *exchange, enum tier tier)
 {
     if (tier == TIER_ANY) return true;
-    if (exchange_class(exchange) == EXCHANGE_SOLITARY && !is_free_for_solitary(pool, session, exchange)) return false;
-    if (is_quiet(session, pool_now_ns(pool))) return false;
+    if (exchange_class(exchange) == EXCHANGE_SOLITARY && !is_free_for_solitary(session, exchange)) return false;
+    if (is_quiet(session)) return false;
     return tier == TIER_AGAIN || session->upstream != exchange->died_on;
 }
 
@@ -154,7 +151,7 @@ static struct session *choose(struct pool *pool, const struct exchange *exchange
         if (!last_resort && !exchange->only && choice_is_avoided(pool, upstream, exchange)) continue;
         list_for_each (node, &upstream->sessions) {
             struct session *session = container_of(node, struct session, of_upstream);
-            if (!takes(session, exchange) || !is_in_tier(pool, session, exchange, tier)) continue;
+            if (!takes(session, exchange) || !is_in_tier(session, exchange, tier)) continue;
             if (tier != TIER_ANY) return session;
             if (!least || session->in_flight < least->in_flight) least = session;
         }

@@ -33,7 +33,7 @@ static struct attempt *free_attempt(struct exchange *exchange)
         if (!exchange->attempts[i].session) return &exchange->attempts[i];
     for (int i = 1; i < EXCHANGE_ATTEMPTS_MAX; i++) {
         struct attempt *attempt = &exchange->attempts[i];
-        bool younger = attempt->sent_ns > worst->sent_ns;
+        bool younger = attempt->sent_attended_ns > worst->sent_attended_ns;
         unsigned less = hopelessness(attempt);
         if (less > hopelessness(worst) || (less == hopelessness(worst) && younger)) worst = attempt;
     }
@@ -150,7 +150,7 @@ void dispatch_again(struct pool *pool, struct exchange *exchange)
 
 /* What a session's end says of the questions in flight on it. */
 struct blame {
-    uint64_t now_ns;
+    uint64_t now_ns;   /* attended time, as all here */
     uint64_t early_ns; /* what was sent later than this cannot have caused the end */
     bool counts;       /* the proxy did not end it */
     bool somebody;     /* a question may have caused it */
@@ -158,7 +158,7 @@ struct blame {
 
 static struct blame blame_for(const struct pool *pool, const struct session *session, enum cause cause)
 {
-    uint64_t now_ns = pool_now_ns(pool);
+    uint64_t now_ns = loop_attended_ns(pool->host.channels.loop);
     uint64_t least_ns = session->upstream->rtt.least_ns / 2;
     bool after_answer = session->answers > 0 && cause_is_loss(cause) && now_ns - session->heard_ns <= AFTER_ANSWER_NS;
     bool trusted = session->state != SESSION_OPENING && !session->doubted;
@@ -172,8 +172,8 @@ static void fail_attempts(struct pool *pool, struct session *session, struct lis
     while ((node = list_first(attempts))) {
         struct attempt *attempt = container_of(node, struct attempt, by_age);
         struct exchange *exchange = attempt->exchange;
-        bool was_sent = attempt->sent_ns < blame.now_ns; /* what was asked in this turn has not left yet */
-        bool early = attempt->sent_ns > blame.early_ns;
+        bool was_sent = attempt->sent_attended_ns < blame.now_ns; /* what was asked in this turn has not left yet */
+        bool early = attempt->sent_attended_ns > blame.early_ns;
         session_forget(attempt);
         exchange->died_on = session->upstream;
         if (was_sent && blame.counts) exchange->lost++;

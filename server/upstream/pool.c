@@ -38,12 +38,13 @@ static void count_answer(struct pool *pool, struct session *session, struct atte
     uint64_t took_ns = now_ns - attempt->sent_ns;
     /* Not one answer came meanwhile: more than a slow question kept it from answering. */
     bool was_silent = upstream->state == UPSTREAM_SILENT && upstream->answered_ns <= upstream->state_ns;
+    uint64_t attended_ns = session_attended_ns(session) - attempt->sent_attended_ns;
     bool proves = spoke_again || attempt->sent_ns >= upstream->probe_at_ns;
     tally_response(pool->counters, upstream, answer->rcode, took_ns, now_ns);
     pool->answered_ns = now_ns;
-    session_count_answer(attempt, took_ns);
+    session_count_answer(attempt, attended_ns);
     if (session->answers == 1) first_answer(session);
-    if (!upstream_answered(upstream, took_ns, proves, now_ns)) return;
+    if (!upstream_answered(upstream, attended_ns, proves, now_ns)) return;
     tally_error(pool->counters, upstream, NULL);
     if (was_silent) silence_over(pool, upstream);
 }
@@ -52,7 +53,7 @@ static void note_overtaken(struct pool *pool, struct exchange *exchange, const s
 {
     for (int i = 0; i < EXCHANGE_ATTEMPTS_MAX; i++)
         if (exchange->attempts[i].session && exchange->attempts[i].session != session)
-            silence_note_overtaken(pool, &exchange->attempts[i], session->upstream, pool_now_ns(pool));
+            silence_note_overtaken(pool, &exchange->attempts[i], session->upstream);
 }
 
 static void on_invalid(struct pool *pool, struct exchange *exchange, struct upstream *upstream,

@@ -108,8 +108,9 @@ static void look_after(struct pool *pool, struct upstream *upstream, uint64_t no
         if (is_due && probe_is_traffic_recent(pool, now_ns)) begin(pool, probe, now_ns);
         return;
     }
-    if (probe->sent_ns == 0 && probe->exchange.asked) probe->sent_ns = now_ns;
-    if (probe->sent_ns == 0 || now_ns - probe->sent_ns < patience_ns(upstream)) return;
+    uint64_t attended_ns = loop_attended_ns(pool->host.channels.loop);
+    if (probe->sent_ns == 0 && probe->exchange.asked) probe->sent_ns = attended_ns;
+    if (probe->sent_ns == 0 || attended_ns - probe->sent_ns < patience_ns(upstream)) return;
     stop(probe);
     if (upstream->avoided && now_ns < upstream->probe_at_ns) return; /* declared silent meanwhile */
     upstream_fell_silent(upstream, &pool->random, now_ns);
@@ -141,9 +142,13 @@ uint64_t probe_deadline_ns(const struct pool *pool)
         const struct upstream *upstream = &pool->upstreams[i];
         const struct probe *probe = &pool->probes[i];
         if (probe->active && probe->sent_ns != 0)
-            deadline_ns = clock_earlier(deadline_ns, probe->sent_ns + patience_ns(upstream));
-        else if (!probe->active && probe_is_traffic_recent(pool, now_ns))
-            deadline_ns = clock_earlier(deadline_ns, upstream_due_ns(upstream));
+            deadline_ns = clock_earlier(deadline_ns, probe->sent_ns + patience_ns(upstream) +
+                                                         pool->host.channels.loop->own_delay_ns);
+        else if (!probe->active && probe_is_traffic_recent(pool, now_ns)) {
+            uint64_t due_ns = upstream_due_ns(upstream);
+            if (due_ns < upstream->backoff.next_ns) due_ns = upstream->backoff.next_ns;
+            deadline_ns = clock_earlier(deadline_ns, due_ns);
+        }
     }
     return deadline_ns;
 }

@@ -20,7 +20,8 @@ static void on_channel_ready(void *owner)
     struct session *session = owner;
     CHECK(session->state == SESSION_OPENING);
     session->state = SESSION_READY;
-    session->used_ns = session->heard_ns = session->host->channels.loop->now_ns;
+    session->used_ns = session->host->channels.loop->now_ns;
+    session->heard_ns = session_attended_ns(session);
     session->host->on_ready(session);
 }
 
@@ -40,7 +41,8 @@ static bool on_channel_message(void *owner, const uint8_t *message, size_t size,
         *ret_cause = CAUSE_UNSOLICITED;
         return false;
     }
-    session->used_ns = session->heard_ns = session->host->channels.loop->now_ns;
+    session->used_ns = session->host->channels.loop->now_ns;
+    session->heard_ns = session_attended_ns(session);
     if (++session->responses > channel_records(session->channel)) {
         session->upstream->reads_batches = true;
         session->upstream->one_message_per_record = false;
@@ -153,8 +155,9 @@ bool session_start_attempt(struct session *session, struct attempt *attempt, con
     channel_send(session->channel, question_write_query(key, &wire, room));
     attempt->session = session;
     attempt->sent_ns = now_ns;
+    attempt->sent_attended_ns = session_attended_ns(session);
     session->used_ns = now_ns;
-    if (session->in_flight++ == 0) session->busy_ns = now_ns;
+    if (session->in_flight++ == 0) session->busy_ns = attempt->sent_attended_ns;
     session->leading += attempt->leading;
     session->counted++;
     session->sent++;
@@ -219,10 +222,10 @@ static void adapt_window(struct session *session, const struct attempt *attempt,
     struct upstream *upstream = session->upstream;
     bool queued = took_ns > QUEUED_NS + 4 * upstream->rtt.least_ns && !upstream->reorders && session->in_flight > 2;
     if (!queued && session->window < session->host->max_in_flight) session->window++;
-    if (queued && attempt->sent_ns >= session->narrowed_ns) {
+    if (queued && attempt->sent_attended_ns >= session->narrowed_ns) {
         uint32_t window = session->in_flight < session->window ? session->in_flight : session->window;
         session->window = window - window / 4 > WINDOW_MIN ? window - window / 4 : WINDOW_MIN;
-        session->narrowed_ns = attempt->sent_ns + took_ns;
+        session->narrowed_ns = attempt->sent_attended_ns + took_ns;
     }
     if (session->window > session->host->max_in_flight) session->window = session->host->max_in_flight;
     upstream->window = session->window;

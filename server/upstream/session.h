@@ -34,7 +34,8 @@ struct attempt {
     struct list by_age;      /* in session->attempts or session->overdue */
     struct session *session; /* NULL: not in flight */
     struct exchange *exchange;
-    uint64_t sent_ns;
+    uint64_t sent_ns;          /* when, by the clock, */
+    uint64_t sent_attended_ns; /* and in attended time (common/loop.h) */
     uint16_t id;
     bool plain;   /* sent without OPT; set before it starts */
     bool leading; /* its exchange had none in flight when it started, so it is the nearest to an answer; set before */
@@ -60,7 +61,6 @@ struct session {
     uint32_t in_flight;
     uint32_t leading;     /* of these, the ones nearest to an answer to their question */
     uint32_t counted;     /* of these, whom a new question would be mixed with: not those that are overdue */
-    uint64_t narrowed_ns; /* when the window was narrowed last */
     uint32_t window;      /* questions in flight it takes: grows with each answer, shrinks while answers queue up */
     uint32_t sent;        /* questions in all, */
     uint32_t responses;   /* to them, of any kind, */
@@ -72,9 +72,11 @@ struct session {
     uint64_t opened_ns;
     uint64_t max_age_ns; /* with this session's own jitter */
     uint64_t used_ns;    /* asked or answered, last */
-    uint64_t heard_ns;   /* a response to a question came, last; at first when it was ready */
-    uint64_t busy_ns;    /* when the first question went in flight, since none was */
     uint64_t doubted_ns; /* since when it is doubted */
+    /* in attended time */
+    uint64_t heard_ns;    /* a response to a question came, last; at first when it was ready */
+    uint64_t busy_ns;     /* when the first question went in flight, since none was */
+    uint64_t narrowed_ns; /* when the window was narrowed last */
 };
 
 /* What a session needs of its worker, and whom it tells. */
@@ -116,7 +118,7 @@ void session_mark_overdue(struct attempt *attempt);
 void session_forget(struct attempt *attempt);
 void session_forget_answered(struct attempt *attempt);
 
-/* A valid answer came for an attempt, `took_ns` after it was sent; the attempt is forgotten by it. */
+/* A valid answer came for an attempt, `took_ns` of attended time after it was sent; the attempt is forgotten by it. */
 void session_count_answer(struct attempt *attempt, uint64_t took_ns);
 
 /* Takes no new questions; the host ends it when none is in flight. */
@@ -127,9 +129,15 @@ void session_drain(struct session *session, enum cause cause);
 void session_doubt(struct session *session, uint64_t now_ns);
 bool session_trust(struct session *session);
 
-/* Since when it is silent with questions in flight: since the last response, or since the first of them was sent.
- * CLOCK_NEVER: none is in flight. */
+/* Since when, in attended time, it is silent with questions in flight: since the last response, or since the first of
+ * them was sent. CLOCK_NEVER: none is in flight. */
 uint64_t session_silent_since_ns(const struct session *session);
+
+/* The attended time of the worker. */
+static inline uint64_t session_attended_ns(const struct session *session)
+{
+    return loop_attended_ns(session->host->channels.loop);
+}
 
 /* The attempt that has been in flight longest, or NULL. */
 struct attempt *session_oldest_attempt(const struct session *session);

@@ -43,9 +43,9 @@ static void learn_records(struct session *session)
 }
 
 /* Nothing was heard of the session for longer than an answer should take. */
-static bool is_silent(const struct session *session, uint64_t now_ns)
+static bool is_silent(const struct session *session)
 {
-    return now_ns - session_silent_since_ns(session) >= rtt_timeout_ns(&session->upstream->rtt);
+    return session_attended_ns(session) - session_silent_since_ns(session) >= rtt_timeout_ns(&session->upstream->rtt);
 }
 
 /* It is taken to answer in order: it never did otherwise, and it does answer. */
@@ -55,10 +55,10 @@ static bool is_orderly(const struct upstream *upstream)
 }
 
 /* The question in flight longest is what an upstream that answers in order is busy with. */
-static void mark_slow(const struct session *session, uint64_t now_ns)
+static void mark_slow(const struct session *session)
 {
     struct attempt *oldest = session_oldest_attempt(session);
-    if (oldest && is_orderly(session->upstream) && is_silent(session, now_ns)) oldest->exchange->slow = true;
+    if (oldest && is_orderly(session->upstream) && is_silent(session)) oldest->exchange->slow = true;
 }
 
 /* None of its attempts is at an upstream that answers, and there is one that does. */
@@ -90,10 +90,10 @@ static bool may_try_again(const struct pool *pool, const struct exchange *exchan
 }
 
 /* Nothing is heard on any session that the question is in flight on. */
-static bool is_all_silent(const struct exchange *exchange, uint64_t now_ns)
+static bool is_all_silent(const struct exchange *exchange)
 {
     for (int i = 0; i < EXCHANGE_ATTEMPTS_MAX; i++)
-        if (exchange->attempts[i].session && !is_silent(exchange->attempts[i].session, now_ns)) return false;
+        if (exchange->attempts[i].session && !is_silent(exchange->attempts[i].session)) return false;
     return true;
 }
 
@@ -104,18 +104,18 @@ static void note_silence(struct exchange *exchange, const struct session *sessio
 
 /* ---- overdue ---- */
 
-static void hedge(struct pool *pool, struct attempt *attempt, uint64_t now_ns)
+static void hedge(struct pool *pool, struct attempt *attempt)
 {
     struct exchange *exchange = attempt->exchange;
     struct session *session = attempt->session;
     if (session_oldest_attempt(session) == attempt) {
-        mark_slow(session, now_ns);
+        mark_slow(session);
         learn_records(session);
     }
-    if (is_silent(session, now_ns)) note_silence(exchange, session);
+    if (is_silent(session)) note_silence(exchange, session);
     session_mark_overdue(attempt);
     if (session->counted == 0) pool->host.room_made = true;
-    if (pool->hedge_credit < HEDGE_COST || (exchange_in_flight(exchange) > 1 && !is_all_silent(exchange, now_ns)) ||
+    if (pool->hedge_credit < HEDGE_COST || (exchange_in_flight(exchange) > 1 && !is_all_silent(exchange)) ||
         !may_try_again(pool, exchange))
         return;
     pool->hedge_credit -= HEDGE_COST;
@@ -200,7 +200,7 @@ static void declare_silent(struct pool *pool, struct session *session, uint64_t 
 {
     struct upstream *upstream = session->upstream;
     uint64_t since_ns = session_silent_since_ns(session);
-    mark_slow(session, now_ns);
+    mark_slow(session);
     learn_records(session);
     upstream_learn_silence(upstream, session->answers, now_ns);
     narrow_window(upstream, session);
@@ -232,12 +232,12 @@ void silence_exhausted(struct pool *pool, struct session *session, uint64_t now_
     }
 }
 
-void silence_note_overtaken(struct pool *pool, struct attempt *attempt, const struct upstream *answered_by,
-                            uint64_t now_ns)
+void silence_note_overtaken(struct pool *pool, struct attempt *attempt, const struct upstream *answered_by)
 {
+    uint64_t now_ns = pool_now_ns(pool);
     struct session *session = attempt->session;
     if (!session || !session_is_relied_on(session) || session->upstream->reorders) return;
-    if (session_oldest_attempt(session) != attempt || !is_silent(session, now_ns)) return;
+    if (session_oldest_attempt(session) != attempt || !is_silent(session)) return;
     learn_records(session);
     session_doubt(session, now_ns);
     trace_session(pool, "session silent", session);
@@ -248,15 +248,17 @@ void silence_note_overtaken(struct pool *pool, struct attempt *attempt, const st
 void silence_check(struct pool *pool, struct session *session, uint64_t now_ns)
 {
     if (!session_is_relied_on(session) || session->in_flight == 0) return;
+    uint64_t attended_ns = session_attended_ns(session);
     uint64_t timeout_ns = rtt_timeout_ns(&session->upstream->rtt);
     struct list *node;
     while ((node = list_first(&session->attempts))) {
         struct attempt *attempt = container_of(node, struct attempt, by_age);
-        if (now_ns - attempt->sent_ns < timeout_ns) break;
-        hedge(pool, attempt, now_ns);
+        if (attended_ns - attempt->sent_attended_ns < timeout_ns) break;
+        hedge(pool, attempt);
     }
-    mark_slow(session, now_ns);
-    if (now_ns - session_silent_since_ns(session) >= silent_after_ns(session)) declare_silent(pool, session, now_ns);
+    mark_slow(session);
+    if (attended_ns - session_silent_since_ns(session) >= silent_after_ns(session))
+        declare_silent(pool, session, now_ns);
 }
 
 uint64_t silence_deadline_ns(const struct session *session)
@@ -269,7 +271,7 @@ uint64_t silence_deadline_ns(const struct session *session)
             clock_earlier(deadline_ns, session_silent_since_ns(session) + rtt_timeout_ns(&session->upstream->rtt));
     const struct list *oldest = list_first(&session->attempts);
     if (oldest)
-        deadline_ns = clock_earlier(deadline_ns, container_of(oldest, struct attempt, by_age)->sent_ns +
+        deadline_ns = clock_earlier(deadline_ns, container_of(oldest, struct attempt, by_age)->sent_attended_ns +
                                                      rtt_timeout_ns(&session->upstream->rtt));
-    return deadline_ns;
+    return deadline_ns + session->host->channels.loop->own_delay_ns;
 }

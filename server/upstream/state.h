@@ -32,7 +32,7 @@ struct probe {
     struct pool *pool;
     bool active;
     uint64_t begun_ns; /* last; 0 = never */
-    uint64_t sent_ns;  /* when it went out, of the one that is active; 0 = not yet */
+    uint64_t sent_ns;  /* when it went out, in attended time, of the one that is active; 0 = not yet */
 };
 
 struct pool {

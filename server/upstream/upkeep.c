@@ -91,7 +91,7 @@ static void learn(struct session *session, enum cause cause, uint64_t now_ns)
 {
     struct upstream *upstream = session->upstream;
     if (!cause_is_loss(cause) || session->answers == 0) return;
-    if (now_ns - session->heard_ns <= AFTER_ANSWER_NS)
+    if (session_attended_ns(session) - session->heard_ns <= AFTER_ANSWER_NS)
         upstream_learn_end(upstream, session->answers, now_ns);
     else if (session->in_flight == 0)
         upstream_learn_idle_limit(upstream, now_ns - session->used_ns);

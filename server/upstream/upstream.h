@@ -95,8 +95,9 @@ void upstream_done(struct upstream *upstream); /* its sessions must be gone */
 
 /* ---- health ---- */
 
-/* A valid answer came, after `took_ns`. True where the state is another now. An avoided upstream is trusted again where
- * `proves`: the answer was to a query sent after the trouble, or came from the session in doubt. */
+/* A valid answer came, after `took_ns` of attended time (common/loop.h). True where the state is another now. An
+ * avoided upstream is trusted again where `proves`: the answer was to a query sent after the trouble, or came from the
+ * session in doubt. */
 bool upstream_answered(struct upstream *upstream, uint64_t took_ns, bool proves, uint64_t now_ns);
 
 /* Connecting or a handshake failed; a session that was of no use ended. */

@@ -86,24 +86,63 @@ static inline void strike(unsigned upstream)
     list_for_each (node, &model.alive) {
         struct channel *channel = container_of(node, struct channel, alive);
         if (channel->upstream == upstream && channel->state == CHANNEL_READY && !channel->ended)
-            end_at_server(channel, script->fault);
+            end_at_server(channel, script->fault, model.loop.now_ns);
     }
+}
+
+static inline uint64_t model_draw_ns(uint64_t most_ns)
+{
+    return most_ns ? 1 + random_next(&model.random) % most_ns : 0;
+}
+
+/* How long the delay is that is due now; 0: none is. */
+static inline uint64_t delay_due_ns(bool in_turns)
+{
+    const struct delays *delays = &model.delays;
+    if (delays->every_ns == 0 || delays->in_turns != in_turns || model.loop.now_ns < model.delay_at_ns) return 0;
+    uint64_t delay_ns = model_draw_ns(delays->most_ns);
+    model.delay_at_ns = model.loop.now_ns + delay_ns + model_draw_ns(2 * delays->every_ns);
+    return delay_ns;
+}
+
+/* All that is on its way arrives so much later. */
+static inline void hold_up_events(uint64_t delay_ns)
+{
+    for (unsigned i = 0; i < model.events; i++) model.heap[i].at_ns += delay_ns;
+    list_for_each (node, &model.alive) container_of(node, struct channel, alive)->busy_until_ns += delay_ns;
+}
+
+/* Waits as loop_turn does, until `next_ns` or, where the worker is delayed, longer. */
+static inline void model_wait(uint64_t deadline_ns, uint64_t next_ns)
+{
+    uint64_t waits_ns = model.loop.now_ns + model.turn_ns;
+    uint64_t woke_ns = next_ns > waits_ns ? next_ns : waits_ns;
+    uint64_t late_ns = delay_due_ns(false);
+    if (late_ns > 0 && deadline_ns != CLOCK_NEVER && deadline_ns + late_ns > woke_ns)
+        woke_ns = (deadline_ns > waits_ns ? deadline_ns : waits_ns) + late_ns; /* no event woke it either */
+    if (late_ns > 0 && model.delays.of_machine) hold_up_events(late_ns);
+    loop_count_delay(&model.loop, waits_ns, deadline_ns, woke_ns);
+    model.loop.now_ns = woke_ns;
+    model.turn_ns = 0;
 }
 
 /* One turn of the loop, as the worker makes them. Returns false where `until_ns` was reached. */
 static inline bool model_turn(uint64_t until_ns)
 {
-    uint64_t next_ns = pool_deadline_ns(model.pool);
+    uint64_t deadline_ns = pool_deadline_ns(model.pool);
+    uint64_t next_ns = deadline_ns;
     if (model.events > 0) next_ns = clock_earlier(next_ns, model.heap[0].at_ns);
     for (unsigned i = 0; i < model.options.upstream_count; i++) next_ns = clock_earlier(next_ns, model.fault_ns[i]);
     if (next_ns > until_ns) next_ns = until_ns;
-    if (next_ns > model.loop.now_ns) model.loop.now_ns = next_ns;
+    model_wait(deadline_ns, next_ns);
     for (unsigned i = 0; i < model.options.upstream_count; i++)
         if (model.loop.now_ns >= model.fault_ns[i]) strike(i);
     while (model.events > 0 && model.heap[0].at_ns <= model.loop.now_ns) {
         struct event event = event_take();
         deliver(&event);
     }
+    model.turn_ns = delay_due_ns(true);
+    if (model.delays.of_machine) hold_up_events(model.turn_ns);
     pool_tick(model.pool, model.loop.now_ns);
     pool_flush(model.pool);
     return model.loop.now_ns < until_ns;

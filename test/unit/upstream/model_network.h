@@ -40,6 +40,14 @@ struct script {
     enum model_end fault;
 };
 
+/* How the worker is delayed: now and then, for some time. Zero: never. */
+struct delays {
+    uint64_t every_ns; /* on average */
+    uint64_t most_ns;  /* each, at most */
+    bool in_turns;     /* a turn takes so long, and what it sent leaves when it ends; else a wait ends too late */
+    bool of_machine;   /* the upstreams and the network stand still, too, as on a machine that is stopped */
+};
+
 /* What the first letter of a name asks for. */
 enum kind { KIND_GOOD = 'g', KIND_SLOW = 's', KIND_DROP = 'd', KIND_CLOSE = 'c', KIND_GARBAGE = 'x' };
 
@@ -100,6 +108,9 @@ static struct model {
     struct script scripts[UPSTREAMS_MAX];
     uint64_t fault_ns[UPSTREAMS_MAX]; /* next */
     uint64_t slow_ns;                 /* of names that begin with 's' */
+    struct delays delays;
+    uint64_t delay_at_ns; /* the next one; */
+    uint64_t turn_ns;     /* what the turn at hand takes */
     struct random random;
     struct event heap[EVENTS_MAX];
     unsigned events;
@@ -211,7 +222,7 @@ void channel_send(struct channel *channel, size_t size)
 static inline void arrive(struct channel *channel, const struct message *message)
 {
     const struct script *script = &model.scripts[channel->upstream];
-    uint64_t at_ns = model.loop.now_ns + script->way_ns;
+    uint64_t at_ns = model.loop.now_ns + model.turn_ns + script->way_ns; /* it leaves when the turn ends */
     enum kind kind = message->bytes[DNS_HEADER_BYTES + 1];
     if (script->serial && channel->busy_until_ns > at_ns) at_ns = channel->busy_until_ns;
     if (kind == KIND_SLOW) at_ns += model.slow_ns;
@@ -292,9 +303,9 @@ void tls_trim(void)
 
 /* ---- servers ---- */
 
-static inline void end_at_server(struct channel *channel, enum model_end end)
+static inline void end_at_server(struct channel *channel, enum model_end end, uint64_t now_ns)
 {
-    uint64_t at_ns = model.loop.now_ns + model.scripts[channel->upstream].way_ns;
+    uint64_t at_ns = now_ns + model.scripts[channel->upstream].way_ns;
     channel->ended = true;
     if (end != END_SILENT) event_add(at_ns, EVENT_END, channel, end == END_CLOSE ? CAUSE_CLOSED : CAUSE_RESET, NULL);
 }
@@ -315,21 +326,22 @@ static inline void respond(struct message *message, enum kind kind)
     message->size = (uint16_t)(size + sizeof record);
 }
 
-static inline void serve(struct channel *channel, struct message *message)
+/* `now_ns`: of the server, which is not delayed where the worker is. */
+static inline void serve(struct channel *channel, struct message *message, uint64_t now_ns)
 {
     const struct script *script = &model.scripts[channel->upstream];
     enum kind kind = message->bytes[DNS_HEADER_BYTES + 1];
-    uint64_t at_ns = model.loop.now_ns + script->way_ns;
+    uint64_t at_ns = now_ns + script->way_ns;
     if (channel->ended || script->silent || kind == KIND_DROP) return;
     if (kind == KIND_CLOSE) {
-        end_at_server(channel, END_CLOSE);
+        end_at_server(channel, END_CLOSE, now_ns);
         return;
     }
     if (script->floods)
         for (int i = 0; i < 5; i++) event_add(at_ns, EVENT_STRAY, channel, CAUSE_CLOSED, NULL);
     respond(message, kind);
     event_add(at_ns, EVENT_MESSAGE, channel, CAUSE_CLOSED, message);
-    if (++channel->answers == script->answers_max) end_at_server(channel, script->end);
+    if (++channel->answers == script->answers_max) end_at_server(channel, script->end, now_ns);
 }
 
 static inline void say(struct channel *channel, const uint8_t *bytes, size_t size)
@@ -357,7 +369,7 @@ static inline void deliver(struct event *event)
             channel->state = CHANNEL_READY;
             channel->events->on_ready(channel->owner);
             break;
-        case EVENT_SERVE: serve(channel, event->message); break;
+        case EVENT_SERVE: serve(channel, event->message, event->at_ns); break;
         case EVENT_MESSAGE: say(channel, event->message->bytes, event->message->size); break;
         case EVENT_STRAY: say(channel, stray, sizeof stray); break;
         case EVENT_END: channel->events->on_end(channel->owner, event->cause); break;
