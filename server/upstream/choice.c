@@ -106,7 +106,7 @@ static bool takes(const struct session *session, const struct exchange *exchange
 /* How far the choice goes. */
 enum tier {
     TIER_GOOD,  /* sessions nothing speaks against */
-    TIER_AGAIN, /* also of the upstream where the question failed last: what ended that attempt may end the next */
+    TIER_AGAIN, /* also of upstreams where the question failed: what ended that attempt may end the next */
     TIER_ANY,   /* also of avoided upstreams, and silent ones */
 };
 
@@ -128,7 +128,7 @@ static bool is_in_tier(const struct session *session, const struct exchange *exc
     if (tier == TIER_ANY) return true;
     if (exchange_class(exchange) == EXCHANGE_SOLITARY && !is_free_for_solitary(session, exchange)) return false;
     if (is_quiet(session)) return false;
-    return tier == TIER_AGAIN || session->upstream != exchange->died_on;
+    return tier == TIER_AGAIN || !exchange_has_failed_at(exchange, session->upstream);
 }
 
 static bool has_good_upstream(const struct pool *pool, const struct exchange *exchange)

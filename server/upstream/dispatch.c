@@ -175,7 +175,7 @@ static void fail_attempts(struct pool *pool, struct session *session, struct lis
         bool was_sent = attempt->sent_attended_ns < blame.now_ns; /* what was asked in this turn has not left yet */
         bool early = attempt->sent_attended_ns > blame.early_ns;
         session_forget(attempt);
-        exchange->died_on = session->upstream;
+        exchange_note_failure(exchange, session->upstream, pool->upstream_count);
         if (was_sent && blame.counts) exchange->lost++;
         if (blame.somebody && was_sent && !early && !exchange_may_be_answered(exchange))
             exchange->deaths++; /* two attempts that end together are one death */

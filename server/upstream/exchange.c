@@ -13,8 +13,8 @@ void exchange_begin(struct exchange *exchange, uint64_t number)
     exchange->waiting_ns = 0;
     exchange->attempts_made = exchange->lost = exchange->deaths = exchange->invalid = 0;
     exchange->slow = exchange->asked = false;
-    exchange->tried = exchange->met_silence = 0;
-    exchange->died_on = exchange->last = NULL;
+    exchange->tried = exchange->met_silence = exchange->failed_at = 0;
+    exchange->last = NULL;
     exchange->opinions = (struct opinions){0};
 }
 
@@ -49,6 +49,14 @@ unsigned exchange_in_flight(const struct exchange *exchange)
     unsigned count = 0;
     for (int i = 0; i < EXCHANGE_ATTEMPTS_MAX; i++) count += exchange->attempts[i].session != NULL;
     return count;
+}
+
+void exchange_note_failure(struct exchange *exchange, const struct upstream *upstream, unsigned count)
+{
+    CHECK(upstream->index < count && count <= UPSTREAMS_MAX);
+    uint16_t bit = (uint16_t)(1u << upstream->index);
+    exchange->failed_at |= bit;
+    if (exchange->failed_at == (1u << count) - 1) exchange->failed_at = bit;
 }
 
 bool exchange_may_try(const struct exchange *exchange)

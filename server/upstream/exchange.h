@@ -66,10 +66,10 @@ struct exchange {
     uint8_t invalid; /* responses that were no answer */
     bool slow;       /* it was the first in flight when a session fell silent */
     bool asked;
-    const struct upstream *only;    /* NULL: any upstream may be asked */
-    uint16_t tried;                 /* the upstreams it was sent to, a bit each */
-    uint16_t met_silence;           /* of these, the ones whose session was silent: others are waited for */
-    const struct upstream *died_on; /* where an attempt failed last: others are asked first */
+    const struct upstream *only; /* NULL: any upstream may be asked */
+    uint16_t tried;              /* the upstreams it was sent to, a bit each */
+    uint16_t met_silence;        /* of these, the ones whose session was silent: others are waited for */
+    uint16_t failed_at;          /* upstreams where attempts failed, see exchange_note_failure */
     struct opinions opinions;
 };
 
@@ -82,6 +82,15 @@ void exchange_finish(struct exchange *exchange, enum exchange_result result, con
 
 /* Forgets it without calling on_done. */
 void exchange_cancel(struct exchange *exchange);
+
+/* An attempt at one of `count` upstreams failed. It may fail there again, so that others are asked first; when it has
+ * failed at all of them, only the last failure counts. */
+void exchange_note_failure(struct exchange *exchange, const struct upstream *upstream, unsigned count);
+
+static inline bool exchange_has_failed_at(const struct exchange *exchange, const struct upstream *upstream)
+{
+    return exchange->failed_at & (1u << upstream->index);
+}
 
 /* One more attempt is within the bounds. */
 bool exchange_may_try(const struct exchange *exchange);

@@ -90,7 +90,7 @@ static unsigned rank(const struct pool *pool, const struct upstream *upstream, c
 {
     unsigned rank = 0;
     if (choice_is_avoided(pool, upstream, exchange)) rank += 2;
-    if (exchange && exchange->died_on == upstream) rank += 1;
+    if (exchange && exchange_has_failed_at(exchange, upstream)) rank += 1;
     return rank;
 }
 

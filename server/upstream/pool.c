@@ -62,7 +62,7 @@ static void on_invalid(struct pool *pool, struct exchange *exchange, struct upst
     tally_cause(pool->counters, upstream, verdict == ANSWER_MISMATCH ? CAUSE_MISMATCH : CAUSE_MALFORMED);
     tally_retry(pool->counters, upstream, RETRY_INVALID);
     exchange->invalid++;
-    exchange->died_on = upstream;
+    exchange_note_failure(exchange, upstream, pool->upstream_count);
     trace_exchange(pool, "question retried", exchange, NULL);
     dispatch_again(pool, exchange);
 }

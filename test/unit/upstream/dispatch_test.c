@@ -203,6 +203,25 @@ static void what_drains_may_still_answer(void **state)
     end();
 }
 
+static void an_upstream_where_no_attempt_failed_is_asked_first(void **state)
+{
+    (void)state;
+    begin_settled(3);
+    for (unsigned i = 1; i < 3; i++) {
+        opening_begin(story.pool, &story.pool->upstreams[i], story.loop.now_ns);
+        fake_ready(i);
+        fake_answer(i, &story.pool->probes[i].exchange, 0);
+    }
+    struct exchange *exchange = attempt(0);
+    assert_true(exchange_is_on(exchange, world.sessions[0]));
+    fake_end(0, CAUSE_RESET);
+    assert_true(exchange_is_on(exchange, world.sessions[1])); /* of the second upstream */
+    fake_end(1, CAUSE_RESET);
+    tick();
+    assert_int_equal(world.sessions[3]->upstream->index, 2); /* one of its own, as it is asked alone now */
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +234,7 @@ int main(void)
         cmocka_unit_test(a_question_in_flight_on_a_hung_session_may_end_no_more_than_six),
         cmocka_unit_test(an_answer_that_is_none_is_asked_for_again_beside_a_hung_session),
         cmocka_unit_test(after_a_death_another_upstream_is_asked_first_where_there_is_one),
+        cmocka_unit_test(an_upstream_where_no_attempt_failed_is_asked_first),
         cmocka_unit_test(however_slow_an_upstream_was_silence_leaves_time_for_two_more_asks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
