@@ -5,10 +5,8 @@ import pytest
 import wire
 from dnsclient import Client, ask
 from hostile import start_hostile
-from pki import SERVER_NAME
+from pki import OTHER_NAME, SERVER_NAME
 from proxy import Proxy
-
-OTHER_NAME = "one.one.one.one"  # also on the certificate
 
 #: Not an answer to the question, or cut: another address of the same name will do.
 INVALID = ["wrongq", "wrongtype", "noquestion", "trailing", "shorta", "broken", "cutoff", "bare-0", "bare-3",
