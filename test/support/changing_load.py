@@ -7,7 +7,8 @@ import struct
 import time
 
 import wire
-from load import Load
+from hostile import GONE_AFTER, GONE_CYCLE
+from load import Group, Load
 
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER with no time: close sends RST
 PATIENCE = 8.0  # of one who leaves, for the last answers
@@ -19,10 +20,19 @@ class ChangingLoad(Load):
     counted nowhere.
 
     `repeated`: prefix -> how many names begin with it, taken at random; other names are all new.
+    `kinds`: prefix -> the type asked for, where it is not A.
+    Names of the prefix gone- are those of hostile that are withdrawn in each cycle. One that still has an address long
+    after that, though somebody was told that it is gone, counts as `revived`.
     """
 
-    def __init__(self, stay=0.5, repeated=None, seed=1, **arguments):
+    def __init__(self, stay=0.5, repeated=None, kinds=None, seed=1, **arguments):
         super().__init__(**arguments)
+        for prefix, kind in (kinds or {}).items():
+            self.groups[prefix] = Group(kind)
+        if "gone-" in self.groups:
+            self.groups["gone-"].on_answer = self._note_gone
+        self.withdrawn = set()
+        self.revived = 0
         self.stay = stay
         self.repeated = repeated or {}
         self.random = random.Random(seed)
@@ -33,6 +43,9 @@ class ChangingLoad(Load):
         prefix = next(self.prefixes)
         names = self.repeated.get(prefix)
         number = self.random.randrange(names) if names else next(self.numbers)
+        if prefix == "gone-":
+            prefix = f"gone-{int(time.monotonic() / GONE_CYCLE)}-"
+            return f"{prefix}{number}.{self.zone}", self.groups["gone-"]
         return f"{prefix}{number}.{self.zone}", self.groups[prefix]
 
     async def _pace(self, clients, begin, rate):
@@ -67,6 +80,19 @@ class ChangingLoad(Load):
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         writer.transport.abort()
         self.rude += 1
+
+    def _note_gone(self, question, sent, message):
+        """An address that was kept for its TTL of a second, or was on its way when the name went, is none revived."""
+        cycle = int(question[1:1 + question[0]].split(b"-")[1])
+        if message[3] & 15 == wire.NXDOMAIN:
+            self.withdrawn.add(question)
+        elif message[3] & 15 == wire.NOERROR and question in self.withdrawn:
+            self.revived += sent > cycle * GONE_CYCLE + GONE_AFTER + 3
+        if len(self.withdrawn) > 1000:
+            self.withdrawn.clear()
+
+    def _report(self, seconds):
+        return {**super()._report(seconds), "revived": self.revived}
 
     # commands
 

@@ -90,7 +90,8 @@ def fan(query):
 def costly(query, kind):
     """64 kB of records whose owner, and data where they are a name, lead through 120 pointers."""
     end = len(response(query))
-    chain, previous = _chain(end + 12, 119)
+    pointers = min(119, (255 - (len(question_of(query)) - 4)) // 2)  # no name is longer than 255 octets
+    chain, previous = _chain(end + 12, pointers)
     deepest = struct.pack("!H", 0xC000 | previous)
     data = b"\xc0\x00\x02\x01" if kind == 1 else deepest
     answers = [record(65280, 300, chain)]

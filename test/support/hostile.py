@@ -12,6 +12,7 @@ The first label says how a question is treated; what follows the last "-" only m
     short-x           a frame of 5 bytes               wrongid-x   another id
     wrongq-x          another question                 wrongtype-x another type
     notreply-x        QR is 0                          broken-x    a record that runs over the end
+    gone-N-x          withdrawn within 12 s, see below
     any label of crafted.py
     anything else: A 192.0.2.1, AAAA 2001:db8::1, TXT; other types: no data
 """
@@ -30,6 +31,11 @@ from remote import Remote
 
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER with no time: close sends RST
 SOA = wire.name_to_wire("ns.test") + wire.name_to_wire("host.test") + struct.pack("!5I", 1, 3600, 600, 86400, 60)
+
+
+#: Seconds of the clock that all processes share: names gone-N-x of the N-th cycle are withdrawn so long after its
+#: begin.
+GONE_CYCLE, GONE_AFTER = 12.0, 4.0
 
 
 def record(kind, ttl, data):
@@ -60,6 +66,14 @@ def usual_answer(query, ttl=300):
     return response(query, answers=[record(kind, ttl, data)])
 
 
+def gone(query, cycle):
+    """There is the name at first, then it is withdrawn by an answer that may not be kept, then the upstream fails."""
+    since = time.monotonic() - cycle * GONE_CYCLE
+    if since < GONE_AFTER:
+        return usual_answer(query, 1)
+    return response(query, wire.NXDOMAIN if since < 2 * GONE_AFTER else wire.SERVFAIL)
+
+
 def treated(query, how, argument):
     """The response's bytes for every treatment that is but another response."""
     kind = struct.unpack_from("!H", query, wire.question_end(query) - 4)[0]
@@ -77,6 +91,8 @@ def treated(query, how, argument):
                         [record(1, 300, b"\xc0\x00" + struct.pack("!H", i)) for i in range(256)])
     if how == "huge":
         return response(query, answers=[record(kind, 300, texts(15 * 1024))])
+    if how == "gone":
+        return gone(query, int(argument))
     if how == "garbage":
         return bytes(range(7, 250))
     if how == "short":
@@ -86,12 +102,17 @@ def treated(query, how, argument):
     if how == "wrongq":
         return response(query, question=wire.name_to_wire("other.test") + b"\0\1\0\1")
     if how == "wrongtype":
-        return response(query, question=query[12:wire.question_end(query) - 4] + b"\0\x1c\0\1")
+        return response(query, question=query[12:wire.question_end(query) - 4] + b"\0\x0f\0\1")
     if how == "notreply":
         return response(query, flags=0)
     if how == "broken":
         return response(query, answers=[b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 300, 400) + b"\xc0\x00\x02\x01"])
     return usual_answer(query)
+
+
+def response_to(query, how, rest):
+    """The response's bytes for every label that is but another response."""
+    return craft(query, how, rest) or treated(query, how, rest.partition("-")[0])
 
 
 class Session(asyncio.Protocol):
@@ -143,7 +164,7 @@ class Session(asyncio.Protocol):
             self.transport.write(b"\0\x80" + response(query)[:20])
             self.end("close")
         elif how != "drop":
-            self.send(craft(query, how, rest) or treated(query, how, argument))
+            self.send(response_to(query, how, rest))
 
     def send(self, message):
         if not self.transport.is_closing() and not self.silent:

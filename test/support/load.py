@@ -43,11 +43,13 @@ class Latencies:
 class Group:
     """What became of the questions whose names begin alike."""
 
-    def __init__(self):
+    def __init__(self, kind="A"):
+        self.kind = struct.pack("!2H", wire.TYPES[kind], 1)  # type and class asked for
         self.sent = 0
         self.lost = 0
         self.rcodes = collections.Counter()
         self.latencies = Latencies()
+        self.on_answer = None  # called with (question, when it was sent, answer) where set
 
     def answered(self):
         return self.rcodes.total()
@@ -80,7 +82,7 @@ class Connection(asyncio.Protocol):
     def ask(self):
         name, group = self.load.next_name()
         number = next(n for n in self.numbers if n not in self.waiting)
-        question = wire.name_to_wire(name) + b"\0\1\0\1"
+        question = wire.name_to_wire(name) + group.kind
         message = struct.pack("!6H", number, wire.RD, 1, 0, 0, 0) + question
         self.waiting[number] = (group, question, time.monotonic())
         group.sent += 1
@@ -111,6 +113,8 @@ class Connection(asyncio.Protocol):
         else:
             group.latencies.add(time.monotonic() - sent)
             group.rcodes[message[3] & 15] += 1
+            if group.on_answer:
+                group.on_answer(question, sent, message)
 
     def leave(self):
         self.left = True

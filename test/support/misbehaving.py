@@ -4,9 +4,14 @@ ordinary one. Its names are those of hostile (slow-300ms-x, close-x, ...). Run i
 How it behaves is set by `behave`, for connections from then on:
 
     silent          completes handshakes and never answers
+    handshake       seconds before it begins to shake hands; None: it never does
+    treat           every name that is asked nothing special of is answered like that one (wrongq, cutoff, ...)
+    copies          of each answer
+    record          bytes of plain text in each TLS record of an answer
     delay           seconds before each answer; several are answered beside each other
     serial          answers the questions of a connection strictly one after another
-    answers_max     answers of a connection, after which it ends: `end` is close, reset or silent (stays open)
+    answers_max     answers of a connection, after which it ends: `end` is close, reset, fin (no close_notify), half
+                    (a close_notify, and it goes on reading), noise (no TLS) or silent (stays open)
     first_of_record reads the first message of each TLS record only
     flood           never stops sending from the first question on: "frames" nobody asked for, "bytes" (the same with
                     one byte in each TLS record), "length" (a message that never ends), "records" (KeyUpdate is left to
@@ -20,7 +25,7 @@ import ssl
 import struct
 
 import wire
-from hostile import RESET_ON_CLOSE, treated, usual_answer
+from hostile import RESET_ON_CLOSE, response_to, usual_answer
 from process import free_port
 from remote import Remote
 
@@ -33,7 +38,7 @@ class Connection(asyncio.Protocol):
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = server.context.wrap_bio(self.incoming, self.outgoing, server_side=True)
         self.transport = None
-        self.ready = self.ended = self.flooding = False
+        self.ready = self.ended = self.flooding = self.waits = False
         self.read = b""
         self.answers = 0
         self.queue = collections.deque()  # serial: what waits for the one being answered
@@ -43,6 +48,14 @@ class Connection(asyncio.Protocol):
         self.transport = transport
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.server.counts["connections"] += 1
+        wait = self.how.get("handshake", 0.0)
+        self.waits = wait != 0.0
+        if wait:
+            asyncio.get_running_loop().call_later(wait, self._begin)
+
+    def _begin(self):
+        self.waits = False
+        self.data_received(b"")
 
     def connection_lost(self, error):
         self.ended = True
@@ -50,6 +63,8 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data):
         self.incoming.write(data)
+        if self.waits or self.transport.is_closing():
+            return
         try:
             self._advance()
         except ssl.SSLWantReadError:
@@ -119,14 +134,23 @@ class Connection(asyncio.Protocol):
         how, _, rest = wire.name_from_wire(query).lower().split(".")[0].partition("-")
         if self.ended:
             return
-        if how in ("close", "reset"):
+        if how in ("close", "reset", "fin", "half", "noise"):
             self.end(how)
         elif how == "echo":
             self.send(query)
         elif how == "slow":
-            self.answered(usual_answer(query))
+            self.answered(self._usual(query) or usual_answer(query))
         elif how != "drop":
-            self.answered(treated(query, how, rest.partition("-")[0]))
+            self.answered(self._special(query, how, rest))
+
+    def _special(self, query, how, rest):
+        message = response_to(query, how, rest)
+        return self._usual(query) or message if how == "ttl" or message == usual_answer(query) else message
+
+    def _usual(self, query):
+        """What names of which nothing special is asked are answered; None: as usual."""
+        treat = self.how.get("treat")
+        return response_to(query, treat, "") if treat else None
 
     def answered(self, message):
         self.send(message)
@@ -135,7 +159,10 @@ class Connection(asyncio.Protocol):
             self.end(self.how.get("end", "close"))
 
     def send(self, message):
-        self.tls.write(wire.frame(message))
+        data = wire.frame(message) * self.how.get("copies", 1)
+        size = self.how.get("record") or len(data)
+        for at in range(0, len(data), size):
+            self.tls.write(data[at:at + size])
         self.flush()
 
     def flush(self):
@@ -145,12 +172,15 @@ class Connection(asyncio.Protocol):
 
     def end(self, how):
         self.ended = True
-        if how == "close":
+        if how in ("close", "half"):
             try:
                 self.tls.unwrap()
             except ssl.SSLError:
                 pass
             self.flush()
+        if how == "noise":
+            self.transport.write(b"HTTP/1.0 400 Bad Request\r\n\r\n")
+        if how in ("close", "fin"):
             self.transport.close()
         elif how == "reset":
             self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)

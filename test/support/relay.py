@@ -95,22 +95,22 @@ class Relay:
         self.delay = 0.0
         self.swallow_after = 0.0
         self.hang_new = False
-        self.listener = None
+        self.listening = None  # the socket
+        self.listener = None  # the task that accepts
+        self.fillers = []
         self.fault = None
 
     async def start(self):
-        loop = asyncio.get_running_loop()
-        listening = socket.create_server(("127.0.0.1", self.port), backlog=512)
-        listening.setblocking(False)
-        self.listener = loop.create_task(self._accept(listening))
+        self.listening = socket.create_server(("127.0.0.1", self.port), backlog=512)
+        self.listening.setblocking(False)
+        self.listener = asyncio.get_running_loop().create_task(self._accept())
 
-    async def _accept(self, listening):
+    async def _accept(self):
         loop = asyncio.get_running_loop()
-        with contextlib.closing(listening):
-            while True:
-                client, _ = await loop.sock_accept(listening)
-                self.counts["connections"] += 1
-                await self._join(client)
+        while True:
+            client, _ = await loop.sock_accept(self.listening)
+            self.counts["connections"] += 1
+            await self._join(client)
 
     async def _join(self, client):
         loop = asyncio.get_running_loop()
@@ -150,17 +150,38 @@ class Relay:
         for pair in self.pairs:
             pair.hung = True
 
-    async def refuse(self):
-        """No more connections from now on; those there are stay."""
+    async def _stop_accepting(self):
         if self.listener:
             self.listener.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self.listener
             self.listener = None
 
+    async def refuse(self):
+        """No more connections from now on; those there are stay."""
+        await self._stop_accepting()
+        self.listening.close()
+
     async def accept(self):
         if not self.listener:
             await self.start()
+
+    async def drop_syn(self):
+        """SYN is not answered from now on: the queue of the listener is full. Connections there are stay."""
+        await self._stop_accepting()
+        self.listening.listen(0)
+        self.fillers = [socket.socket() for _ in range(4)]
+        for filler in self.fillers:
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.1", self.port))
+
+    async def answer_syn(self):
+        for filler in self.fillers:
+            filler.close()
+        self.fillers = []
+        if not self.listener:
+            self.listening.listen(512)
+            self.listener = asyncio.get_running_loop().create_task(self._accept())
 
     def repeat_fault(self, kind, every, refuse_for=0.0):
         """`kind` is reset, close, or hang; again and again until stop_fault."""

@@ -22,12 +22,18 @@ def _refuse(relay):
     relay.close_all(reset=True)
 
 
+def _drop_syn(relay):
+    relay.drop_syn()
+    relay.close_all(reset=True)
+
+
 #: kind -> (seconds it may last, how it begins, how it ends)
 SPELLS = {
     "refuses": ((0.3, 0.3), _refuse, lambda relay: relay.accept()),
     "is far": ((1.0, 4.0), lambda relay: relay.set_delay(seconds=0.02), lambda relay: relay.set_delay(seconds=0)),
     "accepts and is silent": ((1.0, 4.0), lambda relay: relay.set_hang_new(hang=True),
                               lambda relay: relay.set_hang_new(hang=False)),
+    "drops SYN": ((1.0, 4.0), _drop_syn, lambda relay: relay.answer_syn()),
     "forgets idle connections": ((3.0, 9.0), lambda relay: relay.set_swallow_after(seconds=1),
                                  lambda relay: relay.set_swallow_after(seconds=0)),
 }
@@ -35,11 +41,19 @@ SPELLS = {
 #: what the server behind the first relay (misbehaving.py) does meanwhile; its connections are closed before and after
 HABITS = {
     "answers in order": {"serial": True},
-    "ends after 20 answers": {"answers_max": 20},
-    "falls silent after 50 answers": {"answers_max": 50, "end": "silent"},
     "reads the first message of a record": {"first_of_record": True},
     "never answers": {"silent": True},
-    "floods": {"flood": "frames"},
+    "never shakes hands": {"handshake": None},
+    "shakes hands slowly": {"handshake": 0.5},
+    "answers twice": {"copies": 2},
+    "sends a byte a record": {"record": 1},
+    **{f"ends after {count} answers ({end})": {"answers_max": count, "end": end}
+       for count in (1, 2, 3, 20, 100) for end in ("close", "reset")},
+    **{f"falls silent after {count} answers": {"answers_max": count, "end": "silent"} for count in (1, 50)},
+    **{f"floods ({kind})": {"flood": kind} for kind in ("frames", "bytes", "length", "records")},
+    **{f"says {how} to everything": {"treat": how}
+       for how in ("wrongq", "wrongid", "noquestion", "trailing", "shorta", "cutoff", "formerr", "notimp", "badvers",
+                   "servfail", "refused", "needsplain")},
 }
 
 
