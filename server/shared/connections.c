@@ -22,7 +22,7 @@ struct peer {
 _Static_assert(sizeof(struct peer) == 64, "what connections.h says of the memory");
 
 struct connections {
-    pthread_mutex_t lock; /* of the rest, but for hash_key and reading `count` */
+    pthread_mutex_t lock; /* of the rest, except hash_key and reads of `count` */
     struct connections_options options;
     struct hash_key hash_key;
     struct peer **chains;
@@ -113,7 +113,7 @@ static void idle_remove(struct connections *connections, struct peer *peer)
     connections->idle_count--;
 }
 
-/* Where idle_count is not 0. */
+/* The peer that has been idle longest; idle_count is not 0. */
 static struct peer *idlest(const struct connections *connections)
 {
     return container_of(connections->idle.next, struct peer, idle);
@@ -149,7 +149,7 @@ static bool has_forgettable(struct connections *connections, uint64_t now_ns)
     return peer->tokens.parts == burst_of(&connections->options) * TOKENS_PARTS;
 }
 
-/* The prefix's peer; a new one is idle. NULL where memory is short. */
+/* The prefix's peer; a new one is idle. NULL if memory is short. */
 static struct peer *find_or_make(struct connections *connections, const struct prefix *prefix, uint64_t now_ns)
 {
     struct peer *peer = *find(connections, prefix);

@@ -4,7 +4,7 @@
  *
  * One mutex, a leaf, held for some 50 ns twice in a connection's life: less than a hundredth of what accepting it
  * costs, so it has no stripes, and its bounds are exact. Memory: 64 bytes for each client with a connection, or with
- * one lately whose rate is still remembered: at most twice max_connections of them. Where that is reached, rates (not
+ * one lately whose rate is still remembered: at most twice max_connections of them. If that is reached, rates (not
  * counts) are forgotten, oldest first; a client whose rate has nothing left to remember (two seconds on) gives its
  * memory to the next that comes. And 8 bytes of index for each of max_connections. Ports and scopes do not matter. */
 #ifndef SHARED_CONNECTIONS_H
@@ -33,11 +33,11 @@ enum connections_verdict {
 
 struct connections;
 
-/* NULL where memory is short. */
+/* NULL if memory is short. */
 struct connections *connections_new(const struct connections_options *options, const struct hash_key *hash_key);
 void connections_free(struct connections *connections);
 
-/* New limits (reload). What is admitted stays, so there may be more than the new limits for a while. Where a prefix
+/* New limits (reload). What is admitted stays, so there may be more than the new limits for a while. If a prefix
  * changed, each connection is still counted for its former client until connections_recount. */
 void connections_set_options(struct connections *connections, const struct connections_options *options);
 

@@ -3,8 +3,8 @@
  * Locks: the table is divided into stripes by the keyed hash of the prefix, each with a mutex, a leaf. Memory: 64 bytes
  * for each of `max_clients` and at most 8 bytes of index, reserved at the start and used as clients come. If a stripe
  * is full (there are 64 of them, one for 128 clients or fewer), the bucket that was idle longest is reused. A client
- * whose bucket was reused gets a full one, so hiding behind max_clients others gains at most one burst. IPv4-mapped
- * IPv6 counts as IPv4; ports and scopes are ignored.
+ * whose bucket was reused gets a full one, so a client that hides among max_clients others gains at most one burst.
+ * IPv4-mapped IPv6 counts as IPv4; ports and scopes are ignored.
  *
  * The time is passed in. Times of two workers may differ by a turn; an earlier time adds no tokens. Concurrent calls
  * never grant a token twice. Any thread. */
@@ -28,12 +28,12 @@ struct ratelimit_options {
 
 struct ratelimit;
 
-/* NULL where memory is short. */
+/* NULL if memory is short. */
 struct ratelimit *ratelimit_new(const struct ratelimit_options *options, const struct hash_key *hash_key);
 void ratelimit_free(struct ratelimit *ratelimit);
 
-/* New rates and prefixes (reload): buckets keep their tokens, cut to the new burst; where a prefix changed, those of
- * its kind are found no more and give way in time. `max_clients` stays. */
+/* New rates and prefixes (reload): buckets keep their tokens, cut to the new burst; if a prefix changed, those of
+ * its kind are no longer found, and are reused in time. `max_clients` stays. */
 void ratelimit_set_options(struct ratelimit *ratelimit, const struct ratelimit_options *options);
 
 /* Takes up to `wanted` tokens of the client's bucket and says how many were there. */
@@ -47,8 +47,9 @@ struct ratelimit_key {
     uint64_t hash;
 };
 
-/* The same, for who often takes tokens of one client in succession, as a worker that reads many queries of a
- * connection: `last` is computed anew only where the client, or the table's prefixes, are others than the last time. */
+/* The same, for callers that take tokens of one client several times in succession, as a worker that reads many queries
+ * of a connection: `last` is computed again only if the client, or the table's prefixes, are others than
+ * the last time. */
 uint32_t ratelimit_take_again(struct ratelimit *ratelimit, struct ratelimit_key *last, const struct address *client,
                               uint32_t wanted, uint64_t now_ns);
 

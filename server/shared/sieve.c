@@ -159,7 +159,7 @@ struct entry *sieve_replace(struct sieve *sieve, struct entry **at, struct entry
     return old;
 }
 
-/* Who gives way. There is one besides `keep`. */
+/* Selects the entry to evict. There must be an entry other than `keep`. */
 static struct entry *choose(struct sieve *sieve, const struct entry *keep)
 {
     struct entry *at = sieve->hand ? sieve->hand : sieve->oldest;
