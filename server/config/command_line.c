@@ -240,7 +240,7 @@ static void read_flag(struct command_line *command, int id, const char *argument
 static void read_flags(int argc, char **argv, struct command_line *command, struct faults *faults)
 {
     int refused = 0; /* the last element of argv that was refused */
-    optind = 0;      /* start anew (glibc), whoever used getopt before */
+    optind = 0;      /* start again (glibc), whoever used getopt before */
     for (int id, index = 1; (id = next_flag(argc, argv)) != -1; index = optind) {
         if (index == refused) continue;
         read_flag(command, id, argv[index], faults);

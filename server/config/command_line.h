@@ -16,7 +16,7 @@ struct source_location;
 /* What --print-config-doc prints, in the order of its words. */
 enum config_doc { CONFIG_DOC_NONE, CONFIG_DOC_MARKDOWN, CONFIG_DOC_EXAMPLE, CONFIG_DOC_METRICS };
 
-/* The command line, as given and found to be right; NULL or 0 where a flag was not given. Views of argv. */
+/* The command line, as given and found to be right; NULL or 0 if a flag was not given. Views of argv. */
 struct command_line {
     const char *config_file;
     const char *listen[LISTENERS_MAX];

@@ -59,7 +59,7 @@ static void check_addresses(struct draft *draft)
                        address_format(&config->endpoint.listen, text));
 }
 
-/* What no setting can tell for itself. */
+/* Faults that only two or more settings together show. */
 static bool finish(struct draft *draft, struct config *ret_config)
 {
     check_lifetimes(draft);
@@ -84,7 +84,7 @@ bool config_parse(const char *text, size_t size, const char *name, struct config
     return finish(&draft, ret_config);
 }
 
-/* The whole file, to be freed; NULL with the errno why, EFBIG where it is too large. */
+/* The whole file, to be freed; NULL with the errno why, EFBIG if it is too large. */
 static char *read_file(const char *path, size_t *ret_size, int *ret_error)
 {
     FILE *file = fopen(path, "re");

@@ -17,7 +17,7 @@ static struct source_location location_of(yaml_mark_t mark)
     return (struct source_location){.line = mark.line + 1, .column = mark.column + 1};
 }
 
-/* libyaml gives the offset only where bytes are no UTF-8. */
+/* libyaml gives the offset only if bytes are no UTF-8. */
 static struct source_location location_of_offset(const char *text, size_t size, size_t offset)
 {
     struct source_location location = {.line = 1, .column = 1};

@@ -13,7 +13,7 @@
 
 #include "config/faults.h"
 
-/* True: `ret_document` is a tree to read, without a root where the text is empty; end it with yaml_document_delete.
+/* True: `ret_document` is a tree to read, without a root if the text is empty; end it with yaml_document_delete.
  * Faults may have been added nevertheless. False: there is nothing to read, a fault says why. UTF-8 only. */
 bool document_load(const char *text, size_t size, struct faults *faults, yaml_document_t *ret_document);
 

@@ -31,7 +31,7 @@ static size_t edits_between(const char *a, const char *b)
 
 struct hint hint_begin(const char *word)
 {
-    enum { EDITS_MAX = 2 }; /* fewer in a short word, where two edits make any word of any other */
+    enum { EDITS_MAX = 2 }; /* fewer in a short word, if two edits make any word of any other */
     return (struct hint){.word = word, .edits = least(EDITS_MAX + 1, strlen(word) / 3 + 1)};
 }
 

@@ -21,11 +21,11 @@ struct hint hint_begin(const char *word);
 void hint_offer(struct hint *hint, const char *known);
 
 /* How to write what is no IP:PORT, as `*:53`: `; write "0.0.0.0:53" ...`. `usual_port` stands in for a missing port.
- * Empty where nothing can be said. Returns `text`. */
+ * Empty if nothing can be said. Returns `text`. */
 enum { HINT_BYTES = 160 };
 const char *hint_for_address(const char *wrong, uint16_t usual_port, char text[static HINT_BYTES]);
 
-/* The same where the IP address of an upstream is wanted and a port or a name stands behind it. */
+/* The same if the IP address of an upstream is wanted and a port or a name follows it. */
 const char *hint_for_ip(const char *wrong, char text[static HINT_BYTES]);
 
 #endif

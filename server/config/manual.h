@@ -8,7 +8,7 @@
 void manual_write_markdown(FILE *out);
 
 /* A configuration file with every setting at its default and commented out ("# "), so that what is not touched follows
- * the program's defaults; its help stands above it ("## "). */
+ * the program's defaults; its help is written above it ("## "). */
 void manual_write_example(FILE *out);
 
 #endif

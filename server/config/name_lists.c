@@ -18,7 +18,7 @@ static bool is_localhost(const uint8_t *name, size_t size)
     return size - at == sizeof localhost && memcmp(name + at, localhost, sizeof localhost) == 0;
 }
 
-/* Room for one more element of an array whose capacity is always a power of two; NULL where memory is short. */
+/* Room for one more element of an array whose capacity is always a power of two; NULL if memory is short. */
 static void *grown(void *array, size_t count, size_t bytes)
 {
     bool is_full = (count & (count - 1)) == 0; /* or empty */

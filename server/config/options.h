@@ -1,5 +1,5 @@
 /* options: the configuration in force: the option structs that the other components declare, together. Plain data;
- * whoever copies a `struct config` moves the ownership of its lists with it. */
+ * a copy of a `struct config` takes over the ownership of its lists. */
 #ifndef CONFIG_OPTIONS_H
 #define CONFIG_OPTIONS_H
 

@@ -64,7 +64,7 @@ static void write_value(const struct setting *setting, const void *fields, FILE 
     case SETTING_SIZE: fputs(setting_format_amount(setting, setting_load(setting, fields), text), out); break;
     case SETTING_BOOLEAN: fputs(setting_load(setting, fields) ? "true" : "false", out); break;
     case SETTING_CHOICE: write_word(setting, setting_load(setting, fields), out); break;
-    case SETTING_NAME: /* a host name needs quotes only where it could be taken for `null` */
+    case SETTING_NAME: /* a host name needs quotes only if it could be taken for `null` */
         if (strchr(field, '.'))
             fputs(field, out);
         else

@@ -101,7 +101,7 @@ static enum value_status set_address(const struct setting *setting, void *fields
     return VALUE_OK;
 }
 
-/* Empty only where that is the default. */
+/* Empty only if that is the default. */
 static enum value_status set_name(const struct setting *setting, void *fields, const char *text)
 {
     char *field = field_of(setting, fields);
@@ -209,7 +209,7 @@ static const char *hint_of(const struct setting *setting, const char *text, char
     return setting->kind == SETTING_IP ? hint_for_ip(text, hint) : "";
 }
 
-/* True where the status is good; else says in words what it is. */
+/* True if the status is good; else says in words what it is. */
 static bool explain(const struct setting *setting, enum value_status status, const char *text,
                     char ret_why[static SETTING_WHY_BYTES])
 {

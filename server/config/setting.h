@@ -49,7 +49,7 @@ struct setting {
     uint32_t width;  /* bytes of the field */
     uint64_t min;    /* of the value, in nanoseconds, bytes, or as it is; of a list: its entries */
     uint64_t max;
-    const char *words; /* what 0 means where it is allowed beside min..max, else NULL; of a choice: the words, a space
+    const char *words; /* what 0 means if it is allowed beside min..max, else NULL; of a choice: the words, a space
                           between them */
     const char *usual; /* the default as a text; of a list: its entries, a space between them; NULL: it must be given */
     const char *help;
@@ -66,7 +66,7 @@ struct setting_list {
     const char *grammar;   /* what an entry is, in words, as "IP:PORT or [IP6]:PORT" */
     bool is_of_addresses;  /* IP:PORT; for hints */
     const char *example;   /* of a mapping, as "{zone: corp.example}" */
-    const char *conflict;  /* the rule that VALUE_CONFLICT says is broken; NULL where it is never returned */
+    const char *conflict;  /* the rule that VALUE_CONFLICT says is broken; NULL if it is never returned */
     struct settings entry; /* none: the entries are texts */
     size_t entry_bytes;    /* at most SETTING_ENTRY_STRUCT_BYTES */
 
@@ -74,7 +74,7 @@ struct setting_list {
     enum value_status (*add_text)(void *list, uint64_t max, const char *text);
     size_t (*count)(const void *list);
     const void *(*entry_at)(const void *list, size_t index);
-    /* The entry as a text that add_text takes; two entries are equal where their texts are. */
+    /* The entry as a text that add_text takes; two entries are equal if their texts are. */
     void (*format)(const void *entry, char text[static SETTING_ENTRY_BYTES]);
     /* Empties the list and frees what it owns. */
     void (*clear)(void *list);
@@ -98,7 +98,7 @@ bool setting_set(const struct setting *setting, void *fields, const char *text, 
 bool setting_add_mapping(const struct setting *setting, void *fields, const void *entry,
                          char ret_why[static SETTING_WHY_BYTES]);
 
-/* Sets the default; false only where memory is short. */
+/* Sets the default; false only if memory is short. */
 bool setting_set_default(const struct setting *setting, void *fields);
 
 /* The next entry of a list's default, and `*usual`, at first the setting's, moves behind it; false at the end. */

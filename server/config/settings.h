@@ -17,10 +17,10 @@ enum { SETTINGS_MAX = 128 };
 /* Fields of struct config, in the order of docs/CONFIG.md, sections together; at most SETTINGS_MAX. */
 struct settings settings_of_config(void);
 
-/* NULL where there is none. */
+/* NULL if there is none. */
 const struct setting *settings_find(struct settings settings, const char *key);
 
-/* The name of the setting's part below `section` ("" = the top, where sections are parts themselves), copied to
+/* The name of the setting's part below `section` ("" = the top, if sections are parts themselves), copied to
  * `ret_name`. False: it is not in there. */
 enum { SETTING_NAME_BYTES = 32 };
 bool setting_name_in(const struct setting *setting, const char *section, char ret_name[static SETTING_NAME_BYTES]);

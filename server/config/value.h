@@ -34,7 +34,7 @@ enum value_status value_parse_size(const char *text, uint64_t *ret_bytes);
 /* "true" or "false" only. */
 enum value_status value_parse_boolean(const char *text, bool *ret_boolean);
 
-/* The place of `text` in `words`, which are separated by single spaces. */
+/* The index of `text` in `words`, which are separated by single spaces. */
 enum value_status value_parse_choice(const char *text, const char *words, uint64_t *ret_index);
 
 /* A DNS host name (RFC 1123, 2.1): letters, digits and inner hyphens, up to 253 bytes, and no IP address: its last
@@ -45,7 +45,7 @@ enum value_status value_parse_name(const char *text, char ret_name[static UPSTRE
  * link-local (fe80::1%eth0). Keeps the port that `ret_address` has. */
 enum value_status value_parse_ip(const char *text, struct address *ret_address);
 
-/* "IP#NAME", "IP:PORT#NAME", "[IP6]:PORT#NAME"; port 853 (RFC 7858) where none is given. */
+/* "IP#NAME", "IP:PORT#NAME", "[IP6]:PORT#NAME"; port 853 (RFC 7858) if none is given. */
 enum value_status value_parse_upstream(const char *text, struct upstream_options *ret_upstream);
 
 /* In the largest unit that needs no fraction: "90s", "1h", "64MiB", "0s", "0"; a part of a millisecond as "1.5ms". What
@@ -54,7 +54,7 @@ enum { VALUE_TEXT_BYTES = 32 };
 const char *value_format_duration(uint64_t ns, char text[static VALUE_TEXT_BYTES]);
 const char *value_format_size(uint64_t bytes, char text[static VALUE_TEXT_BYTES]);
 
-/* An address as the parsers above take it, with the name of its interface where it has a scope, and with or without its
+/* An address as the parsers above take it, with the name of its interface if it has a scope, and with or without its
  * port. Returns `text`. */
 enum { VALUE_ADDRESS_BYTES = 96 };
 const char *value_format_address(const struct address *address, bool with_port, char text[static VALUE_ADDRESS_BYTES]);

@@ -49,7 +49,7 @@ static void read_scalar(const struct walker *walker, const struct setting *setti
 
 static void read_mapping(const struct walker *walker, const struct scope *scope, const yaml_node_t *node);
 
-/* True where all that must be given is. */
+/* True if all that must be given is. */
 static bool is_complete(const struct walker *walker, const struct scope *scope, const yaml_node_t *node)
 {
     bool is_complete = true;
