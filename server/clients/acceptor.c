@@ -22,7 +22,7 @@ enum {
 
 #define BEAT_NS  (2 * NS_PER_S)
 #define LEAVE_NS (1500 * NS_PER_MS) /* TCP_DEFER_ACCEPT may hold a client of a former address back for a second */
-#define PAUSE_NS (10 * NS_PER_MS)   /* where there is no room: not spinning, and too short to be noticed */
+#define PAUSE_NS (10 * NS_PER_MS)   /* if there is no room: not spinning, and too short to be noticed */
 
 enum mail_kind { MAIL_RELOAD, MAIL_STOP };
 
@@ -104,7 +104,7 @@ static const struct acceptor_target *most_loaded(const struct acceptor *acceptor
     return most;
 }
 
-/* Asks the worker with the most connections to close some, and pauses. Where that has made no room for SHED_PATIENCE
+/* Asks the worker with the most connections to close some, and pauses. If that has made no room for SHED_PATIENCE
  * pauses, the workers are asked in turn. */
 static void make_room(struct acceptor *acceptor, const char *why)
 {
@@ -115,8 +115,8 @@ static void make_room(struct acceptor *acceptor, const char *why)
     pause_for(acceptor, why);
 }
 
-/* Gives an accepted connection to a worker, or closes it. False: there is no room; it is parked, and accepting pauses.
- */
+/* Gives an accepted connection to a worker, or closes it. False: there is no room; it is parked,
+ * and accepting pauses. */
 static bool admit(struct acceptor *acceptor, int fd, const struct address *address)
 {
     uint8_t bits = 0;
@@ -141,7 +141,7 @@ static bool admit(struct acceptor *acceptor, int fd, const struct address *addre
     return true;
 }
 
-/* Tries the parked connection again; false where it is still parked. */
+/* Tries the parked connection again; false if it is still parked. */
 static bool admit_parked(struct acceptor *acceptor)
 {
     int fd = acceptor->parked_fd;
@@ -150,7 +150,7 @@ static bool admit_parked(struct acceptor *acceptor)
     return admit(acceptor, fd, &acceptor->parked_address);
 }
 
-/* Takes one connection; false where none waits or accepting must pause. */
+/* Takes one connection; false if none waits or accepting must pause. */
 static bool accept_one(struct acceptor *acceptor, struct listening_socket *listener)
 {
     struct sockaddr_storage storage;
@@ -212,7 +212,7 @@ static struct listening_socket *find_listener(struct acceptor *acceptor, int fd)
     return NULL;
 }
 
-/* A free element; where there is none, the former socket that would be closed next is closed now. */
+/* A free element; if there is none, the former socket that would be closed next is closed now. */
 static struct listening_socket *free_listener(struct acceptor *acceptor)
 {
     struct listening_socket *free = find_listener(acceptor, -1);
@@ -326,7 +326,7 @@ static uint64_t next_deadline_ns(const struct acceptor *acceptor)
 }
 
 /* A new connection does not preempt a worker that is answering; connections that come meanwhile are accepted together.
- * Where a processor is free this changes nothing. The system may forbid it, which does no harm. */
+ * If a processor is free this changes nothing. The system may forbid it, which does no harm. */
 static void give_precedence(void)
 {
     pthread_setschedparam(pthread_self(), SCHED_BATCH, &(struct sched_param){0});

@@ -1,7 +1,7 @@
 /* acceptor: the thread that takes connections and gives each to a worker (placement.h).
  *
  * It never reads a byte of a client. A client that may not ask (access.allow) is closed at once, with a reset, before
- * it counts as a connection; so is one that is over a limit. Where descriptors are out or max_connections is reached
+ * it counts as a connection; so is one that is over a limit. If descriptors are out or max_connections is reached
  * the acceptor pauses instead of spinning, and has the workers close some of their clients; the connection for which
  * there was no room waits meanwhile. A socket that is given up (a reload, a stop) is emptied before it is closed;
  * systemd's are left as they are at a stop, for the next program. Made, started and freed by the main thread. */
@@ -47,7 +47,7 @@ struct acceptor_deps {
 
 struct acceptor;
 
-/* NULL where memory or descriptors are short. Takes the listeners, and a share of the access list. */
+/* NULL if memory or descriptors are short. Takes the listeners, and a share of the access list. */
 struct acceptor *acceptor_new(const struct acceptor_deps *deps, const struct listeners *listeners,
                               struct access_list *access);
 void acceptor_free(struct acceptor *acceptor); /* closes the listeners */
@@ -60,7 +60,7 @@ void acceptor_join(struct acceptor *acceptor);
 
 /* Any thread: from now on with these listeners, which it takes, and with this access list, of which it takes a share.
  * Sockets that stay are the same descriptors; the acceptor goes on accepting from the others for a second and a half,
- * then closes them. False where memory is short: nothing was taken. */
+ * then closes them. False if memory is short: nothing was taken. */
 bool acceptor_reload(struct acceptor *acceptor, const struct listeners *listeners, struct access_list *access);
 
 struct counters *acceptor_counters(struct acceptor *acceptor);

@@ -124,7 +124,7 @@ static uint64_t hash_cookie(const uint8_t secret[static COOKIE_SECRET_BYTES], co
     return hash_bytes_strong(secret, input, sizeof input - skip);
 }
 
-/* Seconds since the cookie was made; negative where that lies ahead (RFC 1982). */
+/* Seconds since the cookie was made; negative if that lies ahead (RFC 1982). */
 static int32_t age_s(const uint8_t *cookie, uint32_t now_s)
 {
     return (int32_t)(now_s - dns_u32(cookie + AT_TIME));

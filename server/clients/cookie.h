@@ -4,7 +4,7 @@
  * A cookie of ours is the client's eight octets, then version, three reserved octets, the time in seconds (serial
  * arithmetic, RFC 1982), and SipHash-2-4 of all these and the client's address under a secret. No state is kept for a
  * client. Servers that have the same secret accept each other's cookies, also those of other makes (NSD, BIND, Knot
- * DNS, Unbound). Time is passed in, in seconds of the wall clock. Pure but for cookie_keys_draw; any thread, on its own
+ * DNS, Unbound). Time is passed in, in seconds of the wall clock. Pure, except cookie_keys_draw; any thread, on its own
  * copy of the keys. */
 #ifndef CLIENTS_COOKIE_H
 #define CLIENTS_COOKIE_H
@@ -40,7 +40,7 @@ struct cookie_secrets {
 struct cookie_keys {
     struct cookie_secrets current;
     uint8_t master[COOKIE_SECRET_BYTES];
-    uint32_t day; /* of `current`, where it is derived */
+    uint32_t day; /* of `current`, if it is derived */
     bool rotates; /* `current` is derived from `master` */
 };
 
@@ -53,7 +53,7 @@ enum { COOKIE_ERROR_BYTES = 96 };
 bool cookie_keys_parse(const char *text, size_t size, struct cookie_keys *ret_keys,
                        char ret_error[static COOKIE_ERROR_BYTES]);
 
-/* Derives the secrets of another day where that has come. Cheap where it has not. */
+/* Derives the secrets of another day if that has come. Cheap if it has not. */
 void cookie_keys_update(struct cookie_keys *keys, uint32_t now_s);
 
 /* The option's lengths: 8, or 16 to 40 octets; any other is FORMERR (RFC 7873, 5.2.2). */
@@ -64,7 +64,7 @@ bool cookie_is_well_formed(size_t option_size);
 bool cookie_is_valid(const struct cookie_secrets *secrets, const uint8_t *option, size_t option_size,
                      const struct address *client, uint32_t now_s);
 
-/* The cookie for the reply to a well-formed option: the same where it `is_valid` and young, else a new one. */
+/* The cookie for the reply to a well-formed option: the same if it `is_valid` and young, else a new one. */
 void cookie_answer(const struct cookie_secrets *secrets, const uint8_t *option, bool is_valid,
                    const struct address *client, uint32_t now_s, uint8_t ret_cookie[static COOKIE_BYTES]);
 

@@ -25,7 +25,7 @@ enum cookie_finding {
     COOKIE_VALID,      /* the client has shown that it receives what is sent to its address */
 };
 
-/* Judges and counts the question's cookie, and adds to `profile` the cookie of the reply where one is due. `now_s`: of
+/* Judges and counts the question's cookie, and adds to `profile` the cookie of the reply if one is due. `now_s`: of
  * the wall clock. */
 enum cookie_finding cookie_option_answer(struct cookie_service *service, const struct question *question,
                                          const struct address *client, uint32_t now_s, struct reply_profile *profile);

@@ -25,7 +25,7 @@ struct datagram_path {
         struct sockaddr_in6 ipv6;
     } remote;
 
-    /* Our address, where the socket is bound to none; else AF_UNSPEC. */
+    /* Our address, if the socket is bound to none; else AF_UNSPEC. */
     sa_family_t local_family;
     union {
         struct in_pktinfo ipv4;
@@ -37,7 +37,7 @@ struct datagram_path {
 
 struct datagram_receiver;
 
-/* NULL where memory is short. */
+/* NULL if memory is short. */
 struct datagram_receiver *datagram_receiver_new(void);
 void datagram_receiver_free(struct datagram_receiver *receiver);
 

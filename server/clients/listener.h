@@ -21,7 +21,7 @@ struct listeners {
 };
 
 /* Takes the sockets that systemd passed, if any; else opens every address. An IPv6 address that the machine does not
- * have (yet) is logged and becomes `missing`, where there is another address; one that is still tentative (RFC 4862,
+ * have (yet) is logged and becomes `missing`, if there is another address; one that is still tentative (RFC 4862,
  * 5.4) is opened. False: `ret_error` says which address and why, and none is left open. */
 bool listeners_open(struct listeners *ret_listeners, const struct address *addresses, unsigned count,
                     const struct log *log, char ret_error[static LISTENER_ERROR_BYTES]);

@@ -14,7 +14,7 @@ static unsigned least_loaded(const unsigned *loads, unsigned count)
 
 static void look_at_lives(struct placement *placement, uint32_t open, uint64_t now_ns)
 {
-    uint64_t looks = (now_ns - placement->looked_ns) / LOOK_NS; /* more than one where nothing came for a while */
+    uint64_t looks = (now_ns - placement->looked_ns) / LOOK_NS; /* more than one if nothing came for a while */
     if (looks == 0) return;
     uint64_t ended = placement->placed > open ? placement->placed - open : 0;
     uint64_t ended_since = ended > placement->ended ? ended - placement->ended : 0;

@@ -97,7 +97,7 @@ void tcp_client_break(struct tcp_client *client)
 
 /* ---- what becomes of a client ---- */
 
-/* Closes it where nothing more is to come of it; true where it was. */
+/* Closes it if nothing more is to come of it; true if it was. */
 static bool close_if_over(struct tcp_client *client)
 {
     struct tcp_clients *clients = client->clients;
@@ -195,7 +195,7 @@ bool tcp_client_start(struct tcp_clients *clients, int fd, const struct address 
     timeout_init(&client->input);
     timeout_init(&client->output);
     timeout_init(&client->rate);
-    /* Writable at once: so the worker is told of it now, and learns of its query in the same event where that is there
+    /* Writable at once: so the worker is told of it now, and learns of its query in the same event if that is there
      * already. */
     if (loop_add(clients->loop, &client->source, EPOLLIN | EPOLLOUT | EPOLLRDHUP)) return true;
     close(fd);

@@ -16,7 +16,7 @@ enum {
 };
 
 /* A message that is not there as a whole after this time comes slowly on purpose, or over a bad network: its client is
- * closed before one that is idle, where room is needed. */
+ * closed before one that is idle, if room is needed. */
 #define MESSAGE_NS (500 * NS_PER_MS)
 
 /* ---- replies ---- */
@@ -194,7 +194,7 @@ void tcp_clients_tick(struct tcp_clients *clients, uint64_t now_ns)
     struct list turn;
     struct list *node;
     list_init(&turn);
-    list_append(&turn, &clients->dirty); /* who gets dirty meanwhile has its turn next time */
+    list_append(&turn, &clients->dirty); /* a client that gets dirty meanwhile has its turn next time */
     while ((node = list_take(&turn))) tcp_client_turn(container_of(node, struct tcp_client, dirty));
     bool crowded = connections_count(clients->connections) > clients->options.crowded_above;
     clients->idle.duration_ns = clients->options.idle_timeout_ns / (crowded ? CROWDED_DIVISOR : 1);
@@ -214,8 +214,8 @@ uint64_t tcp_clients_deadline_ns(const struct tcp_clients *clients)
                          clock_earlier(timeouts_deadline_ns(&clients->idle), timeouts_deadline_ns(&clients->write)));
 }
 
-/* Closes up to `max` clients whose time of that kind has run longest, and not less than `least_ns`; returns how many.
- */
+/* Closes up to `max` clients whose time of that kind has run longest, and not less than `least_ns`;
+ * returns how many. */
 static unsigned shed(struct tcp_clients *clients, struct timeouts *timeouts, uint64_t least_ns, unsigned max)
 {
     unsigned closed = 0;

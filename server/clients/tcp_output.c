@@ -5,7 +5,7 @@
 
 #include "common/clock.h"
 
-/* Sends from `bytes`; what the socket took, 0 where it is full. False: the connection broke. */
+/* Sends from `bytes`; what the socket took, 0 if it is full. False: the connection broke. */
 static bool send_some(struct tcp_client *client, const uint8_t *bytes, size_t size, size_t *ret_sent)
 {
     ssize_t sent = send(client->source.fd, bytes, size, MSG_NOSIGNAL);

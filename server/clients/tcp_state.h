@@ -1,5 +1,5 @@
-/* tcp_state: the state of the TCP clients of one worker, private to tcp_input, tcp_output, tcp_client and tcp_clients.
- */
+/* tcp_state: the state of the TCP clients of one worker, private to tcp_input, tcp_output,
+ * tcp_client and tcp_clients. */
 #ifndef CLIENTS_TCP_STATE_H
 #define CLIENTS_TCP_STATE_H
 
@@ -63,7 +63,7 @@ struct tcp_clients {
     bool draining;
     struct cookie_service *cookies; /* NULL: none */
 
-    /* A message, from a batched requester. Its query is ended by one end_reply, at once or later; where the message is
+    /* A message, from a batched requester. Its query is ended by one end_reply, at once or later; if the message is
      * refused, at once. */
     void (*on_message)(struct tcp_clients *clients, const struct requester *requester,
                        const struct client_message *message);
@@ -87,8 +87,8 @@ struct tcp_client {
     struct list dirty;      /* in clients->dirty: replies wait for the flush, or input for the next turn */
     struct timeout input;   /* of clients->first, read or idle */
     struct timeout output;  /* of clients->write */
-    struct buffer *partial; /* input not handled yet; NULL where none */
-    struct buffer *unsent;  /* replies not taken by the socket yet; NULL where none */
+    struct buffer *partial; /* input not handled yet; NULL if none */
+    struct buffer *unsent;  /* replies not taken by the socket yet; NULL if none */
     struct timeout rate;    /* of clients->rates: the second in which */
     uint32_t asked;         /* so many queries came */
     uint32_t in_flight;     /* queries not answered yet */
@@ -100,7 +100,7 @@ struct tcp_client {
     bool ending;            /* the kernel says that the client's end of stream is behind what it has */
     bool held_back;         /* `partial` may hold whole messages that had to wait */
     bool ended;             /* no more input is read; closed when its replies are sent */
-    uint8_t end_cause;      /* LABEL_CLOSED_, where `ended`: by the client, or why its input is not read */
+    uint8_t end_cause;      /* LABEL_CLOSED_, if `ended`: by the client, or why its input is not read */
     bool aborted;           /* to be closed at once, whatever is in flight */
 };
 

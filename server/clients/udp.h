@@ -46,7 +46,7 @@ struct udp_socket {
     bool is_shared; /* with other workers; not closed */
     bool is_readable;
     bool is_leaving;     /* given up: closed when what came on it is answered */
-    uint16_t last_reads; /* that it may still have, where it is */
+    uint16_t last_reads; /* reads left to it, while it is leaving */
     uint32_t pending;    /* questions that wait for an answer */
     uint32_t generation; /* of its use */
     bool counts_drops;   /* what the kernel drops is counted here, by one of the workers that share it */
@@ -82,7 +82,7 @@ struct udp_pending {
     uint8_t source;      /* LABEL_UDP_SOURCE_ */
 };
 
-/* False where memory is short. */
+/* False if memory is short. */
 bool udp_init(struct udp *udp, const struct udp_options *options, const struct udp_deps *deps);
 void udp_done(struct udp *udp); /* closes its sockets */
 
@@ -92,7 +92,7 @@ bool udp_set_options(struct udp *udp, const struct udp_options *options);
 /* Who may ask from now on; takes a share. To be called before the first socket is there. */
 void udp_set_access(struct udp *udp, struct access_list *access);
 
-/* From now on these sockets, of which it becomes the owner but where they are shared. Those it had and that are not
+/* From now on these sockets, of which it becomes the owner unless they are shared. Those it had and that are not
  * among them are emptied, and closed when the last question that came on them is answered. */
 void udp_set_sockets(struct udp *udp, const struct udp_sockets *sockets);
 
@@ -108,7 +108,7 @@ void udp_receive(struct udp *udp);
 /* At the end of a turn: sends what waits, and closes the sockets that were given up and are done with. */
 void udp_tick(struct udp *udp);
 
-/* When to call udp_receive next, at the latest: 0 where datagrams are left. */
+/* When to call udp_receive next, at the latest: 0 if datagrams are left. */
 uint64_t udp_deadline_ns(const struct udp *udp);
 
 #endif

@@ -38,7 +38,7 @@ static uint16_t reply_size(const struct udp_options *options, const struct udp_q
     return smaller(smaller(size, options->max_size_unverified), asked->size);
 }
 
-/* The reply keeps its cookie only where there is room for it beside the question. */
+/* The reply keeps its cookie only if there is room for it beside the question. */
 static void fit_cookie(const struct question *question, struct reply_profile *profile)
 {
     size_t question_size = question->name ? (size_t)question->name_size + QUESTION_FIXED : 0;
