@@ -55,7 +55,7 @@ static size_t question_size_of(const uint8_t *message, size_t size)
     return reader.at;
 }
 
-/* Where the OPT record begins, which is the last one; the end of the message where there is none. */
+/* Where the OPT record begins, which is the last one; the end of the message if there is none. */
 static size_t find_opt(const uint8_t *message, size_t size)
 {
     struct reader reader = {.message = message, .size = size, .at = question_size_of(message, size)};
@@ -80,7 +80,7 @@ static void put_header(const struct alias *alias, const uint8_t *rest, bool has_
     dns_put_u16(out + 10, (uint16_t)(message_count(rest, DNS_ADDITIONAL) - has_opt));
 }
 
-/* Puts chain and rest together at `out`, which has room for both. Returns the reply's size; 0 where it cannot be made:
+/* Puts chain and rest together at `out`, which has room for both. Returns the reply's size; 0 if it cannot be made:
  * it would be longer than a message, or a pointer would lead too far. */
 static size_t put_together(const struct alias *alias, const uint8_t *rest, size_t rest_size, uint8_t *out)
 {
@@ -118,7 +118,7 @@ static bool is_untellable(const struct alias *alias, const uint8_t *rest, size_t
     return !alias->profile.edns && opt_at < rest_size && rest[opt_at + RCODE_HIGH_AT] != 0;
 }
 
-/* Ends the client's query with the rest. False where it cannot be: the client has gone, or there is no such message. */
+/* Ends the client's query with the rest. False if it cannot be: the client has gone, or there is no such message. */
 static bool give(const struct alias *alias, const struct requester *to, size_t rest_size)
 {
     if (is_untellable(alias, alias->rest, rest_size)) return false;

@@ -25,7 +25,7 @@ struct aliases {
     struct counters *counters;
 };
 
-/* At most `max` at once. False where memory is short. */
+/* At most `max` at once. False if memory is short. */
 bool aliases_init(struct aliases *aliases, uint32_t max, struct counters *counters);
 
 /* Those that are left are forgotten without a reply. */

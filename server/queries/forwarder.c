@@ -7,7 +7,7 @@
 #include "queries/reply.h"
 #include "queries/retention.h"
 
-#define PATIENCE_NS (1800 * NS_PER_MS) /* how long upstream may take while a stale answer is at hand (RFC 8767, 5) */
+#define PATIENCE_NS (1800 * NS_PER_MS) /* how long upstream may take if a stale answer is there (RFC 8767, 5) */
 #define RECHECK_NS  NS_PER_S /* how long a question that upstream just failed is not asked again (RFC 9520, 3.2) */
 
 enum {
@@ -21,7 +21,7 @@ static struct hashed_key hashed(const struct question_key *key, uint64_t hash)
     return (struct hashed_key){key->bytes, key->size, hash};
 }
 
-/* Gives every client that waits the stale answer. False where there is none any more. */
+/* Gives every client that waits the stale answer. False if there is none any more. */
 static bool give_all_stale(struct forwarder *forwarder, struct query *query)
 {
     const struct hashed_key key = hashed(&query->exchange.key, query->hash);
@@ -38,7 +38,7 @@ static bool give_all_stale(struct forwarder *forwarder, struct query *query)
     return true;
 }
 
-/* Puts the answer to the query into the cache, in place of what was there; nothing is left there where it may not be
+/* Puts the answer to the query into the cache, in place of what was there; nothing is left there if it may not be
  * kept, so that what was withdrawn never comes back as a stale answer. */
 static void keep(struct forwarder *forwarder, const struct query *query, const struct answer *answer)
 {
@@ -106,7 +106,7 @@ static void on_done(struct exchange *exchange, enum exchange_result result, cons
 /* For whom a question is asked. */
 enum requester_kind { REQUESTER_NONE, REQUESTER_LIGHT, REQUESTER_OTHER };
 
-/* Asks the upstreams of the route a question; NULL at the bound, or where memory is short. */
+/* Asks the upstreams of the route a question; NULL at the bound, or if memory is short. */
 static struct query *begin_query(struct forwarder *forwarder, uint16_t route, const struct question_key *key,
                                  uint64_t hash, enum requester_kind kind)
 {
@@ -174,7 +174,7 @@ static enum refusal admit(struct forwarder *forwarder, const struct client_messa
     return refusal != REFUSAL_NONE ? refusal : refusal_of(verdict);
 }
 
-/* Counts a query answered from the cache, and asks upstream anew where its answer ends soon. `reply`: its begin. */
+/* Counts a query answered from the cache, and asks upstream again if its answer ends soon. `reply`: its begin. */
 static void note_hit(struct forwarder *forwarder, const struct incoming *in, enum cache_state state,
                      const struct cache_found *found, const uint8_t *reply)
 {
@@ -194,7 +194,7 @@ static void note_hit(struct forwarder *forwarder, const struct incoming *in, enu
         begin_query(forwarder, in->route, &in->key, in->hashed.hash, REQUESTER_NONE);
 }
 
-/* The query in flight for the same question, or a new one. NULL where there is no room. */
+/* The query in flight for the same question, or a new one. NULL if there is no room. */
 static struct query *join_or_ask(struct forwarder *forwarder, const struct incoming *in)
 {
     bool light = queries_of_client(&forwarder->queries, in->requester->address) < LIGHT_CLIENT_MAX;

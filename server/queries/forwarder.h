@@ -1,8 +1,8 @@
 /* forwarder: the path of a query through one worker: admit, names of ours, cache, merge, ask upstream, reply.
  *
- * Every query that a transport hands over is ended once: by a reply, or where none is due by an end_reply of 0 bytes.
+ * Every query that a transport hands over is ended once: by a reply, or if none is due by an end_reply of 0 bytes.
  * What is asked upstream is the proxy's own query (dns/question.h), and each reply is made for its client
- * (dns/answer.h); no bytes are relayed. One thread, but for the shared tables, which lock themselves. Bounds:
+ * (dns/answer.h); no bytes are relayed. One thread, except for the shared tables, which lock themselves. Bounds:
  * max_queries questions in flight; above it SERVFAIL. */
 #ifndef QUERIES_FORWARDER_H
 #define QUERIES_FORWARDER_H
@@ -39,7 +39,7 @@ struct forwarder {
     struct names *names; /* an owner's share; NULL: no name is special, and all take the default route */
     struct pool *pool;   /* of the default route */
 
-    /* The pool of a route other than the default one, by its index in `names`; NULL where memory is short. */
+    /* The pool of a route other than the default one, by its index in `names`; NULL if memory is short. */
     struct pool *(*pool_of_route)(struct forwarder *forwarder, uint16_t route);
 
     /* A question of such a route, with the index that it had when it was asked, was answered or failed. May be NULL. */
@@ -57,7 +57,7 @@ struct forwarder {
     struct ratelimit_key last_client; /* whose query took a token last */
 };
 
-/* False where memory is short. */
+/* False if memory is short. */
 bool forwarder_init(struct forwarder *forwarder, const struct forwarder_options *options,
                     const struct shared_tables *shared, struct pool *pool, struct counters *counters,
                     struct loop *loop);
@@ -75,7 +75,7 @@ void forwarder_done(struct forwarder *forwarder);
 void forwarder_handle(struct forwarder *forwarder, const struct requester *requester,
                       const struct client_message *message);
 
-/* Asks upstream for one of the top names, for the cache alone. False where that is being done already, or cannot be
+/* Asks upstream for one of the top names, for the cache alone. False if that is being done already, or cannot be
  * done now. */
 bool forwarder_refresh(struct forwarder *forwarder, const struct question_key *key);
 

@@ -17,7 +17,7 @@
 
 struct name_tree_node {
     uint32_t parent;
-    uint32_t label; /* its place in `labels`: an octet of length, then as many */
+    uint32_t label; /* its offset in `labels`: an octet of length, then as many */
     uint32_t depth; /* labels of its name, without the root */
 };
 
@@ -32,15 +32,15 @@ struct name_tree {
     uint32_t labels_capacity;
 };
 
-/* False where memory is short. */
+/* False if memory is short. */
 bool name_tree_init(struct name_tree *tree);
 void name_tree_done(struct name_tree *tree);
 
-/* The node of a name (on the wire, in lower case), which is made with its ancestors where there is none. NAME_TREE_NONE
- * where memory is short. */
+/* The node of a name (on the wire, in lower case), which is made with its ancestors if there is none. NAME_TREE_NONE
+ * if memory is short. */
 uint32_t name_tree_add(struct name_tree *tree, const uint8_t *name, size_t size);
 
-/* The child of a node by its label; NAME_TREE_NONE where there is none. */
+/* The child of a node by its label; NAME_TREE_NONE if there is none. */
 uint32_t name_tree_child(const struct name_tree *tree, uint32_t parent, const uint8_t *label);
 
 /* Where the labels of a name begin, without the root; returns their number. */

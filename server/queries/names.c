@@ -37,7 +37,7 @@ void names_free(struct names *names)
     free(names);
 }
 
-/* Room for `more` elements behind the `used` ones; false where memory is short. */
+/* Room for `more` elements behind the `used` ones; false if memory is short. */
 static bool reserve(void **array, uint32_t used, size_t more, uint32_t *capacity, size_t bytes)
 {
     size_t wanted = used + more;
@@ -52,7 +52,7 @@ static bool reserve(void **array, uint32_t used, size_t more, uint32_t *capacity
     return true;
 }
 
-/* The node of a name, made where there is none; NONE where memory is short. */
+/* The node of a name, made if there is none; NONE if memory is short. */
 static uint32_t node_of(struct names *names, const uint8_t *name, size_t size)
 {
     uint32_t before = names->nodes ? names->tree.count : 0;

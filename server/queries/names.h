@@ -4,7 +4,7 @@
  * Precedence: the longest of the configured names and zones that holds for the name, records before routes; then
  * special-use names; then the upstreams of the configuration. A name that has records has no others: what it is asked
  * for and has not is NODATA. A name without records is not hidden by records of its neighbours: it takes the rest of
- * this path. A wildcard record answers as in RFC 4592, names beside it count as existing where they have records.
+ * this path. A wildcard record answers as in RFC 4592, names beside it count as existing if they have records.
  *
  * Made by the main thread with names_add_*, then never changed, and shared by the workers by reference count: a reload
  * makes another. */
@@ -23,7 +23,7 @@ struct names;
 /* The index of the default route: the upstreams of the configuration. */
 enum { NAMES_ROUTE_DEFAULT = 0 };
 
-/* `special_use` false: special-use names are forwarded like others. NULL where memory is short. */
+/* `special_use` false: special-use names are forwarded like others. NULL if memory is short. */
 struct names *names_new(bool special_use);
 
 /* One more owner; names_free by the last owner frees it. Any thread. */
@@ -35,8 +35,8 @@ void names_free(struct names *names);
 enum { NAMES_HOSTS_MAX = 512 };
 
 /* A record to answer with. All names are on the wire, uncompressed and in lower case (of the data: in any case).
- * `overrides` false: it is left out where the name has records that override, as a hosts file's beside those of the
- * configuration; these are added first. False where memory is short. */
+ * `overrides` false: it is left out if the name has records that override, as a hosts file's beside those of the
+ * configuration; these are added first. False if memory is short. */
 struct names_record {
     const uint8_t *owner;
     uint8_t owner_size;
@@ -56,11 +56,11 @@ bool names_add_hosts_of(struct names *names, const struct names *former);
 bool names_add_zone(struct names *names, const uint8_t *zone, size_t size, uint16_t route);
 
 /* The identity of a route, which is not 0: the same for a route that a reload leaves as it is, and never that of
- * another (queries/routes.h). Indexes are given in order, from 1. False where memory is short. */
+ * another (queries/routes.h). Indexes are given in order, from 1. False if memory is short. */
 bool names_add_route(struct names *names, uint32_t identity);
 uint32_t names_route_identity(const struct names *names, uint16_t route);
 
-/* The index of a route by its identity; 0 is that of the default route. False where there is none. */
+/* The index of a route by its identity; 0 is that of the default route. False if there is none. */
 bool names_route_of(const struct names *names, uint32_t identity, uint16_t *ret_route);
 
 enum names_verdict {
@@ -84,7 +84,7 @@ struct names_found {
 void names_find(const struct names *names, const uint8_t *name, size_t size, uint16_t type,
                 struct names_found *ret_found);
 
-/* What a CNAME record of ours leads to, where it is resolved by upstreams. */
+/* What a CNAME record of ours leads to, if it is resolved by upstreams. */
 struct names_alias {
     uint8_t name_size; /* 0: the answer is complete */
     uint8_t name[DNS_NAME_MAX];
@@ -92,7 +92,7 @@ struct names_alias {
 };
 
 /* Writes the answer to a question that is NAMES_RECORD or NAMES_SPECIAL to `out`, as local_answer.h does. Returns its
- * bytes; 0 where it finds no room or follows too many CNAME records: that is SERVFAIL. Where a CNAME record leads to a
+ * bytes; 0 if it finds no room or follows too many CNAME records: that is SERVFAIL. If a CNAME record leads to a
  * name that upstreams resolve, `ret_alias` has that name, and the answer has the records so far. */
 size_t names_write(const struct names *names, const struct names_found *found, const struct question *question,
                    uint8_t *out, size_t capacity, struct names_alias *ret_alias);

@@ -19,7 +19,8 @@ void prefetch_init(struct prefetch *prefetch, struct forwarder *forwarder, unsig
 static void earn(struct prefetch *prefetch, uint64_t now_ns)
 {
     uint64_t questions = prefetch->forwarder->questions;
-    uint64_t floor_ns = NS_PER_S / (PREFETCH_FLOOR_PER_S * (uint64_t)COST) * prefetch->workers; /* a hundredth's time */
+    /* The time in which a hundredth of a refresh is earned without questions. */
+    uint64_t floor_ns = NS_PER_S / (PREFETCH_FLOOR_PER_S * (uint64_t)COST) * prefetch->workers;
     uint64_t hundredths = (now_ns - prefetch->earned_ns) / floor_ns;
     prefetch->earned_ns += hundredths * floor_ns;
     prefetch->credit += hundredths + (questions - prefetch->questions) * prefetch->forwarder->options.prefetch_percent;
@@ -44,7 +45,7 @@ static void refresh(struct prefetch *prefetch, const struct topname_due *due)
     if (due->size > sizeof key.bytes || !may_refresh(prefetch, due)) return;
     memcpy(key.bytes, due->bytes, due->size);
     bool begun = forwarder_refresh(prefetch->forwarder, &key);
-    if (!begun && !due->asked) prefetch->credit += COST; /* it is being asked for already */
+    if (!begun && !due->asked) prefetch->credit += COST; /* the question is in flight already */
 }
 
 void prefetch_tick(struct prefetch *prefetch, uint64_t now_ns)

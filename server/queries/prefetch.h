@@ -1,10 +1,10 @@
-/* prefetch: a worker's part of keeping the top names pre-resolved: asks for those whose answers end soon, before a
- * client has to wait.
+/* prefetch: a worker's part of keeping the top names resolved: it refreshes answers that expire soon, before a client
+ * has to wait.
  *
- * A refresh of a name that clients asked since its last answer takes the place of their question and costs upstream
- * nothing more. One that nobody asked since is made on speculation, and only such refreshes are held to `percent` of
- * the clients' questions upstream, with a floor of PREFETCH_FLOOR_PER_S for all workers together, so that a quiet
- * resolver keeps its names too. One thread. */
+ * A refresh of a name that clients asked since its last answer replaces their next question and costs the upstream
+ * nothing more. A refresh of a name that no client asked since is speculative, and only these are limited to `percent`
+ * of the clients' questions upstream, but at least PREFETCH_FLOOR_PER_S for all workers together, so that a quiet
+ * resolver keeps its names, too. One thread. */
 #ifndef QUERIES_PREFETCH_H
 #define QUERIES_PREFETCH_H
 
@@ -16,11 +16,11 @@ enum { PREFETCH_FLOOR_PER_S = 10 };
 
 struct prefetch {
     struct forwarder *forwarder;
-    unsigned worker; /* of `workers`: whose names are its own */
+    unsigned worker; /* its number, below `workers`; each refreshes its share of the names */
     unsigned workers;
     uint64_t next_ns;   /* when to look again */
-    uint64_t earned_ns; /* credit was earned until */
-    uint64_t questions; /* of forwarder->questions that have earned credit */
+    uint64_t earned_ns; /* until when credit was earned */
+    uint64_t questions; /* those of forwarder->questions that have earned credit */
     uint64_t credit;    /* speculative refreshes that may be made, in hundredths */
 };
 

@@ -81,7 +81,7 @@ struct query *queries_add(struct queries *queries, const struct question_key *ke
     return query;
 }
 
-/* ---- who waits ---- */
+/* ---- waiters ---- */
 
 static void remove_waiter(struct queries *queries, struct waiter *waiter)
 {
@@ -149,7 +149,7 @@ static void address_waiter(const struct query *query, const struct waiter *waite
     };
 }
 
-/* Gives a waiter the answer. False where its client has gone. */
+/* Gives a waiter the answer. False if its client has gone. */
 static bool give_answer(struct queries *queries, const struct query *query, const struct waiter *waiter,
                         const struct answer *answer, const struct answer_use *use)
 {

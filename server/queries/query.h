@@ -57,10 +57,10 @@ struct queries {
     struct slots waiters;
     struct list *buckets;
     uint32_t bucket_count; /* a power of two */
-    struct tally tally;    /* of those who wait */
+    struct tally tally;    /* of the waiters */
 };
 
-/* False where memory is short. `hash_key` outlives it. */
+/* False if memory is short. `hash_key` outlives it. */
 bool queries_init(struct queries *queries, uint32_t max_queries, const struct hash_key *hash_key,
                   struct counters *counters);
 
@@ -75,16 +75,16 @@ struct query *queries_find(const struct queries *queries, const struct hashed_ke
 /* A new one, to be found from now on; NULL at the bound. */
 struct query *queries_add(struct queries *queries, const struct question_key *key, uint64_t hash);
 
-/* No longer found. Whoever still waits for it is dropped. */
+/* Removes the query from the index, and drops its waiters. */
 void queries_remove(struct queries *queries, struct query *query);
 
-/* One that is in flight, or NULL where none is. */
+/* One that is in flight, or NULL if none is. */
 struct query *queries_any(const struct queries *queries);
 
 /* Whether one more question may be asked, or one more client wait, for a client: the last quarter of each is kept for
- * light clients, so that nobody takes it all by asking what is never answered; so it is on every upstream session
- * (upstream/dispatch.h). Of that quarter the second half is kept for those whose address is verified, since forged
- * addresses make any number of light clients. */
+ * light clients, so that no client can fill the table with questions that are never answered; so it is on every
+ * upstream session (upstream/dispatch.h). Of that quarter the second half is kept for those whose address is verified,
+ * since forged addresses make any number of light clients. */
 bool queries_may_ask(const struct queries *queries, bool is_light, bool is_verified);
 bool queries_may_wait(const struct queries *queries, bool is_light, bool is_verified);
 
@@ -95,15 +95,15 @@ bool queries_wait(struct queries *queries, struct query *query, const struct req
 /* How many questions the client waits for. */
 uint32_t queries_of_client(const struct queries *queries, const struct address *client);
 
-/* Everybody who waits gets the answer, which came from LABEL_SOURCE_. */
+/* Each waiter gets the answer, which came from LABEL_SOURCE_. */
 void queries_answer(struct queries *queries, struct query *query, const struct answer *answer,
                     const struct answer_use *use, enum label_source source, uint64_t now_ns);
 
-/* Everybody who waits gets the error. */
+/* Each waiter gets the error. */
 void queries_fail(struct queries *queries, struct query *query, const struct answer_error *error, uint64_t now_ns);
 
-/* What clients are told when the query ended without an answer. Its errors are valid while its exchange's on_done runs.
- */
+/* What clients get when the query ended without an answer. Its errors are valid while its
+ * exchange's on_done runs. */
 struct answer_error query_error(const struct query *query, enum exchange_result result);
 
 #endif

@@ -1,6 +1,6 @@
-/* recheck: questions that upstream has just failed while a stale answer was at hand, so that it is not asked for each
- * of them a thousand times a second (RFC 8767, 5: failure recheck timer; RFC 9520, 3.2). A small table by the key's
- * hash; where two meet in a place the later one stays, and the other is merely asked once more. One thread. */
+/* recheck: questions that upstream failed to answer a moment ago, while a stale answer was available; it is not asked
+ * again for them at once (RFC 8767, 5: failure recheck timer; RFC 9520, 3.2). A small table by the key's hash; of two
+ * questions with the same slot the later one stays, and the other is asked again. One thread. */
 #ifndef QUERIES_RECHECK_H
 #define QUERIES_RECHECK_H
 

@@ -53,7 +53,7 @@ enum refusal refusal_of(enum question_verdict verdict)
         [QUESTION_CLASS] = REFUSAL_CLASS,
         [QUESTION_SIGNED] = REFUSAL_SIGNED,
         [QUESTION_ANY] = REFUSAL_ANY,
-        [QUESTION_COOKIE] = REFUSAL_FORMERR, /* where cookies are not served */
+        [QUESTION_COOKIE] = REFUSAL_FORMERR, /* if cookies are not served */
     };
     return refusals[verdict];
 }

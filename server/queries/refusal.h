@@ -42,7 +42,7 @@ struct refusal_rule {
     bool closes;
 
     struct answer_error error;  /* the reply */
-    enum label_dropped dropped; /* LABEL_DROPPED_, where it has none */
+    enum label_dropped dropped; /* LABEL_DROPPED_, if it has none */
     size_t counter;             /* offset in struct counters of what counts this reason; REFUSAL_UNCOUNTED: nothing */
 };
 
@@ -51,7 +51,7 @@ struct refusal_rule {
 /* The rule of any reason but REFUSAL_NONE. */
 const struct refusal_rule *refusal_rule(enum refusal refusal);
 
-/* Why a question is refused for what it is; REFUSAL_NONE where it is good. */
+/* Why a question is refused for what it is; REFUSAL_NONE if it is good. */
 enum refusal refusal_of(enum question_verdict verdict);
 
 #endif

@@ -1,5 +1,5 @@
 /* reply: how a query ends: with an answer, with an error of this program, or without a reply; each is counted. Each
- * function ends the query exactly once, but for reply_answer where it returns false. A worker's thread. */
+ * function ends the query exactly once, except reply_answer if it returns false. A worker's thread. */
 #ifndef QUERIES_REPLY_H
 #define QUERIES_REPLY_H
 

@@ -3,7 +3,7 @@
 #include "common/check.h"
 #include "common/clock.h"
 
-/* How long a failure is remembered (RFC 9520, 3.2: at least a second), and one that upstream explained for good. */
+/* How long a failure is remembered (RFC 9520, 3.2: at least a second), and a failure with a definitive explanation. */
 #define FAILURE_NS NS_PER_S
 #define VERDICT_NS (5 * NS_PER_S)
 
@@ -34,7 +34,7 @@ uint64_t retention_ns(const struct forwarder_options *options, const struct answ
 void retention_clamp_ttls(const struct forwarder_options *options, const struct answer *answer, uint8_t *out,
                           struct answer *ret_clamped)
 {
-    bool is_negative = answer->kind == ANSWER_NEGATIVE; /* its records say nothing but for how long it holds */
+    bool is_negative = answer->kind == ANSWER_NEGATIVE; /* its records only say how long it holds */
     bool is_raised = is_negative || (answer->kind == ANSWER_POSITIVE && !is_stale(answer));
     uint64_t max_ns = is_negative ? retention_ns(options, answer) : options->cache_max_ns;
     uint64_t min_ns = options->cache_min_ns < max_ns ? options->cache_min_ns : max_ns;

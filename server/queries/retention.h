@@ -1,4 +1,4 @@
-/* retention: for how long an answer is kept in the cache, and which TTLs clients are told because of that. Pure; any
+/* retention: for how long an answer is kept in the cache, and which TTLs clients get because of that. Pure; any
  * thread. */
 #ifndef QUERIES_RETENTION_H
 #define QUERIES_RETENTION_H
@@ -14,11 +14,11 @@
 /* How long the answer may be kept, by its kind and by the settings; 0: not at all. */
 uint64_t retention_ns(const struct forwarder_options *options, const struct answer *answer);
 
-/* Copies the answer to `out` (at least ANSWER_BYTES_MAX, elsewhere) with the TTLs that clients are told: none is above
- * cache_max_ns (RFC 8767, 4), also where the answer is not kept; those of a positive answer that is not stale are at
- * least cache_min_ns, and those of a negative one at most the time it is kept. A client that is told more than that
- * would use the answer longer than the cache does; one that is told less than cache_min_ns would ask again before the
- * answer is fetched anew. */
+/* Copies the answer to `out` (at least ANSWER_BYTES_MAX, elsewhere) with the TTLs that clients get: none is above
+ * cache_max_ns (RFC 8767, 4), also if the answer is not kept; those of a positive answer that is not stale are at
+ * least cache_min_ns, and those of a negative one at most the time it is kept. A client that gets more than that would
+ * use the answer longer than the cache does; one that gets less than cache_min_ns would ask again before the answer is
+ * fetched again. */
 void retention_clamp_ttls(const struct forwarder_options *options, const struct answer *answer, uint8_t *out,
                           struct answer *ret_clamped);
 
@@ -30,8 +30,8 @@ bool retention_is_worth_keeping(const uint8_t *message);
 struct answer_use retention_use(enum cache_state state, const struct cache_found *found, const uint8_t *message,
                                 uint32_t rotation);
 
-/* Writes a failure of upstream as an answer to `key`, to be kept like any other, to `out` (at least ANSWER_BYTES_MAX).
- */
+/* Writes a failure of upstream as an answer to `key`, to be kept like any other, to `out`
+ * (at least ANSWER_BYTES_MAX). */
 void retention_make_failure(const struct question_key *key, const struct answer_error *error, uint8_t *out,
                             struct answer *ret_answer);
 

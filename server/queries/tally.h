@@ -1,8 +1,9 @@
-/* tally: how many questions of each client are on their way upstream, so that who has few finds room where others have
- * filled theirs. A client is an IPv4 address, or an IPv6 network of 64 bits, which is what one subscriber has.
+/* tally: how many questions of each client are in flight upstream, so that a client with few gets room when other
+ * clients have filled theirs. A client is an IPv4 address, or an IPv6 network of 64 bits, which is what one subscriber
+ * has.
  *
- * Counted in a small table by keyed hash: two clients that meet in a place share their count, and one with few may be
- * taken for one with many, once in TALLY_PLACES / (clients with many) times. One thread. */
+ * Counted in a small table by keyed hash: two clients that share a slot share its count, and a client with few
+ * questions may be treated as one with many, with a probability of (clients with many) / TALLY_SLOTS. One thread. */
 #ifndef QUERIES_TALLY_H
 #define QUERIES_TALLY_H
 
@@ -17,7 +18,7 @@ struct tally {
     uint32_t counts[TALLY_SLOTS];
 };
 
-/* The client's place, for the life of a question. */
+/* The client's slot; the same for the life of a question. */
 static inline uint16_t tally_slot(const struct address *client, const struct hash_key *hash_key)
 {
     enum { NETWORK_BYTES = 8 };

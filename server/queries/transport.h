@@ -59,8 +59,8 @@ struct transport {
      * ended without a reply. */
     uint8_t *(*begin_reply)(const struct requester *requester, size_t capacity);
 
-    /* Ends a query. Its reply is in the memory that begin_reply returned last, and has `size` bytes; 0: there is none.
-     */
+    /* Ends a query. Its reply is in the memory that begin_reply returned last, and has `size` bytes; 0:
+     * there is none. */
     void (*end_reply)(const struct requester *requester, size_t size);
 
     /* The client broke the protocol, or may not go on: its connection is closed as soon as control is back with the
