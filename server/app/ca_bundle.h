@@ -13,7 +13,7 @@
 bool ca_bundle_load(const struct tls_options *options, struct tls_context **ret_tls, struct file_mark *ret_mark,
                     char ret_error[static TLS_ERROR_MAX]);
 
-/* What a start or a reload would say of the bundle, for --check-config: false, and why, where it would be refused. A
+/* What a start or a reload would say of the bundle, for --check-config: false, and why, if it would be refused. A
  * bundle of which no certificate is valid at this machine's clock is good; a warning is written then. */
 bool ca_bundle_check(const struct tls_options *options, FILE *errors);
 

@@ -7,7 +7,7 @@
 
 #include "app/server.h"
 
-/* Starts the endpoint, once the server is made and before its threads run; server_free ends it. True also where the
+/* Starts the endpoint, once the server is made and before its threads run; server_free ends it. True also if the
  * configuration switches HTTP off. False: the reason was logged. */
 bool http_start(struct server *server);
 

@@ -27,7 +27,7 @@ struct reload {
 
 /* ---- settings that a reload does not change ---- */
 
-/* Why a reload keeps the former value of the setting; NULL where it takes the new one. */
+/* Why a reload keeps the former value of the setting; NULL if it takes the new one. */
 static const char *reason_to_keep(const struct server *server, const struct setting *setting)
 {
     if (setting->applies == SETTING_RESTART) return "it is read at the start only";

@@ -13,7 +13,7 @@
 enum { RELOAD_ERROR_BYTES = 512 };
 
 /* Takes the configuration. A changed setting that needs a restart keeps its former value, also in what is shown, and is
- * logged by its key; so is `listen` where systemd passes the sockets. False: `ret_error` says why; nothing was changed,
+ * logged by its key; so is `listen` if systemd passes the sockets. False: `ret_error` says why; nothing was changed,
  * and the configuration is still the caller's. */
 bool reload_apply(struct server *server, struct config *config, char ret_error[static RELOAD_ERROR_BYTES]);
 
@@ -23,7 +23,7 @@ bool reload_apply_bundle(struct server *server, char ret_error[static RELOAD_ERR
 /* The hosts file has changed: the workers get other names. False: memory is short, and nothing changes. */
 bool reload_apply_hosts(struct server *server);
 
-/* Tries the addresses again that the machine did not have. Nothing happens where it still does not have them. */
+/* Tries the addresses again that the machine did not have. Nothing happens if it still does not have them. */
 void reload_retry_listeners(struct server *server);
 
 #endif

@@ -43,14 +43,14 @@ static struct pool_options options_of(const struct route_pools *pools, const str
     return options;
 }
 
-/* A pool in use from now on; NULL where memory is short. */
+/* A pool in use from now on; NULL if memory is short. */
 static struct route_pool *make_pool(struct route_pools *pools, const struct pool_options *options, uint32_t identity,
                                     uint16_t index)
 {
     struct pool_deps deps = pools->deps;
     struct route_pool *entry = calloc(1, sizeof *entry);
     if (!entry) return NULL;
-    deps.is_prober = pools->deps.is_prober && index == NAMES_ROUTE_DEFAULT; /* the others are not asked in vain */
+    deps.is_prober = pools->deps.is_prober && index == NAMES_ROUTE_DEFAULT; /* an unused route needs no probes */
     entry->pool = pool_new(options, pools->tls, &deps);
     if (!entry->pool) {
         free(entry);
@@ -131,14 +131,14 @@ static void give_up_oldest(struct route_pools *pools)
     free_pool(oldest);
 }
 
-/* Series that are another route's now begin anew. */
+/* Series that now belong to another route start at zero. */
 static void forget_series(const struct route_pools *pools, const struct route_table *former)
 {
     for (unsigned i = UPSTREAMS_MAX; i < UPSTREAM_SERIES; i++)
         if (pools->table->series[i] != former->series[i]) counters_forget_upstreams(pools->deps.counters, i, 1);
 }
 
-/* The default pool stays where its upstreams are the same. False where memory is short. */
+/* The default pool stays if its upstreams are the same. False if memory is short. */
 static bool apply_default(struct route_pools *pools, struct route_pool *entry)
 {
     if (pool_set_options(entry->pool, &pools->options)) {

@@ -16,7 +16,7 @@
 struct route_pools {
     struct pool_deps deps;            /* of all pools; `counters` of those in use */
     struct counters *former_counters; /* replaced pools count here: their series may be others' now */
-    struct pool_options options;      /* of the default route; those of the others but for their upstreams */
+    struct pool_options options;      /* of the default route; those of the others except for their upstreams */
     struct tls_context *tls;          /* an owner's share */
     struct route_table *table;        /* an owner's share */
     struct list all;                  /* of struct route_pool, the default one first */
@@ -30,16 +30,16 @@ struct route_pools_settings {
     struct route_table *table;
 };
 
-/* Makes the default route's pool. False where memory is short; route_pools_done all the same. The settings are shared,
+/* Makes the default route's pool. False if memory is short; route_pools_done all the same. The settings are shared,
  * not taken. */
 bool route_pools_init(struct route_pools *pools, const struct route_pools_settings *settings,
                       const struct pool_deps *deps, struct counters *former_counters);
 void route_pools_done(struct route_pools *pools); /* every exchange must be done or cancelled */
 
-/* New settings. False where memory is short: the former upstreams stay in use. */
+/* New settings. False if memory is short: the former upstreams stay in use. */
 bool route_pools_apply(struct route_pools *pools, const struct route_pools_settings *settings);
 
-/* The pool of a route by its index, 0 the default one; made where there is none. NULL where memory is short. */
+/* The pool of a route by its index, 0 the default one; made if there is none. NULL if memory is short. */
 struct pool *route_pools_get(struct route_pools *pools, uint16_t route);
 
 /* As the functions of pool.h, for all. */

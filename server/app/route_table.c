@@ -7,7 +7,7 @@
 #include "common/check.h"
 #include "dns/presentation.h"
 
-/* Room for `count` series in a row that no route has; UPSTREAM_SERIES_REST where there is none. */
+/* Room for `count` series in a row that no route has; UPSTREAM_SERIES_REST if there is none. */
 static unsigned free_series(const struct route_table *table, unsigned count)
 {
     unsigned length = 0;

@@ -1,8 +1,9 @@
 /* route_table: the routes of a configuration as the workers use them: for each its upstreams, its series in the
  * metrics, and whether its questions are answered.
  *
- * Made by the main thread; but for the two times of a route, which any worker sets, it is never changed, and is shared
- * by reference count. A reload makes another, in which a route that stays as it was keeps its series and times. */
+ * Made by the main thread and not changed afterwards, except for the two times of a route, which any worker sets, and
+ * is shared by reference count. A reload makes another, in which a route that stays as it was keeps its series and
+ * times. */
 #ifndef APP_ROUTE_TABLE_H
 #define APP_ROUTE_TABLE_H
 
@@ -33,13 +34,13 @@ struct route_table {
     uint32_t series[UPSTREAM_SERIES]; /* the identity of the route that has it; 0: none */
 };
 
-/* The routes of the configuration, whose zones are in `names`; `former` may be NULL. NULL where memory is short. */
+/* The routes of the configuration, whose zones are in `names`; `former` may be NULL. NULL if memory is short. */
 struct route_table *route_table_new(const struct routes_options *options, const struct names *names,
                                     const struct route_table *former);
 struct route_table *route_table_share(struct route_table *table);
 void route_table_free(struct route_table *table);
 
-/* By identity; NULL where there is none. */
+/* By identity; NULL if there is none. */
 struct route *route_table_find(const struct route_table *table, uint32_t identity);
 
 /* A question that took the route was answered, or was not. Any thread. */
@@ -48,7 +49,7 @@ void route_note(struct route *route, bool answered, uint64_t now_ns);
 /* Its last question failed, and none was answered since. */
 bool route_is_failing(const struct route *route);
 
-/* Writes the names of the failing routes, ", " between them, cut where there is no room; returns how many fail. */
+/* Writes the names of the failing routes, ", " between them, cut if there is no room; returns how many fail. */
 unsigned route_table_list_failing(const struct route_table *table, char *text, size_t size);
 
 #endif

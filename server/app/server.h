@@ -61,7 +61,7 @@ bool server_start_threads(struct server *server);
 /* No more connections from now on. */
 void server_stop_accepting(struct server *server);
 
-/* Waits for threads that end; a worker ends once it was told to drain or stop. */
+/* Waits for threads that end; a worker ends after mail to drain or stop. */
 void server_join_workers(struct server *server);
 void server_free(struct server *server);
 

@@ -98,7 +98,7 @@ static void read_upstreams(const struct server *server, struct figures *figures)
     figures->routes_failing = route_table_list_failing(table, figures->failing_routes, sizeof figures->failing_routes);
 }
 
-_Static_assert((int)SETTINGS_MAX <= (int)FIGURES_SETTINGS_MAX, "each setting has a place");
+_Static_assert((int)SETTINGS_MAX <= (int)FIGURES_SETTINGS_MAX, "there is room for each setting");
 
 static bool is_number(const struct setting *setting)
 {

@@ -1,4 +1,4 @@
-/* snapshot: what the server shows besides its counters, looked up when somebody asks. Called on an HTTP thread: reads
+/* snapshot: what the server shows besides its counters, looked up on request. Called on an HTTP thread: reads
  * atomics, and the shared tables through their functions. */
 #ifndef APP_SNAPSHOT_H
 #define APP_SNAPSHOT_H

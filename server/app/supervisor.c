@@ -19,7 +19,7 @@
 
 #define LOOK_NS   NS_PER_S        /* at health and the watchdog */
 #define STOP_NS   (5 * NS_PER_S)  /* to join threads and free memory */
-#define BUNDLE_NS (10 * NS_PER_S) /* at the CA bundle's file; where something is wrong with it, with each probe */
+#define BUNDLE_NS (10 * NS_PER_S) /* at the CA bundle's file; if something is wrong with it, with each probe */
 
 struct supervisor {
     struct loop loop;
@@ -152,7 +152,7 @@ static void on_mail(struct loop_source *source, uint32_t events)
 
 /* ---- while it runs ---- */
 
-/* Systemd hears of us while every thread lives; of one that does not, at once. */
+/* Notifies systemd while every thread beats, and reports one that does not at once. */
 static void watch(struct supervisor *supervisor, bool live)
 {
     if (live)
@@ -179,7 +179,7 @@ static void look_at_health(struct supervisor *supervisor, uint64_t now_ns)
         log_warning(supervisor->log, "not ready", log_text("why", readiness_reason(readiness.state)));
 }
 
-/* Loads the bundle again where its file has changed. A bundle that was refused is tried again although it has not
+/* Loads the bundle again if its file has changed. A bundle that was refused is tried again although it has not
  * changed: what was wrong may have been something else, such as memory. */
 static void reload_bundle(struct supervisor *supervisor)
 {

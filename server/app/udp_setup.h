@@ -15,7 +15,7 @@ struct udp_setup {
     struct cookie_keys keys;
 };
 
-/* Opens the sockets and reads the secret file, where there is one. `current`: what is in use, of which sockets and
+/* Opens the sockets and reads the secret file, if there is one. `current`: what is in use, of which sockets and
  * drawn keys are kept and which is not changed; NULL at the start. False: `ret_error` says which and why, and nothing
  * new is open. */
 bool udp_setup_open(struct udp_setup *ret_setup, const struct udp_setup *current, const struct config *config,

@@ -8,7 +8,7 @@
 #include "common/clock.h"
 #include "common/random.h"
 
-/* A thread that lives beats at least that often, also where nothing happens. */
+/* A thread that lives beats at least that often, also if nothing happens. */
 #define BEAT_NS (2 * NS_PER_S)
 
 enum mail_kind { MAIL_RELOAD, MAIL_DRAIN, MAIL_STOP, MAIL_SHED };
@@ -38,7 +38,7 @@ struct worker {
     atomic_uint load; /* clients: the acceptor adds, the worker takes off */
     bool draining;
     bool stopping;
-    uint8_t *scratch; /* borrowed by whoever reads, a client or a session */
+    uint8_t *scratch; /* borrowed by the client or session that reads */
 };
 
 /* ---- queries ---- */
@@ -189,7 +189,7 @@ void worker_shed(struct worker *worker)
 
 /* ---- the thread ---- */
 
-/* It was told to drain: one more turn, in which what had come by then is read. */
+/* It must drain: one more turn, in which what had come by then is read. */
 static bool is_last_look(const struct worker *worker)
 {
     return worker->draining && !worker->clients.draining;

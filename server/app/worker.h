@@ -60,18 +60,18 @@ enum { UDP_PENDING_PER_QUERY = WAITERS_PER_QUERY / 2 };
 
 struct worker;
 
-/* NULL where memory or descriptors are short. The settings are copied, and what they point to is shared. */
+/* NULL if memory or descriptors are short. The settings are copied, and what they point to is shared. */
 struct worker *worker_new(const struct worker_deps *deps, const struct worker_settings *settings, unsigned index,
                           struct heartbeat *heartbeat);
 void worker_free(struct worker *worker);
 
-/* False where the kernel gives no thread. */
+/* False if the kernel gives no thread. */
 bool worker_start(struct worker *worker);
 void worker_join(struct worker *worker);
 
 /* ---- any thread ---- */
 
-/* New settings; no connection is dropped. False where memory is short, and nothing changes. */
+/* New settings; no connection is dropped. False if memory is short, and nothing changes. */
 bool worker_reload(struct worker *worker, const struct worker_settings *settings);
 
 /* Answers what is in flight, closes each client, then ends. */
