@@ -86,6 +86,21 @@ static void a_top_name_is_fetched_anew_shortly_before_its_end(void **state)
     end();
 }
 
+static void a_refresh_is_made_at_its_deadline_and_not_before(void **state)
+{
+    (void)state;
+    begin_top(50);
+    make_top(1, TTL_S);
+    prefetch_tick(&prefetch, story.loop.now_ns);
+    story.loop.now_ns += (TTL_S - 1) * NS_PER_S; /* the name has long been due */
+    uint64_t deadline_ns = prefetch_deadline_ns(&prefetch);
+    prefetch_tick(&prefetch, deadline_ns - 1);
+    assert_int_equal(answer_all(TTL_S, 2), 0);
+    prefetch_tick(&prefetch, deadline_ns);
+    assert_int_equal(prefetch_deadline_ns(&prefetch) > deadline_ns, true);
+    end();
+}
+
 static void it_goes_on_with_nobody_asking(void **state)
 {
     (void)state;
@@ -296,6 +311,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_top_name_is_fetched_anew_shortly_before_its_end),
+        cmocka_unit_test(a_refresh_is_made_at_its_deadline_and_not_before),
         cmocka_unit_test(it_goes_on_with_nobody_asking),
         cmocka_unit_test(a_name_asked_once_is_not),
         cmocka_unit_test(without_names_it_looks_once_a_second),
