@@ -86,6 +86,25 @@ static void begin_hung(void)
     for (int i = 0; i < 3; i++) assert_true(exchange_is_on(&story.askers[i].exchange, world.sessions[1]));
 }
 
+/* The fastest answer took 10 ms: what the upstream does within 5 ms cannot be because of the question. */
+static void a_question_that_cannot_have_arrived_did_not_end_the_session(void **state)
+{
+    (void)state;
+    for (unsigned age_ms = 3; age_ms <= 6; age_ms += 3) { /* fake_end adds a millisecond */
+        begin(1);
+        struct exchange *exchange = first_attempt(0);
+        pass_ms(10);
+        fake_answer(0, exchange, DNS_RCODE_NOERROR);
+        pass_ms(50); /* a session that ends directly after an answer accuses no question */
+        exchange = attempt(1);
+        pass_ms(age_ms);
+        fake_end(0, CAUSE_RESET);
+        assert_int_equal(exchange->lost, 1);
+        assert_int_equal(exchange->deaths, age_ms == 6);
+        end();
+    }
+}
+
 static void a_hung_session_is_no_reason_not_to_ask_again(void **state)
 {
     (void)state;
@@ -230,6 +249,7 @@ int main(void)
         cmocka_unit_test(what_stopped_one_session_stopped_those_not_heard_since),
         cmocka_unit_test(an_idle_session_not_heard_since_is_not_relied_on_either),
         cmocka_unit_test(a_session_heard_since_stays_when_another_hangs),
+        cmocka_unit_test(a_question_that_cannot_have_arrived_did_not_end_the_session),
         cmocka_unit_test(a_hung_session_is_no_reason_not_to_ask_again),
         cmocka_unit_test(a_question_in_flight_on_a_hung_session_may_end_no_more_than_six),
         cmocka_unit_test(an_answer_that_is_none_is_asked_for_again_beside_a_hung_session),
