@@ -48,13 +48,6 @@ static const char closing[] =
     "  upstreams lost and back. It is kept in memory of fixed size, and not over a restart.\n"
     "- `/config.yaml`: the configuration in force as `--print-config` writes it, where names may be shown.\n";
 
-static void write_values(FILE *out, const struct metric_label *label)
-{
-    if (!label->values) return;
-    fputs(": ", out);
-    for (unsigned i = 0; i < label->count; i++) fprintf(out, "%s`%s`", i ? " " : "", label->values[i]);
-}
-
 static void write_labels(FILE *out, const struct metric *metric)
 {
     unsigned written = 0;
@@ -62,7 +55,9 @@ static void write_labels(FILE *out, const struct metric *metric)
         const struct metric_label *label = &metric->labels[i];
         if (!label->name || !*label->name) continue;
         fprintf(out, "%s`%s`", written++ ? "<br>" : "", label->name);
-        write_values(out, label);
+        if (!label->values) continue;
+        fputs(": ", out);
+        for (unsigned j = 0; j < label->count; j++) fprintf(out, "%s`%s`", j ? " " : "", label->values[j]);
     }
 }
 

@@ -255,13 +255,6 @@ static bool allows(const char *allow, const char *method)
     return false;
 }
 
-static void answer_page(const struct page_file *file, struct http_response *response)
-{
-    response->content_type = file->content_type;
-    response->body = file->text;
-    response->size = (size_t)(file->end - file->text);
-}
-
 static void answer(void *context, const struct http_received *received, struct http_response *response)
 {
     struct endpoint *endpoint = context;
@@ -281,7 +274,9 @@ static void answer(void *context, const struct http_received *received, struct h
     } else if (route) {
         answer_route(endpoint, route, received, response);
     } else {
-        answer_page(file, response);
+        response->content_type = file->content_type;
+        response->body = file->text;
+        response->size = (size_t)(file->end - file->text);
     }
 }
 

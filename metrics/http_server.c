@@ -120,13 +120,6 @@ static struct mg_context *civetweb_start(struct http_server *server, struct mg_e
     return mg_start2(&init, failure);
 }
 
-static uint16_t civetweb_port(const struct http_server *server)
-{
-    struct mg_server_port port = {0};
-    mg_get_server_ports(server->context, 1, &port);
-    return (uint16_t)port.port;
-}
-
 static bool server_open(struct http_server *server, char error[static HTTP_SERVER_ERROR_BYTES])
 {
     const struct address *listen = &server->options.listen;
@@ -139,7 +132,9 @@ static bool server_open(struct http_server *server, char error[static HTTP_SERVE
         if (*server->said) snprintf(error, HTTP_SERVER_ERROR_BYTES, "%s", server->said);
         return false;
     }
-    server->civetweb.port = civetweb_port(server);
+    struct mg_server_port port = {0};
+    mg_get_server_ports(server->context, 1, &port);
+    server->civetweb.port = (uint16_t)port.port;
     server->front = http_front_start(listen, server->civetweb.port);
     if (server->front) return true;
     char text[ADDRESS_TEXT_BYTES];
