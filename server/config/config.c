@@ -31,22 +31,6 @@ static struct source_location location_of_either(const struct draft *draft, cons
     return is_given ? location : draft->locations[settings_find(settings, other) - settings.rows];
 }
 
-static void check_lifetimes(struct draft *draft)
-{
-    struct source_location location = location_of_either(draft, "cache.min_ttl", "cache.max_ttl");
-    if (draft->config.forwarder.cache_min_ns > draft->config.forwarder.cache_max_ns)
-        faults_add(&draft->faults, &location, "'cache.min_ttl': is above 'cache.max_ttl'; at most that is allowed");
-}
-
-static void check_rate_limit(struct draft *draft)
-{
-    const struct ratelimit_options *ratelimit = &draft->config.ratelimit;
-    struct source_location location = location_of_either(draft, "rate_limit.burst", "rate_limit.queries_per_second");
-    if (ratelimit->queries_per_s > 0 && ratelimit->burst == 0)
-        faults_add(&draft->faults, &location,
-                   "'rate_limit.burst': is 0, so no question would ever pass; at least 1 is allowed");
-}
-
 static void check_addresses(struct draft *draft)
 {
     const struct config *config = &draft->config;
@@ -60,10 +44,25 @@ static void check_addresses(struct draft *draft)
 }
 
 /* Faults that only two or more settings together show. */
+/* Settings that are right alone and wrong together. */
+static void check_pairs(struct draft *draft)
+{
+    const struct ratelimit_options *ratelimit = &draft->config.ratelimit;
+    struct source_location location;
+    if (draft->config.forwarder.cache_min_ns > draft->config.forwarder.cache_max_ns) {
+        location = location_of_either(draft, "cache.min_ttl", "cache.max_ttl");
+        faults_add(&draft->faults, &location, "'cache.min_ttl': is above 'cache.max_ttl'; at most that is allowed");
+    }
+    if (ratelimit->queries_per_s > 0 && ratelimit->burst == 0) {
+        location = location_of_either(draft, "rate_limit.burst", "rate_limit.queries_per_second");
+        faults_add(&draft->faults, &location,
+                   "'rate_limit.burst': is 0, so no question would ever pass; at least 1 is allowed");
+    }
+}
+
 static bool finish(struct draft *draft, struct config *ret_config)
 {
-    check_lifetimes(draft);
-    check_rate_limit(draft);
+    check_pairs(draft);
     check_addresses(draft);
     if (draft->faults.count > 0) {
         config_free(&draft->config);

@@ -87,14 +87,6 @@ static void write_row(const struct setting *setting, const char *name, FILE *out
     fprintf(out, " | %s | %s |\n", setting->applies == SETTING_LIVE ? "reload" : "restart", setting->help);
 }
 
-static void write_table(struct settings settings, const char *section, FILE *out)
-{
-    char name[SETTING_NAME_BYTES];
-    fputs(TABLE_HEAD, out);
-    for (size_t i = 0; i < settings.count; i++)
-        if (is_in(&settings.rows[i], section, name)) write_row(&settings.rows[i], name, out);
-}
-
 static void write_preface(FILE *out)
 {
     fputs("# Configuration\n"
@@ -208,11 +200,15 @@ static void write_costs(FILE *out)
 
 void manual_write_markdown(FILE *out)
 {
+    const struct settings settings = settings_of_config();
+    char name[SETTING_NAME_BYTES];
     write_preface(out);
     for (size_t i = 0; i < SECTIONS; i++) {
         fprintf(out, "\n## %s\n\n%s\n\n", sections[i].name[0] ? sections[i].name : "General", sections[i].help);
-        write_table(settings_of_config(), sections[i].name, out);
-        if (sections[i].name[0] == '\0') write_mappings_sections(settings_of_config(), out);
+        fputs(TABLE_HEAD, out);
+        for (size_t j = 0; j < settings.count; j++)
+            if (is_in(&settings.rows[j], sections[i].name, name)) write_row(&settings.rows[j], name, out);
+        if (sections[i].name[0] == '\0') write_mappings_sections(settings, out);
     }
     write_costs(out);
 }
