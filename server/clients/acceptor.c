@@ -325,18 +325,13 @@ static uint64_t next_deadline_ns(const struct acceptor *acceptor)
     return deadline_ns;
 }
 
-/* A new connection does not preempt a worker that is answering; connections that come meanwhile are accepted together.
- * If a processor is free this changes nothing. The system may forbid it, which does no harm. */
-static void give_precedence(void)
-{
-    pthread_setschedparam(pthread_self(), SCHED_BATCH, &(struct sched_param){0});
-}
-
 static void *run(void *context)
 {
     struct acceptor *acceptor = context;
     pthread_setname_np(pthread_self(), "acceptor");
-    give_precedence();
+    /* A new connection does not preempt a worker that is answering; connections that come meanwhile are accepted
+     * together. If a processor is free this changes nothing. The system may forbid it, which does no harm. */
+    pthread_setschedparam(pthread_self(), SCHED_BATCH, &(struct sched_param){0});
     while (!acceptor->stopping) {
         loop_turn(&acceptor->loop, next_deadline_ns(acceptor));
         heartbeat_beat(acceptor->deps.heartbeat, acceptor->loop.now_ns);

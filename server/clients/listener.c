@@ -130,27 +130,21 @@ static int find_address(const struct listeners *listeners, const struct address 
     return -1;
 }
 
-static void leave_out(struct listeners *listeners, const struct address *address, const struct log *log,
-                      const char *why)
-{
-    listeners->missing[listeners->missing_count++] = *address;
-    log_warning(log, "address left out", log_text("why", why), log_text("do", "it is tried again every second"));
-}
-
 /* Adds every address: with its socket of `current` (NULL: there is none), or with a new one. */
 static bool add_all(struct listeners *listeners, const struct listeners *current, const struct address *addresses,
                     unsigned count, const struct log *log, char ret_error[static LISTENER_ERROR_BYTES])
 {
     for (unsigned i = 0; i < count; i++) {
         int fd = current ? find_address(current, &addresses[i]) : -1;
-        if (fd >= 0)
+        if (fd >= 0) {
             add(listeners, fd, &addresses[i]);
-        else if (add_opened(listeners, &addresses[i], current, ret_error))
             continue;
-        else if (is_dispensable(&addresses[i], count))
-            leave_out(listeners, &addresses[i], log, ret_error);
-        else
-            return false;
+        }
+        if (add_opened(listeners, &addresses[i], current, ret_error)) continue;
+        if (!is_dispensable(&addresses[i], count)) return false;
+        listeners->missing[listeners->missing_count++] = addresses[i];
+        log_warning(log, "address left out", log_text("why", ret_error),
+                    log_text("do", "it is tried again every second"));
     }
     return listeners->count > 0;
 }

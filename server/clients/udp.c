@@ -300,20 +300,18 @@ void udp_drain(struct udp *udp)
 
 /* ---- turns and life ---- */
 
-static void receive_of(struct udp_socket *socket)
-{
-    if (socket->is_leaving && socket->last_reads-- == 0)
-        socket->is_readable = false;
-    else
-        receive(socket);
-}
-
 void udp_receive(struct udp *udp)
 {
     if (udp_deadline_ns(udp) == CLOCK_NEVER) return;
     udp->wall_ns = wall_now_ns();
-    for (unsigned i = 0; i < udp->used; i++)
-        if (udp->sockets[i].is_readable) receive_of(&udp->sockets[i]);
+    for (unsigned i = 0; i < udp->used; i++) {
+        struct udp_socket *socket = &udp->sockets[i];
+        if (!socket->is_readable) continue;
+        if (socket->is_leaving && socket->last_reads-- == 0)
+            socket->is_readable = false;
+        else
+            receive(socket);
+    }
 }
 
 void udp_tick(struct udp *udp)
