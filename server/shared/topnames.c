@@ -301,13 +301,6 @@ void topnames_answered(struct topnames *topnames, const struct hashed_key *key, 
     pthread_mutex_unlock(&stripe->lock);
 }
 
-static void copy_due(const struct name *name, struct topname_due *ret_due)
-{
-    ret_due->size = name->size;
-    ret_due->asked = name->asked;
-    memcpy(ret_due->bytes, name->bytes, name->size);
-}
-
 static size_t take_due(struct stripe *stripe, uint64_t now_ns, struct topname_due *ret_due, size_t max)
 {
     size_t count = 0;
@@ -315,7 +308,11 @@ static size_t take_due(struct stripe *stripe, uint64_t now_ns, struct topname_du
     stripe->next_due_ns = CLOCK_NEVER;
     for (uint32_t i = 0; i < stripe->used; i++) {
         if (stripe->due_ns[i] <= now_ns && count < max) {
-            copy_due(&stripe->names[i], &ret_due[count++]);
+            const struct name *name = &stripe->names[i];
+            struct topname_due *due = &ret_due[count++];
+            due->size = name->size;
+            due->asked = name->asked;
+            memcpy(due->bytes, name->bytes, name->size);
             stripe->due_ns[i] = now_ns + RETRY_NS;
         }
         if (stripe->due_ns[i] < stripe->next_due_ns) stripe->next_due_ns = stripe->due_ns[i];
