@@ -13,14 +13,6 @@
 #include "dns/validator.h"
 #include "upstream/upstream.h"
 
-static void read_cache(const struct server *server, struct figures *figures)
-{
-    struct cache_figures cache = cache_figures(server->shared.cache);
-    figures->cache_entries = (double)cache.entries;
-    figures->cache_bytes = (double)cache.bytes;
-    figures->cache_evictions = (double)cache.evictions;
-}
-
 static unsigned read_addresses(const struct server *server, enum ratelimit_order order, uint64_t now_ns,
                                struct figures_client ret_clients[static BUSIEST_MAX])
 {
@@ -151,7 +143,10 @@ void snapshot_read(void *context, uint64_t now_ns, bool with_names, struct figur
     ret_figures->build.version = PROJECT_VERSION;
     ret_figures->build.wolfssl = tls_library_version();
     ret_figures->build.ldns = validator_library_version();
-    read_cache(server, ret_figures);
+    const struct cache_figures cache = cache_figures(server->shared.cache);
+    ret_figures->cache_entries = (double)cache.entries;
+    ret_figures->cache_bytes = (double)cache.bytes;
+    ret_figures->cache_evictions = (double)cache.evictions;
     read_busiest(server, now_ns, ret_figures);
     if (with_names) read_names(server, ret_figures);
 }

@@ -45,14 +45,6 @@ struct supervisor {
 
 /* ---- reload ---- */
 
-/* A text of many lines, one event each. */
-static void log_lines(struct log *log, const char *event, char *text)
-{
-    char *rest = text;
-    for (char *line; (line = strsep(&rest, "\n"));)
-        if (*line) log_error(log, event, log_text("why", line));
-}
-
 /* False: every fault was logged, and `ret_why` has them, cut where there are many. */
 static bool load(struct supervisor *supervisor, struct config *ret_config, char ret_why[static REFUSAL_TEXT_BYTES])
 {
@@ -62,7 +54,9 @@ static bool load(struct supervisor *supervisor, struct config *ret_config, char 
     bool good = errors && config_load(supervisor->command, ret_config, errors);
     if (errors) fclose(errors);
     if (!good) snprintf(ret_why, REFUSAL_TEXT_BYTES, "%s", faults ? faults : "out of memory");
-    if (!good && faults) log_lines(supervisor->log, "reload refused", faults);
+    char *rest = good ? NULL : faults;
+    for (char *line; (line = strsep(&rest, "\n"));) /* an event for each */
+        if (*line) log_error(supervisor->log, "reload refused", log_text("why", line));
     free(faults);
     return good;
 }
