@@ -1,6 +1,7 @@
 """What every integration test may ask for."""
 import pathlib
 import sys
+import time
 
 import pytest
 
@@ -9,7 +10,23 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
 # pylint: disable=wrong-import-position
 from hostile import start_hostile
 from pki import Pki
+from processors import pressure_s
 from proxy import Proxy
+
+
+def pytest_runtest_setup(item):
+    item.began = time.monotonic(), pressure_s()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    """A failure says how busy the machine was, which may be why a bound on time was missed."""
+    report = (yield).get_result()
+    pressure = pressure_s()
+    if report.failed and pressure is not None and hasattr(item, "began"):
+        seconds = time.monotonic() - item.began[0]
+        waited = pressure - item.began[1]
+        report.sections.append(("processors", f"In {waited:.1f} s of {seconds:.1f} s some process waited for one."))
 
 
 @pytest.fixture(scope="session", name="pki")

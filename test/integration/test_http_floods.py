@@ -2,6 +2,7 @@
 not answered in time restarts a program that is well, so each is answered promptly all the while.
 """
 import contextlib
+import os
 import socket
 import threading
 import time
@@ -11,6 +12,7 @@ import wire
 from cost import cost_of, promised_bytes, promised_descriptors
 from dnsclient import ask
 from process import wait_for
+from processors import waited_s
 from proxy import is_sanitized
 
 CLIENTS = 100  # of a kind
@@ -115,9 +117,11 @@ def check_probes(proxy):
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
         for path in ("/readyz", "/healthz", "/metrics"):
+            waited = -waited_s(proxy.pid, os.getpid())
             status, seconds = get(proxy, path)
+            waited += waited_s(proxy.pid, os.getpid())
             assert status == 200, path
-            assert seconds < PROMPTLY, f"{path} took {seconds:.2f} s"
+            assert seconds < PROMPTLY + waited, f"{path} took {seconds:.2f} s, with {waited:.2f} s of waiting to run"
             longest = max(longest, seconds)
         time.sleep(0.02)  # probes are rare
     return longest

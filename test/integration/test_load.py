@@ -9,8 +9,11 @@ from dnsclient import ask
 from dot_servers import start_fast
 from load import Load
 from process import wait_for
+from processors import waited_s
 from proxy import Proxy
 from remote import Remote
+
+MAX_SESSIONS = 4  # upstream.max_sessions
 
 
 @pytest.fixture(scope="module", name="fast")
@@ -32,13 +35,16 @@ def check(report):
 
 
 def test_fifty_clients_with_twenty_in_flight_each_name_new(proxy, fast):
+    waited = waited_s(proxy.pid)
     with Remote(Load, port=proxy.port, zone="full.test") as load:
         report = load.run(seconds=3, connections=50, in_flight=20)
     check(report)
     assert report["sent"] > 1000
     workers = proxy.config["workers"]
-    # a worker may hold a second one while the first is being replaced
-    assert 1 <= proxy.connections_to(fast.port) <= 2 * workers
+    # A worker may hold a second one while the first is being replaced. On a busy machine a session may seem silent and
+    # be replaced again: then there are never more than max_sessions, and as many that end.
+    is_busy = waited_s(proxy.pid) - waited > 0.5
+    assert 1 <= proxy.connections_to(fast.port) <= 2 * workers * (MAX_SESSIONS if is_busy else 1)
     wait_for(lambda: proxy.connections_to(fast.port) <= workers, "a connection a worker, once it is quiet")
 
 
