@@ -26,6 +26,26 @@ static void begin_with_spare(void)
     assert_int_equal(alive(), 2);
 }
 
+/* A question in flight on a silent session is answered elsewhere. Where that was the same upstream, it does answer. */
+static void an_upstream_is_suspected_when_another_one_answers(void **state)
+{
+    (void)state;
+    for (unsigned upstreams = 1; upstreams <= 2; upstreams++) {
+        begin_settled(upstreams);
+        story.pool->upstreams[0].reorders = false;
+        struct exchange *slow = attempt(0);
+        pass_ms(60);
+        assert_int_equal(world.opened, 2);
+        assert_int_equal(world.sessions[1]->upstream->index, upstreams - 1);
+        fake_ready(1);
+        tick();
+        fake_answer(1, slow, 0);
+        assert_answered(0);
+        assert_int_equal(story.pool->upstreams[0].avoided, upstreams == 2);
+        end();
+    }
+}
+
 static void what_stopped_one_session_stopped_those_not_heard_since(void **state)
 {
     (void)state;
@@ -246,6 +266,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_session_that_drains_and_falls_silent_is_not_waited_for),
         cmocka_unit_test(what_drains_may_still_answer),
+        cmocka_unit_test(an_upstream_is_suspected_when_another_one_answers),
         cmocka_unit_test(what_stopped_one_session_stopped_those_not_heard_since),
         cmocka_unit_test(an_idle_session_not_heard_since_is_not_relied_on_either),
         cmocka_unit_test(a_session_heard_since_stays_when_another_hangs),

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "common/clock.h"
+#include "upstream/session.h"
 #include "upstream/tally.h"
 #include "upstream/upstream.h"
 
@@ -126,6 +127,33 @@ static void gauges_show_the_state(void **state)
     assert_string_equal(upstream_error(world->counters, INDEX), "no route");
 }
 
+static void a_session_is_shown_with_its_counts(void **state)
+{
+    struct world *world = *state;
+    struct session_row row = {.number = 0};
+    const struct session session = {.number = 5,
+                                    .upstream = &world->upstream,
+                                    .state = SESSION_READY,
+                                    .in_flight = 1,
+                                    .sent = 2,
+                                    .answers = 3,
+                                    .window = 4,
+                                    .opened_ns = 10 * NS_PER_MS};
+    tally_session(&row, &session, 6, 17 * NS_PER_MS);
+    assert_int_equal(row.number, 5);
+    assert_int_equal(row.worker, 6);
+    assert_int_equal(row.upstream, INDEX);
+    assert_int_equal(row.is_open, 1);
+    assert_int_equal(row.in_flight, 1);
+    assert_int_equal(row.sent, 2);
+    assert_int_equal(row.answers, 3);
+    assert_int_equal(row.window, 4);
+    assert_int_equal(row.age_ms, 7);
+    tally_session_end(&row);
+    assert_int_equal(row.number, 0);
+    tally_session_end(NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +163,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_question_and_its_answer_are_counted, make, done),
         cmocka_unit_test_setup_teardown(handshakes_are_counted_as_full_or_resumed, make, done),
         cmocka_unit_test_setup_teardown(gauges_show_the_state, make, done),
+        cmocka_unit_test_setup_teardown(a_session_is_shown_with_its_counts, make, done),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
