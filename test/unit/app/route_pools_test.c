@@ -237,7 +237,7 @@ static void a_default_pool_with_the_same_upstreams_takes_new_settings(void **sta
     end();
 }
 
-static void another_default_upstream_takes_over_and_its_series_begin_anew(void **state)
+static void another_default_upstream_takes_over_and_its_series_start_at_zero(void **state)
 {
     (void)state;
     begin("[" CORP "]");
@@ -303,7 +303,7 @@ int main(void)
         cmocka_unit_test(a_reload_keeps_the_pool_of_a_route_that_stays_at_another_index),
         cmocka_unit_test(a_pool_whose_route_has_gone_answers_what_it_has),
         cmocka_unit_test(a_default_pool_with_the_same_upstreams_takes_new_settings),
-        cmocka_unit_test(another_default_upstream_takes_over_and_its_series_begin_anew),
+        cmocka_unit_test(another_default_upstream_takes_over_and_its_series_start_at_zero),
         cmocka_unit_test(of_many_replaced_pools_the_oldest_is_given_up),
         cmocka_unit_test(the_deadline_is_that_of_the_pool_that_is_due_first),
         cmocka_unit_test(pools_that_were_never_made_can_be_freed),

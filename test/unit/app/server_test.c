@@ -38,7 +38,7 @@ static void a_bundle_that_cannot_be_read_is_named(void **state)
     app_world_free(&world);
 }
 
-static void workers_that_are_told_to_drain_end(void **state)
+static void workers_that_must_drain_end(void **state)
 {
     (void)state;
     struct app_world world;
@@ -78,7 +78,7 @@ int main(void)
         cmocka_unit_test(all_parts_are_made_and_freed_without_a_thread),
         cmocka_unit_test(an_address_in_use_is_named_and_nothing_leaks),
         cmocka_unit_test(a_bundle_that_cannot_be_read_is_named),
-        cmocka_unit_test(workers_that_are_told_to_drain_end),
+        cmocka_unit_test(workers_that_must_drain_end),
         cmocka_unit_test(a_worker_knows_when_the_program_is_crowded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

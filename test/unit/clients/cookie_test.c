@@ -244,7 +244,7 @@ static void two_secrets_are_accepted_and_the_first_makes_cookies(void **state)
     assert_true(is_valid_at(&story, now_s));
 }
 
-static void a_file_that_is_none_is_refused_with_its_line(void **state)
+static void a_file_that_holds_no_secret_is_refused(void **state)
 {
     (void)state;
     static const struct {
@@ -325,7 +325,7 @@ int main(void)
         cmocka_unit_test(an_old_one_is_answered_with_a_new_one),
         cmocka_unit_test(an_invalid_one_is_answered_with_a_new_one),
         cmocka_unit_test(two_secrets_are_accepted_and_the_first_makes_cookies),
-        cmocka_unit_test(a_file_that_is_none_is_refused_with_its_line),
+        cmocka_unit_test(a_file_that_holds_no_secret_is_refused),
         cmocka_unit_test(keys_of_a_process_are_its_own),
         cmocka_unit_test(each_day_has_a_secret_and_yesterdays_is_accepted),
         cmocka_unit_test(secrets_of_a_file_do_not_change_by_themselves),

@@ -65,7 +65,7 @@ static void each_address_is_opened_and_kept_over_a_reload(void **state)
     assert_int_equal(second.count, 0);
 }
 
-static void a_port_that_is_taken_is_told_with_its_holder(void **state)
+static void a_port_in_use_is_reported_with_its_holder(void **state)
 {
     (void)state;
     char error[LISTENER_ERROR_BYTES], text[ADDRESS_TEXT_BYTES], holder[64];
@@ -105,7 +105,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_address_is_opened_and_kept_over_a_reload),
-        cmocka_unit_test(a_port_that_is_taken_is_told_with_its_holder),
+        cmocka_unit_test(a_port_in_use_is_reported_with_its_holder),
         cmocka_unit_test(an_ipv6_address_of_another_machine_is_missing),
     };
     return cmocka_run_group_tests(tests, setup, NULL);

@@ -2,7 +2,7 @@
 #include "tcp_story.h"
 
 /* A message that takes its time gives way before a client that is idle, a message just begun does not. */
-static void a_slow_message_gives_way_before_the_idle(void **state)
+static void a_client_with_a_slow_message_is_closed_before_idle_ones(void **state)
 {
     (void)state;
     struct peer *older = connect_peer(0, 0), *old = connect_peer(1, 0), *idle = connect_peer(2, 0);
@@ -27,7 +27,7 @@ static void a_slow_message_gives_way_before_the_idle(void **state)
     assert_int_equal(shed_count(), 4);
 }
 
-static void the_silent_and_the_idle_give_way_first(void **state)
+static void the_silent_and_the_idle_are_closed_first(void **state)
 {
     (void)state;
     struct peer *slow = connect_peer(0, SMALL_BUFFER);
@@ -67,7 +67,7 @@ static void then_who_does_not_take_its_answers_longest_first(void **state)
     assert_int_equal(story.clients.slots.taken, 0);
 }
 
-static void one_in_sixteen_gives_way_at_once(void **state)
+static void one_connection_in_sixteen_is_closed_at_once(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 17; i++) {
@@ -157,10 +157,10 @@ static void no_more_is_read_than_may_be_handled(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_slow_message_gives_way_before_the_idle, begin, end),
-        cmocka_unit_test_setup_teardown(the_silent_and_the_idle_give_way_first, begin, end),
+        cmocka_unit_test_setup_teardown(a_client_with_a_slow_message_is_closed_before_idle_ones, begin, end),
+        cmocka_unit_test_setup_teardown(the_silent_and_the_idle_are_closed_first, begin, end),
         cmocka_unit_test_setup_teardown(then_who_does_not_take_its_answers_longest_first, begin, end),
-        cmocka_unit_test_setup_teardown(one_in_sixteen_gives_way_at_once, begin, end),
+        cmocka_unit_test_setup_teardown(one_connection_in_sixteen_is_closed_at_once, begin, end),
         cmocka_unit_test_setup_teardown(many_replies_in_one_turn_are_all_kept, begin, end),
         cmocka_unit_test_setup_teardown(one_client_takes_no_more_than_half, begin, end),
         cmocka_unit_test_setup_teardown(memory_of_all_clients_is_bounded, begin, end),

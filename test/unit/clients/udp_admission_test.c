@@ -87,7 +87,7 @@ static void use_up_the_limit(void)
     story.question.cookie = cookie;
 }
 
-static void sources_are_told_by_their_ranges(void **state)
+static void sources_are_recognised_by_their_ranges(void **state)
 {
     (void)state;
     static const struct {
@@ -246,7 +246,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
-        TEST(sources_are_told_by_their_ranges),
+        TEST(sources_are_recognised_by_their_ranges),
         TEST(a_reply_is_as_large_as_client_and_settings_allow),
         TEST(a_reply_to_a_foreign_source_is_not_larger_than_its_question),
         TEST(a_cookie_that_does_not_fit_is_left_out),

@@ -21,7 +21,7 @@ static void a_condition_that_holds_changes_nothing(void **state)
     assert_int_equal(evaluated, 1);
 }
 
-static void a_condition_that_fails_ends_the_program_and_names_the_place(void **state)
+static void a_condition_that_fails_ends_the_program_and_names_its_line(void **state)
 {
     (void)state;
     int pipe_fds[2];
@@ -48,7 +48,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_condition_that_holds_changes_nothing),
-        cmocka_unit_test(a_condition_that_fails_ends_the_program_and_names_the_place),
+        cmocka_unit_test(a_condition_that_fails_ends_the_program_and_names_its_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -66,7 +66,7 @@ static void another_key_gives_another_hash(void **state)
     assert_true(hash_bytes(&key, "example", 7) != hash_bytes(&other, "example", 7));
 }
 
-static void keys_are_drawn_anew(void **state)
+static void keys_are_drawn_again(void **state)
 {
     (void)state;
     struct hash_key a = hash_key_draw();
@@ -82,7 +82,7 @@ int main(void)
         cmocka_unit_test(the_strong_one_is_siphash_2_4),
         cmocka_unit_test(it_does_not_matter_where_the_bytes_lie),
         cmocka_unit_test(another_key_gives_another_hash),
-        cmocka_unit_test(keys_are_drawn_anew),
+        cmocka_unit_test(keys_are_drawn_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -94,7 +94,7 @@ static void a_turn_without_events_ends_at_its_deadline(void **state)
     assert_int_equal(one.rung, 0);
 }
 
-static void what_was_not_read_is_told_only_once(void **state)
+static void input_that_was_not_read_is_reported_once(void **state)
 {
     (void)state;
     assert_true(loop_add(&loop, &one.source, EPOLLIN));
@@ -251,7 +251,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_event_reaches_its_source, setup, teardown),
         cmocka_unit_test_setup_teardown(a_turn_without_events_ends_at_its_deadline, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_was_not_read_is_told_only_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(input_that_was_not_read_is_reported_once, setup, teardown),
         cmocka_unit_test_setup_teardown(all_that_is_ready_comes_in_one_turn, setup, teardown),
         cmocka_unit_test_setup_teardown(a_source_taken_out_hears_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_source_taken_out_in_a_turn_does_not_hear_what_waits_in_it, setup, teardown),

@@ -51,7 +51,7 @@ static void the_stub_of_resolved_is_recognised(void **state)
     assert_holder(rows, "[::1]:53", "");
 }
 
-static void another_holder_is_told_with_its_address(void **state)
+static void another_holder_is_named_with_its_address(void **state)
 {
     (void)state;
     static const char rows[] = HEAD
@@ -88,7 +88,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_stub_of_resolved_is_recognised),
-        cmocka_unit_test(another_holder_is_told_with_its_address),
+        cmocka_unit_test(another_holder_is_named_with_its_address),
         cmocka_unit_test(a_process_of_ours_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

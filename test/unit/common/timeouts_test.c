@@ -55,7 +55,7 @@ static void who_started_first_ends_first(void **state)
     assert_int_equal(timeouts_deadline_ns(&timeouts), 1150);
 }
 
-static void starting_again_waits_anew(void **state)
+static void starting_again_waits_again(void **state)
 {
     (void)state;
     timeouts_start(&timeouts, &a, 1000);
@@ -103,7 +103,7 @@ int main(void)
         cmocka_unit_test_setup(nothing_runs_so_nothing_ends, setup),
         cmocka_unit_test_setup(a_timeout_ends_when_its_time_has_come, setup),
         cmocka_unit_test_setup(who_started_first_ends_first, setup),
-        cmocka_unit_test_setup(starting_again_waits_anew, setup),
+        cmocka_unit_test_setup(starting_again_waits_again, setup),
         cmocka_unit_test_setup(a_timeout_that_is_stopped_does_not_end, setup),
         cmocka_unit_test_setup(a_new_length_holds_for_who_waits_already, setup),
         cmocka_unit_test_setup(a_length_of_zero_never_ends, setup),

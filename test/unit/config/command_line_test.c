@@ -234,7 +234,7 @@ static void a_refused_command_line_leaves_the_output_alone(void **state)
     fclose(errors);
 }
 
-static void what_is_applied_has_its_flag_as_its_place(void **state)
+static void flags_are_applied_and_their_locations_are_the_flags(void **state)
 {
     (void)state;
     struct config config = {.workers = 0, .acceptor.listen_count = 5};
@@ -294,7 +294,7 @@ int main(void)
         cmocka_unit_test(a_mistyped_flag_gets_the_one_it_was_meant_to_be),
         cmocka_unit_test(lists_are_bounded_and_without_doubles),
         cmocka_unit_test(a_refused_command_line_leaves_the_output_alone),
-        cmocka_unit_test(what_is_applied_has_its_flag_as_its_place),
+        cmocka_unit_test(flags_are_applied_and_their_locations_are_the_flags),
         cmocka_unit_test(the_help_names_every_flag_and_fits_a_terminal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

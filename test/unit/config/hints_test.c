@@ -29,7 +29,7 @@ static void the_nearest_word_is_found(void **state)
     assert_int_equal(hint.edits, 0);
 }
 
-static void a_word_that_is_near_to_none_finds_none(void **state)
+static void a_word_that_is_similar_to_no_setting_finds_nothing(void **state)
 {
     (void)state;
     struct hint hint;
@@ -99,7 +99,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_nearest_word_is_found),
-        cmocka_unit_test(a_word_that_is_near_to_none_finds_none),
+        cmocka_unit_test(a_word_that_is_similar_to_no_setting_finds_nothing),
         cmocka_unit_test(the_correct_form_of_an_address_is_shown),
         cmocka_unit_test(a_link_local_address_needs_an_interface_that_is_there),
         cmocka_unit_test(no_form_is_shown_for_what_is_no_address),

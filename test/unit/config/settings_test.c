@@ -237,7 +237,7 @@ static void a_list_grows_by_entries_until_it_is_full(void **state)
     assert_int_equal(config.acceptor.listen_count, LISTENERS_MAX);
 }
 
-static void upstreams_are_told_apart_by_address(void **state)
+static void upstreams_differ_by_address(void **state)
 {
     (void)state;
     struct config config = {.workers = 0};
@@ -356,7 +356,7 @@ int main(void)
         cmocka_unit_test(a_refusal_of_a_huge_text_fits),
         cmocka_unit_test(a_path_fits_its_field_and_has_no_control_characters),
         cmocka_unit_test(a_list_grows_by_entries_until_it_is_full),
-        cmocka_unit_test(upstreams_are_told_apart_by_address),
+        cmocka_unit_test(upstreams_differ_by_address),
         cmocka_unit_test(prefixes_are_kept_in_order_and_bounded),
         cmocka_unit_test(clearing_a_list_leaves_the_others),
         cmocka_unit_test(what_must_be_given_has_no_default),

@@ -10,7 +10,7 @@ static size_t reply_to(const struct reply_profile *profile, const struct answer_
     return answer_to_reply(reply, answer.size, profile, asked_name, use);
 }
 
-static struct reply_profile asker_without_edns(void)
+static struct reply_profile profile_without_edns(void)
 {
     return (struct reply_profile){.id = 0x1234, .flags = DNS_RD, .max_bytes = DNS_MESSAGE_MAX};
 }
@@ -21,7 +21,7 @@ static void opt_in_the_middle_is_taken_out_too(void **state)
     packet_a(&packet, DNS_ANSWER, 300);
     packet_opt(&packet, 0x00008000, "\0\17\0\2\0\11", 6);
     packet_a(&packet, DNS_ADDITIONAL, 200);
-    struct reply_profile profile = asker_without_edns();
+    struct reply_profile profile = profile_without_edns();
     profile.edns = true;
     size_t size = reply_to(&profile, &as_is);
     assert_int_equal(answer.ttl_s, 200);
@@ -53,7 +53,7 @@ static void to_one_who_asks_as_we_did_the_reply_is_the_response(void **state)
     assert_memory_equal(reply, packet.bytes, size);
 }
 
-static void the_reply_repeats_rd_and_cd_of_the_asker_and_has_the_rest_from_the_answer(void **state)
+static void the_reply_repeats_rd_and_cd_of_the_query_and_has_the_rest_from_the_answer(void **state)
 {
     (void)state;
     respond(DNS_RD | DNS_CD | DNS_AD | DNS_AA | DNS_RCODE_REFUSED | 0x40);
@@ -66,13 +66,13 @@ static void the_reply_repeats_rd_and_cd_of_the_asker_and_has_the_rest_from_the_a
     assert_int_equal(message_flags(reply), DNS_QR | DNS_AD | DNS_RA | DNS_RCODE_REFUSED | DNS_RD | DNS_CD);
 }
 
-static void an_asker_without_edns_gets_none(void **state)
+static void a_client_without_edns_gets_no_edns(void **state)
 {
     (void)state;
     packet_a(&packet, DNS_ANSWER, 300);
     size_t without = packet.size;
     packet_opt(&packet, 0x8000, "\0\17\0\2\0\3", 6);
-    struct reply_profile profile = asker_without_edns();
+    struct reply_profile profile = profile_without_edns();
     profile.dnssec_ok = true; /* nonsense, and harmless */
     profile.keepalive_100ms = 300;
     assert_int_equal(reply_to(&profile, &as_is), without);
@@ -93,7 +93,7 @@ static struct edns edns_of_reply(const struct reply_profile *profile, const stru
     return edns;
 }
 
-static void opt_says_what_this_asker_is_to_know(void **state)
+static void opt_has_what_this_client_understands(void **state)
 {
     (void)state;
     packet_a(&packet, DNS_ANSWER, 300);
@@ -120,7 +120,7 @@ static void ttls_grow_old_and_end_at_zero(void **state)
     packet_a(&packet, DNS_ANSWER, 100);
     packet_a(&packet, DNS_ADDITIONAL, 0x7fffffff);
     size_t first = DNS_HEADER_BYTES + 17 + 4 + 6;
-    const struct reply_profile profile = asker_without_edns();
+    const struct reply_profile profile = profile_without_edns();
     reply_to(&profile, &(struct answer_use){.age_s = 100, .ttl_max_s = UINT32_MAX, .ede_code = DNS_EDE_NONE});
     assert_int_equal(dns_u32(reply + first), 200);
     assert_int_equal(dns_u32(reply + first + 16), 0);
@@ -135,7 +135,7 @@ static void an_rcode_that_needs_opt_is_servfail_without(void **state)
     (void)state;
     packet_a(&packet, DNS_ANSWER, 300);
     packet_opt(&packet, 0x01000000, "", 0);
-    struct reply_profile profile = asker_without_edns();
+    struct reply_profile profile = profile_without_edns();
     assert_int_equal(reply_to(&profile, &as_is), DNS_HEADER_BYTES + 17 + 4);
     assert_int_equal(answer.rcode, DNS_RCODE_BADVERS);
     assert_int_equal(message_flags(reply) & DNS_RCODE, DNS_RCODE_SERVFAIL);
@@ -172,13 +172,13 @@ static void respond_long(size_t size)
 static void the_longest_response_goes_through(void **state)
 {
     (void)state;
-    const struct reply_profile profile = asker_without_edns();
+    const struct reply_profile profile = profile_without_edns();
     respond_long(DNS_MESSAGE_MAX);
     assert_int_equal(reply_to(&profile, &as_is), DNS_MESSAGE_MAX);
     assert_memory_equal(reply + 29, packet.bytes + 29, DNS_MESSAGE_MAX - 29);
 }
 
-static void options_give_way_where_the_frame_is_full(void **state)
+static void options_are_left_out_if_the_frame_is_full(void **state)
 {
     (void)state;
     const struct reply_profile profile = {.edns = true, .keepalive_100ms = 1, .max_bytes = DNS_MESSAGE_MAX};
@@ -223,7 +223,7 @@ static void what_does_not_fit_a_datagram_is_cut_to_the_question_and_opt(void **s
     assert_true(message_flags(reply) & DNS_TC);
 }
 
-static void the_option_of_the_transport_stands_in_every_opt(void **state)
+static void the_option_of_the_transport_is_in_every_opt(void **state)
 {
     (void)state;
     static const uint8_t cookie[] = {0, 10, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8};
@@ -238,7 +238,7 @@ static void the_option_of_the_transport_stands_in_every_opt(void **state)
     assert_true(message_flags(reply) & DNS_TC);
 }
 
-static void texts_of_errors_give_way_before_their_codes(void **state)
+static void texts_of_errors_are_left_out_before_their_codes(void **state)
 {
     (void)state;
     struct reply_profile profile = {.id = 7, .edns = true, .max_bytes = 512};
@@ -264,7 +264,7 @@ static void texts_of_errors_give_way_before_their_codes(void **state)
 static void assert_order(uint32_t rotation, const char *expected)
 {
     const struct answer_use use = {.ttl_max_s = 200, .ede_code = DNS_EDE_NONE, .rotation = rotation};
-    const struct reply_profile profile = asker_without_edns();
+    const struct reply_profile profile = profile_without_edns();
     size_t size = reply_to(&profile, &use);
     struct reader reader = {.message = reply, .size = size, .at = DNS_HEADER_BYTES + 17 + 4};
     struct record record;
@@ -306,7 +306,7 @@ static void the_records_of_a_set_are_rotated(void **state)
 static void records_of_different_sizes_are_rotated_too(void **state)
 {
     (void)state;
-    struct reply_profile profile = asker_without_edns();
+    struct reply_profile profile = profile_without_edns();
     packet_header(&packet, 0, DNS_QR | DNS_RA);
     packet_question(&packet, "www.example.com", TYPE_TXT);
     struct question question = {.name = packet.bytes + DNS_HEADER_BYTES, .name_size = 17, .type = TYPE_TXT};
@@ -326,16 +326,16 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(opt_in_the_middle_is_taken_out_too, setup),
         cmocka_unit_test_setup(to_one_who_asks_as_we_did_the_reply_is_the_response, setup),
-        cmocka_unit_test_setup(the_reply_repeats_rd_and_cd_of_the_asker_and_has_the_rest_from_the_answer, setup),
-        cmocka_unit_test_setup(an_asker_without_edns_gets_none, setup),
-        cmocka_unit_test_setup(opt_says_what_this_asker_is_to_know, setup),
+        cmocka_unit_test_setup(the_reply_repeats_rd_and_cd_of_the_query_and_has_the_rest_from_the_answer, setup),
+        cmocka_unit_test_setup(a_client_without_edns_gets_no_edns, setup),
+        cmocka_unit_test_setup(opt_has_what_this_client_understands, setup),
         cmocka_unit_test_setup(ttls_grow_old_and_end_at_zero, setup),
         cmocka_unit_test_setup(an_rcode_that_needs_opt_is_servfail_without, setup),
         cmocka_unit_test_setup(the_longest_response_goes_through, setup),
-        cmocka_unit_test_setup(options_give_way_where_the_frame_is_full, setup),
+        cmocka_unit_test_setup(options_are_left_out_if_the_frame_is_full, setup),
         cmocka_unit_test_setup(what_does_not_fit_a_datagram_is_cut_to_the_question_and_opt, setup),
-        cmocka_unit_test_setup(the_option_of_the_transport_stands_in_every_opt, setup),
-        cmocka_unit_test_setup(texts_of_errors_give_way_before_their_codes, setup),
+        cmocka_unit_test_setup(the_option_of_the_transport_is_in_every_opt, setup),
+        cmocka_unit_test_setup(texts_of_errors_are_left_out_before_their_codes, setup),
         cmocka_unit_test_setup(the_records_of_a_set_are_rotated, setup),
         cmocka_unit_test_setup(records_of_different_sizes_are_rotated_too, setup),
     };

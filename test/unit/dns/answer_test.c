@@ -194,7 +194,7 @@ static void nothing_but_a_header_is_no_answer_where_it_is_not_an_error(void **st
     assert_int_equal(parse(), ANSWER_MISMATCH);
 }
 
-static void the_most_records_a_message_can_hold_have_a_place_each(void **state)
+static void the_most_records_a_message_can_hold_are_all_read(void **state)
 {
     (void)state;
     packet_header(&packet, 1, DNS_QR);
@@ -298,7 +298,7 @@ int main(void)
         cmocka_unit_test_setup(a_refusal_of_nothing_but_a_header_is_an_answer, setup),
         cmocka_unit_test_setup(an_error_without_question_may_have_opt, setup),
         cmocka_unit_test_setup(nothing_but_a_header_is_no_answer_where_it_is_not_an_error, setup),
-        cmocka_unit_test_setup(the_most_records_a_message_can_hold_have_a_place_each, setup),
+        cmocka_unit_test_setup(the_most_records_a_message_can_hold_are_all_read, setup),
         cmocka_unit_test_setup(a_kept_answer_is_unpacked, setup),
         cmocka_unit_test_setup(bytes_that_are_no_answers_are_not_unpacked, setup),
         cmocka_unit_test_setup(a_bounded_answer_is_a_copy_with_other_ttls, setup),

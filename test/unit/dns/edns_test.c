@@ -120,7 +120,7 @@ static void a_bare_reply_is_eleven_octets(void **state)
     assert_memory_equal(out, expected, size);
 }
 
-static void a_reply_tells_rcode_do_error_and_keepalive(void **state)
+static void a_reply_has_rcode_do_error_and_keepalive(void **state)
 {
     (void)state;
     static const uint8_t expected[] = {
@@ -208,7 +208,7 @@ int main(void)
         cmocka_unit_test(options_of_a_version_to_come_are_not_looked_at),
         cmocka_unit_test(an_opt_belongs_to_the_root),
         cmocka_unit_test(a_bare_reply_is_eleven_octets),
-        cmocka_unit_test(a_reply_tells_rcode_do_error_and_keepalive),
+        cmocka_unit_test(a_reply_has_rcode_do_error_and_keepalive),
         cmocka_unit_test(a_long_text_is_cut_and_the_largest_reply_fits),
         cmocka_unit_test(queries_are_padded_to_whole_blocks),
         cmocka_unit_test(padding_of_no_length_is_padding_still),

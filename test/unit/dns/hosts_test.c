@@ -52,7 +52,7 @@ static void blank_lines_and_comments_are_empty(void **state)
     assert_int_equal(parse("# 192.0.2.5 x"), HOSTS_EMPTY);
 }
 
-static void bad_lines_are_told(void **state)
+static void bad_lines_are_reported(void **state)
 {
     static const char *const texts[] = {"nas 192.0.2.5",      "192.0.2.5",      "192.0.2.5 # x",  "192.0.2.256 x",
                                         "fe80::1%eth0 x",     "192.0.2.5 a..b", "192.0.2.5 a\\b", "192.0.2.5 .",
@@ -95,7 +95,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(address_and_names_are_read), cmocka_unit_test(blank_lines_and_comments_are_empty),
-        cmocka_unit_test(bad_lines_are_told),         cmocka_unit_test(names_of_a_line_are_bounded),
+        cmocka_unit_test(bad_lines_are_reported),     cmocka_unit_test(names_of_a_line_are_bounded),
         cmocka_unit_test(reverse_names_are_made),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -190,7 +190,7 @@ static void a_compressed_name_is_measured_at_its_full_length(void **state)
     assert_int_equal(name_size(too_long, true), 0);
 }
 
-static void a_record_is_read_with_its_places(void **state)
+static void a_record_is_read_with_its_offsets(void **state)
 {
     (void)state;
     packet_question(&packet, "x.y", DNS_TYPE_A);
@@ -327,7 +327,7 @@ int main(void)
         cmocka_unit_test_setup(a_name_does_not_run_in_circles, setup),
         cmocka_unit_test_setup(a_chain_of_pointers_has_an_end, setup),
         cmocka_unit_test_setup(a_compressed_name_is_measured_at_its_full_length, setup),
-        cmocka_unit_test_setup(a_record_is_read_with_its_places, setup),
+        cmocka_unit_test_setup(a_record_is_read_with_its_offsets, setup),
         cmocka_unit_test_setup(a_record_that_is_cut_anywhere_is_refused_and_nothing_is_returned, setup),
         cmocka_unit_test_setup(no_name_begins_in_a_ttl, setup),
         cmocka_unit_test_setup(no_label_root_or_pointer_lies_in_a_ttl, setup),

@@ -124,7 +124,7 @@ static void a_label_of_64_octets_and_a_compressed_name_are_malformed(void **stat
     assert_null(question.name);
 }
 
-static void answers_have_no_place_in_a_query(void **state)
+static void a_query_with_answers_is_refused(void **state)
 {
     (void)state;
     packet_a(&packet, DNS_ANSWER, 60);
@@ -189,7 +189,7 @@ static void add_tsig(uint32_t ttl, size_t cut)
     packet_add_count(&packet, DNS_ADDITIONAL);
 }
 
-static void a_signed_query_is_told_that_its_key_is_not_known(void **state)
+static void a_signed_query_gets_the_error_unknown_key(void **state)
 {
     (void)state;
     packet_opt(&packet, 0, "", 0);
@@ -236,7 +236,7 @@ static void more_records_than_a_query_can_need_are_malformed(void **state)
     }
 }
 
-static void another_edns_version_is_told_so(void **state)
+static void another_edns_version_gets_badvers(void **state)
 {
     (void)state;
     packet_opt(&packet, 0x00010000, "", 0);
@@ -247,7 +247,7 @@ static void another_edns_version_is_told_so(void **state)
     assert_int_equal(parse(), QUESTION_FORMERR);
 }
 
-static void transfers_are_told_apart(void **state)
+static void transfers_are_recognised(void **state)
 {
     (void)state;
     ask("example.com", DNS_TYPE_AXFR);
@@ -257,7 +257,7 @@ static void transfers_are_told_apart(void **state)
     assert_int_equal(parse(), QUESTION_TRANSFER);
 }
 
-static void other_classes_are_told_apart(void **state)
+static void other_classes_are_recognised(void **state)
 {
     (void)state;
     const unsigned classes[] = {0, CLASS_CHAOS, 254, CLASS_ANY};
@@ -269,7 +269,7 @@ static void other_classes_are_told_apart(void **state)
     }
 }
 
-static void any_is_told_apart(void **state)
+static void any_is_recognised(void **state)
 {
     (void)state;
     ask("example.com", DNS_TYPE_ANY);
@@ -308,18 +308,18 @@ int main(void)
         cmocka_unit_test_setup(names_are_as_long_as_they_may_be, setup),
         cmocka_unit_test_setup(the_root_can_be_asked_for, setup),
         cmocka_unit_test_setup(a_label_of_64_octets_and_a_compressed_name_are_malformed, setup),
-        cmocka_unit_test_setup(answers_have_no_place_in_a_query, setup),
+        cmocka_unit_test_setup(a_query_with_answers_is_refused, setup),
         cmocka_unit_test_setup(a_broken_opt_is_malformed, setup),
         cmocka_unit_test_setup(two_opts_are_malformed_and_the_reply_has_one, setup),
         cmocka_unit_test_setup(an_opt_outside_the_additional_section_is_malformed, setup),
         cmocka_unit_test_setup(a_sig_record_is_passed_over, setup),
-        cmocka_unit_test_setup(a_signed_query_is_told_that_its_key_is_not_known, setup),
+        cmocka_unit_test_setup(a_signed_query_gets_the_error_unknown_key, setup),
         cmocka_unit_test_setup(a_signature_that_is_malformed_or_not_last_is_malformed, setup),
         cmocka_unit_test_setup(more_records_than_a_query_can_need_are_malformed, setup),
-        cmocka_unit_test_setup(another_edns_version_is_told_so, setup),
-        cmocka_unit_test_setup(transfers_are_told_apart, setup),
-        cmocka_unit_test_setup(other_classes_are_told_apart, setup),
-        cmocka_unit_test_setup(any_is_told_apart, setup),
+        cmocka_unit_test_setup(another_edns_version_gets_badvers, setup),
+        cmocka_unit_test_setup(transfers_are_recognised, setup),
+        cmocka_unit_test_setup(other_classes_are_recognised, setup),
+        cmocka_unit_test_setup(any_is_recognised, setup),
         cmocka_unit_test_setup(types_that_no_record_has_are_malformed, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

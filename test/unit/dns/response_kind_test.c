@@ -171,7 +171,7 @@ static enum answer_kind kind_with_errors(unsigned rcode, const char *options, si
     return kind();
 }
 
-static void a_failure_that_is_explained_for_good_is_a_verdict(void **state)
+static void a_failure_with_a_definitive_explanation_is_final(void **state)
 {
     (void)state;
     static const uint8_t verdicts[] = {1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15, 16, 17, 25, 27, 35};
@@ -188,7 +188,7 @@ static void a_failure_that_is_explained_for_good_is_a_verdict(void **state)
     assert_int_equal(kind_with_errors(DNS_RCODE_SERVFAIL, second, sizeof second - 1), ANSWER_VERDICT);
 }
 
-static void a_truncated_answer_is_as_good_as_none(void **state)
+static void a_truncated_answer_is_no_answer(void **state)
 {
     (void)state;
     respond(DNS_TC);
@@ -223,8 +223,8 @@ int main(void)
         cmocka_unit_test_setup(an_alias_without_data_and_soa_is_kept_for_its_ttl, setup),
         cmocka_unit_test_setup(rcodes_that_say_nothing_of_the_name_are_failures, setup),
         cmocka_unit_test_setup(the_upper_bits_of_the_rcode_count, setup),
-        cmocka_unit_test_setup(a_failure_that_is_explained_for_good_is_a_verdict, setup),
-        cmocka_unit_test_setup(a_truncated_answer_is_as_good_as_none, setup),
+        cmocka_unit_test_setup(a_failure_with_a_definitive_explanation_is_final, setup),
+        cmocka_unit_test_setup(a_truncated_answer_is_no_answer, setup),
         cmocka_unit_test_setup(a_ttl_above_31_bits_is_the_largest, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

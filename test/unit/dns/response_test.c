@@ -44,7 +44,7 @@ static void a_query_and_another_opcode_do_not_match(void **state)
     assert_int_equal(match(), ANSWER_MISMATCH);
 }
 
-static void none_or_two_questions_do_not_match(void **state)
+static void no_question_or_two_do_not_match(void **state)
 {
     (void)state;
     packet_question(&packet, "www.example.com", DNS_TYPE_A);
@@ -103,7 +103,7 @@ static void a_response_that_is_cut_or_goes_on_is_refused(void **state)
     for (packet.size = DNS_HEADER_BYTES; packet.size < whole; packet.size++) assert_false(survey());
 }
 
-static void opt_is_there_once_whole_and_in_its_place(void **state)
+static void opt_is_there_once_whole_and_in_the_additional_section(void **state)
 {
     (void)state;
     packet_opt(&packet, 0, "", 0);
@@ -135,7 +135,7 @@ static void assert_moved(const struct packet *expected)
     assert_memory_equal(without_opt, expected->bytes, expected->size);
 }
 
-static void opt_is_removed_where_it_stands_and_names_behind_it_are_kept(void **state)
+static void opt_is_removed_anywhere_and_names_after_it_are_kept(void **state)
 {
     (void)state;
     static struct packet expected;
@@ -264,13 +264,13 @@ int main(void)
         cmocka_unit_test_setup(another_question_does_not_match, setup),
         cmocka_unit_test_setup(case_is_that_of_letters_only, setup),
         cmocka_unit_test_setup(a_query_and_another_opcode_do_not_match, setup),
-        cmocka_unit_test_setup(none_or_two_questions_do_not_match, setup),
+        cmocka_unit_test_setup(no_question_or_two_do_not_match, setup),
         cmocka_unit_test_setup(a_question_that_is_cut_is_malformed, setup),
         cmocka_unit_test_setup(the_survey_finds_ttls_and_opt, setup),
         cmocka_unit_test_setup(without_records_there_is_nothing_to_find, setup),
         cmocka_unit_test_setup(a_response_that_is_cut_or_goes_on_is_refused, setup),
-        cmocka_unit_test_setup(opt_is_there_once_whole_and_in_its_place, setup),
-        cmocka_unit_test_setup(opt_is_removed_where_it_stands_and_names_behind_it_are_kept, setup),
+        cmocka_unit_test_setup(opt_is_there_once_whole_and_in_the_additional_section, setup),
+        cmocka_unit_test_setup(opt_is_removed_anywhere_and_names_after_it_are_kept, setup),
         cmocka_unit_test_setup(a_pointer_into_opt_is_malformed, setup),
         cmocka_unit_test_setup(opt_before_records_that_are_cut_is_malformed, setup),
         cmocka_unit_test_setup(opt_first_behind_a_large_answer_is_removed, setup),

@@ -122,7 +122,7 @@ static void names_of_designated_resolvers_have_no_data(void **state)
     assert_int_equal(find("_dns.resolver.arpa", DNS_TYPE_SOA), SPECIAL_NODATA);
 }
 
-static void names_that_are_none_do_not_exist(void **state)
+static void names_that_are_not_for_the_dns_do_not_exist(void **state)
 {
     static const char *const names[] = {"test",        "invalid",   "onion",         "local",        "x.test",
                                         "a.b.invalid", "abc.onion", "printer.local", "PRINTER.Local"};
@@ -353,7 +353,7 @@ int main(void)
         cmocka_unit_test(localhost_is_the_loopback_address_at_every_name),
         cmocka_unit_test(loopback_addresses_lead_to_localhost),
         cmocka_unit_test(names_of_designated_resolvers_have_no_data),
-        cmocka_unit_test(names_that_are_none_do_not_exist),
+        cmocka_unit_test(names_that_are_not_for_the_dns_do_not_exist),
         cmocka_unit_test(other_names_are_not_special),
         cmocka_unit_test(names_are_matched_by_whole_labels),
         cmocka_unit_test(longest_names_are_looked_up),

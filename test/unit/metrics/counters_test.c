@@ -57,7 +57,7 @@ static void counters_of_all_threads_are_added(void **state)
     assert_int_equal(value_queries(world->total, LABEL_QTYPE_MX, LABEL_TRANSPORT_TCP), 0);
 }
 
-static void both_labels_keep_their_places(void **state)
+static void both_labels_keep_their_order(void **state)
 {
     struct world *world = *state;
     counter_add(cell_upstream_responses(world->blocks[0], UPSTREAMS_MAX - 1, LABEL_RCODE_COUNT - 1), 5);
@@ -89,7 +89,7 @@ static void an_upstream_is_up_where_any_thread_says_so(void **state)
 }
 
 /* The second worker looked weeks ago, and knows the certificate of then. */
-static void of_a_certificate_the_worker_tells_who_looked_last(void **state)
+static void of_a_certificate_the_last_look_counts(void **state)
 {
     struct world *world = *state;
     set_gauge_by(world->blocks[0], upstream_validated, 0, 900);
@@ -129,7 +129,7 @@ static void histograms_are_added_bucket_by_bucket(void **state)
     assert_int_equal(counter_read(&world->total->handshake_duration[0][0].buckets[HISTOGRAM_EDGES]), 1);
 }
 
-static void merging_again_starts_anew(void **state)
+static void merging_again_starts_at_zero(void **state)
 {
     struct world *world = *state;
     counter_add(cell_merged(world->blocks[0]), 4);
@@ -225,13 +225,13 @@ int main(void)
         cmocka_unit_test(forgetting_upstreams_leaves_the_rest),
         cmocka_unit_test_setup_teardown(a_new_block_is_zero_and_alone_on_its_cache_lines, setup, teardown),
         cmocka_unit_test_setup_teardown(counters_of_all_threads_are_added, setup, teardown),
-        cmocka_unit_test_setup_teardown(both_labels_keep_their_places, setup, teardown),
+        cmocka_unit_test_setup_teardown(both_labels_keep_their_order, setup, teardown),
         cmocka_unit_test_setup_teardown(shares_of_a_whole_are_added, setup, teardown),
         cmocka_unit_test_setup_teardown(an_upstream_is_up_where_any_thread_says_so, setup, teardown),
-        cmocka_unit_test_setup_teardown(of_a_certificate_the_worker_tells_who_looked_last, setup, teardown),
+        cmocka_unit_test_setup_teardown(of_a_certificate_the_last_look_counts, setup, teardown),
         cmocka_unit_test_setup_teardown(of_answers_the_newest_counts, setup, teardown),
         cmocka_unit_test_setup_teardown(histograms_are_added_bucket_by_bucket, setup, teardown),
-        cmocka_unit_test_setup_teardown(merging_again_starts_anew, setup, teardown),
+        cmocka_unit_test_setup_teardown(merging_again_starts_at_zero, setup, teardown),
         cmocka_unit_test(types_have_their_labels),
         cmocka_unit_test(response_codes_have_their_labels),
     };

@@ -40,7 +40,7 @@ static void every_metric_has_its_row(void **state)
     free(text);
 }
 
-static void a_row_tells_type_labels_meaning_and_bound(void **state)
+static void a_row_has_type_labels_meaning_and_bound(void **state)
 {
     (void)state;
     char *text = document();
@@ -123,10 +123,8 @@ static void the_file_in_docs_is_current(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_metric_has_its_row),
-        cmocka_unit_test(a_row_tells_type_labels_meaning_and_bound),
-        cmocka_unit_test(bounds_are_products_of_the_labels),
-        cmocka_unit_test(names_follow_the_rules),
+        cmocka_unit_test(every_metric_has_its_row),          cmocka_unit_test(a_row_has_type_labels_meaning_and_bound),
+        cmocka_unit_test(bounds_are_products_of_the_labels), cmocka_unit_test(names_follow_the_rules),
         cmocka_unit_test(the_file_in_docs_is_current),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

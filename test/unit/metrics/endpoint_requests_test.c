@@ -135,7 +135,7 @@ static void bodies_that_never_come_hold_nobody_up(void **state)
     for (int i = 0; i < PROMISES; i++) expect_status(hear(world, fds[i]), 200);
 }
 
-static void whoever_wants_the_connection_closed_gets_it_closed(void **state)
+static void a_connection_is_closed_if_the_client_wants_it(void **state)
 {
     struct world *world = *state;
     start(world);
@@ -276,7 +276,7 @@ static void a_head_of_16_kib_is_answered(void **state)
     expect_status(hear(world, fd), 200);
 }
 
-static void a_long_target_is_answered_or_told(void **state)
+static void a_long_target_is_answered_or_refused(void **state)
 {
     struct world *world = *state;
     start(world);
@@ -372,13 +372,13 @@ int main(void)
         TEST(rubbish_and_giants_are_turned_away),
         TEST(requests_that_never_end_hold_nobody_up),
         TEST(bodies_that_never_come_hold_nobody_up),
-        TEST(whoever_wants_the_connection_closed_gets_it_closed),
+        TEST(a_connection_is_closed_if_the_client_wants_it),
         TEST(a_body_is_never_taken_for_a_request),
         TEST(absolute_targets_are_answered_and_their_host_counts),
         TEST(options_name_the_methods),
         TEST(each_path_has_its_methods),
         TEST(a_head_of_16_kib_is_answered),
-        TEST(a_long_target_is_answered_or_told),
+        TEST(a_long_target_is_answered_or_refused),
         TEST(the_cache_is_purged_by_our_own_page_and_by_programs),
         TEST(the_configuration_is_shown_where_clients_are),
         TEST(a_large_body_is_compressed_where_that_is_accepted),

@@ -23,7 +23,7 @@ static void metrics_are_text_unless_asked_otherwise(void **state)
     assert_non_null(strstr(answer, "\n# EOF\n"));
 }
 
-static void health_is_told_by_status_and_body(void **state)
+static void health_is_in_status_and_body(void **state)
 {
     struct world *world = *state;
     start(world);
@@ -222,7 +222,7 @@ static void ipv6_is_listened_on_too(void **state)
     assert_non_null(strstr(error, "in use"));
 }
 
-static void a_port_in_use_is_told(void **state)
+static void a_port_in_use_is_reported(void **state)
 {
     struct world *world = *state;
     start(world);
@@ -240,7 +240,7 @@ static void a_port_in_use_is_told(void **state)
     expect_status(ask(world, "GET", "/healthz", ""), 200);
 }
 
-static void an_address_of_another_machine_is_told(void **state)
+static void an_address_of_another_machine_is_reported(void **state)
 {
     struct world *world = *state;
     char error[ENDPOINT_ERROR_BYTES] = "";
@@ -274,7 +274,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(metrics_are_text_unless_asked_otherwise),
-        TEST(health_is_told_by_status_and_body),
+        TEST(health_is_in_status_and_body),
         TEST(readiness_follows_upstream_and_drain),
         TEST(the_page_comes_with_its_files_and_policy),
         TEST(without_a_status_page_there_is_none),
@@ -284,8 +284,8 @@ int main(void)
         TEST(client_series_are_written_where_the_page_may_show_clients),
         TEST(the_history_is_served_by_range),
         TEST(ipv6_is_listened_on_too),
-        TEST(a_port_in_use_is_told),
-        TEST(an_address_of_another_machine_is_told),
+        TEST(a_port_in_use_is_reported),
+        TEST(an_address_of_another_machine_is_reported),
         TEST(it_stops_with_connections_open_and_starts_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -220,7 +220,7 @@ static void an_answer_makes_ready_again_at_once(void **state)
     assert_int_equal(health_look(world->health, START_NS + 61 * S).state, READINESS_READY);
 }
 
-static void ready_since_is_when_somebody_saw_it_first(void **state)
+static void ready_since_is_when_it_was_first_seen(void **state)
 {
     struct world *world = *state;
     answered(world, 0, START_NS + 1 * S);
@@ -232,7 +232,7 @@ static void ready_since_is_when_somebody_saw_it_first(void **state)
     assert_int_equal(health_look(world->health, START_NS + 32 * S).since_ns, START_NS + 32 * S);
 }
 
-static void draining_ends_readiness_for_good(void **state)
+static void draining_ends_readiness_finally(void **state)
 {
     struct world *world = *state;
     answered(world, 0, START_NS);
@@ -283,7 +283,7 @@ static void every_state_has_its_reason(void **state)
                                     readiness_reason((enum readiness_state)b));
 }
 
-static void addresses_that_are_not_served_are_told(void **state)
+static void addresses_that_are_not_served_are_reported(void **state)
 {
     (void)state;
     struct counters *blocks[1] = {counters_new()};
@@ -320,7 +320,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(addresses_that_are_not_served_are_told),
+        cmocka_unit_test(addresses_that_are_not_served_are_reported),
         TEST(a_program_without_parts_lives),
         TEST(failing_routes_are_named_and_do_not_decide),
         TEST(it_lives_while_every_part_beats),
@@ -336,8 +336,8 @@ int main(void)
         TEST(one_answer_of_one_worker_is_enough),
         TEST(readiness_ends_nine_seconds_after_the_last_answer),
         TEST(an_answer_makes_ready_again_at_once),
-        TEST(ready_since_is_when_somebody_saw_it_first),
-        TEST(draining_ends_readiness_for_good),
+        TEST(ready_since_is_when_it_was_first_seen),
+        TEST(draining_ends_readiness_finally),
         TEST(not_ready_is_not_dead),
         TEST(a_bundle_of_which_nothing_is_valid_is_the_reason),
         cmocka_unit_test(every_state_has_its_reason),

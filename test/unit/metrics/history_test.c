@@ -195,7 +195,7 @@ static void large_and_small_values_keep_three_digits(void **state)
     }
 }
 
-static void an_upstream_in_the_place_of_another_has_no_past(void **state)
+static void an_upstream_that_replaces_another_has_no_past(void **state)
 {
     struct world *world = *state;
     counter_add(cell_upstream_queries(&world->total, 1), 9);
@@ -313,7 +313,7 @@ int main(void)
         TEST(a_part_of_a_second_is_added_to_the_next),
         TEST(the_hour_goes_round),
         TEST(large_and_small_values_keep_three_digits),
-        TEST(an_upstream_in_the_place_of_another_has_no_past),
+        TEST(an_upstream_that_replaces_another_has_no_past),
         TEST(what_happened_is_noted),
         TEST(a_renewed_certificate_is_noted_with_its_upstream),
         TEST(an_upstream_that_is_lost_and_back_is_noted),

@@ -40,7 +40,7 @@ static void who_was_answered_lately_stays(void **state)
 }
 
 /* A trickle makes nobody younger than it is. */
-static void who_sends_byte_by_byte_gives_way_in_its_turn(void **state)
+static void a_client_that_sends_byte_by_byte_is_closed_in_its_turn(void **state)
 {
     struct world *world = *state;
     unsigned first = come(world);
@@ -53,7 +53,7 @@ static void who_sends_byte_by_byte_gives_way_in_its_turn(void **state)
     assert_false(is_closed(world, first + 1));
 }
 
-static void who_does_not_read_gives_way(void **state)
+static void a_client_that_does_not_read_is_closed(void **state)
 {
     struct world *world = *state;
     enum { SIZE = 100 * 1000 };
@@ -128,7 +128,7 @@ static void room_made_is_forgotten(void **state)
     assert_int_equal(count_in(world, HTTP_IDLE), 1);
 }
 
-static void who_waits_too_long_is_told(void **state)
+static void a_request_that_waits_too_long_gets_503(void **state)
 {
     struct world *world = *state;
     unsigned first = world->client_count;
@@ -211,12 +211,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_new_connection_replaces_the_one_idle_longest),
         TEST(who_was_answered_lately_stays),
-        TEST(who_sends_byte_by_byte_gives_way_in_its_turn),
-        TEST(who_does_not_read_gives_way),
+        TEST(a_client_that_sends_byte_by_byte_is_closed_in_its_turn),
+        TEST(a_client_that_does_not_read_is_closed),
         TEST(a_few_are_asked_at_once_and_the_rest_in_order),
         TEST(when_all_ask_the_first_answered_makes_room),
         TEST(room_made_is_forgotten),
-        TEST(who_waits_too_long_is_told),
+        TEST(a_request_that_waits_too_long_gets_503),
         TEST(all_answers_together_are_bounded),
         TEST(who_never_stops_sending_is_cut_off),
         TEST(who_does_not_close_is_closed),

@@ -185,7 +185,7 @@ static void a_malformed_request_is_refused_and_what_follows_ignored(void **state
     assert_int_equal(count_in(world, HTTP_FREE), HTTP_CONNECTIONS_MAX);
 }
 
-static void whoever_says_nothing_is_closed_in_the_end(void **state)
+static void a_silent_client_is_closed_in_the_end(void **state)
 {
     struct world *world = *state;
     unsigned client = come(world);
@@ -270,7 +270,7 @@ static void who_does_not_read_is_closed_in_the_end(void **state)
     free(answer);
 }
 
-static void a_server_that_is_not_there_is_told(void **state)
+static void a_server_that_is_not_there_is_reported(void **state)
 {
     struct world *world = *state;
     close(world->server);
@@ -341,12 +341,12 @@ int main(void)
         TEST(only_what_was_understood_is_forwarded),
         TEST(after_a_request_with_a_body_the_connection_ends),
         TEST(a_malformed_request_is_refused_and_what_follows_ignored),
-        TEST(whoever_says_nothing_is_closed_in_the_end),
+        TEST(a_silent_client_is_closed_in_the_end),
         TEST(a_head_that_does_not_end_is_given_up),
         TEST(a_large_answer_waits_for_its_reader),
         TEST(an_answer_beyond_the_bound_is_refused),
         TEST(who_does_not_read_is_closed_in_the_end),
-        TEST(a_server_that_is_not_there_is_told),
+        TEST(a_server_that_is_not_there_is_reported),
         TEST(a_server_that_hangs_is_given_up),
         TEST(a_server_that_breaks_off_is_not_believed),
         TEST(a_client_that_leaves_harms_nobody),

@@ -205,7 +205,7 @@ static void a_client_that_resets_harms_nobody(void **state)
     close(fd);
 }
 
-static void without_a_server_that_is_told(void **state)
+static void without_a_server_that_is_reported(void **state)
 {
     struct world *world = *state;
     struct address address = world->address;
@@ -245,7 +245,7 @@ static void all_addresses_take_ipv4_too(void **state)
     http_front_stop(front);
 }
 
-static void an_address_in_use_is_told(void **state)
+static void an_address_in_use_is_reported(void **state)
 {
     struct world *world = *state;
     errno = 0;
@@ -253,7 +253,7 @@ static void an_address_in_use_is_told(void **state)
     assert_int_equal(errno, EADDRINUSE);
 }
 
-static void an_address_of_another_machine_is_told(void **state)
+static void an_address_of_another_machine_is_reported(void **state)
 {
     (void)state;
     struct address address;
@@ -294,10 +294,10 @@ int main(void)
         TEST(more_clients_than_slots_are_answered),
         TEST(clients_that_never_end_their_request_are_replaced),
         TEST(a_client_that_resets_harms_nobody),
-        TEST(without_a_server_that_is_told),
+        TEST(without_a_server_that_is_reported),
         TEST(all_addresses_take_ipv4_too),
-        TEST(an_address_in_use_is_told),
-        TEST(an_address_of_another_machine_is_told),
+        TEST(an_address_in_use_is_reported),
+        TEST(an_address_of_another_machine_is_reported),
         TEST(it_stops_with_connections_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -307,7 +307,7 @@ static void a_host_is_demanded_once_and_well_formed(void **state)
     }
 }
 
-static void a_target_too_long_is_told(void **state)
+static void a_target_too_long_is_refused(void **state)
 {
     (void)state;
     enum { SIZE = HTTP_TARGET_BYTES_MAX + 64 };
@@ -348,7 +348,7 @@ int main(void)
         cmocka_unit_test(codings_nobody_knows_are_refused),
         cmocka_unit_test(malformed_request_lines_are_refused),
         cmocka_unit_test(a_host_is_demanded_once_and_well_formed),
-        cmocka_unit_test(a_target_too_long_is_told),
+        cmocka_unit_test(a_target_too_long_is_refused),
         cmocka_unit_test(nothing_is_returned_of_what_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

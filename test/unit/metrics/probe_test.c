@@ -160,7 +160,7 @@ static void a_giant_answer_is_cut_not_believed_in(void **state)
     free(answer);
 }
 
-static void nobody_there_is_told(void **state)
+static void a_port_without_a_server_is_reported(void **state)
 {
     (void)state;
     struct server server = {0};
@@ -190,7 +190,7 @@ int main(void)
         cmocka_unit_test(a_listener_on_all_addresses_is_asked_at_loopback),
         cmocka_unit_test(somebody_else_on_the_port_is_not_ready),
         cmocka_unit_test(a_giant_answer_is_cut_not_believed_in),
-        cmocka_unit_test(nobody_there_is_told),
+        cmocka_unit_test(a_port_without_a_server_is_reported),
         cmocka_unit_test(a_silent_server_is_given_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -107,7 +107,7 @@ static void queries_of_all_types_are_one_figure(void **state)
     expect(world, "\"other\":2}");
 }
 
-static void answers_are_told_by_code(void **state)
+static void answers_are_counted_by_code(void **state)
 {
     struct world *world = *state;
     counter_add(cell_responses(&world->total, LABEL_RCODE_NXDOMAIN, LABEL_TRANSPORT_UDP), 9);
@@ -156,7 +156,7 @@ static void latency_has_buckets_and_percentiles(void **state)
            "ms\":null}");
 }
 
-static void an_upstream_tells_all_of_itself(void **state)
+static void an_upstream_is_shown_with_all_its_figures(void **state)
 {
     struct world *world = *state;
     struct counters *total = &world->total;
@@ -236,7 +236,7 @@ static void only_configured_upstreams_are_listed(void **state)
     expect(world, "\"upstreams\":[]");
 }
 
-static void names_and_clients_are_told_only_where_they_may_be(void **state)
+static void names_and_clients_are_shown_only_where_they_may_be(void **state)
 {
     struct world *world = *state;
     world->figures.name_count = 1;
@@ -272,17 +272,17 @@ int main(void)
         TEST(the_text_is_one_whole_object),
         TEST(it_begins_with_the_program),
         TEST(queries_of_all_types_are_one_figure),
-        TEST(answers_are_told_by_code),
+        TEST(answers_are_counted_by_code),
         TEST(udp_has_figures_of_its_own),
         TEST(the_cache_is_counters_and_figures),
         TEST(latency_has_buckets_and_percentiles),
-        TEST(an_upstream_tells_all_of_itself),
+        TEST(an_upstream_is_shown_with_all_its_figures),
         TEST(an_upstream_that_is_down_says_why),
         TEST(a_certificate_never_seen_has_no_days),
         TEST(a_certificate_that_ended_has_days_below_zero),
         TEST(each_session_shows_its_counts),
         TEST(only_configured_upstreams_are_listed),
-        TEST(names_and_clients_are_told_only_where_they_may_be),
+        TEST(names_and_clients_are_shown_only_where_they_may_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

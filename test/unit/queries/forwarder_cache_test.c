@@ -225,7 +225,7 @@ static void a_failure_is_not_asked_again_before_its_second_is_over(void **state)
 
 /* ---- fetched anew ---- */
 
-static void an_ask_near_the_end_fetches_it_anew_and_does_not_wait(void **state)
+static void a_query_near_the_expiry_refreshes_the_answer_and_does_not_wait(void **state)
 {
     (void)state;
     begin();
@@ -247,7 +247,7 @@ static void an_ask_near_the_end_fetches_it_anew_and_does_not_wait(void **state)
     end();
 }
 
-static void what_is_being_fetched_anew_is_not_asked_for_twice(void **state)
+static void what_is_being_refreshed_is_not_asked_for_twice(void **state)
 {
     (void)state;
     begin();
@@ -352,8 +352,8 @@ int main(void)
         cmocka_unit_test(options_of_a_reload_hold_from_the_next_answer_on),
         cmocka_unit_test(a_failure_is_remembered_for_a_second),
         cmocka_unit_test(a_failure_is_not_asked_again_before_its_second_is_over),
-        cmocka_unit_test(an_ask_near_the_end_fetches_it_anew_and_does_not_wait),
-        cmocka_unit_test(what_is_being_fetched_anew_is_not_asked_for_twice),
+        cmocka_unit_test(a_query_near_the_expiry_refreshes_the_answer_and_does_not_wait),
+        cmocka_unit_test(what_is_being_refreshed_is_not_asked_for_twice),
         cmocka_unit_test(a_fetch_that_fails_leaves_the_answer_to_its_end),
         cmocka_unit_test(a_refresh_is_for_the_cache_alone),
         cmocka_unit_test(the_largest_answer_is_kept_and_given),

@@ -87,7 +87,7 @@ static void a_failure_is_everybodys(void **state)
     end();
 }
 
-static void a_question_is_modest_while_its_client_has_few(void **state)
+static void a_question_is_light_while_its_client_has_few(void **state)
 {
     (void)state;
     static const char *const names[] = {"a.test", "b.test", "c.test", "d.test", "e.test"};
@@ -101,7 +101,7 @@ static void a_question_is_modest_while_its_client_has_few(void **state)
     end();
 }
 
-static void and_so_is_one_that_somebody_modest_waits_for(void **state)
+static void and_so_is_one_that_a_light_client_waits_for(void **state)
 {
     (void)state;
     static const char *const names[] = {"a.test", "b.test", "c.test", "d.test", "e.test"};
@@ -152,7 +152,7 @@ static void a_refresh_has_its_bound_too(void **state)
     end();
 }
 
-static void who_comes_after_the_answer_asks_anew(void **state)
+static void a_query_after_an_answer_that_was_not_kept_is_a_new_question(void **state)
 {
     (void)state;
     begin();
@@ -225,12 +225,12 @@ int main(void)
         cmocka_unit_test(a_client_that_leaves_takes_nothing_from_the_others),
         cmocka_unit_test(when_all_have_left_the_answer_is_kept),
         cmocka_unit_test(a_failure_is_everybodys),
-        cmocka_unit_test(a_question_is_modest_while_its_client_has_few),
-        cmocka_unit_test(and_so_is_one_that_somebody_modest_waits_for),
+        cmocka_unit_test(a_question_is_light_while_its_client_has_few),
+        cmocka_unit_test(and_so_is_one_that_a_light_client_waits_for),
         cmocka_unit_test(who_asks_while_a_refresh_is_in_flight_waits_for_that),
         cmocka_unit_test(what_is_in_flight_is_not_refreshed),
         cmocka_unit_test(a_refresh_has_its_bound_too),
-        cmocka_unit_test(who_comes_after_the_answer_asks_anew),
+        cmocka_unit_test(a_query_after_an_answer_that_was_not_kept_is_a_new_question),
         cmocka_unit_test(those_who_wait_are_bounded),
         cmocka_unit_test(the_bound_of_queries_in_flight_follows_a_reload),
     };

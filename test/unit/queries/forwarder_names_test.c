@@ -137,7 +137,7 @@ static void alias_leads_upstream_and_both_are_one_answer(void **state)
     end();
 }
 
-static void alias_tells_how_its_rest_failed(void **state)
+static void alias_reports_how_its_rest_failed(void **state)
 {
     (void)state;
     begin_with_names();
@@ -254,7 +254,7 @@ int main(void)
         cmocka_unit_test(forwarded_names_are_not),
         cmocka_unit_test(rate_limit_counts_local_answers_too),
         cmocka_unit_test(alias_leads_upstream_and_both_are_one_answer),
-        cmocka_unit_test(alias_tells_how_its_rest_failed),
+        cmocka_unit_test(alias_reports_how_its_rest_failed),
         cmocka_unit_test(alias_of_a_client_that_has_gone_is_forgotten),
         cmocka_unit_test(alias_is_cut_to_what_its_transport_takes),
         cmocka_unit_test(circle_of_aliases_is_servfail),

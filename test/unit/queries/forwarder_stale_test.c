@@ -235,7 +235,7 @@ static void it_may_go_while_somebody_waits_for_it(void **state)
     end();
 }
 
-static void switched_off_there_is_none(void **state)
+static void without_stale_answers_the_failure_is_the_reply(void **state)
 {
     (void)state;
     struct story_options options = usual_story();
@@ -250,7 +250,7 @@ static void switched_off_there_is_none(void **state)
 }
 
 /* Another worker's question was quicker: the answer it put into the cache is no stale one. */
-static void what_another_worker_was_told_meanwhile_is_given_as_it_is(void **state)
+static void what_another_worker_fetched_meanwhile_is_given_as_it_is(void **state)
 {
     (void)state;
     begin_expired();
@@ -287,8 +287,8 @@ int main(void)
         cmocka_unit_test(a_failure_does_not_get_better_with_age),
         cmocka_unit_test(behind_serve_stale_it_is_gone),
         cmocka_unit_test(it_may_go_while_somebody_waits_for_it),
-        cmocka_unit_test(switched_off_there_is_none),
-        cmocka_unit_test(what_another_worker_was_told_meanwhile_is_given_as_it_is),
+        cmocka_unit_test(without_stale_answers_the_failure_is_the_reply),
+        cmocka_unit_test(what_another_worker_fetched_meanwhile_is_given_as_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

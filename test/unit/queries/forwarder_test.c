@@ -41,7 +41,7 @@ static void opt_is_in_the_reply_only_where_it_was_in_the_query(void **state)
     end();
 }
 
-static void who_asks_for_keepalive_is_told_it(void **state)
+static void a_client_that_asks_for_keepalive_gets_it(void **state)
 {
     (void)state;
     struct record record;
@@ -76,7 +76,7 @@ static void records_of_a_set_take_turns(void **state)
     end();
 }
 
-static void all_errors_of_upstream_are_told_from_the_cache_too(void **state)
+static void all_errors_of_upstream_are_in_replies_from_the_cache_too(void **state)
 {
     (void)state;
     static const char errors[] = "\0\17\0\6\0\26none\0\17\0\11\0\27network";
@@ -178,7 +178,7 @@ static void a_message_too_long_is_a_form_error(void **state)
     end();
 }
 
-static void who_may_not_ask_is_refused_and_told_why(void **state)
+static void a_client_that_may_not_ask_is_refused_with_the_reason(void **state)
 {
     (void)state;
     begin();
@@ -313,13 +313,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_question_goes_upstream_and_its_answer_comes_back),
         cmocka_unit_test(opt_is_in_the_reply_only_where_it_was_in_the_query),
-        cmocka_unit_test(who_asks_for_keepalive_is_told_it),
+        cmocka_unit_test(a_client_that_asks_for_keepalive_gets_it),
         cmocka_unit_test(records_of_a_set_take_turns),
-        cmocka_unit_test(all_errors_of_upstream_are_told_from_the_cache_too),
+        cmocka_unit_test(all_errors_of_upstream_are_in_replies_from_the_cache_too),
         cmocka_unit_test(what_no_upstream_is_asked_is_refused_here),
         cmocka_unit_test(what_is_no_query_closes_the_connection_without_a_reply),
         cmocka_unit_test(a_message_too_long_is_a_form_error),
-        cmocka_unit_test(who_may_not_ask_is_refused_and_told_why),
+        cmocka_unit_test(a_client_that_may_not_ask_is_refused_with_the_reason),
         cmocka_unit_test(above_the_bound_is_servfail),
         cmocka_unit_test(who_asks_much_leaves_room_for_others),
         cmocka_unit_test(a_failure_is_servfail_with_its_reason),

@@ -70,7 +70,7 @@ static void what_was_withdrawn_never_comes_back(void **state)
     }
 }
 
-static void what_is_withdrawn_while_it_is_fetched_anew_is_gone_at_once(void **state)
+static void what_is_withdrawn_while_it_is_refreshed_is_gone_at_once(void **state)
 {
     (void)state;
     begin();
@@ -164,7 +164,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_withdrawn_never_comes_back),
-        cmocka_unit_test(what_is_withdrawn_while_it_is_fetched_anew_is_gone_at_once),
+        cmocka_unit_test(what_is_withdrawn_while_it_is_refreshed_is_gone_at_once),
         cmocka_unit_test(a_failure_withdraws_nothing),
         cmocka_unit_test(a_verdict_is_passed_on_and_no_stale_answer_given),
         cmocka_unit_test(a_forged_address_is_an_answer_like_any_other),

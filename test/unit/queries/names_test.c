@@ -1,7 +1,7 @@
 /* How the names of a configuration and of a hosts file are put together. */
 #include "names_story.h"
 
-static void records_of_the_hosts_file_give_way(void **state)
+static void records_of_the_hosts_file_are_overridden(void **state)
 {
     (void)state;
     add_record(names, "a.home.arpa 60 A 192.0.2.1", true);
@@ -57,7 +57,7 @@ static void hosts_of_a_former_table_are_taken_over(void **state)
 }
 
 /* Every name is found among many, and none that is not there. */
-static void many_names_are_told_apart(void **state)
+static void many_names_are_distinguished(void **state)
 {
     char text[64];
     (void)state;
@@ -94,8 +94,8 @@ int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(records_of_the_hosts_file_give_way),     TEST(hosts_of_one_name_are_bounded),
-        TEST(hosts_of_a_former_table_are_taken_over), TEST(many_names_are_told_apart),
+        TEST(records_of_the_hosts_file_are_overridden), TEST(hosts_of_one_name_are_bounded),
+        TEST(hosts_of_a_former_table_are_taken_over),   TEST(many_names_are_distinguished),
         TEST(table_lives_as_long_as_it_has_owners),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

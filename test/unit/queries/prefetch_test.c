@@ -73,7 +73,7 @@ static uint64_t over_share(void)
 
 /* ---- when ---- */
 
-static void a_top_name_is_fetched_anew_shortly_before_its_end(void **state)
+static void a_top_name_is_refreshed_shortly_before_it_expires(void **state)
 {
     (void)state;
     begin_top(50);
@@ -310,7 +310,7 @@ static void what_is_saved_up_is_a_small_burst(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_top_name_is_fetched_anew_shortly_before_its_end),
+        cmocka_unit_test(a_top_name_is_refreshed_shortly_before_it_expires),
         cmocka_unit_test(a_refresh_is_made_at_its_deadline_and_not_before),
         cmocka_unit_test(it_goes_on_with_nobody_asking),
         cmocka_unit_test(a_name_asked_once_is_not),

@@ -144,7 +144,7 @@ static void a_query_is_found_until_it_is_removed(void **state)
     assert_null(find(&a, 7));
 }
 
-static void keys_that_share_a_hash_or_a_bucket_are_told_apart(void **state)
+static void keys_that_share_a_hash_or_a_bucket_are_distinguished(void **state)
 {
     (void)state;
     const struct question_key a = key_of('a');
@@ -298,7 +298,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_clients_questions_are_counted_while_it_waits_for_them),
         TEST(a_query_is_found_until_it_is_removed),
-        TEST(keys_that_share_a_hash_or_a_bucket_are_told_apart),
+        TEST(keys_that_share_a_hash_or_a_bucket_are_distinguished),
         TEST(queries_are_bounded),
         TEST(any_is_one_that_is_there),
         TEST(everybody_is_answered_as_he_asked),

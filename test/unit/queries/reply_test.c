@@ -102,7 +102,7 @@ static void assert_ends_with_keepalive(void)
 
 /* ---- answers ---- */
 
-static void an_answer_becomes_the_askers_reply(void **state)
+static void an_answer_becomes_the_requesters_reply(void **state)
 {
     (void)state;
     const struct requester who = requester();
@@ -312,7 +312,7 @@ static void a_drop_has_its_reason(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(an_answer_becomes_the_askers_reply),
+        TEST(an_answer_becomes_the_requesters_reply),
         TEST(the_rcode_of_an_answer_is_counted),
         TEST(bytes_that_are_no_answers_end_nothing),
         TEST(an_error_repeats_what_was_sound_of_the_question),

@@ -107,7 +107,7 @@ static void the_largest_wins_over_the_least(void **state)
     assert_told(10, 8);
 }
 
-static void a_negative_answer_is_told_for_as_long_as_it_is_kept(void **state)
+static void a_negative_answer_has_the_ttl_for_which_it_is_kept(void **state)
 {
     (void)state;
     static const struct {
@@ -128,7 +128,7 @@ static void a_negative_answer_is_told_for_as_long_as_it_is_kept(void **state)
     }
 }
 
-static void whole_seconds_are_told_and_never_more_than_are_left(void **state)
+static void ttls_are_whole_seconds_and_never_more_than_are_left(void **state)
 {
     (void)state;
     const struct bounds bounds = {2900, 2900, usual.negative_ms};
@@ -177,8 +177,8 @@ int main(void)
         cmocka_unit_test(each_record_is_raised_for_itself),
         cmocka_unit_test(no_ttl_is_above_the_largest),
         cmocka_unit_test(the_largest_wins_over_the_least),
-        cmocka_unit_test(a_negative_answer_is_told_for_as_long_as_it_is_kept),
-        cmocka_unit_test(whole_seconds_are_told_and_never_more_than_are_left),
+        cmocka_unit_test(a_negative_answer_has_the_ttl_for_which_it_is_kept),
+        cmocka_unit_test(ttls_are_whole_seconds_and_never_more_than_are_left),
         cmocka_unit_test(no_ttl_is_above_the_largest_where_the_answer_is_not_kept),
         cmocka_unit_test(a_ttl_above_31_bits_is_the_largest),
     };

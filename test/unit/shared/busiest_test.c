@@ -44,7 +44,7 @@ static void busiest_comes_first(void **state)
     busiest_free(NULL);
 }
 
-static void ports_are_told_apart(void **state)
+static void ports_are_counted_apart(void **state)
 {
     (void)state;
     struct busiest *busiest = busiest_new();
@@ -71,7 +71,7 @@ static void newer_report_replaces_the_older(void **state)
     busiest_free(busiest);
 }
 
-static void old_reports_are_not_told(void **state)
+static void old_reports_are_not_shown(void **state)
 {
     (void)state;
     struct busiest *busiest = busiest_new();
@@ -84,7 +84,7 @@ static void old_reports_are_not_told(void **state)
     busiest_free(busiest);
 }
 
-static void least_busy_gives_way_to_a_busier_one(void **state)
+static void least_busy_is_replaced_by_a_busier_one(void **state)
 {
     (void)state;
     struct busiest *busiest = busiest_new();
@@ -98,7 +98,7 @@ static void least_busy_gives_way_to_a_busier_one(void **state)
     busiest_free(busiest);
 }
 
-static void old_report_gives_way_to_any(void **state)
+static void old_report_is_replaced_by_any(void **state)
 {
     (void)state;
     struct busiest *busiest = busiest_new();
@@ -115,11 +115,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(busiest_comes_first),
-        cmocka_unit_test(ports_are_told_apart),
+        cmocka_unit_test(ports_are_counted_apart),
         cmocka_unit_test(newer_report_replaces_the_older),
-        cmocka_unit_test(old_reports_are_not_told),
-        cmocka_unit_test(least_busy_gives_way_to_a_busier_one),
-        cmocka_unit_test(old_report_gives_way_to_any),
+        cmocka_unit_test(old_reports_are_not_shown),
+        cmocka_unit_test(least_busy_is_replaced_by_a_busier_one),
+        cmocka_unit_test(old_report_is_replaced_by_any),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

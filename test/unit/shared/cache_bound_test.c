@@ -78,7 +78,7 @@ static void value_larger_than_the_cache_is_refused_and_what_was_there_is_gone(vo
 }
 
 /* One that just fits has all others give way, but not itself, nor does it leave more buckets than fit. */
-static void value_as_large_as_the_cache_has_all_others_give_way(void **state)
+static void a_value_as_large_as_the_cache_evicts_all_others(void **state)
 {
     (void)state;
     const uint64_t max_bytes = 100000;
@@ -172,7 +172,7 @@ int main(void)
         cmocka_unit_test(bytes_stay_within_the_bound),
         cmocka_unit_test(largest_answer_fits_where_the_cache_is_of_sensible_size),
         cmocka_unit_test(value_larger_than_the_cache_is_refused_and_what_was_there_is_gone),
-        cmocka_unit_test(value_as_large_as_the_cache_has_all_others_give_way),
+        cmocka_unit_test(a_value_as_large_as_the_cache_evicts_all_others),
         cmocka_unit_test(smaller_bound_is_met_at_once),
         cmocka_unit_test(scan_does_not_push_out_the_hot),
         cmocka_unit_test(a_million_entries_are_within_the_bound),

@@ -60,7 +60,7 @@ static void names_of_one_set_do_not_add_up(void **state)
     for (uint64_t i = 0; i < CANDIDATES_WAYS; i++) assert_int_equal(query(&fixture, i, 1), 11 + i);
 }
 
-static void asked_once_gives_way_before_asked_twice(void **state)
+static void asked_once_is_evicted_before_asked_twice(void **state)
 {
     (void)state;
     struct fixture fixture;
@@ -99,7 +99,7 @@ static void often_asked_is_counted_among_those_asked_once(void **state)
     assert_in_range(queries, 80, 100);
 }
 
-static void forgotten_begins_anew(void **state)
+static void a_forgotten_client_starts_with_a_full_bucket(void **state)
 {
     (void)state;
     struct fixture fixture;
@@ -147,10 +147,10 @@ int main(void)
         cmocka_unit_test(hash_zero_is_a_name_as_others),
         cmocka_unit_test(name_asked_once_counts_one_among_a_million),
         cmocka_unit_test(names_of_one_set_do_not_add_up),
-        cmocka_unit_test(asked_once_gives_way_before_asked_twice),
+        cmocka_unit_test(asked_once_is_evicted_before_asked_twice),
         cmocka_unit_test(new_name_wears_down_the_lowest),
         cmocka_unit_test(often_asked_is_counted_among_those_asked_once),
-        cmocka_unit_test(forgotten_begins_anew),
+        cmocka_unit_test(a_forgotten_client_starts_with_a_full_bucket),
         cmocka_unit_test(halved_counts_sink_and_free_their_cell),
         cmocka_unit_test(count_does_not_run_over_into_the_hash),
     };

@@ -102,7 +102,7 @@ static void new_ones_are_limited_in_rate(void **state)
     connections_free(connections);
 }
 
-static void rate_is_remembered_while_none_is_held(void **state)
+static void rate_is_remembered_without_a_connection(void **state)
 {
     (void)state;
     struct connections_options options = usual;
@@ -236,7 +236,7 @@ static void a_network_is_one_client(void **state)
 }
 
 /* A reload changes the prefixes: what is held is counted anew, and what is left of the former count goes. */
-static void connections_are_counted_anew_for_other_prefixes(void **state)
+static void connections_are_counted_again_for_other_prefixes(void **state)
 {
     (void)state;
     struct connections_options options = usual;
@@ -349,14 +349,14 @@ int main(void)
         cmocka_unit_test(ports_of_an_address_count_together),
         cmocka_unit_test(all_together_are_bounded),
         cmocka_unit_test(new_ones_are_limited_in_rate),
-        cmocka_unit_test(rate_is_remembered_while_none_is_held),
+        cmocka_unit_test(rate_is_remembered_without_a_connection),
         cmocka_unit_test(oldest_rates_are_forgotten_first),
         cmocka_unit_test(rates_are_forgotten_when_others_become_idle),
         cmocka_unit_test(counts_are_never_forgotten),
         cmocka_unit_test(what_is_refused_does_not_count_against_the_rate),
         cmocka_unit_test(nobody_is_admitted_where_nobody_may_be),
         cmocka_unit_test(a_network_is_one_client),
-        cmocka_unit_test(connections_are_counted_anew_for_other_prefixes),
+        cmocka_unit_test(connections_are_counted_again_for_other_prefixes),
         cmocka_unit_test(a_table_grows_with_its_bound),
         cmocka_unit_test(limits_can_be_changed_under_way),
         cmocka_unit_test(counts_agree_with_plain_counting),

@@ -123,7 +123,7 @@ static void time_that_goes_back_is_harmless(void **state)
     ratelimit_free(ratelimit);
 }
 
-static void idle_longest_gives_way(void **state)
+static void idle_longest_is_closed(void **state)
 {
     (void)state;
     struct ratelimit_options options = usual;
@@ -168,7 +168,7 @@ static void flood_of_addresses_finds_the_table_whole(void **state)
     ratelimit_free(ratelimit);
 }
 
-static void busiest_are_told_in_their_order(void **state)
+static void busiest_are_listed_in_their_order(void **state)
 {
     (void)state;
     struct ratelimit *ratelimit = ratelimit_of(&usual);
@@ -339,10 +339,10 @@ int main(void)
         cmocka_unit_test(mapped_address_and_other_port_are_the_same_client),
         cmocka_unit_test(without_a_limit_all_is_granted_and_counted),
         cmocka_unit_test(time_that_goes_back_is_harmless),
-        cmocka_unit_test(idle_longest_gives_way),
+        cmocka_unit_test(idle_longest_is_closed),
         cmocka_unit_test(bound_of_a_single_client_holds),
         cmocka_unit_test(flood_of_addresses_finds_the_table_whole),
-        cmocka_unit_test(busiest_are_told_in_their_order),
+        cmocka_unit_test(busiest_are_listed_in_their_order),
         cmocka_unit_test(busy_is_who_asked_in_the_last_whole_window),
         cmocka_unit_test(busiest_are_prefixes),
         cmocka_unit_test(who_is_refused_most_is_listed_apart),

@@ -73,7 +73,7 @@ static void visit(struct fixture *fixture, unsigned number)
     (*find(fixture, number))->visited = true;
 }
 
-static void oldest_gives_way_where_none_was_found(void **state)
+static void the_oldest_is_evicted_if_no_entry_was_found_since(void **state)
 {
     (void)state;
     struct fixture *fixture = fixture_of(3);
@@ -133,7 +133,7 @@ static void hand_does_not_go_on_for_ever(void **state)
     fixture_free(fixture);
 }
 
-static void what_was_just_put_is_not_what_gives_way(void **state)
+static void what_was_just_put_is_not_evicted(void **state)
 {
     (void)state;
     struct fixture *fixture = fixture_of(1);
@@ -146,7 +146,7 @@ static void what_was_just_put_is_not_what_gives_way(void **state)
     fixture_free(fixture);
 }
 
-static void replaced_keeps_place_and_mark(void **state)
+static void a_replaced_entry_keeps_position_and_mark(void **state)
 {
     (void)state;
     struct fixture *fixture = fixture_of(3);
@@ -224,7 +224,7 @@ static void buckets_stay_within_their_memory(void **state)
     fixture_free(fixture);
 }
 
-static void trims_no_more_than_told(void **state)
+static void trims_no_more_than_asked_for(void **state)
 {
     (void)state;
     struct fixture *fixture = fixture_of(100);
@@ -257,16 +257,16 @@ static void room_is_what_is_there_without_the_others(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(oldest_gives_way_where_none_was_found),
+        cmocka_unit_test(the_oldest_is_evicted_if_no_entry_was_found_since),
         cmocka_unit_test(hand_passes_over_what_was_found),
         cmocka_unit_test(hand_goes_round),
         cmocka_unit_test(hand_does_not_go_on_for_ever),
-        cmocka_unit_test(what_was_just_put_is_not_what_gives_way),
-        cmocka_unit_test(replaced_keeps_place_and_mark),
+        cmocka_unit_test(what_was_just_put_is_not_evicted),
+        cmocka_unit_test(a_replaced_entry_keeps_position_and_mark),
         cmocka_unit_test(taken_out_from_anywhere),
         cmocka_unit_test(buckets_grow_and_shrink_with_the_entries),
         cmocka_unit_test(buckets_stay_within_their_memory),
-        cmocka_unit_test(trims_no_more_than_told),
+        cmocka_unit_test(trims_no_more_than_asked_for),
         cmocka_unit_test(room_is_what_is_there_without_the_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -75,7 +75,7 @@ static void *cache_run(void *argument)
     return NULL;
 }
 
-static void cache_stands_four_workers_and_reloads(void **state)
+static void cache_is_right_with_four_workers_and_reloads(void **state)
 {
     (void)state;
     _Atomic uint64_t refreshes = 0;
@@ -100,7 +100,7 @@ static void *refresh_run(void *argument)
     return NULL;
 }
 
-static void refresh_is_told_to_one_worker_only(void **state)
+static void refresh_is_given_to_one_worker_only(void **state)
 {
     (void)state;
     _Atomic uint64_t refreshes = 0;
@@ -141,7 +141,7 @@ static void *topnames_run(void *argument)
     return NULL;
 }
 
-static void topnames_stands_four_workers(void **state)
+static void topnames_are_right_with_four_workers(void **state)
 {
     (void)state;
     _Atomic uint64_t refreshes = 0;
@@ -195,7 +195,7 @@ static void *ratelimit_reload_run(void *argument)
     return NULL;
 }
 
-static void ratelimit_stands_reloads_and_a_full_table(void **state)
+static void ratelimit_is_right_with_reloads_and_a_full_table(void **state)
 {
     (void)state;
     struct ratelimit_options options = {.queries_per_s = 10, .burst = 13, .ipv4_prefix = 32, .max_clients = 1000};
@@ -254,11 +254,11 @@ static void connections_are_counted_by_all(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cache_stands_four_workers_and_reloads),
-        cmocka_unit_test(refresh_is_told_to_one_worker_only),
-        cmocka_unit_test(topnames_stands_four_workers),
+        cmocka_unit_test(cache_is_right_with_four_workers_and_reloads),
+        cmocka_unit_test(refresh_is_given_to_one_worker_only),
+        cmocka_unit_test(topnames_are_right_with_four_workers),
         cmocka_unit_test(no_token_is_granted_twice),
-        cmocka_unit_test(ratelimit_stands_reloads_and_a_full_table),
+        cmocka_unit_test(ratelimit_is_right_with_reloads_and_a_full_table),
         cmocka_unit_test(connections_are_counted_by_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -73,7 +73,7 @@ static void taken_is_not_due_until_answered_or_for_a_second(void **state)
     topnames_free(topnames);
 }
 
-static void due_tells_what_and_whether_somebody_asked(void **state)
+static void a_due_name_has_its_key_and_whether_clients_asked(void **state)
 {
     (void)state;
     struct topnames *topnames = topnames_of(10);
@@ -156,7 +156,7 @@ static void no_more_than_asked_for_are_taken_and_the_rest_at_once(void **state)
 
 /* Whoever comes when told to finds every name the moment it is due, even one that was answered by another worker
  * meanwhile. */
-static void told_to_come_again_in_time(void **state)
+static void the_next_look_is_in_time_for_every_name(void **state)
 {
     (void)state;
     struct topnames *topnames = topnames_of(100);
@@ -221,11 +221,11 @@ int main(void)
         cmocka_unit_test(lifetime_under_a_second_is_not_refreshed),
         cmocka_unit_test(lifetime_that_became_short_ends_the_refreshing),
         cmocka_unit_test(taken_is_not_due_until_answered_or_for_a_second),
-        cmocka_unit_test(due_tells_what_and_whether_somebody_asked),
+        cmocka_unit_test(a_due_name_has_its_key_and_whether_clients_asked),
         cmocka_unit_test(due_by_the_answer_a_client_was_given),
         cmocka_unit_test(each_name_belongs_to_one_worker),
         cmocka_unit_test(no_more_than_asked_for_are_taken_and_the_rest_at_once),
-        cmocka_unit_test(told_to_come_again_in_time),
+        cmocka_unit_test(the_next_look_is_in_time_for_every_name),
         cmocka_unit_test(top_name_never_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,7 +34,7 @@ static void most_asked_are_listed_first(void **state)
     topnames_free(topnames);
 }
 
-static void top_is_no_larger_than_told(void **state)
+static void top_is_no_larger_than_configured(void **state)
 {
     (void)state;
     const uint32_t sizes[] = {1, 2, 10, 63, 64, 100, 1000};
@@ -46,7 +46,7 @@ static void top_is_no_larger_than_told(void **state)
     }
 }
 
-static void more_asked_takes_the_place_of_the_least(void **state)
+static void more_asked_replaces_the_least_asked(void **state)
 {
     (void)state;
     struct topnames *topnames = topnames_of(10);
@@ -339,8 +339,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(asked_once_is_not_of_the_top),
         cmocka_unit_test(most_asked_are_listed_first),
-        cmocka_unit_test(top_is_no_larger_than_told),
-        cmocka_unit_test(more_asked_takes_the_place_of_the_least),
+        cmocka_unit_test(top_is_no_larger_than_configured),
+        cmocka_unit_test(more_asked_replaces_the_least_asked),
         cmocka_unit_test(least_is_known_after_others_have_grown),
         cmocka_unit_test(a_million_names_asked_once_push_out_nobody),
         cmocka_unit_test(a_million_names_asked_once_do_not_enter),

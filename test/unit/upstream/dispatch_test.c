@@ -161,7 +161,7 @@ static void a_question_in_flight_on_a_hung_session_may_end_no_more_than_six(void
     end();
 }
 
-static void an_answer_that_is_none_is_asked_for_again_beside_a_hung_session(void **state)
+static void a_question_with_an_invalid_answer_is_asked_again_beside_a_hung_session(void **state)
 {
     (void)state;
     begin_hung();
@@ -273,7 +273,7 @@ int main(void)
         cmocka_unit_test(a_question_that_cannot_have_arrived_did_not_end_the_session),
         cmocka_unit_test(a_hung_session_is_no_reason_not_to_ask_again),
         cmocka_unit_test(a_question_in_flight_on_a_hung_session_may_end_no_more_than_six),
-        cmocka_unit_test(an_answer_that_is_none_is_asked_for_again_beside_a_hung_session),
+        cmocka_unit_test(a_question_with_an_invalid_answer_is_asked_again_beside_a_hung_session),
         cmocka_unit_test(after_a_death_another_upstream_is_asked_first_where_there_is_one),
         cmocka_unit_test(an_upstream_where_no_attempt_failed_is_asked_first),
         cmocka_unit_test(however_slow_an_upstream_was_silence_leaves_time_for_two_more_asks),

@@ -25,7 +25,7 @@ static void an_id_finds_its_ask_until_it_is_given_back(void **state)
     ids_done(&ids);
 }
 
-static void no_more_are_given_out_than_there_are_places(void **state)
+static void no_more_are_given_out_than_there_are_slots(void **state)
 {
     (void)state;
     struct ids ids;
@@ -42,7 +42,7 @@ static void no_more_are_given_out_than_there_are_places(void **state)
     ids_done(&ids);
 }
 
-static void a_late_response_does_not_find_the_places_next_owner(void **state)
+static void a_late_response_does_not_find_the_slots_next_owner(void **state)
 {
     (void)state;
     struct ids ids;
@@ -83,8 +83,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_id_finds_its_ask_until_it_is_given_back),
-        cmocka_unit_test(no_more_are_given_out_than_there_are_places),
-        cmocka_unit_test(a_late_response_does_not_find_the_places_next_owner),
+        cmocka_unit_test(no_more_are_given_out_than_there_are_slots),
+        cmocka_unit_test(a_late_response_does_not_find_the_slots_next_owner),
         cmocka_unit_test(every_id_in_flight_is_different_over_many_rounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,7 +33,7 @@ static bool is_asked(int i)
     return exchange_is_live(&story.askers[i].exchange);
 }
 
-static void a_quarter_of_the_places_is_kept_for_the_modest(void **state)
+static void a_quarter_of_the_slots_is_kept_for_light_clients(void **state)
 {
     (void)state;
     begin_with_one_session();
@@ -46,7 +46,7 @@ static void a_quarter_of_the_places_is_kept_for_the_modest(void **state)
     end();
 }
 
-static void the_modest_may_have_all_places(void **state)
+static void light_clients_may_have_all_slots(void **state)
 {
     (void)state;
     begin_with_one_session();
@@ -54,7 +54,7 @@ static void the_modest_may_have_all_places(void **state)
     end();
 }
 
-static void a_session_with_a_single_place_takes_anybody(void **state)
+static void a_session_with_a_single_slot_takes_any_question(void **state)
 {
     (void)state;
     struct pool_options options = story_options(1);
@@ -68,7 +68,7 @@ static void a_session_with_a_single_place_takes_anybody(void **state)
     end();
 }
 
-static void in_line_the_modest_come_first(void **state)
+static void in_line_light_clients_come_first(void **state)
 {
     (void)state;
     begin_with_one_session();
@@ -109,7 +109,7 @@ static void who_is_favoured_leaves_the_line(void **state)
     end();
 }
 
-static void who_is_favoured_while_all_places_are_taken_comes_first_in_line(void **state)
+static void a_question_promoted_while_all_slots_are_taken_comes_first_in_line(void **state)
 {
     (void)state;
     begin_with_one_session();
@@ -125,7 +125,7 @@ static void who_is_favoured_while_all_places_are_taken_comes_first_in_line(void 
 }
 
 /* The proof that upstream answers is worth a place, whoever takes the others. */
-static void the_pools_own_probe_is_modest(void **state)
+static void the_pools_own_probe_is_light(void **state)
 {
     (void)state;
     begin_with_one_session();
@@ -139,14 +139,14 @@ static void the_pools_own_probe_is_modest(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_quarter_of_the_places_is_kept_for_the_modest),
-        cmocka_unit_test(the_modest_may_have_all_places),
-        cmocka_unit_test(a_session_with_a_single_place_takes_anybody),
-        cmocka_unit_test(in_line_the_modest_come_first),
+        cmocka_unit_test(a_quarter_of_the_slots_is_kept_for_light_clients),
+        cmocka_unit_test(light_clients_may_have_all_slots),
+        cmocka_unit_test(a_session_with_a_single_slot_takes_any_question),
+        cmocka_unit_test(in_line_light_clients_come_first),
         cmocka_unit_test(each_line_is_served_in_its_order),
         cmocka_unit_test(who_is_favoured_leaves_the_line),
-        cmocka_unit_test(who_is_favoured_while_all_places_are_taken_comes_first_in_line),
-        cmocka_unit_test(the_pools_own_probe_is_modest),
+        cmocka_unit_test(a_question_promoted_while_all_slots_are_taken_comes_first_in_line),
+        cmocka_unit_test(the_pools_own_probe_is_light),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

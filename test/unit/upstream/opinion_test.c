@@ -108,7 +108,7 @@ static void where_all_have_one_name_the_first_failure_is_the_last(void **state)
     assert_int_equal(judge_of(2, 0, false, ANSWER_FAILURE, DNS_RCODE_SERVFAIL), OPINION_FAILED);
 }
 
-static void routes_without_names_are_told_apart_by_their_address(void **state)
+static void routes_without_names_differ_by_their_address(void **state)
 {
     (void)state;
     upstreams[0].options.name[0] = upstreams[1].options.name[0] = 0;
@@ -166,7 +166,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_failure_is_asked_of_every_other_name_once, setup, teardown),
         cmocka_unit_test_setup_teardown(a_better_answer_after_a_failure_is_final, setup, teardown),
         cmocka_unit_test_setup_teardown(where_all_have_one_name_the_first_failure_is_the_last, setup, teardown),
-        cmocka_unit_test_setup_teardown(routes_without_names_are_told_apart_by_their_address, setup, teardown),
+        cmocka_unit_test_setup_teardown(routes_without_names_differ_by_their_address, setup, teardown),
         cmocka_unit_test_setup_teardown(formerr_is_asked_again_without_opt_once, setup, teardown),
         cmocka_unit_test_setup_teardown(an_upstream_that_answers_without_opt_is_asked_so_from_then_on, setup, teardown),
         cmocka_unit_test_setup_teardown(the_errors_of_all_are_kept, setup, teardown),

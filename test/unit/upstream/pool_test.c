@@ -199,7 +199,7 @@ static void suspects_are_asked_a_few_at_a_time(void **state)
     end();
 }
 
-static void answers_that_are_none_count_against_the_question_not_the_session(void **state)
+static void invalid_answers_count_against_the_question_not_the_session(void **state)
 {
     (void)state;
     begin_settled(1);
@@ -371,7 +371,7 @@ int main(void)
         cmocka_unit_test(a_question_that_ends_sessions_is_given_up_after_six_and_alone_from_the_third_on),
         cmocka_unit_test(a_silent_suspect_does_not_keep_its_session_to_itself),
         cmocka_unit_test(suspects_are_asked_a_few_at_a_time),
-        cmocka_unit_test(answers_that_are_none_count_against_the_question_not_the_session),
+        cmocka_unit_test(invalid_answers_count_against_the_question_not_the_session),
         cmocka_unit_test(an_idle_session_that_dies_costs_nobody_anything),
         cmocka_unit_test(an_overdue_question_is_hedged_and_the_first_answer_wins),
         cmocka_unit_test(hedges_are_held_to_their_share),

@@ -45,7 +45,7 @@ static uint64_t sum_of(const _Atomic uint64_t *cells, size_t count)
     return sum;
 }
 
-static void failures_and_peaceful_ends_are_told_apart(void **state)
+static void failures_and_planned_ends_are_counted_apart(void **state)
 {
     struct world *world = *state;
     for (int cause = 0; cause < CAUSES; cause++) tally_cause(world->counters, &world->upstream, (enum cause)cause);
@@ -157,7 +157,7 @@ static void a_session_is_shown_with_its_counts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(failures_and_peaceful_ends_are_told_apart, make, done),
+        cmocka_unit_test_setup_teardown(failures_and_planned_ends_are_counted_apart, make, done),
         cmocka_unit_test_setup_teardown(each_cause_has_a_label_of_its_own, make, done),
         cmocka_unit_test_setup_teardown(retries_are_counted_by_their_reason, make, done),
         cmocka_unit_test_setup_teardown(a_question_and_its_answer_are_counted, make, done),

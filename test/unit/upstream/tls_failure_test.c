@@ -33,7 +33,7 @@ static void a_number_without_a_name_is_a_sentence_too(void **state)
     assert_string_equal(tls_failure_alert_text(41), "the peer sent a TLS alert that has no name");
 }
 
-static void what_concerns_the_certificate_is_told_from_the_rest(void **state)
+static void faults_of_the_certificate_are_recognised(void **state)
 {
     (void)state;
     assert_true(tls_failure_is_certificate(CODE_NO_SIGNER));
@@ -44,7 +44,7 @@ static void what_concerns_the_certificate_is_told_from_the_rest(void **state)
     assert_false(tls_failure_is_certificate(0));
 }
 
-static void codes_have_texts_and_success_has_none(void **state)
+static void codes_have_texts_except_success(void **state)
 {
     (void)state;
     assert_null(tls_failure_text(0));
@@ -57,8 +57,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(alerts_are_called_by_their_name),
         cmocka_unit_test(a_number_without_a_name_is_a_sentence_too),
-        cmocka_unit_test(what_concerns_the_certificate_is_told_from_the_rest),
-        cmocka_unit_test(codes_have_texts_and_success_has_none),
+        cmocka_unit_test(faults_of_the_certificate_are_recognised),
+        cmocka_unit_test(codes_have_texts_except_success),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

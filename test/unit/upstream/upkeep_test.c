@@ -20,7 +20,7 @@ static void a_slow_connection_is_not_waited_for_alone(void **state)
     end();
 }
 
-static void a_refusing_upstream_gives_way_to_the_next_at_once(void **state)
+static void after_a_refusal_the_next_upstream_is_tried_at_once(void **state)
 {
     (void)state;
     begin(2);
@@ -32,7 +32,7 @@ static void a_refusing_upstream_gives_way_to_the_next_at_once(void **state)
     end();
 }
 
-static void a_preferred_upstream_gets_its_place_back(void **state)
+static void a_preferred_upstream_is_used_again(void **state)
 {
     (void)state;
     struct pool_options options = story_options(2);
@@ -377,8 +377,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_slow_connection_is_not_waited_for_alone),
-        cmocka_unit_test(a_refusing_upstream_gives_way_to_the_next_at_once),
-        cmocka_unit_test(a_preferred_upstream_gets_its_place_back),
+        cmocka_unit_test(after_a_refusal_the_next_upstream_is_tried_at_once),
+        cmocka_unit_test(a_preferred_upstream_is_used_again),
         cmocka_unit_test(an_upstream_that_failed_and_is_not_needed_is_found_out_by_probes),
         cmocka_unit_test(while_all_are_gone_few_tries_are_made_and_the_return_is_seen_soon),
         cmocka_unit_test(connecting_has_a_timeout),

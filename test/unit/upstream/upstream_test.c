@@ -83,7 +83,7 @@ static void a_silence_that_is_known_already_changes_nothing(void **state)
     assert_int_equal(upstream->probe_at_ns, probe_at_ns);
 }
 
-static void after_a_good_time_the_next_silence_begins_anew(void **state)
+static void after_a_good_time_the_next_silence_is_a_first_one(void **state)
 {
     struct upstream *upstream = *state;
     fall_silent(upstream, start_ns);
@@ -293,7 +293,7 @@ int main(void)
         cmocka_unit_test_setup(it_begins_in_standby_and_is_up_when_it_answered, make),
         cmocka_unit_test_setup(each_silence_in_a_row_doubles_the_time_it_is_avoided_up_to_a_minute, make),
         cmocka_unit_test_setup(a_silence_that_is_known_already_changes_nothing, make),
-        cmocka_unit_test_setup(after_a_good_time_the_next_silence_begins_anew, make),
+        cmocka_unit_test_setup(after_a_good_time_the_next_silence_is_a_first_one, make),
         cmocka_unit_test_setup(an_avoided_upstream_is_trusted_again_only_by_an_answer_that_proves, make),
         cmocka_unit_test_setup(one_that_is_suspected_is_probed_at_once_and_is_no_failure_yet, make),
         cmocka_unit_test_setup(failing_to_connect_is_down_and_known_after_a_restart_would_be_over, make),
