@@ -118,6 +118,8 @@ enum { UPSTREAM_SERIES = 64, UPSTREAM_SERIES_REST = UPSTREAM_SERIES - 1 };
       "Connections and datagrams of addresses that may not ask.")                                                      \
     X(overloaded, COUNTER_SUM, "overloaded_total", NONE, "", NONE, "",                                                 \
       "Queries answered SERVFAIL because a bound was reached.")                                                        \
+    X(queries_not_logged, COUNTER_SUM, "queries_not_logged_total", NONE, "", NONE, "",                                 \
+      "Queries that log.queries wanted in the log and that were too many for it.")                                     \
     X(merged, COUNTER_SUM, "merged_queries_total", NONE, "", NONE, "",                                                 \
       "Queries that waited for an identical one in flight.")                                                           \
     X(in_flight, GAUGE_SUM, "queries_in_flight", NONE, "", NONE, "",                                                   \

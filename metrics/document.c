@@ -46,6 +46,23 @@ static const char closing[] =
     "  second and that percentile of each. `events` are the start, reloads, outages, recoveries, new certificates, "
     "and\n"
     "  upstreams lost and back. It is kept in memory of fixed size, and not over a restart.\n"
+    "- `/queries.json`: notable queries, the latest first: those that were slow (`log.slow`), answered with SERVFAIL,\n"
+    "  refused, limited (by rate, or for lack of room), answered with a stale answer, or malformed. Each worker keeps "
+    "the\n"
+    "  latest `log.recent` of each kind and takes at most 200 of a kind in a second; `kinds` says how many were "
+    "`seen`\n"
+    "  and how many of them `left_out`. Parameters, all optional: `client` (an address or a prefix), `name` (a part "
+    "of\n"
+    "  it), `kind` (one or more, commas between), `min_ms`, `after_ms` (ended later than that, in the clock of\n"
+    "  `now_ms`), `limit` (100; at most 1000). Each query has `time`, `at_ms`, `kind`, `transport`, `type`, `rcode`\n"
+    "  (`null`: no reply), `ede` and `ede_text` (the first Extended DNS Error), `reason` (of a refusal), `source`\n"
+    "  (`cache`, `upstream`, `stale`, `local`), `route` (its first zone; `null`: the default route), `upstream` "
+    "(asked\n"
+    "  last), `attempts`, `ms`, `worker` and `question` (which name it in the log at level debug), and, where names "
+    "may\n"
+    "  be shown, `name`, `client` and `port`. Elsewhere these are missing, `ede_text` has only this program's own "
+    "texts,\n"
+    "  and `client` and `name` are refused with 403. A malformed parameter is 400.\n"
     "- `/config.yaml`: the configuration in force as `--print-config` writes it, where names may be shown.\n";
 
 static void write_labels(FILE *out, const struct metric *metric)

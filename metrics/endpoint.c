@@ -176,6 +176,21 @@ static bool answer_history(struct endpoint *endpoint, const struct http_received
     return true;
 }
 
+/* /queries.json?client=&name=&kind=&min_ms=&after_ms=&limit=. Where names and clients are not shown, a filter by them
+ * would tell whether they are there. */
+static bool answer_queries(struct endpoint *endpoint, const struct http_received *received, FILE *out,
+                           struct http_response *response)
+{
+    struct query_filter filter;
+    const char *fault = query_filter_parse(received->query, &filter);
+    bool show_names = may_show_names(endpoint, received);
+    if (!fault && (show_names || !query_filter_is_private(&filter)) && endpoint->sources.write_queries)
+        return endpoint->sources.write_queries(endpoint->sources.context, &filter, show_names, out);
+    response->status = fault ? 400 : 403;
+    fprintf(out, "{\"error\":\"%s\"}\n", fault ? fault : "name and client: only where names and clients are shown");
+    return true;
+}
+
 /* The configuration has addresses of clients and names, which are as private as those of the lists. */
 static bool answer_config(struct endpoint *endpoint, const struct http_received *received, FILE *out,
                           struct http_response *response)
@@ -224,7 +239,8 @@ static const struct route routes[] = {
     {"/metrics", ALLOW_READ, answer_metrics, false},     {"/healthz", ALLOW_READ, answer_live, false},
     {"/readyz", ALLOW_READ, answer_ready, false},        {"/status.json", ALLOW_READ, answer_status, true},
     {"/history.json", ALLOW_READ, answer_history, true}, {"/config.yaml", ALLOW_READ, answer_config, true},
-    {"/cache/purge", ALLOW_POST, answer_purge, false},   {"/cache/flush", ALLOW_POST, answer_purge, false},
+    {"/queries.json", ALLOW_READ, answer_queries, true}, {"/cache/purge", ALLOW_POST, answer_purge, false},
+    {"/cache/flush", ALLOW_POST, answer_purge, false},
 };
 
 static const struct route *route_find(const struct endpoint *endpoint, const char *path)

@@ -19,6 +19,7 @@
 #include "metrics/counters.h"
 #include "metrics/figures.h"
 #include "metrics/health.h"
+#include "metrics/query_filter.h"
 
 struct endpoint_options {
     struct address listen; /* port 0: any free one; [::] takes IPv4, too */
@@ -39,6 +40,9 @@ struct endpoint_sources {
     void (*read_figures)(void *context, uint64_t now_ns, bool with_names, struct figures *ret_figures);
     /* Writes the configuration in force as YAML; NULL: there is none to be shown. On an HTTP thread. */
     void (*write_config)(void *context, FILE *out);
+    /* Writes the notable queries that the filter takes, as JSON; with names and clients only where `with_names`. False:
+     * memory is short. NULL: there are none. On an HTTP thread. */
+    bool (*write_queries)(void *context, const struct query_filter *filter, bool with_names, FILE *out);
     /* The first zones of the routes whose questions fail, ", " between them; NULL: there are no routes. */
     void (*list_failing_routes)(void *context, char text[static FAILING_ROUTES_BYTES]);
     /* Removes what is cached for a name (in presentation format), or, where NULL, everything. False: that is no name.

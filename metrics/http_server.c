@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -211,6 +212,16 @@ void http_server_stop(struct http_server *server)
 bool http_server_parameter(const char *query, const char *name, char *out, size_t size)
 {
     return query && mg_get_var(query, strlen(query), name, out, size) >= 0;
+}
+
+bool http_server_has_parameter(const char *query, const char *name)
+{
+    size_t size = strlen(name);
+    for (const char *at = query; at && *at; at = strchr(at, '&')) {
+        if (*at == '&') at++;
+        if (strncasecmp(at, name, size) == 0 && at[size] == '=') return true;
+    }
+    return false;
 }
 
 const char *http_server_library_version(void)

@@ -53,6 +53,9 @@ uint16_t http_server_port(const struct http_server *server);
 /* The value of a parameter of a query, decoded. False where there is none, or it is malformed or longer than `out`. */
 bool http_server_parameter(const char *query, const char *name, char *out, size_t size);
 
+/* Whether there is such a parameter, readable or not. */
+bool http_server_has_parameter(const char *query, const char *name);
+
 /* The version of the library, for build_info. */
 const char *http_server_library_version(void);
 
