@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "app/purge.h"
+#include "app/query_list.h"
 #include "app/snapshot.h"
 #include "common/port_holder.h"
 
@@ -18,6 +19,7 @@ bool http_start(struct server *server)
         .read_figures = snapshot_read,
         .write_config = snapshot_write_config,
         .list_failing_routes = snapshot_list_failing_routes,
+        .write_queries = query_list_write,
         .purge = purge,
     };
     if (server->config.endpoint.listen.port == 0) return true; /* switched off */

@@ -58,6 +58,7 @@ static bool make_workers(struct server *server)
         .busiest = server->busiest,
         .main_mailbox = &server->mailbox,
         .workers = server->config.workers,
+        .recent_queries = server->config.recent_queries,
     };
     for (unsigned i = 0; i < server->config.workers; i++) {
         char name[HEALTH_NAME_BYTES];
@@ -68,6 +69,7 @@ static bool make_workers(struct server *server)
         if (!worker) return false;
         server->workers[i] = worker;
         server->blocks[i] = worker_counters(worker);
+        server->rings[i] = worker_ring(worker);
         server->worker_count++;
     }
     return true;

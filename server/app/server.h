@@ -13,6 +13,7 @@
 #include "config/config.h"
 #include "metrics/endpoint.h"
 #include "metrics/health.h"
+#include "metrics/query_ring.h"
 #include "queries/forwarder.h"
 #include "shared/access.h"
 #include "shared/busiest.h"
@@ -39,7 +40,8 @@ struct server {
     struct udp_setup udp;
     struct ratelimit *udp_ratelimit;
     bool accepting;
-    struct counters *blocks[WORKERS_MAX + 1]; /* the workers', then the acceptor's */
+    struct counters *blocks[WORKERS_MAX + 1];    /* the workers', then the acceptor's */
+    const struct query_ring *rings[WORKERS_MAX]; /* the workers'; NULL: they keep no queries */
     struct health health;
     struct heartbeat *heartbeat; /* the main thread's */
     struct endpoint *endpoint;

@@ -33,6 +33,7 @@ struct worker {
     struct route_pools pools;
     struct prefetch prefetch;
     struct counters *counters;
+    struct query_ring *ring;          /* NULL: no queries are kept */
     struct counters *former_counters; /* replaced pools count here: their upstreams have no label any more */
     struct heartbeat *heartbeat;
     atomic_uint load; /* clients: the acceptor adds, the worker takes off */
@@ -89,6 +90,13 @@ static void on_route_done(struct forwarder *forwarder, uint16_t index, uint32_t 
     bool is_there = index <= table->count && table->routes[index - 1].identity == identity;
     struct route *route = is_there ? &table->routes[index - 1] : route_table_find(table, identity);
     if (route) route_note(route, answered, worker->loop.now_ns);
+}
+
+static const char *route_name(const struct notices *notices, uint32_t identity)
+{
+    const struct worker *worker = container_of(notices, struct worker, forwarder.notices);
+    const struct route *route = route_table_find(worker->pools.table, identity);
+    return route ? route->name : NULL;
 }
 
 /* False: memory for UDP's questions in flight is short; all else is applied. */
@@ -268,6 +276,7 @@ static bool init_udp(struct worker *worker, const struct worker_settings *settin
         .counters = worker->counters,
         .ratelimit = worker->deps.udp_ratelimit,
         .cookies = &worker->cookies,
+        .notices = &worker->forwarder.notices,
     };
     worker->cookies.counters = worker->counters;
     if (!udp_init(&worker->udp, &settings->udp, &deps)) return false;
@@ -299,6 +308,10 @@ static bool init_parts(struct worker *worker, const struct worker_settings *sett
     worker->forwarder.pool_of_route = pool_of_route;
     worker->forwarder.on_route_done = on_route_done;
     forwarder_set_names(&worker->forwarder, settings->names);
+    worker->forwarder.notices.ring = worker->ring;
+    worker->forwarder.notices.log = worker->deps.log;
+    worker->forwarder.notices.worker = worker->index;
+    worker->forwarder.notices.route_name = route_name;
     prefetch_init(&worker->prefetch, &worker->forwarder, worker->index, worker->deps.workers);
     return true;
 }
@@ -319,6 +332,8 @@ struct worker *worker_new(const struct worker_deps *deps, const struct worker_se
     worker->counters = counters_new();
     worker->former_counters = counters_new();
     worker->scratch = malloc(CHANNEL_SCRATCH_BYTES);
+    if (deps->recent_queries > 0) worker->ring = query_ring_new(deps->recent_queries);
+    if (deps->recent_queries > 0 && !worker->ring) goto fail;
     if (!worker->counters || !worker->former_counters || !worker->scratch || !init_parts(worker, settings)) goto fail;
     if (!loop_add(&worker->loop, &worker->mailbox.source, EPOLLIN)) goto fail;
     return worker;
@@ -342,6 +357,7 @@ void worker_free(struct worker *worker)
     buffers_done(&worker->client_buffers);
     counters_free(worker->counters);
     counters_free(worker->former_counters);
+    query_ring_free(worker->ring);
     free(worker->scratch);
     free(worker);
 }
@@ -354,4 +370,9 @@ struct acceptor_target worker_acceptor_target(struct worker *worker)
 struct counters *worker_counters(struct worker *worker)
 {
     return worker->counters;
+}
+
+const struct query_ring *worker_ring(const struct worker *worker)
+{
+    return worker->ring;
 }

@@ -19,6 +19,7 @@
 #include "common/mailbox.h"
 #include "metrics/counters.h"
 #include "metrics/health.h"
+#include "metrics/query_ring.h"
 #include "queries/forwarder.h"
 #include "queries/prefetch.h"
 #include "queries/query.h"
@@ -50,6 +51,7 @@ struct worker_deps {
     struct busiest *busiest;
     struct mailbox *main_mailbox; /* gets a mail of kind WORKER_ENDED when the thread is about to end */
     unsigned workers;
+    uint32_t recent_queries; /* that each keeps, of each kind; 0: none */
 };
 
 enum { WORKER_ENDED = 1 };
@@ -85,6 +87,9 @@ void worker_shed(struct worker *worker);
 
 /* The worker as the acceptor uses it. */
 struct acceptor_target worker_acceptor_target(struct worker *worker);
+
+/* The queries that it keeps; NULL: it keeps none. */
+const struct query_ring *worker_ring(const struct worker *worker);
 
 /* Its counters, for the metrics. */
 struct counters *worker_counters(struct worker *worker);

@@ -24,10 +24,30 @@ static struct udp *udp_of(const struct requester *requester)
     return container_of(requester->transport, struct udp, transport);
 }
 
-static void drop(struct udp *udp, enum label_udp_dropped reason)
+static enum query_kind kind_of_dropped(enum label_udp_dropped reason)
 {
+    switch (reason) {
+    case LABEL_UDP_DROPPED_ACCESS:
+    case LABEL_UDP_DROPPED_PORT: return QUERY_REFUSED;
+    case LABEL_UDP_DROPPED_NOT_QUERY: return QUERY_MALFORMED;
+    case LABEL_UDP_DROPPED_OLD:
+    case LABEL_UDP_DROPPED_OVERLOAD:
+    case LABEL_UDP_DROPPED_UNSENT: break;
+    }
+    return QUERY_LIMITED; /* there was no time or no room for it */
+}
+
+static void drop(struct udp *udp, enum label_udp_dropped reason, const struct datagram *datagram,
+                 const struct address *client)
+{
+#define L(id, text) text,
+    static const char *const reasons[] = {LABELS_UDP_DROPPED(L)};
+#undef L
+    const struct requester requester = {.transport = &udp->transport, .address = client};
+    const struct client_message message = {.bytes = datagram->bytes, .size = datagram->size};
     count_event_by(udp->counters, udp_dropped, reason);
     if (reason == LABEL_UDP_DROPPED_ACCESS) count_event(udp->counters, access_denied);
+    notices_dropped(udp->notices, &requester, kind_of_dropped(reason), reasons[reason], &message);
 }
 
 /* ---- sending ---- */
@@ -145,13 +165,11 @@ static void handle(struct udp_socket *socket, const struct datagram *datagram)
     struct udp *udp = socket->udp;
     struct address client = address_of(datagram->path);
     unsigned dropped = why_dropped(udp, datagram, &client);
-    if (dropped != LABEL_UDP_DROPPED_COUNT) {
-        drop(udp, (enum label_udp_dropped)dropped);
-        return;
-    }
-    struct udp_pending *pending = take_slot(udp, socket, datagram);
+    struct udp_pending *pending = NULL;
+    if (dropped == LABEL_UDP_DROPPED_COUNT && !(pending = take_slot(udp, socket, datagram)))
+        dropped = LABEL_UDP_DROPPED_OVERLOAD;
     if (!pending) {
-        drop(udp, LABEL_UDP_DROPPED_OVERLOAD);
+        drop(udp, (enum label_udp_dropped)dropped, datagram, &client);
         return;
     }
     const struct requester requester = {.transport = &udp->transport,
@@ -350,6 +368,7 @@ bool udp_init(struct udp *udp, const struct udp_options *options, const struct u
         .admission = {.ratelimit = deps->ratelimit, .cookies = deps->cookies},
         .loop = deps->loop,
         .counters = deps->counters,
+        .notices = deps->notices,
         .receiver = datagram_receiver_new(),
         .sender = datagram_sender_new(),
     };

@@ -22,6 +22,7 @@
 #include "common/loop.h"
 #include "common/slots.h"
 #include "metrics/counters.h"
+#include "queries/notice.h"
 #include "queries/transport.h"
 #include "shared/access.h"
 #include "shared/ratelimit.h"
@@ -32,6 +33,7 @@ struct udp_deps {
     struct counters *counters;
     struct ratelimit *ratelimit; /* of UDP alone */
     struct cookie_service *cookies;
+    struct notices *notices; /* told of what is dropped */
 };
 
 /* Sockets in use, and as many that a reload has given up and that still have replies to send. */
@@ -58,6 +60,7 @@ struct udp {
     struct udp_admission admission;
     struct loop *loop;
     struct counters *counters;
+    struct notices *notices;
     struct access_list *access; /* a share */
     struct udp_socket sockets[UDP_SOCKETS_MAX];
     unsigned used;        /* none behind the first so many was ever in use */

@@ -165,6 +165,7 @@ static void write_costs(FILE *out)
           "  + 2 KiB   x (records of names.records + zones of routes)\n"
           "  + 160 B   x names in names.hosts_file\n"
           "  + clients.max_buffered x workers\n"
+          "  + 5 KiB   x workers x log.recent\n"
           "```\n"
           "\n"
           "- `upstreams` are those of all routes, too; a route that nobody asked for a minute has no sessions.\n"

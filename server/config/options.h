@@ -43,6 +43,7 @@ struct config {
     struct tls_options tls;
     struct endpoint_options endpoint; /* listen.port 0: no HTTP */
     struct log_options log;
+    uint32_t recent_queries; /* kept by each worker, of each kind; 0: none */
     uint64_t drain_timeout_ns;
 };
 

@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "config/hints.h"
 #include "config/lists.h"
+#include "metrics/query_ring.h"
 
 #define MS     NS_PER_MS
 #define SECOND NS_PER_S
@@ -185,6 +186,17 @@ static const struct setting of_config[] = {
      "Events of this level and graver are written.", NULL},
     {"log.format", SETTING_CHOICE, RESTART, FIELD(log.format), 0, 1, "text json", "text",
      "`key=value`, or a JSON object a line.", NULL},
+    {"log.queries", SETTING_CHOICE, LIVE, FIELD(forwarder.log_queries), 0, 3, "off failed slow all", "off",
+     "Queries written to the log at level info, with names and clients, 100 a second of each worker at most: none; "
+     "those that failed (SERVFAIL, refused, limited, malformed, answered with a stale answer); these and slow ones; "
+     "all.",
+     NULL},
+    {"log.slow", SETTING_DURATION, LIVE, FIELD(forwarder.slow_ns), MS, MINUTE, NULL, "100ms",
+     "A query that took longer is slow, in the log and in `/queries.json`.", NULL},
+    {"log.recent", SETTING_NUMBER, RESTART, FIELD(recent_queries), 1, QUERY_ENTRIES_MAX, "off", "64",
+     "Queries of each kind (slow, servfail, refused, limited, stale, malformed) that each worker keeps for the status "
+     "page and `/queries.json`; each takes 900 bytes.",
+     NULL},
 };
 /* clang-format on */
 

@@ -136,7 +136,9 @@ static void give_failure(struct aliases *aliases, const struct alias *alias, con
     struct question question = {.name = alias->chain + DNS_HEADER_BYTES, .class = DNS_CLASS_IN};
     question.name_size = (uint8_t)reader_name(&reader, false);
     question.type = reader_u16(&reader);
-    reply_error(aliases->counters, to, &question, &alias->profile, &failure);
+    const struct query_end end = {to, &question, .error = failure, .source = LABEL_SOURCE_LOCAL};
+    notices_end(aliases->notices, &end);
+    reply_error(aliases->notices->counters, to, &question, &alias->profile, &failure);
 }
 
 static void end_reply(const struct requester *requester, size_t size)
@@ -159,9 +161,9 @@ static void abort_client(const struct requester *requester)
     (void)requester; /* what is resolved here was asked by this program, and breaks no protocol */
 }
 
-bool aliases_init(struct aliases *aliases, uint32_t max, struct counters *counters)
+bool aliases_init(struct aliases *aliases, uint32_t max, struct notices *notices)
 {
-    *aliases = (struct aliases){.counters = counters};
+    *aliases = (struct aliases){.notices = notices};
     for (int label = 0; label < LABEL_TRANSPORT_COUNT; label++)
         aliases->transports[label] = (struct transport){
             .label = (enum label_transport)label,
@@ -176,10 +178,10 @@ bool aliases_init(struct aliases *aliases, uint32_t max, struct counters *counte
 
 void aliases_done(struct aliases *aliases)
 {
-    if (!aliases->counters) return;
+    if (!aliases->notices) return;
     list_for_each_safe (node, &aliases->all) forget(aliases, container_of(node, struct alias, of_all));
     slots_done(&aliases->slots);
-    aliases->counters = NULL;
+    aliases->notices = NULL;
 }
 
 bool aliases_begin(struct aliases *aliases, const struct requester *requester, const struct question *question,

@@ -15,6 +15,7 @@
 #include "dns/answer.h"
 #include "dns/question.h"
 #include "metrics/counters.h"
+#include "queries/notice.h"
 #include "queries/transport.h"
 
 struct aliases {
@@ -22,11 +23,11 @@ struct aliases {
     struct transport transports[LABEL_TRANSPORT_COUNT];
     struct slots slots; /* of struct alias */
     struct list all;
-    struct counters *counters;
+    struct notices *notices; /* the owner's */
 };
 
 /* At most `max` at once. False if memory is short. */
-bool aliases_init(struct aliases *aliases, uint32_t max, struct counters *counters);
+bool aliases_init(struct aliases *aliases, uint32_t max, struct notices *notices);
 
 /* Those that are left are forgotten without a reply. */
 void aliases_done(struct aliases *aliases);

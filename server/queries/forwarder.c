@@ -156,11 +156,6 @@ struct incoming {
 static enum refusal admit(struct forwarder *forwarder, const struct client_message *message,
                           enum question_verdict verdict, struct incoming *in)
 {
-    static const enum refusal over_rate[] = {
-        [RATE_LIMIT_SERVFAIL] = REFUSAL_RATE_SERVFAIL,
-        [RATE_LIMIT_REFUSE] = REFUSAL_RATE_REFUSE,
-        [RATE_LIMIT_DROP] = REFUSAL_RATE_DROP,
-    };
     const struct transport *transport = in->requester->transport;
     enum refusal refusal = REFUSAL_NONE;
     if (verdict == QUESTION_CLOSE) return REFUSAL_NOT_QUERY;
@@ -169,7 +164,7 @@ static enum refusal admit(struct forwarder *forwarder, const struct client_messa
         refusal = transport->admit(in->requester, &in->question, verdict, &in->profile, &in->is_verified);
     if (in->is_verified && ratelimit_take_again(forwarder->shared->ratelimit, &forwarder->last_client,
                                                 in->requester->address, 1, forwarder->loop->now_ns) == 0)
-        refusal = over_rate[forwarder->options.rate_limit_action];
+        refusal = refusal_over_rate(forwarder->options.rate_limit_action);
     if (refusal == REFUSAL_NONE) refusal = message->refusal;
     return refusal != REFUSAL_NONE ? refusal : refusal_of(verdict);
 }
@@ -229,6 +224,12 @@ static void resolve(struct forwarder *forwarder, struct incoming *in, uint16_t r
     if (state == CACHE_FRESH ||
         (state == CACHE_STALE && recheck_is_held(&forwarder->recheck, in->hashed.hash, now_ns))) {
         const struct answer_use use = retention_use(state, &found, reply, ++forwarder->rotation);
+        enum label_source source = state == CACHE_STALE ? LABEL_SOURCE_STALE : LABEL_SOURCE_CACHE;
+        if (notices_want(&forwarder->notices, message_flags(reply) & DNS_RCODE, source, 0)) {
+            struct query_end end = {requester, &in->question, &in->key, .source = source};
+            end.error.ede_code = use.ede_code;
+            notices_end_cached(&forwarder->notices, &end, reply, found.size);
+        }
         if (reply_answer(counters, requester, reply, found.size, &in->profile, in->question.name, &use)) {
             note_hit(forwarder, in, state, &found, reply);
             return;
@@ -240,7 +241,7 @@ static void resolve(struct forwarder *forwarder, struct incoming *in, uint16_t r
     /* Upstream: wait with the clients that asked the same, or ask. */
     struct query *query = join_or_ask(forwarder, in);
     if (!query || !queries_wait(&forwarder->queries, query, requester, &in->question, &in->profile, now_ns)) {
-        reply_refusal(counters, requester, &in->question, &in->profile, REFUSAL_OVERLOADED);
+        reply_refusal(&forwarder->notices, requester, &in->question, &in->profile, REFUSAL_OVERLOADED);
         return;
     }
     if (state != CACHE_STALE) return;
@@ -258,7 +259,7 @@ static void resolve_alias(struct forwarder *forwarder, const struct incoming *in
     struct requester requester;
     if (!aliases_begin(&forwarder->aliases, in->requester, &in->question, &in->profile, chain, chain_size, &requester,
                        &rest.profile)) {
-        reply_refusal(forwarder->counters, in->requester, &in->question, &in->profile, REFUSAL_OVERLOADED);
+        reply_refusal(&forwarder->notices, in->requester, &in->question, &in->profile, REFUSAL_OVERLOADED);
         return;
     }
     rest.requester = &requester;
@@ -286,6 +287,9 @@ static void answer_local(struct forwarder *forwarder, const struct incoming *in,
         resolve_alias(forwarder, in, &alias, reply, size - ANSWER_TRAILER_BYTES);
         return;
     }
+    struct query_end end = {requester, &in->question, .error = failure, .source = LABEL_SOURCE_LOCAL};
+    if (size > 0) end.error = (struct answer_error){message_flags(reply) & DNS_RCODE, DNS_EDE_NONE, NULL, NULL, 0};
+    if (notices_want(&forwarder->notices, end.error.rcode, end.source, 0)) notices_end(&forwarder->notices, &end);
     if (size == 0)
         reply_error(forwarder->counters, requester, &in->question, &in->profile, &failure);
     else
@@ -310,7 +314,7 @@ void forwarder_handle(struct forwarder *forwarder, const struct requester *reque
     counter_add(cell_queries(counters, counters_qtype_label(in.question.type), requester->transport->label), 1);
     size_observe(&counters->query_size, message->size);
     if (refusal != REFUSAL_NONE) {
-        reply_refusal(counters, requester, &in.question, &in.profile, refusal);
+        reply_refusal(&forwarder->notices, requester, &in.question, &in.profile, refusal);
         return;
     }
 
@@ -329,6 +333,7 @@ void forwarder_handle(struct forwarder *forwarder, const struct requester *reque
 void forwarder_tick(struct forwarder *forwarder, uint64_t now_ns)
 {
     struct timeout *timeout;
+    notices_tick(&forwarder->notices, now_ns);
     while ((timeout = timeouts_take_expired(&forwarder->impatience, now_ns))) {
         struct query *query = container_of(timeout, struct query, patience);
         query->stale_will_do = give_all_stale(forwarder, query);
@@ -354,8 +359,11 @@ bool forwarder_init(struct forwarder *forwarder, const struct forwarder_options 
         (struct forwarder){.options = *options, .shared = shared, .pool = pool, .counters = counters, .loop = loop};
     timeouts_init(&forwarder->impatience, PATIENCE_NS);
     forwarder->value = malloc(ANSWER_BYTES_MAX);
-    return aliases_init(&forwarder->aliases, options->max_queries, counters) &&
-           queries_init(&forwarder->queries, options->max_queries, &shared->hash_key, counters) && forwarder->value;
+    forwarder->notices = (struct notices){.counters = counters, .loop = loop};
+    notices_set_options(&forwarder->notices, options);
+    return aliases_init(&forwarder->aliases, options->max_queries, &forwarder->notices) &&
+           queries_init(&forwarder->queries, options->max_queries, &shared->hash_key, &forwarder->notices) &&
+           forwarder->value;
 }
 
 void forwarder_set_names(struct forwarder *forwarder, struct names *names)
@@ -370,6 +378,7 @@ bool forwarder_set_options(struct forwarder *forwarder, const struct forwarder_o
     bool is_taken = queries_set_max(&forwarder->queries, options->max_queries) &&
                     slots_set_max(&forwarder->aliases.slots, options->max_queries);
     forwarder->options = *options;
+    notices_set_options(&forwarder->notices, options);
     if (!is_taken) forwarder->options.max_queries = former;
     return is_taken;
 }

@@ -16,6 +16,7 @@
 #include "metrics/counters.h"
 #include "queries/alias.h"
 #include "queries/names.h"
+#include "queries/notice.h"
 #include "queries/options.h"
 #include "queries/query.h"
 #include "queries/recheck.h"
@@ -49,6 +50,7 @@ struct forwarder {
     struct queries queries;
     struct timeouts impatience; /* of queries for which there is a stale answer */
     struct recheck recheck;
+    struct notices notices;               /* with no ring and no log until the owner gives some */
     uint32_t rotation;                    /* of the records of the next cached answer */
     uint64_t hits[LABEL_TRANSPORT_COUNT]; /* answered from the cache in this turn */
     uint64_t questions;                   /* clients' questions asked upstream since the start */

@@ -18,6 +18,8 @@ struct forwarder_options {
     uint64_t cache_negative_ns; /* a negative answer is kept for at most this time */
     uint8_t prefetch_percent;   /* refreshes that no client asked for, at most this share of upstream queries */
     uint8_t rate_limit_action;  /* enum rate_limit_action */
+    uint8_t log_queries;        /* enum query_log */
+    uint64_t slow_ns;           /* a query that takes longer is slow */
 };
 
 #endif

@@ -13,9 +13,9 @@ static struct list *bucket_of(const struct queries *queries, uint64_t hash)
 }
 
 bool queries_init(struct queries *queries, uint32_t max_queries, const struct hash_key *hash_key,
-                  struct counters *counters)
+                  struct notices *notices)
 {
-    *queries = (struct queries){.counters = counters, .hash_key = hash_key};
+    *queries = (struct queries){.counters = notices->counters, .notices = notices, .hash_key = hash_key};
     return slots_init(&queries->queries, sizeof(struct query), 0) &&
            slots_init(&queries->waiters, sizeof(struct waiter), 0) && queries_set_max(queries, max_queries);
 }
@@ -114,6 +114,7 @@ bool queries_wait(struct queries *queries, struct query *query, const struct req
     if (!waiter) return false;
     waiter->transport = requester->transport;
     waiter->client = requester->client;
+    waiter->address = *requester->address;
     waiter->profile = *profile;
     waiter->asked_ns = now_ns;
     waiter->tally_slot = tally_slot(requester->address, queries->hash_key);
@@ -135,12 +136,20 @@ struct addressee {
     uint8_t name[DNS_NAME_MAX]; /* as the client spelt it */
 };
 
+/* How the waiting of a client ended. */
+struct waiting_end {
+    enum label_source source;
+    uint64_t took_ns;
+    bool is_given; /* the client was still there */
+};
+
 static void address_waiter(const struct query *query, const struct waiter *waiter, struct addressee *ret_addressee)
 {
     const struct question_key *key = &query->exchange.key;
     size_t name_size = question_key_name_size(key);
     spelling_apply(&waiter->spelling, key->bytes, name_size, ret_addressee->name);
-    ret_addressee->requester = (struct requester){.transport = waiter->transport, .client = waiter->client};
+    ret_addressee->requester =
+        (struct requester){.transport = waiter->transport, .client = waiter->client, .address = &waiter->address};
     ret_addressee->question = (struct question){
         .name = ret_addressee->name,
         .name_size = (uint8_t)name_size,
@@ -150,38 +159,58 @@ static void address_waiter(const struct query *query, const struct waiter *waite
 }
 
 /* Gives a waiter the answer. False if its client has gone. */
-static bool give_answer(struct queries *queries, const struct query *query, const struct waiter *waiter,
+static bool give_answer(struct queries *queries, const struct waiter *waiter, const struct addressee *to,
                         const struct answer *answer, const struct answer_use *use)
 {
-    struct addressee to;
-    address_waiter(query, waiter, &to);
-    uint8_t *reply = waiter->transport->begin_reply(&to.requester, answer->size + EDNS_REPLY_MAX);
+    uint8_t *reply = waiter->transport->begin_reply(&to->requester, answer->size + EDNS_REPLY_MAX);
     if (!reply) {
-        reply_drop(queries->counters, &to.requester, LABEL_DROPPED_CLIENT_GONE);
+        reply_drop(queries->counters, &to->requester, LABEL_DROPPED_CLIENT_GONE);
         return false;
     }
     memcpy(reply, answer->bytes, answer->size);
     bool is_answer =
-        reply_answer(queries->counters, &to.requester, reply, answer->size, &waiter->profile, to.name, use);
+        reply_answer(queries->counters, &to->requester, reply, answer->size, &waiter->profile, to->name, use);
     CHECK(is_answer); /* its bytes were made by dns/answer.c in this process */
     return true;
 }
 
-static void observe(struct queries *queries, const struct waiter *waiter, enum label_source source, uint64_t now_ns)
+/* A waiter's query has ended with `error`, of which an answer has only the code and what upstream said, or it could not
+ * be given. */
+static void end_waiter(struct queries *queries, const struct query *query, const struct addressee *to,
+                       const struct answer_error *error, const struct waiting_end *how)
 {
-    histogram_observe(&queries->counters->request_duration[source][waiter->transport->label], now_ns - waiter->asked_ns,
-                      1);
+    struct histogram *durations = &queries->counters->request_duration[how->source][to->requester.transport->label];
+    if (how->is_given) histogram_observe(durations, how->took_ns, 1);
+    if (!notices_want(queries->notices, error->rcode, how->source, how->took_ns)) return;
+    struct query_end end = {
+        .requester = &to->requester,
+        .question = &to->question,
+        .key = &query->exchange.key,
+        .exchange = &query->exchange,
+        .error = *error,
+        .source = how->source,
+        .took_ns = how->took_ns,
+        .reason = how->is_given ? NULL : "client_gone",
+    };
+    if (!how->is_given) end.error = (struct answer_error){.rcode = QUERY_NO_RCODE, .ede_code = DNS_EDE_NONE};
+    notices_end(queries->notices, &end);
 }
 
 void queries_answer(struct queries *queries, struct query *query, const struct answer *answer,
                     const struct answer_use *use, enum label_source source, uint64_t now_ns)
 {
+    const struct answer_error said = {.rcode = answer->rcode,
+                                      .ede_code = use->ede_code,
+                                      .errors = answer->errors,
+                                      .errors_size = answer->errors_size};
     struct list *node;
     while ((node = list_first(&query->waiters))) {
         struct waiter *waiter = container_of(node, struct waiter, of_query);
-        bool given = give_answer(queries, query, waiter, answer, use);
-        if (given) observe(queries, waiter, source, now_ns);
+        struct addressee to;
+        address_waiter(query, waiter, &to);
+        bool given = give_answer(queries, waiter, &to, answer, use);
         if (given && source == LABEL_SOURCE_STALE) count_event(queries->counters, cache_stale);
+        end_waiter(queries, query, &to, &said, &(struct waiting_end){source, now_ns - waiter->asked_ns, given});
         remove_waiter(queries, waiter);
     }
 }
@@ -193,8 +222,9 @@ void queries_fail(struct queries *queries, struct query *query, const struct ans
         struct waiter *waiter = container_of(node, struct waiter, of_query);
         struct addressee to;
         address_waiter(query, waiter, &to);
-        if (reply_error(queries->counters, &to.requester, &to.question, &waiter->profile, error))
-            observe(queries, waiter, LABEL_SOURCE_UPSTREAM, now_ns);
+        bool given = reply_error(queries->counters, &to.requester, &to.question, &waiter->profile, error);
+        const struct waiting_end how = {LABEL_SOURCE_UPSTREAM, now_ns - waiter->asked_ns, given};
+        end_waiter(queries, query, &to, error, &how);
         remove_waiter(queries, waiter);
     }
 }

@@ -16,6 +16,7 @@
 #include "dns/answer.h"
 #include "dns/question.h"
 #include "metrics/counters.h"
+#include "queries/notice.h"
 #include "queries/tally.h"
 #include "queries/transport.h"
 #include "upstream/exchange.h"
@@ -30,6 +31,7 @@ struct waiter {
     struct list of_query;
     struct transport *transport;
     struct slot_handle client;
+    struct address address; /* of the client, also when it has gone */
     struct reply_profile profile;
     struct spelling spelling;
     uint64_t asked_ns;
@@ -52,6 +54,7 @@ struct query {
 
 struct queries {
     struct counters *counters;
+    struct notices *notices;         /* the owner's, told of each query that ends */
     const struct hash_key *hash_key; /* of clients */
     struct slots queries;
     struct slots waiters;
@@ -60,9 +63,9 @@ struct queries {
     struct tally tally;    /* of the waiters */
 };
 
-/* False if memory is short. `hash_key` outlives it. */
+/* False if memory is short. `hash_key` and `notices` outlive it. */
 bool queries_init(struct queries *queries, uint32_t max_queries, const struct hash_key *hash_key,
-                  struct counters *counters);
+                  struct notices *notices);
 
 /* Another bound (reload); what is in flight stays. False: memory is short, and the former bound stays. */
 bool queries_set_max(struct queries *queries, uint32_t max_queries);

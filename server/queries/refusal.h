@@ -9,6 +9,8 @@
 #include "dns/answer.h"
 #include "dns/question.h"
 #include "metrics/counters.h"
+#include "metrics/query_ring.h"
+#include "queries/options.h"
 
 enum refusal {
     REFUSAL_NONE,
@@ -43,6 +45,8 @@ struct refusal_rule {
 
     struct answer_error error;  /* the reply */
     enum label_dropped dropped; /* LABEL_DROPPED_, if it has none */
+    enum query_kind kind;       /* of the query, for notice.h */
+    const char *reason;         /* the same in a word, as its counter's label has it; NULL: nothing to say */
     size_t counter;             /* offset in struct counters of what counts this reason; REFUSAL_UNCOUNTED: nothing */
 };
 
@@ -50,6 +54,9 @@ struct refusal_rule {
 
 /* The rule of any reason but REFUSAL_NONE. */
 const struct refusal_rule *refusal_rule(enum refusal refusal);
+
+/* Why a query over the rate limit is refused. */
+enum refusal refusal_over_rate(enum rate_limit_action action);
 
 /* Why a question is refused for what it is; REFUSAL_NONE if it is good. */
 enum refusal refusal_of(enum question_verdict verdict);

@@ -48,10 +48,12 @@ bool reply_error(struct counters *counters, const struct requester *requester, c
     return true;
 }
 
-void reply_refusal(struct counters *counters, const struct requester *requester, const struct question *question,
+void reply_refusal(struct notices *notices, const struct requester *requester, const struct question *question,
                    const struct reply_profile *profile, enum refusal refusal)
 {
     const struct refusal_rule *rule = refusal_rule(refusal);
+    struct counters *counters = notices->counters;
+    notices_refused(notices, requester, question, refusal);
     if (rule->counter != REFUSAL_UNCOUNTED)
         counter_add((_Atomic uint64_t *)(void *)((uint8_t *)counters + rule->counter), 1);
     if (!rule->replies)

@@ -10,6 +10,7 @@
 #include "dns/answer.h"
 #include "dns/question.h"
 #include "metrics/counters.h"
+#include "queries/notice.h"
 #include "queries/refusal.h"
 #include "queries/transport.h"
 
@@ -23,8 +24,8 @@ bool reply_answer(struct counters *counters, const struct requester *requester, 
 bool reply_error(struct counters *counters, const struct requester *requester, const struct question *question,
                  const struct reply_profile *profile, const struct answer_error *error);
 
-/* Ends a query that is not resolved, by the rule for that reason. */
-void reply_refusal(struct counters *counters, const struct requester *requester, const struct question *question,
+/* Ends a query that is not resolved, by the rule for that reason, and notes it. */
+void reply_refusal(struct notices *notices, const struct requester *requester, const struct question *question,
                    const struct reply_profile *profile, enum refusal refusal);
 
 /* Ends the query without a reply, for a reason of LABEL_DROPPED_. */

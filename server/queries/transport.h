@@ -24,7 +24,7 @@ struct requester {
     struct transport *transport;
     struct slot_handle client;
 
-    /* NULL in a reply to a client that waited. */
+    /* Also where the client has gone; valid as long as the requester. */
     const struct address *address;
 
     /* The transport is handing over this client's messages now: the reply joins the others of this batch, which the

@@ -40,7 +40,8 @@ OTHER = {
     "udp.responses_per_second": (2000, 2000), "udp.slip": (3, 3), "udp.cookies": (False, 0),
     "udp.cookie_secret_file": ("secret", None), "udp.receive_buffer": ("2MiB", 2 << 20),
     "http.status_page": (False, 0), "http.show_names": (True, 1), "http.listen": ("", None),
-    "log.level": ("debug", None), "log.format": ("json", None),
+    "log.level": ("debug", None), "log.format": ("json", None), "log.queries": ("failed", None),
+    "log.slow": ("200ms", 0.2), "log.recent": (32, 32),
     "names.special_use": ("local", None), "names.hosts_file": ("hosts", None),
     "names.records": (["nas.home.arpa 300 IN A 192.0.2.5"], None),
 }

@@ -15,6 +15,7 @@ DEFAULTS = {
     "prefetch": {"top": 1000},
     "clients": {"max_queries_in_flight": 8192, "max_connections": 10000, "max_buffered": 16 * MIB},
     "upstream": {"max_sessions": 4},
+    "log": {"recent": 64},
 }
 
 
@@ -33,7 +34,7 @@ def promised_bytes(proxy):
             + 72 * _setting(proxy, "rate_limit", "max_clients") + 800 * _setting(proxy, "prefetch", "top")
             + KIB * workers * _setting(proxy, "clients", "max_queries_in_flight") + 512 * KIB * _sessions(proxy)
             + 512 * _setting(proxy, "clients", "max_connections")
-            + _setting(proxy, "clients", "max_buffered") * workers)
+            + _setting(proxy, "clients", "max_buffered") * workers + 5 * KIB * workers * _setting(proxy, "log", "recent"))
 
 
 def promised_descriptors(proxy):

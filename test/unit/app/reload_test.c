@@ -35,6 +35,7 @@ static const struct {
     {"rate_limit.max_clients", "rate_limit: {max_clients: 77}\n"},
     {"http.listen", "http: {listen: \"127.0.0.1:5001\"}\n"},
     {"log.format", "log: {format: json}\n"},
+    {"log.recent", "log: {recent: 77}\n"},
 };
 
 static void every_setting_that_needs_a_restart_is_named_and_kept(void **state)

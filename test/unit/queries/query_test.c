@@ -10,6 +10,8 @@ enum { MAX_QUERIES = 4, NOW_NS = 5000 };
 static struct story {
     struct queries queries;
     struct counters *counters;
+    struct loop loop;
+    struct notices notices; /* with no ring and no log */
     struct fake_transport transport;
     struct packet packet;
     uint8_t bytes[ANSWER_BYTES_MAX];
@@ -23,8 +25,9 @@ static int setup(void **state)
     (void)state;
     memset(&story, 0, sizeof story);
     story.counters = counters_new();
+    story.notices = (struct notices){.counters = story.counters, .loop = &story.loop};
     fake_transport_init(&story.transport);
-    assert_true(queries_init(&story.queries, MAX_QUERIES, &hash_key, story.counters));
+    assert_true(queries_init(&story.queries, MAX_QUERIES, &hash_key, &story.notices));
     return 0;
 }
 

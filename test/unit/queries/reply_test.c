@@ -7,6 +7,8 @@
 
 static struct story {
     struct counters *counters;
+    struct loop loop;
+    struct notices notices; /* with no ring and no log */
     struct fake_transport transport;
     struct packet packet;
 } story;
@@ -18,6 +20,7 @@ static int setup(void **state)
 {
     (void)state;
     story.counters = counters_new();
+    story.notices = (struct notices){.counters = story.counters, .loop = &story.loop};
     fake_transport_init(&story.transport);
     return 0;
 }
@@ -226,7 +229,7 @@ static void every_refusal_ends_the_query_once_by_its_rule(void **state)
         const struct refusal_rule *rule = refusal_rule(refusal);
         struct fake_client before = *client();
         client()->aborted = false;
-        reply_refusal(story.counters, &who, &asked, &profile, refusal);
+        reply_refusal(&story.notices, &who, &asked, &profile, refusal);
         assert_int_equal(client()->ended, before.ended + 1);
         assert_int_equal(client()->replies, before.replies + rule->replies);
         assert_int_equal(client()->aborted, rule->closes);
@@ -260,7 +263,7 @@ static void a_refusal_is_counted_under_its_reason(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const _Atomic uint64_t *counter = (const _Atomic uint64_t *)((const char *)story.counters + cases[i].offset);
         uint64_t before = counter_read(counter);
-        reply_refusal(story.counters, &who, &asked, &profile, cases[i].refusal);
+        reply_refusal(&story.notices, &who, &asked, &profile, cases[i].refusal);
         assert_int_equal(counter_read(counter), before + 1);
     }
 }
@@ -276,7 +279,7 @@ static void a_client_that_has_gone_is_dropped_whatever_it_was_to_get(void **stat
     const struct reply_profile profile = profile_of(&asked);
     client()->gone = true;
     assert_false(reply_error(story.counters, &who, &asked, &profile, &error));
-    reply_refusal(story.counters, &who, &asked, &profile, REFUSAL_OPCODE);
+    reply_refusal(&story.notices, &who, &asked, &profile, REFUSAL_OPCODE);
     assert_int_equal(dropped(LABEL_DROPPED_CLIENT_GONE), 2);
     assert_int_equal(responses(LABEL_RCODE_NOTIMP), 0);
     assert_int_equal(answered_here(), 0);
@@ -291,7 +294,7 @@ static void without_memory_the_query_is_over_all_the_same(void **state)
     const struct reply_profile profile = profile_of(&asked);
     story.transport.short_of_memory = true;
     assert_false(reply_error(story.counters, &who, &asked, &profile, &error));
-    reply_refusal(story.counters, &who, &asked, &profile, REFUSAL_ANY);
+    reply_refusal(&story.notices, &who, &asked, &profile, REFUSAL_ANY);
     assert_int_equal(client()->ended, 2);
     assert_int_equal(client()->replies, 0);
 }
