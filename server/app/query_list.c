@@ -156,7 +156,7 @@ bool query_list_write(void *context, const struct query_filter *filter, bool wit
     json_open(&json, NULL, '{');
     json_count(&json, "now_ms", moment.now_ns / NS_PER_MS);
     json_bool(&json, "names_shown", with_names);
-    json_count(&json, "kept_of_each_kind", server->config.recent_queries);
+    json_count(&json, "kept_of_each_kind", server->rings[0] ? query_ring_entries(server->rings[0]) : 0);
     write_counts(&json, server);
     json_open(&json, "queries", '[');
     for (size_t i = 0; i < found.count; i++) write_note(&json, &moment, &found.notes[i]);
