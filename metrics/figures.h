@@ -52,6 +52,10 @@ enum {
       "Memory the configuration allows the cache.")                                                                    \
     X(cache_evictions, COUNTER, "dns_tls_proxy_cache_evictions_total",                                                 \
       "Answers that left the cache to make room.")                                                                     \
+    X(dnstap_written, COUNTER, "dns_tls_proxy_dnstap_frames_written_total",                                            \
+      "Copies of DNS messages that a reader of `dnstap.socket` took.")                                                 \
+    X(dnstap_lost, COUNTER, "dns_tls_proxy_dnstap_frames_lost_total",                                                  \
+      "Copies of DNS messages that were lost: nobody read, or not fast enough.")                                       \
     X(process_cpu_s, COUNTER, "process_cpu_seconds_total",                                                             \
       "Processor time used, user and system.")                                                                         \
     X(process_resident_bytes, GAUGE, "process_resident_memory_bytes",                                                  \
