@@ -58,6 +58,7 @@ static bool make_workers(struct server *server)
         .busiest = server->busiest,
         .main_mailbox = &server->mailbox,
         .workers = server->config.workers,
+        .dnstap = server->dnstap,
         .recent_queries = server->config.recent_queries,
     };
     for (unsigned i = 0; i < server->config.workers; i++) {
@@ -137,6 +138,10 @@ bool server_make(struct server *server, struct config *config, struct log *log,
     server->heartbeat = health_add(&server->health, "main", clock_now_ns());
     if (!make_tables(server)) return fail(server, "out of memory");
     if (!open_sockets(server)) return false;
+    if (*server->config.dnstap.socket) {
+        server->dnstap = dnstap_start(&server->config.dnstap, server->config.workers);
+        if (!server->dnstap) return fail(server, "no memory or thread for dnstap");
+    }
     if (!make_workers(server) || !make_acceptor(server)) return fail(server, "out of memory or descriptors");
     return true;
 }
@@ -163,6 +168,7 @@ void server_free(struct server *server)
     server_join_workers(server);
     endpoint_stop(server->endpoint);
     for (unsigned i = 0; i < server->worker_count; i++) worker_free(server->workers[i]);
+    dnstap_stop(server->dnstap);
     if (!server->acceptor) listeners_close(&server->listeners); /* it did not come to own them */
     acceptor_free(server->acceptor);
     access_free(server->access);

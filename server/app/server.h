@@ -42,6 +42,7 @@ struct server {
     bool accepting;
     struct counters *blocks[WORKERS_MAX + 1];    /* the workers', then the acceptor's */
     const struct query_ring *rings[WORKERS_MAX]; /* the workers'; NULL: they keep no queries */
+    struct dnstap *dnstap;                       /* NULL: off */
     struct health health;
     struct heartbeat *heartbeat; /* the main thread's */
     struct endpoint *endpoint;

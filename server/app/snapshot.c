@@ -147,6 +147,9 @@ void snapshot_read(void *context, uint64_t now_ns, bool with_names, struct figur
     ret_figures->cache_entries = (double)cache.entries;
     ret_figures->cache_bytes = (double)cache.bytes;
     ret_figures->cache_evictions = (double)cache.evictions;
+    const struct dnstap_counts dnstap = dnstap_counts(server->dnstap);
+    ret_figures->dnstap_written = (double)dnstap.written;
+    ret_figures->dnstap_lost = (double)dnstap.lost;
     read_busiest(server, now_ns, ret_figures);
     if (with_names) read_names(server, ret_figures);
 }

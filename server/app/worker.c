@@ -33,6 +33,7 @@ struct worker {
     struct route_pools pools;
     struct prefetch prefetch;
     struct counters *counters;
+    struct dnstap_tap *tap;           /* NULL: no messages are copied */
     struct query_ring *ring;          /* NULL: no queries are kept */
     struct counters *former_counters; /* replaced pools count here: their upstreams have no label any more */
     struct heartbeat *heartbeat;
@@ -44,15 +45,26 @@ struct worker {
 
 /* ---- queries ---- */
 
+static void copy_query(const struct worker *worker, enum dnstap_protocol protocol, const struct requester *requester,
+                       const struct client_message *message)
+{
+    dnstap_client_message(worker->tap, DNSTAP_CLIENT_QUERY, protocol, requester->address, message->bytes,
+                          message->size);
+}
+
 static void on_message(struct tcp_clients *clients, const struct requester *requester,
                        const struct client_message *message)
 {
-    forwarder_handle(&container_of(clients, struct worker, clients)->forwarder, requester, message);
+    struct worker *worker = container_of(clients, struct worker, clients);
+    if (worker->tap) copy_query(worker, DNSTAP_TCP, requester, message);
+    forwarder_handle(&worker->forwarder, requester, message);
 }
 
 static void on_datagram(struct udp *udp, const struct requester *requester, const struct client_message *message)
 {
-    forwarder_handle(&container_of(udp, struct worker, udp)->forwarder, requester, message);
+    struct worker *worker = container_of(udp, struct worker, udp);
+    if (worker->tap) copy_query(worker, DNSTAP_UDP, requester, message);
+    forwarder_handle(&worker->forwarder, requester, message);
 }
 
 /* ---- settings ---- */
@@ -74,6 +86,7 @@ static bool make_pools(struct worker *worker, const struct worker_settings *sett
         .seed = clock_now_ns() + worker->index,
         .worker = worker->index,
         .is_prober = worker->index == 0,
+        .tap = worker->tap,
     };
     return route_pools_init(&worker->pools, &pools, &deps, worker->former_counters);
 }
@@ -277,6 +290,7 @@ static bool init_udp(struct worker *worker, const struct worker_settings *settin
         .ratelimit = worker->deps.udp_ratelimit,
         .cookies = &worker->cookies,
         .notices = &worker->forwarder.notices,
+        .tap = worker->tap,
     };
     worker->cookies.counters = worker->counters;
     if (!udp_init(&worker->udp, &settings->udp, &deps)) return false;
@@ -294,6 +308,7 @@ static bool init_parts(struct worker *worker, const struct worker_settings *sett
         .busiest = worker->deps.busiest,
         .load = &worker->load,
         .scratch = worker->scratch,
+        .tap = worker->tap,
     };
     if (!tcp_clients_init(&worker->clients, &settings->client, &deps)) return false;
     tcp_clients_set_access(&worker->clients, settings->access);
@@ -326,6 +341,7 @@ struct worker *worker_new(const struct worker_deps *deps, const struct worker_se
     worker->index = index;
     worker->heartbeat = heartbeat;
     worker->loop.epoll_fd = -1;
+    worker->tap = dnstap_tap(deps->dnstap, index);
     buffers_init(&worker->buffers);
     buffers_init(&worker->client_buffers);
     if (!mailbox_init(&worker->mailbox, on_mail) || !loop_init(&worker->loop)) goto fail;

@@ -18,6 +18,7 @@
 #include "common/loop.h"
 #include "common/mailbox.h"
 #include "metrics/counters.h"
+#include "metrics/dnstap.h"
 #include "metrics/health.h"
 #include "metrics/query_ring.h"
 #include "queries/forwarder.h"
@@ -51,6 +52,7 @@ struct worker_deps {
     struct busiest *busiest;
     struct mailbox *main_mailbox; /* gets a mail of kind WORKER_ENDED when the thread is about to end */
     unsigned workers;
+    struct dnstap *dnstap;   /* NULL: no messages are copied */
     uint32_t recent_queries; /* that each keeps, of each kind; 0: none */
 };
 

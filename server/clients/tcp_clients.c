@@ -8,6 +8,7 @@
 #include "common/check.h"
 #include "common/clock.h"
 #include "dns/message.h"
+#include "metrics/dnstap.h"
 
 enum {
     CLIENT_SLOTS_MAX = 1 << 20, /* the largest max_connections; the table of connections holds the real bound */
@@ -77,7 +78,12 @@ static void end_reply(const struct requester *requester, size_t size)
     if (!requester->batched) tcp_client_mark_dirty(client);
     if (size == 0) return;
     struct buffer *buffer = reply_buffer(client, requester->batched);
-    frame_put_length(buffer->bytes + buffer->end, size);
+    uint8_t *frame = buffer->bytes + buffer->end;
+    struct dnstap_tap *tap = client->clients->tap;
+    if (tap)
+        dnstap_client_message(tap, DNSTAP_CLIENT_RESPONSE, DNSTAP_TCP, &client->address, frame + FRAME_LENGTH_BYTES,
+                              size);
+    frame_put_length(frame, size);
     buffer_use_room(buffer, FRAME_LENGTH_BYTES + size);
     if (requester->batched) client->clients->made += FRAME_LENGTH_BYTES + size;
 }
@@ -121,6 +127,7 @@ bool tcp_clients_init(struct tcp_clients *clients, const struct tcp_client_optio
         .busiest = deps->busiest,
         .load = deps->load,
         .scratch = deps->scratch,
+        .tap = deps->tap,
     };
     list_init(&clients->all);
     list_init(&clients->dirty);

@@ -18,6 +18,7 @@ struct tcp_clients_deps {
     struct busiest *busiest;
     atomic_uint *load;
     uint8_t *scratch;
+    struct dnstap_tap *tap; /* copies of responses go there; NULL: none are made */
 };
 
 bool tcp_clients_init(struct tcp_clients *clients, const struct tcp_client_options *options,

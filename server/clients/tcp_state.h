@@ -62,6 +62,7 @@ struct tcp_clients {
     size_t made;                 /* the bytes of all its replies in this turn */
     bool draining;
     struct cookie_service *cookies; /* NULL: none */
+    struct dnstap_tap *tap;         /* the same */
 
     /* A message, from a batched requester. Its query is ended by one end_reply, at once or later; if the message is
      * refused, at once. */

@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/list.h"
 #include "dns/message.h"
+#include "metrics/dnstap.h"
 
 enum { LAST_READS = 1024 }; /* of a socket that is given up: 64 k datagrams are more than its buffer holds */
 
@@ -82,6 +83,19 @@ static void count_reply(struct udp *udp, const struct udp_pending *pending, cons
     if (message_flags(reply) & DNS_TC) count_event(udp->counters, truncated);
 }
 
+static struct address address_of(const struct datagram_path *path)
+{
+    struct sockaddr_storage storage;
+    memcpy(&storage, &path->remote, sizeof path->remote);
+    return address_from_socket(&storage);
+}
+
+static void copy_reply(const struct udp *udp, const struct udp_pending *pending, const uint8_t *reply, size_t size)
+{
+    struct address client = address_of(&pending->path);
+    dnstap_client_message(udp->tap, DNSTAP_CLIENT_RESPONSE, DNSTAP_UDP, &client, reply, size);
+}
+
 static void end_reply(const struct requester *requester, size_t size)
 {
     struct udp *udp = udp_of(requester);
@@ -89,7 +103,9 @@ static void end_reply(const struct requester *requester, size_t size)
     if (!pending) return;
     if (size > 0) {
         CHECK(udp->sending == pending->socket);
-        count_reply(udp, pending, datagram_sender_room(udp->sender, size), size);
+        const uint8_t *reply = datagram_sender_room(udp->sender, size);
+        count_reply(udp, pending, reply, size);
+        if (udp->tap) copy_reply(udp, pending, reply, size);
         datagram_sender_add(udp->sender, &pending->path, size);
     }
     if (has_socket(pending)) {
@@ -128,13 +144,6 @@ static enum refusal admit(const struct requester *requester, const struct questi
 static bool is_answering_port(uint16_t port)
 {
     return port == 0 || port == 7 || port == 13 || port == 19 || port == 37;
-}
-
-static struct address address_of(const struct datagram_path *path)
-{
-    struct sockaddr_storage storage;
-    memcpy(&storage, &path->remote, sizeof path->remote);
-    return address_from_socket(&storage);
 }
 
 /* Why the datagram is dropped unread; LABEL_UDP_DROPPED_COUNT: it is not. */
@@ -369,6 +378,7 @@ bool udp_init(struct udp *udp, const struct udp_options *options, const struct u
         .loop = deps->loop,
         .counters = deps->counters,
         .notices = deps->notices,
+        .tap = deps->tap,
         .receiver = datagram_receiver_new(),
         .sender = datagram_sender_new(),
     };

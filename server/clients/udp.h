@@ -34,11 +34,13 @@ struct udp_deps {
     struct ratelimit *ratelimit; /* of UDP alone */
     struct cookie_service *cookies;
     struct notices *notices; /* told of what is dropped */
+    struct dnstap_tap *tap;  /* copies of responses go there; NULL: none are made */
 };
 
 /* Sockets in use, and as many that a reload has given up and that still have replies to send. */
 enum { UDP_SOCKETS_MAX = 2 * LISTENERS_MAX };
 
+struct dnstap_tap;
 struct udp;
 
 struct udp_socket {
@@ -61,6 +63,7 @@ struct udp {
     struct loop *loop;
     struct counters *counters;
     struct notices *notices;
+    struct dnstap_tap *tap;
     struct access_list *access; /* a share */
     struct udp_socket sockets[UDP_SOCKETS_MAX];
     unsigned used;        /* none behind the first so many was ever in use */

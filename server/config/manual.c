@@ -27,6 +27,7 @@ static const struct section sections[] = {
      "Questions over UDP, whose source addresses may be forged: clients without a cookie have limits of their own."},
     {"http", "Metrics (`/metrics`), health checks (`/healthz`, `/readyz`) and the status page (`/`)."},
     {"log", "What the program says, on standard error."},
+    {"dnstap", "Copies of the DNS messages, for a program that collects them."},
 };
 enum { SECTIONS = sizeof sections / sizeof *sections };
 
@@ -166,6 +167,7 @@ static void write_costs(FILE *out)
           "  + 160 B   x names in names.hosts_file\n"
           "  + clients.max_buffered x workers\n"
           "  + 5 KiB   x workers x log.recent\n"
+          "  + 16 MiB  if dnstap.socket is set\n"
           "```\n"
           "\n"
           "- `upstreams` are those of all routes, too; a route that nobody asked for a minute has no sessions.\n"

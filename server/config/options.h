@@ -10,6 +10,7 @@
 #include "clients/tcp_clients.h"
 #include "clients/udp_options.h"
 #include "common/log.h"
+#include "metrics/dnstap.h"
 #include "metrics/endpoint.h"
 #include "queries/forwarder.h"
 #include "queries/name_options.h"
@@ -43,6 +44,7 @@ struct config {
     struct tls_options tls;
     struct endpoint_options endpoint; /* listen.port 0: no HTTP */
     struct log_options log;
+    struct dnstap_options dnstap;
     uint32_t recent_queries; /* kept by each worker, of each kind; 0: none */
     uint64_t drain_timeout_ns;
 };

@@ -197,6 +197,15 @@ static const struct setting of_config[] = {
      "Queries of each kind (slow, servfail, refused, limited, stale, malformed) that each worker keeps for the status "
      "page and `/queries.json`; each takes 900 bytes.",
      NULL},
+
+    {"dnstap.socket", SETTING_PATH, RESTART, FIELD(dnstap.socket), 0, DNSTAP_PATH_MAX - 1, NULL, "",
+     "A Unix socket at which a program takes copies of the DNS messages of clients and upstreams (dnstap.info). Empty: "
+     "none are made.",
+     NULL},
+    {"dnstap.sample", SETTING_NUMBER, RESTART, FIELD(dnstap.sample), 1, 1000000, NULL, "1",
+     "Of so many questions one is copied, with its response.", NULL},
+    {"dnstap.clients", SETTING_BOOLEAN, RESTART, FIELD(dnstap.clients), 0, 1, NULL, "true",
+     "Whether messages of clients are copied, with their addresses; if not, those of upstreams alone are.", NULL},
 };
 /* clang-format on */
 

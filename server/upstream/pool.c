@@ -151,6 +151,7 @@ struct pool *pool_new(const struct pool_options *options, struct tls_context *tl
     pool->tls = tls_context_share(tls);
     pool->host = (struct session_host){
         .channels = {.loop = deps->loop, .buffers = deps->buffers, .scratch = deps->scratch},
+        .tap = deps->tap,
         .on_ready = upkeep_on_ready,
         .on_response = on_response,
         .on_late_response = on_late_response,

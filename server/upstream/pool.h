@@ -17,6 +17,7 @@
 #include "upstream/exchange.h"
 #include "upstream/options.h"
 
+struct dnstap_tap;
 struct pool;
 
 /* What a pool uses of its worker; all outlive it. */
@@ -27,8 +28,9 @@ struct pool_deps {
     struct counters *counters;
     const struct log *log;
     uint64_t seed;
-    unsigned worker; /* its number, for the log */
-    bool is_prober;  /* one worker of all */
+    unsigned worker;        /* its number, for the log */
+    bool is_prober;         /* one worker of all */
+    struct dnstap_tap *tap; /* copies of messages go there; NULL: none are made */
 };
 
 /* NULL where memory is short. `tls` is shared, not taken. */

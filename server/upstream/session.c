@@ -6,6 +6,7 @@
 #include "common/check.h"
 #include "common/clock.h"
 #include "dns/message.h"
+#include "metrics/dnstap.h"
 
 enum { WINDOW_MIN = 4 };
 
@@ -25,6 +26,13 @@ static void on_channel_ready(void *owner)
     session->host->on_ready(session);
 }
 
+static void copy_message(const struct session *session, enum dnstap_type type, const uint8_t *message, size_t size)
+{
+    const struct upstream_options *upstream = &session->upstream->options;
+    enum dnstap_protocol protocol = upstream->transport == UPSTREAM_TLS ? DNSTAP_DOT : DNSTAP_TCP;
+    dnstap_upstream_message(session->host->tap, type, protocol, &upstream->address, session->number, message, size);
+}
+
 /* A message that is no response at all: the stream cannot be trusted any more. */
 static bool is_response(const uint8_t *message, size_t size)
 {
@@ -36,6 +44,7 @@ static bool on_channel_message(void *owner, const uint8_t *message, size_t size,
     struct session *session = owner;
     *ret_cause = CAUSE_FRAME;
     if (!is_response(message, size)) return false;
+    if (session->host->tap) copy_message(session, DNSTAP_FORWARDER_RESPONSE, message, size);
     struct attempt *attempt = ids_find(&session->ids, message_id(message));
     if (!attempt && session->abandoned == 0) {
         *ret_cause = CAUSE_UNSOLICITED;
@@ -152,7 +161,9 @@ bool session_start_attempt(struct session *session, struct attempt *attempt, con
         .padding_block = is_private ? session->host->padding : 0,
         .without_edns = attempt->plain,
     };
-    channel_send(session->channel, question_write_query(key, &wire, room));
+    size_t size = question_write_query(key, &wire, room);
+    if (session->host->tap) copy_message(session, DNSTAP_FORWARDER_QUERY, room, size);
+    channel_send(session->channel, size);
     attempt->session = session;
     attempt->sent_ns = now_ns;
     attempt->sent_attended_ns = session_attended_ns(session);

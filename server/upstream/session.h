@@ -28,6 +28,7 @@
 
 struct exchange;
 struct session_row;
+struct dnstap_tap;
 
 /* A question sent once, on one session. Part of its exchange. */
 struct attempt {
@@ -85,7 +86,8 @@ struct session_host {
     uint32_t max_in_flight; /* queries on a session: the size of its id table */
     uint16_t padding;
     uint32_t sessions_opened;
-    bool room_made; /* a question left a session: one in line may go in its place */
+    struct dnstap_tap *tap; /* copies of messages go there; NULL: none are made */
+    bool room_made;         /* a question left a session: one in line may go in its place */
 
     void (*on_ready)(struct session *session);
     /* A message for `attempt`, which stays in flight until session_forget. May ask on this session; must not free it.

@@ -42,6 +42,7 @@ OTHER = {
     "http.status_page": (False, 0), "http.show_names": (True, 1), "http.listen": ("", None),
     "log.level": ("debug", None), "log.format": ("json", None), "log.queries": ("failed", None),
     "log.slow": ("200ms", 0.2), "log.recent": (32, 32),
+    "dnstap.socket": ("/run/nobody.sock", None), "dnstap.sample": (7, 7), "dnstap.clients": (False, 0),
     "names.special_use": ("local", None), "names.hosts_file": ("hosts", None),
     "names.records": (["nas.home.arpa 300 IN A 192.0.2.5"], None),
 }
