@@ -15,6 +15,7 @@ EMBED(page_js, "page.js");
 EMBED(figures_js, "figures.js");
 EMBED(charts_js, "charts.js");
 EMBED(rows_js, "rows.js");
+EMBED(queries_js, "queries.js");
 
 static const struct page_file files[] = {
     {"/", "text/html; charset=utf-8", page_html, page_html_end},
@@ -23,6 +24,7 @@ static const struct page_file files[] = {
     {"/figures.js", "text/javascript; charset=utf-8", figures_js, figures_js_end},
     {"/charts.js", "text/javascript; charset=utf-8", charts_js, charts_js_end},
     {"/rows.js", "text/javascript; charset=utf-8", rows_js, rows_js_end},
+    {"/queries.js", "text/javascript; charset=utf-8", queries_js, queries_js_end},
 };
 
 const struct page_file *page_find(const char *path)

@@ -31,6 +31,9 @@ export function duration(s) {
   return minutes ? minutes + " min" : Math.floor(s) + " s";
 }
 
+/* As people write names; the root is but a dot, and an escaped one is no end. */
+export const withoutDot = (name) => (/[^\\]\.$/.test(name) ? name.slice(0, -1) : name);
+
 // ---- of two samples
 
 export const sum = (object) => Object.values(object).reduce((a, b) => a + b, 0);

@@ -3,7 +3,8 @@
 // The server gives counters as they stand; rates, ratios and percentiles of the last minute are made here of two samples.
 
 import { area, draw, largest, line, mark, path, readable, roundUp } from "./charts.js";
-import { bytes, count, duration, milliseconds, percent, percentiles, perSecond, rate, sum } from "./figures.js";
+import { bytes, count, duration, milliseconds, perSecond, percent, percentiles, rate, sum, withoutDot } from "./figures.js";
+import { updateQueries } from "./queries.js";
 import { element, keyed, setClass, setText, tableRow, terms } from "./rows.js";
 
 const EVERY_MS = 1000;
@@ -297,9 +298,6 @@ function showList(id, entries) {
   });
 }
 
-/* As people write names; the root is but a dot, and an escaped one is no end. */
-const withoutDot = (name) => (/[^\\]\.$/.test(name) ? name.slice(0, -1) : name);
-
 function showReload(now) {
   const text = now.reload_good ? now.reload_changes : now.reload_refusal;
   const ago = duration(now.reloaded_seconds_ago) + " ago";
@@ -446,6 +444,7 @@ async function turn() {
   remember(now);
   await updateHistory(now).catch(() => {}); // asked for again in a second
   show(now);
+  await updateQueries().catch(() => {}); // the same
 }
 
 /* One request at a time, and none while nobody looks. */

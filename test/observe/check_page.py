@@ -32,6 +32,7 @@ def check_live(check, seen):
         assert seen["before"]["accepted"] != seen["after"]["accepted"]
         check.note(f"{seen['before']['qps']} queries a second, then {seen['after']['qps']}")
     check_use(check, seen["used"], seen["unfolded"])
+    check_queries(check, seen["queries"])
     with check("nothing on the console, no error, no failed request"):
         assert not any(window["messages"] for window in seen["windows"]), seen["windows"]
     with check("no request leaves"):
@@ -74,11 +75,27 @@ def check_axe(check, what, url):
         check.note(f"{seen['windows']} windows")
 
 
+def check_queries(check, seen):
+    with check("single queries are shown with why they failed, by whom and for how long"):
+        assert seen["all"]["rows"] > 0 and seen["first"]["result"].startswith("SERVFAIL"), seen
+        assert seen["first"]["client"].startswith("10.42.0.") and "broken-" in seen["first"]["name"], seen["first"]
+        assert seen["seen"].startswith("Since the start: "), seen["seen"]
+    with check("they can be filtered by kind, name, client and duration"):
+        assert set(seen["kind"]["kinds"]) == {"servfail"} and seen["kind"]["rows"] > 0, seen["kind"]
+        assert seen["name"]["rows"] == 1, seen["name"]
+        assert seen["client"]["rows"] > 0 and len(set(seen["client"]["clients"])) == 1, seen["client"]
+        assert seen["long"]["rows"] == 0 and seen["long"]["none"] == "None.", seen["long"]
+        assert seen["bad"].startswith("client: an address or a prefix is wanted"), seen["bad"]
+    with check("the list can be paused, and goes on afterwards"):
+        assert seen["paused"][0] == seen["paused"][1] and seen["button"] == "Resume", seen
+        assert seen["paused"][1] != seen["resumed"], seen
+
+
 def check_switched_off(check):
     with scene.folder() as folder, start_hostile(pki := Pki(folder)) as upstream:
         with Proxy(folder, pki, [upstream.port], {"http": {"status_page": False}}) as proxy:
             for path in ("/", "/status.json", "/history.json?range=5m", "/config.yaml", "/page.js", "/figures.js",
-                         "/charts.js", "/rows.js", "/page.css"):
+                         "/charts.js", "/rows.js", "/queries.js", "/queries.json", "/page.css"):
                 with check(f"status_page: false: {path} is not to be had"):
                     try:
                         urllib.request.urlopen(f"http://127.0.0.1:{proxy.http_port}{path}", timeout=10).close()

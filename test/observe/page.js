@@ -47,6 +47,45 @@ async function use(page) {
   return used;
 }
 
+/* The list of single queries: as it is, by each filter, paused and not. */
+async function queries(page) {
+  const look = () => page.evaluate(() => {
+    const rows = [...document.querySelectorAll("#queries tr")];
+    const column = (i) => rows.map((row) => row.children[i].textContent);
+    return {
+      rows: rows.length, kinds: column(1), clients: column(2).map((text) => text.split(" ")[0]), names: column(3),
+      results: column(5), none: document.querySelector("#queries-none").textContent,
+      text: rows.map((row) => row.textContent).join("\n"),
+    };
+  });
+  const filter = async (id, value) => {
+    await (id === "kind" ? page.selectOption("#queries-kind", value) : page.fill("#queries-" + id, value));
+    await pause(1500);
+    return look();
+  };
+  const seen = { all: await look(), seen: await page.textContent("#queries-seen") };
+  seen.kind = await filter("kind", "servfail");
+  seen.first = { result: seen.kind.results[0], client: seen.kind.clients[0], name: seen.kind.names[0] };
+  seen.name = await filter("name", seen.first.name);
+  await filter("name", "");
+  seen.client = await filter("client", seen.first.client);
+  await filter("client", "nobody");
+  seen.bad = await page.textContent("#queries-state");
+  await filter("client", "");
+  seen.long = await filter("min", "60000");
+  await filter("min", "");
+  await filter("kind", "");
+  await page.click("#queries-pause");
+  seen.button = await page.textContent("#queries-pause");
+  seen.paused = [(await look()).text];
+  await pause(6000);
+  seen.paused.push((await look()).text);
+  await page.click("#queries-pause");
+  await pause(3000);
+  seen.resumed = (await look()).text;
+  return seen;
+}
+
 /* A phone shows an upstream's details where they are asked for. */
 async function unfold(page) {
   const failures = page.locator("#upstreams tr:first-child td:nth-child(10)");
@@ -75,6 +114,7 @@ async function main(url, markup) {
     backgrounds: [await background(windows[0]), await background(windows[1])],
     points: await page.$eval("#chart path:nth-of-type(3)", (path) => path.getAttribute("d").split("L").length),
     used: await use(page),
+    queries: await queries(page),
     unfolded: await unfold(windows.find(({ name }) => name === "phone").page),
     windows: [],
   };
