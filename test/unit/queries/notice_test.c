@@ -50,7 +50,8 @@ static int setup(void **state)
     log_init(&story.log, &(struct log_options){LOG_LEVEL_INFO, LOG_FORMAT_TEXT}, story.pipe[1]);
     fake_transport_init(&story.transport);
     assert_true(address_parse("192.0.2.7:4711", 0, &story.address));
-    story.requester = (struct requester){&story.transport.transport, {1, 1}, &story.address, true};
+    story.requester = (struct requester){
+        .transport = &story.transport.transport, .client = {1, 1}, .address = &story.address, .batched = true};
     story.question = (struct question){.name = asked_name, .name_size = sizeof asked_name, .type = DNS_TYPE_A};
     story.notices = (struct notices){.ring = story.ring,
                                      .log = &story.log,

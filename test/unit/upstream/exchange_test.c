@@ -38,7 +38,7 @@ static void a_new_exchange_has_no_past(void **state)
     one.slow = one.asked = true;
     one.waiting_ns = 1;
     one.tried = one.met_silence = 3;
-    one.died_on = (const struct upstream *)&first;
+    one.failed_at = 1;
     one.opinions.failed = true;
     exchange_begin(&one, 8);
     assert_int_equal(one.number, 8);
@@ -46,7 +46,7 @@ static void a_new_exchange_has_no_past(void **state)
     assert_false(one.slow || one.asked || one.opinions.failed);
     assert_int_equal(one.waiting_ns, 0);
     assert_int_equal(one.tried | one.met_silence, 0);
-    assert_null(one.died_on);
+    assert_int_equal(one.failed_at, 0);
     assert_false(exchange_is_live(&one) || exchange_is_waiting(&one));
     for (int i = 0; i < EXCHANGE_ATTEMPTS_MAX; i++) assert_ptr_equal(one.attempts[i].exchange, &one);
     assert_int_equal(exchange_class(&one), EXCHANGE_CLEAN);
