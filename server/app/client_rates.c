@@ -38,7 +38,8 @@ size_t client_rates_list(struct ratelimit *verified, struct ratelimit *udp, enum
     struct ratelimit_client more[CLIENT_RATES_MAX];
     CHECK(max <= CLIENT_RATES_MAX);
     size_t count = ratelimit_list(verified, order, now_ns, all, CLIENT_RATES_MAX);
-    size_t more_count = ratelimit_list(udp, order, now_ns, more, CLIENT_RATES_MAX);
+    bool counts_udp = order == RATELIMIT_BY_REFUSED;
+    size_t more_count = counts_udp ? ratelimit_list(udp, order, now_ns, more, CLIENT_RATES_MAX) : 0;
     for (size_t i = 0; i < more_count; i++) {
         struct ratelimit_client *same = find(all, count, &more[i]);
         if (!same) {

@@ -1,7 +1,8 @@
 /* client_rates: which client addresses ask most, and which are refused most, over all that limits them.
  *
  * An address has two buckets: one for TCP and verified UDP, one for UDP whose source may be forged. Both are added up
- * here. A client is a prefix, as the limits count. The figures are those of the last whole window
+ * here for who is refused. For who asks, only the first counts: whoever forges an address lists nobody as a busy
+ * client. A client is a prefix, as the limits count. The figures are those of the last whole window
  * (RATELIMIT_WINDOW_NS). Any thread. */
 #ifndef APP_CLIENT_RATES_H
 #define APP_CLIENT_RATES_H
