@@ -13,7 +13,7 @@ SO_TIMESTAMPNS = 35
 class UdpClient:
     """Connected, so that only replies from the address that was asked are heard."""
 
-    def __init__(self, port, host="127.0.0.1", source=None, timeout=5.0):
+    def __init__(self, port, host="127.0.0.1", source=None, timeout=10.0):
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
         self.socket = socket.socket(family, kind, protocol)
         if source:
