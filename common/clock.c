@@ -16,6 +16,13 @@ int64_t clock_wall_s(void)
     return ts.tv_sec;
 }
 
+uint64_t clock_wall_ns(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+}
+
 uint64_t clock_monotonic_us(void)
 {
     struct timespec ts;

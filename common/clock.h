@@ -27,6 +27,9 @@ uint64_t clock_now_ns(void);
 /* Seconds since 1970-01-01 UTC; for certificates and people only. Any thread. */
 int64_t clock_wall_s(void);
 
+/* Nanoseconds since 1970-01-01 UTC; to compare with times of the kernel and for people. Any thread. */
+uint64_t clock_wall_ns(void);
+
 /* Microseconds of CLOCK_MONOTONIC, for systemd's notifications. Any thread. */
 uint64_t clock_monotonic_us(void);
 

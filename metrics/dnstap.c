@@ -5,7 +5,6 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/check.h"
@@ -123,13 +122,6 @@ static void on_done(void *bytes, void *context)
     atomic_fetch_add_explicit(&dnstap->done, 1, memory_order_release);
 }
 
-static uint64_t wall_now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
 /* NULL: there are too many bytes already, or memory is short. */
 static struct frame *take_frame(struct dnstap *dnstap, size_t size)
 {
@@ -178,7 +170,7 @@ void dnstap_client_message(struct dnstap_tap *tap, enum dnstap_type type, enum d
     uint64_t number = (uint64_t)low << 32 | (uint32_t)client->port << 16 | id_of(bytes, size);
     if (!is_chosen(tap->dnstap, number)) return;
     const struct dnstap_message message = {
-        .type = type, .protocol = protocol, .client = client, .wall_ns = wall_now_ns(), .bytes = bytes, .size = size};
+        .type = type, .protocol = protocol, .client = client, .wall_ns = clock_wall_ns(), .bytes = bytes, .size = size};
     submit(tap, &message);
 }
 
@@ -187,6 +179,6 @@ void dnstap_upstream_message(struct dnstap_tap *tap, enum dnstap_type type, enum
 {
     if (!tap || !is_chosen(tap->dnstap, (uint64_t)session << 16 | id_of(bytes, size))) return;
     const struct dnstap_message message = {
-        .type = type, .protocol = protocol, .server = upstream, .wall_ns = wall_now_ns(), .bytes = bytes, .size = size};
+        .type = type, .protocol = protocol, .server = upstream, .wall_ns = clock_wall_ns(), .bytes = bytes, .size = size};
     submit(tap, &message);
 }

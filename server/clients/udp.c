@@ -2,7 +2,6 @@
 
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/check.h"
@@ -13,42 +12,21 @@
 
 enum { LAST_READS = 1024 }; /* of a socket that is given up: 64 k datagrams are more than its buffer holds */
 
-static uint64_t wall_now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
 static struct udp *udp_of(const struct requester *requester)
 {
     return container_of(requester->transport, struct udp, transport);
 }
 
-static enum query_kind kind_of_dropped(enum label_udp_dropped reason)
-{
-    switch (reason) {
-    case LABEL_UDP_DROPPED_ACCESS:
-    case LABEL_UDP_DROPPED_PORT: return QUERY_REFUSED;
-    case LABEL_UDP_DROPPED_NOT_QUERY: return QUERY_MALFORMED;
-    case LABEL_UDP_DROPPED_OLD:
-    case LABEL_UDP_DROPPED_OVERLOAD:
-    case LABEL_UDP_DROPPED_UNSENT: break;
-    }
-    return QUERY_LIMITED; /* there was no time or no room for it */
-}
-
 static void drop(struct udp *udp, enum label_udp_dropped reason, const struct datagram *datagram,
                  const struct address *client)
 {
-#define L(id, text) text,
-    static const char *const reasons[] = {LABELS_UDP_DROPPED(L)};
-#undef L
+    const char *why;
+    enum query_kind kind = query_kind_of_dropped(reason, &why);
     const struct requester requester = {.transport = &udp->transport, .address = client};
     const struct client_message message = {.bytes = datagram->bytes, .size = datagram->size};
     count_event_by(udp->counters, udp_dropped, reason);
     if (reason == LABEL_UDP_DROPPED_ACCESS) count_event(udp->counters, access_denied);
-    notices_dropped(udp->notices, &requester, kind_of_dropped(reason), reasons[reason], &message);
+    notices_dropped(udp->notices, &requester, kind, why, &message);
 }
 
 /* ---- sending ---- */
@@ -330,7 +308,7 @@ void udp_drain(struct udp *udp)
 void udp_receive(struct udp *udp)
 {
     if (udp_deadline_ns(udp) == CLOCK_NEVER) return;
-    udp->wall_ns = wall_now_ns();
+    udp->wall_ns = clock_wall_ns();
     for (unsigned i = 0; i < udp->used; i++) {
         struct udp_socket *socket = &udp->sockets[i];
         if (!socket->is_readable) continue;
