@@ -85,6 +85,44 @@ void query_ring_put(struct query_ring *ring, const struct query_note *note)
     add_one(&lane->put);
 }
 
+enum query_kind query_kind_of_dropped(enum label_udp_dropped dropped, const char **ret_reason)
+{
+#define L(id, text) text,
+    static const char *const reasons[] = {LABELS_UDP_DROPPED(L)};
+#undef L
+    *ret_reason = reasons[dropped];
+    switch (dropped) {
+    case LABEL_UDP_DROPPED_ACCESS:
+    case LABEL_UDP_DROPPED_PORT: return QUERY_REFUSED;
+    case LABEL_UDP_DROPPED_NOT_QUERY: return QUERY_MALFORMED;
+    case LABEL_UDP_DROPPED_OLD:
+    case LABEL_UDP_DROPPED_OVERLOAD:
+    case LABEL_UDP_DROPPED_UNSENT: break;
+    }
+    return QUERY_LIMITED; /* there was no time or no room for it */
+}
+
+void query_ring_put_connection(struct query_ring *ring, enum label_rejected why, const struct address *client,
+                               uint64_t now_ns)
+{
+#define L(id, text) text,
+    static const char *const reasons[] = {LABELS_REJECTED(L)};
+#undef L
+    enum query_kind kind = why == LABEL_REJECTED_ACCESS ? QUERY_REFUSED : QUERY_LIMITED;
+    if (!ring || !query_ring_admit(ring, kind, now_ns)) return;
+    const struct query_note note = {
+        .at_ns = now_ns,
+        .reason = reasons[why],
+        .client = *client,
+        .rcode = QUERY_NO_RCODE,
+        .ede_code = QUERY_NO_EDE,
+        .kind = kind,
+        .transport = LABEL_TRANSPORT_TCP,
+        .source = QUERY_SOURCE_NONE,
+    };
+    query_ring_put(ring, &note);
+}
+
 struct query_count query_ring_count(const struct query_ring *ring, enum query_kind kind)
 {
     const struct lane *lane = &ring->lanes[kind];

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "common/address.h"
+#include "metrics/counters.h"
 
 /* The first that holds for a query, in the order of the list behind QUERY_KINDS, is its kind. */
 enum query_kind {
@@ -75,6 +76,14 @@ bool query_ring_admit(struct query_ring *ring, enum query_kind kind, uint64_t no
 
 /* In place of the oldest of its kind. The writer's thread. */
 void query_ring_put(struct query_ring *ring, const struct query_note *note);
+
+/* Which kind a datagram is that was dropped unread, and why, as its counter's label says it. */
+enum query_kind query_kind_of_dropped(enum label_udp_dropped dropped, const char **ret_reason);
+
+/* A connection that was refused before a query came on it: counted, and kept as refused where its client is not
+ * allowed, else as limited. `ring` NULL: nothing is kept. The writer's thread. */
+void query_ring_put_connection(struct query_ring *ring, enum label_rejected why, const struct address *client,
+                               uint64_t now_ns);
 
 /* Any thread: how many of the kind there were since the start, how many of these were left out, and how many were put.
  */

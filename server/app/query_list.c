@@ -62,7 +62,7 @@ static void write_counts(struct json *json, const struct server *server)
     json_open(json, "kinds", '{');
     for (unsigned kind = 0; kind < QUERY_KINDS; kind++) {
         struct query_count total = {0};
-        for (unsigned i = 0; i < server->worker_count; i++) {
+        for (unsigned i = 0; i <= server->worker_count; i++) {
             if (!server->rings[i]) continue;
             struct query_count count = query_ring_count(server->rings[i], (enum query_kind)kind);
             total.seen += count.seen;
@@ -134,13 +134,6 @@ static void write_note(struct json *json, const struct moment *moment, const str
     json_close(json, '{');
 }
 
-static int64_t wall_now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / (long)NS_PER_MS;
-}
-
 bool query_list_write(void *context, const struct query_filter *filter, bool with_names, FILE *out)
 {
     const struct server *server = context;
@@ -148,11 +141,11 @@ bool query_list_write(void *context, const struct query_filter *filter, bool wit
     struct found found = {.limit = filter->limit};
     found.notes = calloc(2 * found.limit, sizeof *found.notes);
     if (!found.notes) return false;
-    for (unsigned i = 0; i < server->worker_count; i++)
+    for (unsigned i = 0; i <= server->worker_count; i++)
         for (unsigned kind = 0; server->rings[i] && kind < QUERY_KINDS; kind++)
             if (filter->kinds & 1 << kind) collect(server->rings[i], (enum query_kind)kind, filter, &found);
     cut(&found);
-    const struct moment moment = {clock_now_ns(), wall_now_ms(), with_names};
+    const struct moment moment = {clock_now_ns(), (int64_t)(clock_wall_ns() / NS_PER_MS), with_names};
     json_open(&json, NULL, '{');
     json_count(&json, "now_ms", moment.now_ns / NS_PER_MS);
     json_bool(&json, "names_shown", with_names);

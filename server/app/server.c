@@ -90,16 +90,21 @@ static bool open_sockets(struct server *server)
 
 static bool make_acceptor(struct server *server)
 {
+    bool keeps = server->config.recent_queries > 0;
+    if (keeps) server->acceptor_ring = query_ring_new(server->config.recent_queries);
+    if (keeps && !server->acceptor_ring) return false;
     struct acceptor_deps deps = {
         .log = server->log,
         .connections = server->connections,
         .target_count = server->worker_count,
         .heartbeat = health_add(&server->health, "acceptor", clock_now_ns()),
+        .ring = server->acceptor_ring,
     };
     for (unsigned i = 0; i < server->worker_count; i++) deps.targets[i] = worker_acceptor_target(server->workers[i]);
     health_set_not_served(&server->health, server->listeners.missing, server->listeners.missing_count);
     server->acceptor = acceptor_new(&deps, &server->listeners, server->access);
     if (server->acceptor) server->blocks[server->worker_count] = acceptor_counters(server->acceptor);
+    server->rings[server->worker_count] = server->acceptor_ring;
     return server->acceptor;
 }
 
@@ -171,6 +176,7 @@ void server_free(struct server *server)
     dnstap_stop(server->dnstap);
     if (!server->acceptor) listeners_close(&server->listeners); /* it did not come to own them */
     acceptor_free(server->acceptor);
+    query_ring_free(server->acceptor_ring);
     access_free(server->access);
     names_free(server->names);
     route_table_free(server->routes);

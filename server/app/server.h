@@ -40,9 +40,10 @@ struct server {
     struct udp_setup udp;
     struct ratelimit *udp_ratelimit;
     bool accepting;
-    struct counters *blocks[WORKERS_MAX + 1];    /* the workers', then the acceptor's */
-    const struct query_ring *rings[WORKERS_MAX]; /* the workers'; NULL: they keep no queries */
-    struct dnstap *dnstap;                       /* NULL: off */
+    struct counters *blocks[WORKERS_MAX + 1];        /* the workers', then the acceptor's */
+    const struct query_ring *rings[WORKERS_MAX + 1]; /* the workers', then the acceptor's; NULL: no queries are kept */
+    struct query_ring *acceptor_ring;                /* owned; the last of them */
+    struct dnstap *dnstap;                           /* NULL: off */
     struct health health;
     struct heartbeat *heartbeat; /* the main thread's */
     struct endpoint *endpoint;

@@ -71,8 +71,9 @@ static const struct acceptor_target *choose(struct acceptor *acceptor)
 }
 
 /* Closes with a reset, so that the client learns of it at once and the kernel keeps nothing of the connection. */
-static void reject(struct acceptor *acceptor, int fd, enum label_rejected reason)
+static void reject(struct acceptor *acceptor, int fd, const struct address *address, enum label_rejected reason)
 {
+    query_ring_put_connection(acceptor->deps.ring, reason, address, acceptor->loop.now_ns);
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1, .l_linger = 0}, sizeof(struct linger));
     count_event_by(acceptor->counters, client_rejected, reason);
     close(fd);
@@ -123,12 +124,12 @@ static bool admit(struct acceptor *acceptor, int fd, const struct address *addre
     CHECK(acceptor->parked_fd < 0);
     if (!access_is_allowed(acceptor->access, address)) {
         count_event(acceptor->counters, access_denied);
-        reject(acceptor, fd, LABEL_REJECTED_ACCESS);
+        reject(acceptor, fd, address, LABEL_REJECTED_ACCESS);
         return true;
     }
     switch (connections_admit(acceptor->deps.connections, address, acceptor->loop.now_ns, &bits)) {
-    case CONNECTIONS_ADDRESS: reject(acceptor, fd, LABEL_REJECTED_ADDRESS); return true;
-    case CONNECTIONS_RATE: reject(acceptor, fd, LABEL_REJECTED_RATE); return true;
+    case CONNECTIONS_ADDRESS: reject(acceptor, fd, address, LABEL_REJECTED_ADDRESS); return true;
+    case CONNECTIONS_RATE: reject(acceptor, fd, address, LABEL_REJECTED_RATE); return true;
     case CONNECTIONS_FULL:
         acceptor->parked_fd = fd;
         acceptor->parked_address = *address;
@@ -339,7 +340,7 @@ static void *run(void *context)
         close_left(acceptor, acceptor->loop.now_ns);
     }
     if (!acceptor->inherited) close_left(acceptor, CLOCK_NEVER);
-    if (acceptor->parked_fd >= 0) reject(acceptor, acceptor->parked_fd, LABEL_REJECTED_FULL);
+    if (acceptor->parked_fd >= 0) reject(acceptor, acceptor->parked_fd, &acceptor->parked_address, LABEL_REJECTED_FULL);
     heartbeat_stop(acceptor->deps.heartbeat);
     return NULL;
 }

@@ -18,6 +18,7 @@
 #include "common/log.h"
 #include "metrics/counters.h"
 #include "metrics/health.h"
+#include "metrics/query_ring.h"
 #include "shared/access.h"
 #include "shared/connections.h"
 
@@ -43,6 +44,7 @@ struct acceptor_deps {
     struct acceptor_target targets[WORKERS_MAX];
     unsigned target_count; /* 1..WORKERS_MAX */
     struct heartbeat *heartbeat;
+    struct query_ring *ring; /* what it writes of connections that it refuses; NULL: nothing */
 };
 
 struct acceptor;

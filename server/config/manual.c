@@ -166,7 +166,7 @@ static void write_costs(FILE *out)
           "  + 2 KiB   x (records of names.records + zones of routes)\n"
           "  + 160 B   x names in names.hosts_file\n"
           "  + clients.max_buffered x workers\n"
-          "  + 5 KiB   x workers x log.recent\n"
+          "  + 5 KiB   x (workers + 1) x log.recent\n"
           "  + 16 MiB  if dnstap.socket is set\n"
           "```\n"
           "\n"

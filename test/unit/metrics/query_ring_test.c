@@ -113,6 +113,32 @@ static void kinds_have_names(void **state)
     assert_false(query_kind_parse("ordinary", 8, &kind));
 }
 
+static void what_is_refused_before_a_query_is_read_has_a_kind(void **state)
+{
+    (void)state;
+    struct query_ring *ring = query_ring_new(ENTRIES);
+    struct address client;
+    struct query_note note;
+    const char *reason;
+    assert_true(address_parse("192.0.2.7:4711", 0, &client));
+    query_ring_put_connection(ring, LABEL_REJECTED_ACCESS, &client, 5);
+    query_ring_put_connection(ring, LABEL_REJECTED_RATE, &client, 6);
+    query_ring_put_connection(NULL, LABEL_REJECTED_RATE, &client, 7);
+    assert_true(query_ring_read(ring, QUERY_REFUSED, 0, &note));
+    assert_string_equal(note.reason, "access");
+    assert_int_equal(note.at_ns, 5);
+    assert_int_equal(note.client.port, 4711);
+    assert_int_equal(note.rcode, QUERY_NO_RCODE);
+    assert_int_equal(note.name_size, 0);
+    assert_true(query_ring_read(ring, QUERY_LIMITED, 0, &note));
+    assert_int_equal(note.transport, LABEL_TRANSPORT_TCP);
+    assert_int_equal(query_kind_of_dropped(LABEL_UDP_DROPPED_ACCESS, &reason), QUERY_REFUSED);
+    assert_string_equal(reason, "access");
+    assert_int_equal(query_kind_of_dropped(LABEL_UDP_DROPPED_NOT_QUERY, &reason), QUERY_MALFORMED);
+    assert_int_equal(query_kind_of_dropped(LABEL_UDP_DROPPED_OVERLOAD, &reason), QUERY_LIMITED);
+    query_ring_free(ring);
+}
+
 /* ---- threads ---- */
 
 enum { PUTS = 200000 };
@@ -162,6 +188,7 @@ int main(void)
         cmocka_unit_test(the_oldest_of_its_kind_gives_way),
         cmocka_unit_test(no_more_of_a_kind_are_taken_in_a_second),
         cmocka_unit_test(kinds_have_names),
+        cmocka_unit_test(what_is_refused_before_a_query_is_read_has_a_kind),
         cmocka_unit_test(a_reader_never_gets_parts_of_two_notes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
