@@ -18,6 +18,7 @@ from process import Process, free_port, wait_for  # noqa: E402
 
 OURS = "dns-tls-proxy"
 SERVER_NAME = "cloudflare-dns.com"
+NAMES = (SERVER_NAME, "one.one.one.one")  #: of the first upstream and the second; on one certificate
 LIMITS = ("echo", "tls_swap", "udp_echo")
 PEERS = tuple(PACKAGES)
 TITLES = {"echo": "limit", "tls_swap": "limit", "udp_echo": "limit", OURS: OURS, "dnsdist": "dnsdist",
@@ -42,7 +43,7 @@ CONFIGURATIONS = {
     OURS: """
 listen: ["127.0.0.1:{port}"]
 workers: {workers}
-upstreams: [{{address: 127.0.0.1, port: {upstream}, name: {name}}}]
+upstreams: [{upstreams}]
 tls: {{ca_file: "{ca}"}}
 cache: {{max_size: 512MiB}}
 rate_limit: {{queries_per_second: 0}}
@@ -54,8 +55,7 @@ http: {{listen: "127.0.0.1:{http}"}}
 setLocal("127.0.0.1:{port}", {{maxInFlight=1000, reusePort=true}})
 setACL("127.0.0.0/8")
 setSecurityPollSuffix("")
-newServer({{address="127.0.0.1:{upstream}", tls="openssl", caStore="{ca}", subjectName="{name}",
-           validateCertificates=true, healthCheckMode="up", maxInFlight=1000, sockets=2}})
+{upstreams}
 getPool(""):setCache(newPacketCache(2000000, {{maxTTL=86400, minTTL=0, numberOfShards=64}}))
 setMaxTCPClientThreads(2)
 setMaxTCPQueriesPerConnection(0)
@@ -87,21 +87,21 @@ server:
 forward-zone:
   name: "."
   forward-tls-upstream: yes
-  forward-addr: 127.0.0.1@{upstream}#{name}
+{upstreams}
 """,
     "kresd": """
 modules = {{'policy'}}
 net.listen('127.0.0.1', {port}, {{ kind = 'dns' }})
 cache.open(500*MB, 'lmdb://{folder}')
 trust_anchors.remove('.')
-policy.add(policy.all(policy.TLS_FORWARD({{{{'127.0.0.1@{upstream}', hostname='{name}', ca_file='{ca}'}}}})))
+policy.add(policy.all(policy.TLS_FORWARD({{{upstreams}}})))
 """,
     "smartdns": """
 bind 127.0.0.1:{port}
 bind-tcp 127.0.0.1:{port}
 tcp-idle-time 120
 cache-size 2000000
-server-tls 127.0.0.1:{upstream} -host-name {name} -tls-host-verify {name}
+{upstreams}
 ca-file {ca}
 log-level error
 log-file {folder}/own.log
@@ -110,6 +110,16 @@ response-mode fastest-response
 dualstack-ip-selection no
 user root
 """,
+}
+
+#: How each names one upstream, and what stands between two.
+UPSTREAMS = {
+    OURS: ("{{address: 127.0.0.1, port: {upstream}, name: {name}}}", ", "),
+    "dnsdist": ("""newServer({{address="127.0.0.1:{upstream}", tls="openssl", caStore="{ca}", subjectName="{name}",
+           validateCertificates=true, healthCheckMode="up", maxInFlight=1000, sockets=2}})""", "\n"),
+    "unbound": ("  forward-addr: 127.0.0.1@{upstream}#{name}", "\n"),
+    "kresd": ("{{'127.0.0.1@{upstream}', hostname='{name}', ca_file='{ca}'}}", ", "),
+    "smartdns": ("server-tls 127.0.0.1:{upstream} -host-name {name} -tls-host-verify {name}", "\n"),
 }
 
 
@@ -127,7 +137,7 @@ def make_pki(folder):
     openssl(folder, "req", "-x509", *key, "ca.key", "-out", "ca.pem", "-days", "30", "-subj", "/CN=Bench Root",
             "-addext", "keyUsage=critical,keyCertSign,cRLSign")
     openssl(folder, "req", *key, "server.key", "-out", "server.csr", "-subj", f"/CN={SERVER_NAME}")
-    extensions = f"subjectAltName=DNS:{SERVER_NAME}\nextendedKeyUsage=serverAuth\n"
+    extensions = f"subjectAltName={','.join(f'DNS:{name}' for name in NAMES)}\nextendedKeyUsage=serverAuth\n"
     (folder / "server.ext").write_text(extensions, encoding="ascii")
     openssl(folder, "x509", "-req", "-in", "server.csr", "-out", "server.pem", "-CA", "ca.pem", "-CAkey", "ca.key",
             "-CAcreateserial", "-days", "30", "-extfile", "server.ext")
@@ -212,16 +222,25 @@ class Field:
         self._run("delay", [self.tools / "bench_delay", port, self.upstream_port, one_way_ms], port)
         return port
 
-    def start(self, name, upstream_port=None, workers=2, wrapper=(), ca_file=None):
-        upstream = upstream_port or self.upstream_port
+    def _upstreams(self, name, ports, ca_file):
+        each, between = UPSTREAMS[name]
+        return between.join(each.format(upstream=port, name=server_name, ca=ca_file)
+                            for port, server_name in zip(ports, NAMES))
+
+    def start(self, name, upstream_ports=None, workers=2, wrapper=(), ca_file=None):
+        """`upstream_ports`: one or several, in order of preference; None is the usual upstream."""
+        ports = upstream_ports or self.upstream_port
+        ports = [ports] if isinstance(ports, int) else ports
+        upstream = ports[0]
+        ca_file = ca_file or self.ca_file
         port = free_port()
         folder = self.folder / f"{name}-{port}"
         folder.mkdir()
         path = folder / "configuration"
         if name in CONFIGURATIONS:
             path.write_text(CONFIGURATIONS[name].format(
-                port=port, upstream=upstream, workers=workers, name=SERVER_NAME,
-                ca=ca_file or self.ca_file, folder=folder,
+                port=port, upstreams=self._upstreams(name, ports, ca_file), workers=workers, name=SERVER_NAME,
+                ca=ca_file, folder=folder,
                 http=free_port()), encoding="ascii")
         command = {
             "echo": [self.tools / "bench_echo", port, workers],
