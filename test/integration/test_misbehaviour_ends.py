@@ -46,7 +46,7 @@ def test_the_first_drops_syn_and_the_seconds_connections_end(tmp_path, pki):
         folder.mkdir()
         with proxy_before(folder, pki, {"answers_max": answers}, first=first) as (proxy, _):
             assert wire.rcode_of(ask(proxy.port, "warm.test")) == wire.NOERROR
-            names = [f"n{i}.test" for i in range(300 if rate > 1 else 6)]
+            names = [f"n{i}.test" for i in range(3 * rate if rate > 1 else 6)]
             return list(asked_evenly(proxy.port, names, 1 / rate).values())
 
     def check(folder, pki, answers, rate):
@@ -55,11 +55,11 @@ def test_the_first_drops_syn_and_the_seconds_connections_end(tmp_path, pki):
             second = took(folder / "second", pki, answers, [unreachable.port], rate)
         share = 0.99 if rate > 1 else 0.7
         text = f"{part(second, share):.1f} ms, alone {part(alone, share):.1f} ms"
-        assert part(second, share) < part(alone, share) + 10 + ROOM_MS / 8, text
+        assert part(second, share) < part(alone, share) + 10 + ROOM_MS / 2, text
         return text
 
-    each(tmp_path, pki, [{"answers": answers, "rate": 100} for answers in (1, 2, 5, 20, 50)] +
-                        [{"answers": answers, "rate": 1} for answers in (1, 2, 20)], check)
+    cases = [{"answers": answers, "rate": 100 if EXACT or answers > 2 else 25} for answers in (1, 2, 5, 20, 50)]
+    each(tmp_path, pki, cases + [{"answers": answers, "rate": 1} for answers in (1, 2, 20)], check)
 
 
 # ---- records read in part ----

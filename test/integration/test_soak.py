@@ -137,7 +137,7 @@ class Soak:
         seconds = time.monotonic() - self.begin
         print(f"{seconds / 60:4.0f} min: {progress}, {sum(self.weather.counts.values())} faults, {self.vitals}, "
               f"{cpu_seconds(self.proxy) / seconds * 100:.0f} % of a processor", flush=True)
-        assert progress["lost"] == 0, progress
+        assert progress["lost"] == progress["closed"] == 0, progress
 
 
 def check_answers(report):

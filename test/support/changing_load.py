@@ -11,7 +11,7 @@ from hostile import GONE_AFTER, GONE_CYCLE
 from load import Group, Load
 
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER with no time: close sends RST
-PATIENCE = 8.0  # of one who leaves, for the last answers
+PATIENCE = 20.0  # of one who leaves, for the last answers: far above any time-out of the program
 
 
 class ChangingLoad(Load):
@@ -100,4 +100,5 @@ class ChangingLoad(Load):
         """Sums so far, of all names alike."""
         groups = self.groups.values()
         return {"sent": sum(group.sent for group in groups), "answered": sum(group.answered() for group in groups),
-                "lost": sum(group.lost for group in groups), "visits": self.visits, "rude": self.rude}
+                "lost": sum(group.lost for group in groups), "closed": self.closed,
+                "visits": self.visits, "rude": self.rude}
