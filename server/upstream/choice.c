@@ -84,11 +84,29 @@ static bool has_waited_enough(const struct session *session, const struct exchan
     return exchange_is_waiting(exchange) && session->host->channels.loop->now_ns - exchange->waiting_ns >= enough_ns;
 }
 
+/* Sessions for questions asked alone are those that an upstream may have beyond max_sessions: however many there are to
+ * be asked alone, they leave the others theirs. */
+static unsigned alone_max(const struct pool *pool)
+{
+    return pool->options.max_sessions > 1 ? pool->options.max_sessions / 2 : 1;
+}
+
+static bool has_alone_room(const struct session *session)
+{
+    unsigned reserved = 0;
+    list_for_each (node, &session->upstream->sessions) {
+        const struct session *other = container_of(node, struct session, of_upstream);
+        reserved += other->reserved && session_is_open(other);
+    }
+    return reserved < alone_max(container_of(session->host, struct pool, host));
+}
+
 static bool suits_class(const struct session *session, const struct exchange *exchange)
 {
     if (session->reserved) return false;
     switch (exchange_class(exchange)) {
-    case EXCHANGE_SOLITARY: return session->in_flight == 0 || has_waited_enough(session, exchange);
+    case EXCHANGE_SOLITARY:
+        return session->in_flight == 0 ? has_alone_room(session) : has_waited_enough(session, exchange);
     case EXCHANGE_SUSPECT:
         if (session->counted == 0) return true;
         return session->suspicion > 0 && session->counted < SUSPECTS_FIRST + session->answers;
@@ -180,7 +198,7 @@ bool choice_has_session_room(const struct pool *pool, const struct upstream *ups
     unsigned max = pool->options.max_sessions;
     unsigned sessions = 0;
     unsigned used = 0;
-    if (solitary) max += max > 1 ? max / 2 : 1;
+    if (solitary) max += alone_max(pool);
     list_for_each (node, &upstream->sessions) {
         const struct session *session = container_of(node, struct session, of_upstream);
         sessions++;

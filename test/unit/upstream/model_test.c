@@ -65,7 +65,7 @@ static struct delays draw_delays(struct random *random)
 {
     struct delays delays = {0};
     if (random_next(random) % 4 != 0) return delays;
-    delays.every_ns = (50 + random_next(random) % 1000) * NS_PER_MS;
+    delays.every_ns = (300 + random_next(random) % 2000) * NS_PER_MS;
     delays.most_ns = (10 + random_next(random) % 300) * NS_PER_MS;
     delays.in_turns = random_next(random) % 2;
     delays.of_machine = random_next(random) % 2;
