@@ -46,6 +46,7 @@ static bool start_attempt(struct pool *pool, struct session *session, struct exc
     struct attempt *attempt = free_attempt(exchange);
     CHECK(exchange->attempts_made < EXCHANGE_ATTEMPTS_TOTAL);
     attempt->leading = !exchange_is_live(exchange);
+    attempt->was_slow = exchange->slow;
     attempt->plain = opinion_is_plain(&exchange->opinions, session->upstream, pool_now_ns(pool));
     if (!session_start_attempt(session, attempt, &exchange->key, pool_now_ns(pool))) return false;
     exchange->attempts_made++;

@@ -38,9 +38,10 @@ struct attempt {
     uint64_t sent_ns;          /* when, by the clock, */
     uint64_t sent_attended_ns; /* and in attended time (common/loop.h) */
     uint16_t id;
-    bool plain;   /* sent without OPT; set before it starts */
-    bool leading; /* its exchange had none in flight when it started, so it is the nearest to an answer; set before */
-    bool counted; /* in session->counted */
+    bool plain;    /* sent without OPT; set before it starts */
+    bool leading;  /* its exchange had none in flight when it started, so it is the nearest to an answer; set before */
+    bool was_slow; /* its question seemed slow already when it was sent; set before */
+    bool counted;  /* in session->counted */
 };
 
 enum session_state { SESSION_OPENING, SESSION_READY, SESSION_DRAINING };

@@ -202,7 +202,9 @@ static void declare_silent(struct pool *pool, struct session *session, uint64_t 
     uint64_t since_ns = session_silent_since_ns(session);
     mark_slow(session);
     learn_records(session);
-    upstream_learn_silence(upstream, session->answers, now_ns);
+    const struct attempt *oldest = session_oldest_attempt(session);
+    if (oldest && !oldest->was_slow) /* else that question is the reason, as it was on another session */
+        upstream_learn_silence(upstream, session->answers, now_ns);
     narrow_window(upstream, session);
     session_doubt(session, now_ns);
     bool many = session->in_flight >= SILENT_ASKED;

@@ -74,6 +74,24 @@ static void a_slow_name_in_an_orderly_server_delays_few_and_little(void **state)
     model_end();
 }
 
+/* What keeps sessions silent is the name, not the number of answers that they gave before. */
+static void a_slow_name_is_asked_thrice_also_where_sessions_end(void **state)
+{
+    (void)state;
+    for (uint32_t answers = 2; answers <= 20; answers++) {
+        begin(1, (struct script){.way_ns = NS_PER_MS / 2, .serial = true, .answers_max = answers}, healthy);
+        ask_many(10, 10);
+        unsigned slow = model.asked;
+        model_ask(KIND_SLOW);
+        model_run_ms(40);
+        ask_many(100, 40);
+        model_run_ms(4600);
+        assert_in_range(worst_ms(0, KIND_GOOD), 0, 400);
+        assert_in_range(model.questions[slow].attempts, 1, 3);
+        model_end();
+    }
+}
+
 static void a_name_that_ends_sessions_ends_six_and_others_wait_little(void **state)
 {
     (void)state;
@@ -209,6 +227,7 @@ int main(void)
         cmocka_unit_test(a_silent_first_upstream_delays_nobody_after_three_seconds),
         cmocka_unit_test(one_answer_and_then_silence_is_over_within_half_a_second),
         cmocka_unit_test(a_slow_name_in_an_orderly_server_delays_few_and_little),
+        cmocka_unit_test(a_slow_name_is_asked_thrice_also_where_sessions_end),
         cmocka_unit_test(a_name_that_ends_sessions_ends_six_and_others_wait_little),
         cmocka_unit_test(sessions_that_end_after_few_answers_fail_nobody),
         cmocka_unit_test(a_first_upstream_that_drops_syn_costs_little),
