@@ -21,8 +21,8 @@ static size_t put_question(uint8_t *out, const uint8_t *name, size_t name_size, 
     return DNS_HEADER_BYTES + name_size + 4;
 }
 
-/* Copies the message to `out`. Where it is an error without a question, the question is put in, so that it reads like
- * any other. Returns its size; 0 where it is too long. */
+/* Copies the message to `out`. If it is an error without a question, the question is put in, so that it reads like
+ * any other. Returns its size; 0 if it is too long. */
 static size_t take_message(const uint8_t *message, size_t size, const struct question_key *key, uint8_t *out,
                            bool *ret_is_bare)
 {
@@ -115,7 +115,7 @@ static bool offsets_are_sound(const struct parts *parts)
     return true;
 }
 
-/* The size of the question's name; 0 where the message has no sound question. */
+/* The size of the question's name; 0 if the message has no sound question. */
 static size_t question_name_size(const uint8_t *message, size_t size)
 {
     size_t at = DNS_HEADER_BYTES;
@@ -214,7 +214,7 @@ static void rotate_set(uint8_t *message, const struct parts *parts, uint32_t rot
     memcpy(message + start + (end - middle), moved, middle - start);
 }
 
-/* The rcode as this client can be told it: the upper bits need an OPT record. */
+/* The rcode as this client can receive it: the upper bits need an OPT record. */
 static uint16_t tellable(uint16_t rcode, const struct reply_profile *profile)
 {
     return rcode > DNS_RCODE && !profile->edns ? DNS_RCODE_SERVFAIL : rcode;

@@ -21,7 +21,7 @@ struct answer {
     enum answer_kind kind;
     uint16_t rcode; /* 12 bits */
 
-    /* For how long it may be kept: the smallest TTL of the message, and no more than the SOA's MINIMUM where it is
+    /* For how long it may be kept: the smallest TTL of the message, and no more than the SOA's MINIMUM if it is
      * negative; 0 for any other. */
     uint32_t ttl_s;
 
@@ -37,7 +37,7 @@ enum { ANSWER_BYTES_MAX = DNS_MESSAGE_MAX + 2 * (DNS_MESSAGE_MAX / 11) + EDE_LIS
  * points. The id is not looked at: the owner of the id table has done that. The question of the answer is in lower
  * case, as was asked; AA is cleared, since it does not come from an authority, and RA set.
  *
- * A response without a question is one to the key only where it is an error with no record but OPT, since some servers
+ * A response without a question is one to the key only if it is an error with no record but OPT, since some servers
  * refuse in that way; NXDOMAIN is no error. */
 enum answer_verdict answer_parse(const uint8_t *message, size_t size, const struct question_key *key, uint8_t *out,
                                  struct answer *ret_answer);
@@ -46,7 +46,7 @@ enum answer_verdict answer_parse(const uint8_t *message, size_t size, const stru
  * that names no TTL, so the TTLs stay as they are. Returns the size of both. */
 size_t answer_seal(uint8_t *bytes, size_t message_size);
 
-/* Reads the bytes of an answer that was kept (kind and ttl_s are not kept). False where they are not an answer's. */
+/* Reads the bytes of an answer that was kept (kind and ttl_s are not kept). False if they are not an answer's. */
 bool answer_unpack(const uint8_t *bytes, size_t size, struct answer *ret_answer);
 
 /* Copies the answer to `out` (at least ANSWER_BYTES_MAX, elsewhere), to which `ret_bounded` points, with each of its
@@ -67,7 +67,7 @@ struct reply_profile {
     /* edns-tcp-keepalive, in units of 100 ms (RFC 7828); 0: the option is left out. */
     uint16_t keepalive_100ms;
 
-    /* One more EDNS option as it stands in the OPT record, its code and length included: the transport's cookie (RFC
+    /* One more EDNS option as it is in the OPT record, its code and length included: the transport's cookie (RFC
      * 7873). 0 bytes: none. */
     uint8_t option_bytes;
     uint8_t option[EDNS_OPTION_MAX];
@@ -88,15 +88,15 @@ struct answer_use {
     uint32_t age_s;     /* subtracted from every TTL, down to 0 */
     uint32_t ttl_min_s; /* no TTL goes out smaller (stale: 30; else 0), */
     uint32_t ttl_max_s; /* and none larger (stale: 30; else UINT32_MAX) */
-    uint16_t ede_code;  /* told before what upstream said; or DNS_EDE_NONE */
+    uint16_t ede_code;  /* written before those of the upstream; or DNS_EDE_NONE */
     uint32_t rotation;  /* the records of the set that was asked for begin with the one of this number, modulo theirs */
 };
 
 /* Turns the answer's bytes at `reply` (size bytes, room for size + EDNS_REPLY_MAX) into the reply for the profile, in
  * place: id, flags, the name as spelt at `name` (as long as the answer's own), TTLs, OPT. Returns the message's size;
- * the trailer is gone then. An rcode above 15 is SERVFAIL to a client without EDNS. Where the reply would be larger
+ * the trailer is gone then. An rcode above 15 is SERVFAIL to a client without EDNS. If the reply would be larger
  * than profile->max_bytes, the texts of errors are left out first, then the errors and keepalive; then, if the bound is
- * DNS_MESSAGE_MAX, OPT itself; else the records, and TC is set. 0 where the bytes are no answer's. */
+ * DNS_MESSAGE_MAX, OPT itself; else the records, and TC is set. 0 if the bytes are no answer's. */
 size_t answer_to_reply(uint8_t *reply, size_t size, const struct reply_profile *profile, const uint8_t *name,
                        const struct answer_use *use);
 

@@ -6,7 +6,7 @@
 
 enum { OPTION_EDE = 15, OPTION_HEAD_BYTES = 4, CODE_BYTES = 2 };
 
-/* What stands for what cannot be shown. */
+/* The replacement for a character that cannot be shown. */
 enum { REPLACEMENT = '?' };
 
 bool ede_is_verdict(uint16_t code)
@@ -35,7 +35,7 @@ bool ede_is_verdict(uint16_t code)
 
 /* ---- texts ---- */
 
-/* The character at `text`, at least one byte of which is there. Returns its bytes, 0 where they are not UTF-8 (RFC
+/* The character at `text`, at least one byte of which is there. Returns its bytes, 0 if they are not UTF-8 (RFC
  * 3629: no overlong form, no surrogate, nothing above U+10FFFF). */
 static size_t read_character(const uint8_t *text, size_t size, uint32_t *ret_character)
 {
@@ -98,7 +98,7 @@ struct item {
     size_t size;
 };
 
-/* Takes the option at the front; false at the end, or where it is cut. */
+/* Takes the option at the front; false at the end, or if it is cut. */
 static bool next_item(const uint8_t **at, size_t *left, struct item *ret_item)
 {
     if (*left < OPTION_HEAD_BYTES) return false;

@@ -1,6 +1,6 @@
 /* ede: Extended DNS Errors (RFC 8914): what their codes mean for a forwarder, and lists of them that are passed on.
  *
- * A list is the options as they stand in an OPT record, each with its option code and length, and nothing else: so it
+ * A list is the options as they are in an OPT record, each with its option code and length, and nothing else: so it
  * is kept and given back by copying. Its texts are clean: valid UTF-8 of visible characters. Pure; any thread. */
 #ifndef DNS_EDE_H
 #define DNS_EDE_H
@@ -30,12 +30,12 @@ enum {
     EDE_CODES_MAX = EDE_LIST_MAX / EDE_ITEM_MIN,
 };
 
-/* Whether the code explains a failure for good: validation failed, or a policy forbids the answer. Another upstream is
- * then not asked, and no stale answer given. */
+/* Whether the code explains a failure definitively: validation failed, or a policy forbids the answer. Another upstream
+ * is then not asked, and no stale answer given. */
 bool ede_is_verdict(uint16_t code);
 
 /* Takes the Extended DNS Errors out of the options of an OPT record, with clean texts; returns the size of the list.
- * Where it would grow too long, texts are cut or left out before codes are. Malformed options end it. */
+ * If it would grow too long, texts are cut or left out before codes are. Malformed options end it. */
 size_t ede_collect(const uint8_t *options, size_t size, uint8_t out[static EDE_LIST_MAX]);
 
 /* Appends those options of `more` that `list` does not have yet, as long as there is room; returns the new size. Texts

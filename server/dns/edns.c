@@ -5,7 +5,7 @@
 enum { OPTION_KEEPALIVE = 11, OPTION_PADDING = 12, OPTION_EDE = 15 };
 enum { OPTION_HEAD_BYTES = 4, OPT_FIXED_BYTES = 11 };
 
-/* The upper bit of the OPT record's flags, which stand in the lower half of its TTL (RFC 6891, 6.1.3). */
+/* The upper bit of the OPT record's flags, which are in the lower half of its TTL (RFC 6891, 6.1.3). */
 enum { FLAG_DO = 0x8000 };
 
 static void parse_option(struct edns *edns, uint16_t code, const uint8_t *data, size_t size)

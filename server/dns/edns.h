@@ -33,7 +33,7 @@ struct edns {
 };
 
 /* Reads an OPT record. False: its owner is not the root, or its options do not add up. Options of a version above 0 are
- * not looked at, as nobody knows their form. */
+ * not looked at, because their form is unknown. */
 bool edns_parse(const uint8_t *message, const struct record *record, struct edns *ret_edns);
 
 /* What an OPT record of ours says. */

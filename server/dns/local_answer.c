@@ -12,7 +12,7 @@ enum {
 /* The name of the person responsible for a zone that has none (RFC 6303, 3). */
 static const char soa_rname[] = "\6nobody\7invalid";
 
-/* Where `size` more bytes go; NULL where there is no room. */
+/* If `size` more bytes go; NULL if there is no room. */
 static uint8_t *take(struct local_answer *answer, size_t size)
 {
     size_t room = answer->capacity < DNS_MESSAGE_MAX ? answer->capacity : DNS_MESSAGE_MAX;
@@ -37,7 +37,7 @@ void local_answer_begin(struct local_answer *answer, uint8_t *out, size_t capaci
     dns_put_u16(at + DNS_HEADER_BYTES + question->name_size + 2, DNS_CLASS_IN);
 }
 
-/* Where the question's name has `name` as its end, as an offset into the message; 0 where it has not. */
+/* Where the question's name has `name` as its end, as an offset into the message; 0 if it has not. */
 static size_t find_suffix(const struct local_answer *answer, const uint8_t *name, size_t name_size)
 {
     size_t at = DNS_HEADER_BYTES;

@@ -32,7 +32,7 @@ struct local_record {
 /* Begins the answer to a question that has a name: header and question. */
 void local_answer_begin(struct local_answer *answer, uint8_t *out, size_t capacity, const struct question *question);
 
-/* Appends a record; sections must come in their order. The owner is compressed where it is the question's name or ends
+/* Appends a record; sections must come in their order. The owner is compressed if it is the question's name or ends
  * it (RFC 1035, 4.1.4). */
 void local_answer_add(struct local_answer *answer, enum dns_section section, const struct local_record *record);
 
@@ -41,7 +41,7 @@ void local_answer_add(struct local_answer *answer, enum dns_section section, con
 void local_answer_add_soa(struct local_answer *answer, enum dns_section section, const uint8_t *zone, size_t zone_size,
                           uint32_t ttl_s);
 
-/* Ends it with AA, RA and `rcode`; returns the bytes of the answer (answer_unpack), 0 where it failed. */
+/* Ends it with AA, RA and `rcode`; returns the bytes of the answer (answer_unpack), 0 if it failed. */
 size_t local_answer_finish(struct local_answer *answer, uint16_t rcode);
 
 #endif

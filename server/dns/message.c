@@ -30,8 +30,8 @@ static size_t ttl_place(const struct reader *reader, size_t i)
     return dns_u16(reader->ttls + TTL_OFFSET_BYTES * i);
 }
 
-/* Whether a TTL has any of the octets from `start` to before `end`. Most names lead into the question, before them all.
- */
+/* Whether a TTL has any of the octets from `start` to before `end`. Most names lead into the question,
+ * before them all. */
 static bool touches_ttl(const struct reader *reader, size_t start, size_t end)
 {
     size_t low = 0; /* TTLs before it end at `start` or earlier */

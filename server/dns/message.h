@@ -42,7 +42,7 @@ enum {
     DNS_RCODE_REFUSED = 5,
     DNS_RCODE_YXDOMAIN = 6,
     DNS_RCODE_NOTAUTH = 9,
-    DNS_RCODE_BADVERS = 16, /* its upper bits stand in the OPT record (RFC 6891, 6.1.3) */
+    DNS_RCODE_BADVERS = 16, /* its upper bits are in the OPT record (RFC 6891, 6.1.3) */
     DNS_RCODE_BADCOOKIE = 23,
 };
 
@@ -104,7 +104,7 @@ static inline uint16_t message_count(const uint8_t *message, enum dns_section se
     return dns_u16(message + 4 + 2 * section);
 }
 
-/* What is known of the rest of a name that begins at some place, from a name that led there before. */
+/* What is known of the rest of a name that begins at some offset, from a name that led there before. */
 struct name_rest {
     bool is_known;
     uint8_t pointers; /* it has so many, */
@@ -121,7 +121,7 @@ struct reader {
     size_t at;
     bool failed; /* sticky */
 
-    /* Names are passed over where they stand; their pointers are not followed. */
+    /* Names are skipped in place; their pointers are not followed. */
     bool is_shallow;
 
     /* Where the pointer lies that ended the last name read, or 0: it ended with the root. */
@@ -138,7 +138,7 @@ struct reader {
     const uint8_t *ttls;
     size_t ttl_count;
 
-    /* Part of the message that will be changed: `is_watched_hit` is set where a pointer leads over one of its octets.
+    /* Part of the message that will be changed: `is_watched_hit` is set if a pointer leads over one of its octets.
      * Empty by default. */
     size_t watch_start;
     size_t watch_end;
@@ -181,7 +181,7 @@ static inline uint32_t reader_u32(struct reader *reader)
     return bytes ? dns_u32(bytes) : 0;
 }
 
-/* Passes over a name. Compression pointers are followed where `compressed` says so, else they are a fault. Each must
+/* Passes over a name. Compression pointers are followed if `compressed` says so, else they are a fault. Each must
  * lead to labels that end before the stretch of labels it ends begins, and not into the header: so no name runs in a
  * circle, and none changes when an id does; nor may one lead over an octet of the reader's TTLs, or the name would
  * change as they grow old. The name it makes up must be no longer than DNS_NAME_MAX, and it has no more than
@@ -190,7 +190,7 @@ static inline uint32_t reader_u32(struct reader *reader)
 enum { NAME_POINTERS_MAX = 127 };
 size_t reader_name(struct reader *reader, bool compressed);
 
-/* One record's fixed part; its data lies at `data` in the message. The reader stands behind the record afterwards. */
+/* One record's fixed part; its data lies at `data` in the message. Afterwards the reader is behind the record. */
 struct record {
     size_t owner; /* where its name begins */
     uint16_t type;
@@ -213,7 +213,8 @@ void name_to_lower(const uint8_t *name, size_t size, uint8_t *out);
  */
 size_t name_place(const uint8_t *message, size_t at);
 
-/* Whether the names at two offsets of a message, both of which reader_name has passed over, are the same but for case.
+/* Whether the names at two offsets of a message, both of which reader_name has passed over, are the same except for
+ * case.
  */
 bool name_is_same(const uint8_t *message, size_t one, size_t other);
 
@@ -235,7 +236,7 @@ struct frame {
     size_t size;            /* of the message, by its length, also while it is partial; 0 while the length is */
 };
 
-/* Looks at the start of `stream`. Where the frame is whole, FRAME_LENGTH_BYTES + ret_frame->size bytes belong to it. */
+/* Looks at the start of `stream`. If the frame is whole, FRAME_LENGTH_BYTES + ret_frame->size bytes belong to it. */
 enum frame_status frame_next(const uint8_t *stream, size_t size, struct frame *ret_frame);
 
 /* Writes the length before a message of `size` bytes (at most 65535). */

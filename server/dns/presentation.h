@@ -8,7 +8,7 @@
 /* A name of 255 octets, each written \DDD, and a NUL. */
 enum { PRESENTATION_NAME_BYTES = 4 * 255 + 2, PRESENTATION_TYPE_BYTES = 12 };
 
-/* An uncompressed name on the wire, with a dot at the end; what cannot be printed as \DDD. Text is cut where `name` is
+/* An uncompressed name on the wire, with a dot at the end; what cannot be printed as \DDD. Text is cut if `name` is
  * not sound. Returns `text`. */
 const char *presentation_name(const uint8_t *name, size_t size, char text[static PRESENTATION_NAME_BYTES]);
 

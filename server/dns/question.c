@@ -82,7 +82,7 @@ static bool is_cookie_alone(const uint8_t *message, const struct question *quest
            message_count(message, DNS_AUTHORITY) == 0 && message_count(message, DNS_ADDITIONAL) == 1;
 }
 
-/* Types nobody has data of, so that there is nothing to ask for: 0, OPT, and those for questions and transactions. */
+/* Types without data, so that there is nothing to ask for: 0, OPT, and those for questions and transactions. */
 static bool is_meta(uint16_t type)
 {
     return type == 0 || type == DNS_TYPE_OPT || (type >= DNS_TYPE_META && type < DNS_TYPE_ANY);
@@ -110,7 +110,7 @@ enum question_verdict question_parse(const uint8_t *message, size_t size, struct
     bool sound = (has_question || count == 0) && read_records(&reader, ret_question, &records);
     if (is_cookie_alone(message, ret_question) && sound) return QUESTION_COOKIE;
     if (!has_question || !sound || has_stray_records(message, ret_question)) return QUESTION_FORMERR;
-    /* Where there is nothing to read but a name, ldns need not walk over the message once more. */
+    /* If there is nothing to read but a name, ldns need not walk over the message once more. */
     bool is_valid = records.has_data ? validator_is_message(message, size)
                                      : validator_is_name(message, size, DNS_HEADER_BYTES, ret_question->name_size);
     if (!is_valid) return QUESTION_FORMERR;

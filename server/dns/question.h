@@ -15,7 +15,7 @@
 enum question_verdict {
     QUESTION_GOOD,     /* ask the cache, then upstream */
     QUESTION_CLOSE,    /* no header, or not a query (QR=1): close the connection */
-    QUESTION_FORMERR,  /* QDCOUNT is not 1, a bad name, records where none belong, a bad OPT, rubbish behind the end, a
+    QUESTION_FORMERR,  /* QDCOUNT is not 1, a bad name, records where none belong, a bad OPT, rubbish after the end, a
                           type that no record has */
     QUESTION_NOTIMP,   /* an opcode other than QUERY */
     QUESTION_BADVERS,  /* an EDNS version above 0 */
@@ -30,7 +30,7 @@ enum question_verdict {
 struct question {
     uint16_t id;
     uint16_t flags;      /* the header's, as they came */
-    const uint8_t *name; /* as the client spelt it; NULL where the message holds no sound question */
+    const uint8_t *name; /* as the client spelt it; NULL if the message holds no sound question */
     uint8_t name_size;
     uint16_t type;
     uint16_t class;
@@ -53,7 +53,7 @@ struct question {
  * - The rest: no answers, no authority but IXFR's SOA (RFC 1995, 3), one OPT and eight records at most, TSIG only as
  * the last (RFC 8945, 5.1), other types well-formed, nothing behind them. The last to look is ldns.
  * - A signature, of which no key is known.
- * - The EDNS version; options are read only where it is known (RFC 6891, 6.1.3).
+ * - The EDNS version; options are read only if it is known (RFC 6891, 6.1.3).
  * - The type: transfers; then 0, OPT and 128 to 254 (MAILA, MAILB, TKEY, TSIG, NXNAME and what is unassigned of the
  *   meta-types, RFC 6895, 3.1), which are FORMERR as in Unbound: no record has them.
  * - The class, and last the type ANY. */
@@ -68,7 +68,7 @@ enum {
     QUESTION_KEY_CD = 2,
     QUESTION_KEY_AD = 4,
     QUESTION_KEY_DO = 8,
-    QUESTION_KEY_ROUTE = 16 /* the identity of a route stands behind the name; without it: the default route */
+    QUESTION_KEY_ROUTE = 16 /* the identity of a route follows the name; without it: the default route */
 };
 
 struct question_key {
@@ -117,8 +117,8 @@ struct question_wire {
 enum { QUESTION_QUERY_MAX = DNS_HEADER_BYTES + DNS_NAME_MAX + 4 + 15 + 512 };
 size_t question_write_query(const struct question_key *key, const struct question_wire *wire, uint8_t *out);
 
-/* How a client spelt a name (letters in upper case), for whoever waits while its message is gone: a bit for each octet
- * of the name. */
+/* How a client spelt a name (letters in upper case), kept for the reply when the message is no longer there: a bit for
+ * each octet of the name. */
 struct spelling {
     uint8_t upper[(DNS_NAME_MAX + 7) / 8];
 };

@@ -39,7 +39,7 @@ enum answer_verdict response_match(const uint8_t *message, size_t size, const st
 
 /* ---- reading ---- */
 
-/* A record that may be part of the chain of names from the question to its data. Where records of one owner and type
+/* A record that may be part of the chain of names from the question to its data. If records of one owner and type
  * follow each other, the first stands for all. */
 struct chain_record {
     size_t owner;
@@ -75,7 +75,7 @@ static void take_ttl(struct pass *pass, const struct record *record)
     if (ttl < response->ttl_min) response->ttl_min = ttl;
 }
 
-/* Takes what the OPT record says, and removes it from the message, where the reader then stands. `left` is the number
+/* Takes what the OPT record says, and removes it from the message, where the reader is then. `left` is the number
  * of records behind it. */
 static bool take_opt(struct pass *pass, const struct record *opt, size_t left)
 {

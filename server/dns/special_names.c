@@ -123,14 +123,14 @@ struct split_name {
     uint8_t labels[LABELS_MAX];
 };
 
-/* Whether the last label may have `length` octets, as far as one octet tells. */
+/* Whether the last label may have `length` octets, judged by one octet. */
 static bool may_end_in(const uint8_t *name, size_t size, size_t length)
 {
     return size >= length + 2 && name[size - 2 - length] == length;
 }
 
-/* Whether the name may be of the table, by the length and the last letter of its last label. Most names are told apart
- * here. */
+/* Whether the name may be in the table, judged by the length and the last letter of its last label. This rejects most
+ * names. */
 static bool may_be_special(const uint8_t *name, size_t size)
 {
     if (size < 2) return false;
@@ -153,7 +153,7 @@ static void split(const uint8_t *name, size_t size, struct split_name *ret_split
         ret_split->labels[ret_split->label_count++] = (uint8_t)at;
 }
 
-/* The label that begins at `at`, as a decimal number without leading zeros; -1 where it is none of up to 255. */
+/* The label that begins at `at`, as a decimal number of up to 255 without leading zeros; -1 if it is not one. */
 static int decimal_label(const uint8_t *name, size_t at)
 {
     int value = 0;
@@ -166,7 +166,7 @@ static int decimal_label(const uint8_t *name, size_t at)
     return value <= UINT8_MAX ? value : -1;
 }
 
-/* Whether the name is or lies in the zone; `ret_at` is where the zone's name begins. */
+/* Whether the name is the zone's name or below it; `ret_at` is where the zone's name begins. */
 static bool is_in(const struct split_name *name, const struct special_zone *zone, size_t *ret_at)
 {
     if (zone->name_size > name->size) return false;

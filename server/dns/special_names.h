@@ -25,7 +25,7 @@ enum special_kind {
 struct special_zone {
     const char *name; /* on the wire; the string's NUL is the root */
     uint8_t name_size;
-    uint8_t first; /* where `last` is not 0: zones of one more label, a decimal number from `first` to `last` */
+    uint8_t first; /* if `last` is not 0: zones of one more label, a decimal number from `first` to `last` */
     uint8_t last;
     enum special_kind kind;
     const char *pointer; /* a name in it, on the wire, whose PTR record leads to localhost; or NULL */
@@ -65,7 +65,7 @@ enum { SPECIAL_ANSWER_BYTES = DNS_HEADER_BYTES + DNS_NAME_MAX + 4 + 2 * DNS_NAME
 size_t special_names_write(enum special_verdict verdict, const struct special_match *match,
                            const struct question *question, uint8_t *out);
 
-/* The table, for tests and for those who explain it. */
+/* The table, for tests and documentation. */
 const struct special_zone *special_names_table(size_t *ret_count);
 
 /* "NXDOMAIN", "NODATA", "127.0.0.1 or ::1", ... */

@@ -103,8 +103,8 @@ static void pass_field(struct reader *data, ldns_rdf_type type)
 }
 
 /* Passes over the fields of the record's type, which must fill its data exactly. A field that is whatever remains may
- * be empty, as the value of CAA may; any other must be there. `on_pointer`, where it is not NULL, is told of each
- * pointer that ends a name in the data, and may refuse it. Returns the number of fields, SIZE_MAX where they do not
+ * be empty, as the value of CAA may; any other must be there. `on_pointer`, if it is not NULL, is told of each
+ * pointer that ends a name in the data, and may refuse it. Returns the number of fields, SIZE_MAX if they do not
  * fill the data. */
 static size_t walk_fields(struct reader *reader, const struct record *record,
                           bool (*on_pointer)(void *context, size_t pointer_at), void *context)
@@ -185,7 +185,7 @@ struct removal {
     size_t size;
 };
 
-/* Lowers a pointer to what stands behind the part. */
+/* Lowers a pointer to what follows the part. */
 static bool shift_pointer(void *context, size_t pointer_at)
 {
     const struct removal *removal = context;
@@ -197,7 +197,7 @@ static bool shift_pointer(void *context, size_t pointer_at)
     return true;
 }
 
-/* Has each pointer in the names of `count` records changed; false where one cannot be. */
+/* Has each pointer in the names of `count` records changed; false if one cannot be. */
 static bool change_pointers(uint8_t *message, size_t size, size_t from, size_t count,
                             bool (*change)(void *context, size_t pointer_at), void *context)
 {

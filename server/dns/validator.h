@@ -2,7 +2,7 @@
  * thread.
  *
  * ldns 1.8 accepts too much: it follows a pointer that points to itself 65,535 times, goes on behind a record's data
- * where the data were longer than its type has fields, takes a record with fields missing, and allocates the size of a
+ * if the data were longer than its type has fields, takes a record with fields missing, and allocates the size of a
  * record's data again for each string in it. So every name and field is walked first (message.h), and ldns reads what
  * has passed, but for records of very many strings and what stands behind the first few hundred fields of a message, or
  * fewer where their names have many pointers, each of which ldns follows.
@@ -33,19 +33,19 @@ bool validator_is_record(struct validator *validator, struct reader *reader, con
  * it has to read in a query without records of data, which the caller has walked over. */
 bool validator_is_name(const uint8_t *message, size_t size, size_t at, size_t name_size);
 
-/* Reads the one question and each record but OPT, whose options edns.h reads. False where one is malformed, bytes are
+/* Reads the one question and each record except OPT, whose options edns.h reads. False if one is malformed, bytes are
  * left over, or there is not exactly one question. For queries with records of data. */
 bool validator_is_message(const uint8_t *message, size_t size);
 
 /* Makes the names of `count` records, from the offset `from` to the end of the message, ready for the removal of the
- * `cut_size` octets at `cut_at` before them: pointers to what stands behind these are lowered. Names are only passed
- * over, so the records are to be read afterwards. False where they are cut, or a pointer leads into what is removed. */
+ * `cut_size` octets at `cut_at` before them: pointers to what follows these are lowered. Names are only passed
+ * over, so the records are to be read afterwards. False if they are cut, or a pointer leads into what is removed. */
 bool validator_shift_pointers(uint8_t *message, size_t size, size_t from, size_t count, size_t cut_at, size_t cut_size);
 
 /* Makes the names of `count` records right that stand from the offset `from` to the end of the message and stood
  * `moved` octets nearer to its beginning in another: pointers into that one's question, which is at DNS_HEADER_BYTES
  * and ends at `question_end`, lead to the same name at `name_at` now, and those behind it to what has moved. Names are
- * only passed over. False where they are cut, or a pointer would lead too far (RFC 1035, 4.1.4). */
+ * only passed over. False if they are cut, or a pointer would lead too far (RFC 1035, 4.1.4). */
 bool validator_move_pointers(uint8_t *message, size_t size, size_t from, size_t count, size_t moved,
                              size_t question_end, size_t name_at);
 

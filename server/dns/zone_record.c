@@ -29,7 +29,7 @@ static bool is_word(struct token token, const char *word)
     return token.size == strlen(word) && strncasecmp(token.at, word, token.size) == 0;
 }
 
-/* A TTL in seconds, or in the units of zone files: "300", "1h", "1h30m". False: the token is none. */
+/* A TTL in seconds, or in the units of zone files: "300", "1h", "1h30m". False: the token is not a TTL. */
 static bool parse_ttl(struct token token, uint64_t *ret_ttl_s)
 {
     uint64_t total = 0;

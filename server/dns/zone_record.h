@@ -1,8 +1,8 @@
 /* zone_record: one record as it is written in a zone file (RFC 1035, 5.1; RFC 3597), read by ldns. The second file that
  * knows ldns, beside validator.c: that one reads what comes from the network, this one what an operator wrote.
  *
- * Names are absolute, with or without a dot at the end. TTL and class may be left out and stand in either order.
- * Pure, but for memory; any thread. */
+ * Names are absolute, with or without a dot at the end. TTL and class may be left out, and their order does not matter.
+ * Pure, except that it allocates; any thread. */
 #ifndef DNS_ZONE_RECORD_H
 #define DNS_ZONE_RECORD_H
 
@@ -15,7 +15,7 @@
 
 enum {
     ZONE_RECORD_TEXT_MAX = 1000, /* characters of a record */
-    ZONE_RECORD_TTL_S = 3600,    /* where none is given */
+    ZONE_RECORD_TTL_S = 3600,    /* if none is given */
 };
 
 /* Owns its memory. */
@@ -33,7 +33,7 @@ static inline const uint8_t *zone_record_data(const struct zone_record *record)
     return record->bytes + record->owner_size;
 }
 
-/* False where the text is no record, is longer than ZONE_RECORD_TEXT_MAX, or memory is short: ret_record is untouched
+/* False if the text is no record, is longer than ZONE_RECORD_TEXT_MAX, or memory is short: ret_record is untouched
  * then. Refused are also: a class other than IN, a TTL above 2^31-1, a missing owner or "@", types that no zone has
  * (RFC 6895, 3.1), DNAME, which would have to be followed for all names below it, letters outside ASCII in names, and
  * data that lacks a field. */
