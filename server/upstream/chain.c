@@ -125,7 +125,7 @@ static bool is_name_excluded(const X509 *ca, const char *name)
 /* Of a chain that libcrypto accepts, the certificate at `depth`. */
 static enum chain_verdict judge_certificate(X509 *certificate, int depth, bool is_anchor, const char *name)
 {
-    uint32_t usage = X509_get_key_usage(certificate); /* all bits set where the extension is absent */
+    uint32_t usage = X509_get_key_usage(certificate); /* all bits set if the extension is absent */
     uint32_t extended = X509_get_extended_key_usage(certificate);
     if (X509_get_extension_flags(certificate) & EXFLAG_INVALID) return CHAIN_MALFORMED;
     if (!is_key_strong(certificate)) return CHAIN_WEAK_KEY;
@@ -160,7 +160,7 @@ static bool set_rules(X509_STORE_CTX *verification, const struct chain_case *on)
            X509_VERIFY_PARAM_set1_host(rules, on->name, 0) == 1;
 }
 
-/* The path that libcrypto finds. `ret_culprit`: the certificate to do without where another path is tried, or NULL. */
+/* The path that libcrypto finds. `ret_culprit`: the certificate to do without if another path is tried, or NULL. */
 static enum chain_verdict judge_path(X509_STORE_CTX *verification, const struct chain_case *on, X509 **ret_culprit)
 {
     enum chain_verdict verdict = CHAIN_GOOD;

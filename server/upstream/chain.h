@@ -13,11 +13,11 @@
  *   - a DNS name in the subject alternative name of the first certificate that equals the name wanted. "*" stands for
  *     the whole left-most label and needs two labels behind it. The common name, addresses and URIs do not count;
  *   - "TLS server" or "any" in every extended key usage that is there; digitalSignature in the key usage of the first
- *     certificate and keyCertSign in that of its issuers, where they have one;
+ *     certificate and keyCertSign in that of its issuers, if they have one;
  *   - keys of RSA with at least 2048 bits, of named curves with at least 256 (P-256), or of Ed25519; signatures of at
  *     least SHA-256, except the anchor's own, on which nothing depends.
  *
- * The bundle may hold certificates that are no CA's: such a certificate is trusted where it is sent as the first one,
+ * The bundle may hold certificates that are no CA's: such a certificate is trusted if it is sent as the first one,
  * and never as the issuer of another. */
 #ifndef UPSTREAM_CHAIN_H
 #define UPSTREAM_CHAIN_H

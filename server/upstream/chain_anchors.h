@@ -30,7 +30,7 @@ void chain_anchors_free(struct chain_anchors *anchors); /* NULL is fine */
 
 unsigned chain_anchors_count(const struct chain_anchors *anchors);
 
-/* True where the dates of at least one CA certificate include `now_s`, seconds since 1970. */
+/* True if the dates of at least one CA certificate include `now_s`, seconds since 1970. */
 bool chain_anchors_valid_at(const struct chain_anchors *anchors, int64_t now_s);
 
 /* Calls `visit` for each certificate; its bytes are valid until `visit` returns. False: memory was short. */

@@ -30,8 +30,8 @@ struct channel {
     size_t record_left;     /* bytes of the message in front that were not taken yet, with one message per record */
     uint64_t read_ns;       /* the turn it was read in, last */
     uint64_t useful_octets; /* received in all when the last message was accepted */
-    struct buffer *unsent;  /* framed messages; NULL where none */
-    struct buffer *partial; /* the front of a message; NULL where none */
+    struct buffer *unsent;  /* framed messages; NULL if none */
+    struct buffer *partial; /* the front of a message; NULL if none */
 };
 
 static void on_event(struct loop_source *source, uint32_t events);
@@ -44,7 +44,7 @@ static enum cause connect_cause(int error)
     return error == ETIMEDOUT ? CAUSE_CONNECT_TIMEOUT : CAUSE_CONNECT_ERROR;
 }
 
-/* A socket on its way to the upstream, or -1 with errno. */
+/* A socket that connects to the upstream, or -1 with errno. */
 static int begin_connect(const struct address *address)
 {
     struct sockaddr_storage storage;
@@ -180,7 +180,7 @@ void channels_flush(struct channel_host *host)
 struct intake {
     size_t size;
     unsigned messages; /* handed on in this turn */
-    enum cause cause;  /* set where the channel has to end */
+    enum cause cause;  /* set if the channel has to end */
     bool bad;
 };
 
@@ -219,7 +219,7 @@ static bool keep_partial(struct channel *channel, const struct intake *intake)
 }
 
 /* Reads until nothing is left or the turn's share is used. A short read says "that was all" without asking the kernel;
- * where the peer is known to have ended the stream the kernel is asked all the same. */
+ * if the peer is known to have ended the stream the kernel is asked all the same. */
 static enum tls_status take_in(struct channel *channel, struct intake *intake)
 {
     enum tls_status status = TLS_DONE;

@@ -40,7 +40,7 @@ struct channel_host {
     struct list unread;    /* channels with more to read than a turn allows */
 };
 
-/* What a channel tells its owner. */
+/* Events that a channel reports to its owner. */
 struct channel_events {
     void (*on_ready)(void *owner);
     /* A whole message of any content. False: the owner has no use for it, and the channel ends with `ret_cause`. The
@@ -63,7 +63,7 @@ struct channel_target {
 struct channel *channel_open(struct channel_host *host, const struct channel_target *target,
                              const struct channel_events *events, void *owner, enum cause *ret_cause);
 
-/* Closes (with close_notify where a handshake was done) and frees. NULL is fine. */
+/* Closes (with close_notify if a handshake was done) and frees. NULL is fine. */
 void channel_free(struct channel *channel);
 
 /* Room for a message of at most `size` bytes behind what waits to be written; NULL without memory. Follow with
@@ -74,8 +74,8 @@ void channel_send(struct channel *channel, size_t size);
 /* Writes what waits. A channel that fails is ended: on_end is called. At the end of every turn. */
 void channels_flush(struct channel_host *host);
 
-/* Goes on reading where an earlier turn left off. Once a turn; channels_have_unread: the next turn must come at once.
- */
+/* Goes on reading where an earlier turn left off. Once a turn; channels_have_unread: the next turn must
+ * come at once. */
 void channels_resume(struct channel_host *host);
 static inline bool channels_have_unread(const struct channel_host *host)
 {
@@ -92,7 +92,7 @@ bool channel_is_resumed(const struct channel *channel);
 int64_t channel_certificate_expiry_s(struct channel *channel);
 struct tls_ticket *channel_take_ticket(struct channel *channel);
 
-/* Why it ended, in words; NULL where nothing failed. */
+/* Why it ended, in words; NULL if nothing failed. */
 const char *channel_error(const struct channel *channel);
 
 #endif

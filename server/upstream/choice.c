@@ -60,7 +60,7 @@ bool choice_has_untried(const struct pool *pool, const struct exchange *exchange
     return has_another(pool, exchange, exchange->tried);
 }
 
-/* It has questions in flight, and nothing was heard of it for longer than usual. Where the upstream answers in order, a
+/* It has questions in flight, and nothing came from it for longer than usual. If the upstream answers in order, a
  * new question would wait behind those. */
 static bool is_quiet(const struct session *session)
 {
@@ -161,7 +161,7 @@ static bool has_good_upstream(const struct pool *pool, const struct exchange *ex
 static struct session *choose(struct pool *pool, const struct exchange *exchange, enum tier tier)
 {
     struct session *least = NULL;
-    /* Of an upstream that is avoided little is to be hoped: one attempt in flight elsewhere is worth more. */
+    /* An avoided upstream is unlikely to answer: one attempt in flight elsewhere is worth more. */
     bool last_resort = tier == TIER_ANY && (!exchange_is_live(exchange) || !has_good_upstream(pool, exchange));
     for (unsigned i = 0; i < pool->upstream_count; i++) {
         struct upstream *upstream = &pool->upstreams[i];
@@ -208,7 +208,7 @@ bool choice_has_session_room(const struct pool *pool, const struct upstream *ups
     return sessions < 2 * pool->options.max_sessions || choice_replaceable(pool, upstream);
 }
 
-/* A session that nothing speaks against is on its way, or may be opened now. */
+/* A session without known faults is being opened, or may be opened now. */
 static bool better_is_expected(const struct pool *pool, const struct exchange *exchange)
 {
     uint64_t now_ns = pool_now_ns(pool);

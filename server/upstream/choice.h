@@ -2,7 +2,7 @@
  *
  * The choice is the first session, by preference of upstreams, that takes questions, has room and suits the question's
  * class (exchange.h). Sessions of upstreams that are avoided, and sessions that are silent at the moment, come last,
- * and only where no better one can be had soon. Room is the session's window for light clients, and three quarters of
+ * and only if no better one can be had soon. Room is the session's window for light clients, and three quarters of
  * it for others. Nothing is changed by choosing. Part of the pool; one thread. */
 #ifndef UPSTREAM_CHOICE_H
 #define UPSTREAM_CHOICE_H

@@ -24,8 +24,8 @@ static unsigned hopelessness(const struct attempt *attempt)
     return 4 * is_mute + 2 * session->upstream->avoided + session->doubted;
 }
 
-/* Room for one more attempt. Where all are in flight, the one gives way of which least is to be hoped, and of two alike
- * the younger: the older is nearer to its answer. */
+/* Room for one more attempt. If all are in flight, the attempt least likely to be answered is abandoned, and of two
+ * alike the younger: the older is nearer to its answer. */
 static struct attempt *free_attempt(struct exchange *exchange)
 {
     struct attempt *worst = &exchange->attempts[0];
@@ -154,7 +154,7 @@ struct blame {
     uint64_t now_ns;   /* attended time, as all here */
     uint64_t early_ns; /* what was sent later than this cannot have caused the end */
     bool counts;       /* the proxy did not end it */
-    bool somebody;     /* a question may have caused it */
+    bool somebody;     /* a question may have caused the end */
 };
 
 static struct blame blame_for(const struct pool *pool, const struct session *session, enum cause cause)

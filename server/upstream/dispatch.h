@@ -1,8 +1,8 @@
-/* dispatch: how a question is put on its way, and what becomes of it when its session ends.
+/* dispatch: how a question gets a session, and what happens to it when that session ends.
  *
  * The choice: the first session, by preference of upstreams, that takes questions, has room and suits the question's
  * class (exchange.h). Sessions of upstreams that are avoided, and sessions that are silent at the moment, come last,
- * and only where no better one can be had soon. Room is the session's window for light clients, and three quarters of
+ * and only if no better one can be had soon. Room is the session's window for light clients, and three quarters of
  * it for others. Part of the pool; one thread. */
 #ifndef UPSTREAM_DISPATCH_H
 #define UPSTREAM_DISPATCH_H
@@ -15,7 +15,7 @@
 
 struct pool;
 
-/* Puts a question on its way. on_done is never called from within. */
+/* Submits a question. on_done is never called from within. */
 void dispatch_submit(struct pool *pool, struct exchange *exchange, uint64_t now_ns);
 
 /* A light client waits for the question, too: it is light from now on. */
@@ -37,7 +37,7 @@ void dispatch_elsewhere(struct pool *pool, struct session *session, enum cause c
 void dispatch_finish(struct pool *pool, struct exchange *exchange, enum exchange_result result,
                      const struct answer *answer);
 
-/* Ends questions whose time is over; and those in line, where no upstream can be reached. */
+/* Ends questions whose time is over; and those in line, if no upstream can be reached. */
 void dispatch_expire(struct pool *pool, uint64_t now_ns);
 void dispatch_give_up_waiting(struct pool *pool);
 

@@ -1,9 +1,9 @@
-/* exchange: the life of one question on its way upstream: one or more attempts, until a valid answer, a failure or the
- * total time-out. Each exchange ends once: on_done is called exactly once, or never where it is cancelled.
+/* exchange: the life of one question upstream: one or more attempts, until a valid answer, a failure or the
+ * total time-out. Each exchange ends once: on_done is called exactly once, or never if it is cancelled.
  *
  * Its bounds, whatever upstreams do: EXCHANGE_ATTEMPTS_MAX attempts in flight at once (one and its hedge; the first
  * valid answer wins), EXCHANGE_ATTEMPTS_TOTAL in all, EXCHANGE_SESSIONS_MAX sessions that end while it is in flight on
- * them, EXCHANGE_INVALID_MAX responses that are no answer, EXCHANGE_SLOW_ATTEMPTS_MAX attempts where it seems to be
+ * them, EXCHANGE_INVALID_MAX responses that are no answer, EXCHANGE_SLOW_ATTEMPTS_MAX attempts if it seems to be
  * what an upstream that answers in order is busy with.
  *
  * The owner embeds it, fills `key` and `on_done`, and keeps it where it is until on_done was called or the exchange was
@@ -76,7 +76,7 @@ struct exchange {
 /* Sets the pool's fields to those of a new exchange. */
 void exchange_begin(struct exchange *exchange, uint64_t number);
 
-/* The exchange is over: forgets its attempts and calls on_done, which may free it or submit it again. Where upstreams
+/* The exchange is over: forgets its attempts and calls on_done, which may free it or submit it again. If upstreams
  * said that they failed, that is the result in place of any other failure. */
 void exchange_finish(struct exchange *exchange, enum exchange_result result, const struct answer *answer);
 

@@ -107,7 +107,7 @@ static struct upstream *pick(struct pool *pool, const struct exchange *exchange,
 
 /* ---- what is wanted ---- */
 
-/* Sessions on their way that are not slow yet; each serves one need. */
+/* Sessions being opened that are not slow yet; each serves one need. */
 struct fresh {
     struct session *sessions[HANDSHAKES_MAX];
     unsigned count;
@@ -128,7 +128,8 @@ static unsigned find_fresh(struct pool *pool, uint64_t now_ns, struct fresh *ret
     return opening;
 }
 
-/* Serves a need with a session on its way, or begins one. False: enough are on their way, or none may be begun. */
+/* Serves a need with a session that is being opened, or opens one. False: enough are being opened, or none may be
+ * opened. */
 static bool serve(struct pool *pool, const struct exchange *exchange, struct fresh *fresh, unsigned *begun,
                   uint64_t now_ns)
 {
@@ -176,7 +177,7 @@ static unsigned count_plain(struct pool *pool, uint64_t now_ns)
 
 /* Of the questions with a record, the `n`-th (from 0) that needs a session of its own: one for all that were there at
  * one session's end, one each for those to be asked alone, one for all others of each upstream they may be asked of.
- * NULL where there are no more. */
+ * NULL if there are no more. */
 static const struct exchange *find_constrained(const struct pool *pool, unsigned n)
 {
     const struct exchange *former = NULL;
@@ -193,7 +194,7 @@ static const struct exchange *find_constrained(const struct pool *pool, unsigned
 }
 
 /* Sessions that questions with a record want. Beginning one may end another, and so move any question to another line:
- * the line is searched anew each time. */
+ * the line is searched again each time. */
 static void serve_constrained(struct pool *pool, struct fresh *fresh, unsigned *begun, uint64_t now_ns)
 {
     for (unsigned n = 0; n < pool->options.max_handshakes; n++) {
@@ -205,7 +206,7 @@ static void serve_constrained(struct pool *pool, struct fresh *fresh, unsigned *
 
 /* ---- in advance ---- */
 
-/* Where sessions end after a known number of answers, there is room for some more before the last one ends. */
+/* If sessions end after a known number of answers, there is room for some more before the last one ends. */
 static void open_spare(struct pool *pool, struct fresh *fresh, unsigned *begun, uint64_t now_ns)
 {
     if (pool->draining || now_ns - pool->asked_ns >= RECENTLY_NS) return;
@@ -228,7 +229,7 @@ static void open_spare(struct pool *pool, struct fresh *fresh, unsigned *begun, 
     }
 }
 
-/* An upstream that is preferred to the one in use gets its place back: it is tried now and then while clients ask. */
+/* An upstream that is preferred to the one in use is used again: it is tried now and then while clients ask. */
 static void open_preferred(struct pool *pool, uint64_t now_ns)
 {
     if (pool->draining || !probe_is_traffic_recent(pool, now_ns)) return;

@@ -33,7 +33,7 @@ bool opinion_is_plain(const struct opinions *opinions, const struct upstream *up
     return opinions->plain == upstream || now_ns < upstream->plain_until_ns;
 }
 
-/* Keeps what an upstream says of its failure. Without memory the client is told less. */
+/* Keeps what an upstream says of its failure. Without memory the client gets less. */
 static void keep_errors(struct opinions *opinions, const struct answer *answer)
 {
     opinions->failed = true;
@@ -54,7 +54,7 @@ static void exclude_name(struct opinions *opinions, const struct upstream *upstr
             opinions->excluded |= bit_of(&upstreams[i]);
 }
 
-/* Any other address will do where the response is no answer; where there is none, this one may be asked again. */
+/* Any other address will do if the response is no answer; if there is none, this one may be asked again. */
 static void exclude_address(struct opinions *opinions, const struct upstream *upstreams, unsigned count,
                             const struct upstream *upstream)
 {

@@ -2,10 +2,10 @@
  * one may know better; or none.
  *
  * A failure is any rcode that says nothing of the name (SERVFAIL, REFUSED, FORMERR, NOTIMP and the like) without an
- * Extended DNS Error that explains it for good. The upstreams of its name are then not asked again for this question,
- * and those of other names are. FORMERR to a query with OPT may mean that the upstream does not know EDNS: the question
- * is asked again without OPT, and where that is answered the upstream is asked so from then on (RFC 6891, 7). The
- * errors of all upstreams are kept, for the client where none has an answer. After a response that is no answer, or is
+ * Extended DNS Error that explains it definitively. The upstreams of its name are then not asked again for this
+ * question, and those of other names are. FORMERR to a query with OPT may mean that the upstream does not know EDNS:
+ * the question is asked again without OPT, and if that is answered the upstream is asked so from then on (RFC 6891, 7).
+ * The errors of all upstreams are kept, for the client if none has an answer. After a response that is no answer, or is
  * cut, every other address may be asked.
  *
  * This file decides; the pool acts. One thread. */
@@ -56,7 +56,7 @@ bool opinion_allows_any(const struct opinions *opinions, const struct upstream *
 /* Whether a query to the upstream has no OPT record. */
 bool opinion_is_plain(const struct opinions *opinions, const struct upstream *upstream, uint64_t now_ns);
 
-/* Frees what is kept; harmless where nothing is. */
+/* Frees what is kept; harmless if nothing is. */
 void opinion_done(struct opinions *opinions);
 
 #endif

@@ -29,13 +29,13 @@ struct pool_options {
     uint64_t idle_timeout_ns;    /* act before the upstream closes an idle session */
     uint64_t max_age_ns;         /* a session is replaced at about this age; 0 = never */
     uint64_t revalidate_ns;      /* a full handshake at least this often */
-    uint64_t probe_ns;       /* the path is proved by a query of our own where clients' queries do not, this often */
-    bool keep_warm;          /* a worker with recent traffic always has a live session */
-    uint32_t max_in_flight;  /* queries on a session */
-    uint32_t max_sessions;   /* of a worker to one upstream */
-    uint32_t max_handshakes; /* of a worker at once; not those that got no word for a quarter of a second */
-    uint16_t padding;        /* block size, 0 = off */
-    uint8_t hedge_percent;   /* questions asked twice because the first attempt is slow, at most this share */
+    uint64_t probe_ns;           /* the path is proved by a query of our own if clients' queries do not, this often */
+    bool keep_warm;              /* a worker with recent traffic always has a live session */
+    uint32_t max_in_flight;      /* queries on a session */
+    uint32_t max_sessions;       /* of a worker to one upstream */
+    uint32_t max_handshakes;     /* of a worker at once; not those that got no word for a quarter of a second */
+    uint16_t padding;            /* block size, 0 = off */
+    uint8_t hedge_percent;       /* questions asked twice because the first attempt is slow, at most this share */
 };
 
 #endif

@@ -16,7 +16,7 @@
 
 enum { HEDGE_CREDIT_FIRST = 10 * 100 }; /* hedges that may be made before questions earned any */
 
-/* ---- what sessions tell ---- */
+/* ---- events of sessions ---- */
 
 /* What a first valid answer on a session is good for: the ticket it brought, and the proof that the upstream works. */
 static void first_answer(struct session *session)

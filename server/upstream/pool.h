@@ -1,6 +1,6 @@
 /* pool: a worker's way upstream: its sessions to every upstream of the configuration, and the questions in flight.
  *
- * The pool promises each question one on_done within query_timeout (or none where it is cancelled), and does what it
+ * The pool promises each question one on_done within query_timeout (or none if it is cancelled), and does what it
  * can that it is an answer. RULES.md has the rules; exchange.h the life of a question. A worker may have several pools.
  * Everything runs on the worker's thread; nothing blocks. Bounds: max_sessions an upstream (half as many more for
  * questions that are asked alone; twice max_sessions with those on their way out), max_in_flight a session,
@@ -33,13 +33,13 @@ struct pool_deps {
     struct dnstap_tap *tap; /* copies of messages go there; NULL: none are made */
 };
 
-/* NULL where memory is short. `tls` is shared, not taken. */
+/* NULL if memory is short. `tls` is shared, not taken. */
 struct pool *pool_new(const struct pool_options *options, struct tls_context *tls, const struct pool_deps *deps);
 
 /* Every exchange must be done or cancelled. NULL is fine. */
 void pool_free(struct pool *pool);
 
-/* Puts a question on its way. on_done is never called from within. */
+/* Submits a question. on_done is never called from within. */
 void pool_submit(struct pool *pool, struct exchange *exchange, uint64_t now_ns);
 
 /* A light client waits for the question, too: it is light from now on. */
@@ -57,17 +57,17 @@ uint64_t pool_deadline_ns(const struct pool *pool);
 /* Writes the queries of this turn. At the end of every turn. */
 void pool_flush(struct pool *pool);
 
-/* No upstream answers, as far as is known: a client waits in vain. */
+/* No upstream answers, as far as is known: a client would wait until its time-out. */
 bool pool_is_down(const struct pool *pool);
 
-/* Why the first upstream that could not be reached could not: a constant text; NULL where that is not so of any. */
+/* Why the first upstream that could not be reached could not: a constant text; NULL if that is not so of any. */
 const char *pool_error(const struct pool *pool);
 
 /* Other certificates are trusted from now on: every session is replaced by one that was validated by them. Nothing
- * changes where they are the same. */
+ * changes if they are the same. */
 void pool_set_tls(struct pool *pool, struct tls_context *tls);
 
-/* New settings for the same upstreams (reload). False, and nothing is changed, where the upstreams are others: then a
+/* New settings for the same upstreams (reload). False, and nothing is changed, if the upstreams are others: then a
  * new pool takes over and this one is drained. */
 bool pool_set_options(struct pool *pool, const struct pool_options *options);
 
@@ -75,7 +75,7 @@ bool pool_set_options(struct pool *pool, const struct pool_options *options);
  * in `counters`, which outlive it. */
 void pool_drain(struct pool *pool, enum cause cause, struct counters *counters);
 
-/* True where no session is left, after pool_drain. */
+/* True if no session is left, after pool_drain. */
 bool pool_is_idle(const struct pool *pool);
 
 /* Ends every question in flight: on_done says EXCHANGE_UNREACHABLE. */

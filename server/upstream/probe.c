@@ -10,7 +10,7 @@
 #define RECENT_NS (300 * NS_PER_S)
 #define PATIENT_MIN_NS                                                                                                 \
     (400 * NS_PER_MS) /* an answer from memory takes a round trip, whatever else the upstream does                     \
-                       */
+                       *   \ */
 #define PATIENT_MAX_NS NS_PER_S
 #define RECHECK_NS     (30 * NS_PER_S) /* of an upstream that failed and that nobody needs: well below STANDBY_NS */
 

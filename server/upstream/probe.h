@@ -1,5 +1,5 @@
 /* probe: queries of the proxy's own, for the name servers of the root: the one question that every resolver answers
- * from memory. They prove the path where clients' questions do not, keep a session warm, and tell whether an upstream
+ * from memory. They prove the path if clients' questions do not, keep a session warm, and tell whether an upstream
  * that is avoided answers again. Part of the pool; one thread. */
 #ifndef UPSTREAM_PROBE_H
 #define UPSTREAM_PROBE_H
@@ -15,7 +15,7 @@ void probe_init(struct pool *pool);
 /* Cancels those under way. */
 void probe_stop(struct pool *pool);
 
-/* Asks any upstream; nothing happens where such a probe is under way. */
+/* Asks any upstream; nothing happens if such a probe is under way. */
 void probe_path(struct pool *pool, uint64_t now_ns);
 
 /* Asks that upstream; the same. */

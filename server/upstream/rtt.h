@@ -1,5 +1,5 @@
 /* rtt: how long an upstream usually takes, and so how long to wait before something is wrong: smoothed round-trip time
- * and variance, as TCP does it (RFC 6298), in nanoseconds. One thread; pure but for its own state. */
+ * and variance, as TCP does it (RFC 6298), in nanoseconds. One thread; pure except for its own state. */
 #ifndef UPSTREAM_RTT_H
 #define UPSTREAM_RTT_H
 

@@ -12,9 +12,9 @@ enum { WINDOW_MIN = 4 };
 
 #define QUEUED_NS                                                                                                      \
     (100 * NS_PER_MS) /* on top of four times the least time: an answer this slow waited behind others                 \
-                       */
+                       *   \ */
 
-/* ---- what the channel tells ---- */
+/* ---- events of the channel ---- */
 
 static void on_channel_ready(void *owner)
 {
@@ -227,7 +227,7 @@ void session_forget_answered(struct attempt *attempt)
 }
 
 /* Answers that queue up behind each other narrow the window, once for the questions of a round trip; others let it grow
- * by one each. Where the upstream answers out of order the time of one says nothing of those behind it. */
+ * by one each. If the upstream answers out of order the time of one says nothing of those behind it. */
 static void adapt_window(struct session *session, const struct attempt *attempt, uint64_t took_ns)
 {
     struct upstream *upstream = session->upstream;

@@ -81,7 +81,7 @@ struct session {
     uint64_t narrowed_ns; /* when the window was narrowed last */
 };
 
-/* What a session needs of its worker, and whom it tells. */
+/* What a session uses of its worker, and who gets its events. */
 struct session_host {
     struct channel_host channels;
     uint32_t max_in_flight; /* queries on a session: the size of its id table */
@@ -91,8 +91,8 @@ struct session_host {
     bool room_made;         /* a question left a session: one in line may go in its place */
 
     void (*on_ready)(struct session *session);
-    /* A message for `attempt`, which stays in flight until session_forget. May ask on this session; must not free it.
-     */
+    /* A message for `attempt`, which stays in flight until session_forget. May ask on this session; must
+     * not free it. */
     void (*on_response)(struct session *session, struct attempt *attempt, const uint8_t *message, size_t size);
     /* A response to a question that was given up. */
     void (*on_late_response)(struct session *session);
@@ -117,7 +117,7 @@ bool session_start_attempt(struct session *session, struct attempt *attempt, con
 /* The attempt's time-out ran out: it goes from `attempts` to `overdue`, and is not counted any more. */
 void session_mark_overdue(struct attempt *attempt);
 
-/* The attempt is over, answered or not; harmless where it is not in flight. */
+/* The attempt is over, answered or not; harmless if it is not in flight. */
 void session_forget(struct attempt *attempt);
 void session_forget_answered(struct attempt *attempt);
 
@@ -127,8 +127,8 @@ void session_count_answer(struct attempt *attempt, uint64_t took_ns);
 /* Takes no new questions; the host ends it when none is in flight. */
 void session_drain(struct session *session, enum cause cause);
 
-/* Gets no new questions, until it is trusted again because it said something. session_trust: true where it was doubted.
- */
+/* Gets no new questions, until it is trusted again because it said something. session_trust: true if
+ * it was doubted. */
 void session_doubt(struct session *session, uint64_t now_ns);
 bool session_trust(struct session *session);
 
@@ -160,7 +160,7 @@ static inline bool session_is_open(const struct session *session)
     return session->state == SESSION_READY && !session->doubted;
 }
 
-/* How many sessions to an upstream are on their way (connecting, in their handshake), and how many take questions. */
+/* How many sessions to an upstream are being opened (connecting, in their handshake), and how many take questions. */
 unsigned session_count_opening(const struct upstream *upstream);
 unsigned session_count_open(const struct upstream *upstream);
 

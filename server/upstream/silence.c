@@ -174,8 +174,8 @@ void silence_over(struct pool *pool, struct upstream *upstream)
     retry_doubted(pool, upstream);
 }
 
-/* What stopped one session mostly stopped all to its upstream: those not heard since are not relied on either, or a
- * question would find out about each of them in turn. True where another session was heard since. */
+/* What stopped one session mostly stopped all to its upstream: those on which nothing came since are not relied on
+ * either, or a question would find out about each of them in turn. True if something came on another session since. */
 static bool doubt_unheard(struct upstream *upstream, uint64_t since_ns, uint64_t now_ns)
 {
     bool heard = false;

@@ -21,7 +21,7 @@
 /* Lines of exchanges that wait for a session, in the order in which they are served. */
 enum line {
     LINE_LIGHT,       /* any session with room will do, */
-    LINE_OTHERS,      /* and here too: where the first is not taken, none behind it is */
+    LINE_OTHERS,      /* and here too: if the first is not taken, none behind it is */
     LINE_CONSTRAINED, /* asked already, or for one upstream only: not every session will do */
     LINES
 };
@@ -54,10 +54,10 @@ struct pool {
     uint64_t exchanges;        /* begun so far: their numbers */
     unsigned worker;           /* for the log */
     bool draining;
-    bool is_prober;                     /* proves the path also where no client asks */
+    bool is_prober;                     /* proves the path also if no client asks */
     struct probe probe;                 /* of the path, to any upstream */
-    struct probe probes[UPSTREAMS_MAX]; /* of one upstream each, that is avoided or was not heard yet */
-    uint8_t *answer;                    /* ANSWER_BYTES_MAX, for the answer at hand */
+    struct probe probes[UPSTREAMS_MAX]; /* of one upstream each that is avoided or has not answered yet */
+    uint8_t *answer;                    /* ANSWER_BYTES_MAX, for the answer that is being judged */
 };
 
 static inline struct pool *pool_of(struct session *session)

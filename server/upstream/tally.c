@@ -114,7 +114,7 @@ void tally_session_end(struct session_row *row)
 
 void tally_upstream(struct counters *counters, const struct upstream *upstream, uint64_t sessions, uint64_t in_flight)
 {
-    if (upstream->series == UPSTREAM_SERIES_REST) return; /* it stands for several, which have no state in common */
+    if (upstream->series == UPSTREAM_SERIES_REST) return; /* several upstreams share it, and have no state in common */
     set_gauge_by(counters, upstream_sessions, upstream->series, sessions);
     set_gauge_by(counters, upstream_in_flight, upstream->series, in_flight);
     set_gauge_by(counters, upstream_up, upstream->series, upstream->state == UPSTREAM_UP);

@@ -27,7 +27,7 @@ void tally_retry(struct counters *counters, const struct upstream *upstream, enu
 /* Why the upstream does not answer, for the status page and for clients: a constant text; NULL: nothing is wrong. */
 void tally_error(struct counters *counters, const struct upstream *upstream, const char *why);
 
-/* A row of /status.json for the session, or NULL where all are taken; what it shows; and its end (NULL is fine). */
+/* A row of /status.json for the session, or NULL if all are taken; what it shows; and its end (NULL is fine). */
 struct session_row *tally_session_row(struct counters *counters);
 void tally_session(struct session_row *row, const struct session *session, unsigned worker, uint64_t now_ns);
 void tally_session_end(struct session_row *row);

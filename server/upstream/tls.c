@@ -283,7 +283,7 @@ enum tls_status tls_handshake(struct tls *tls)
     int result = wolfSSL_connect(tls->ssl);
     if (result != WOLFSSL_SUCCESS) return status_of(tls, result);
     if (tls->verdict == CHAIN_GOOD || (tls->may_resume && tls_is_resumed(tls))) return TLS_DONE;
-    tls->code = VERIFY_CERT_ERROR; /* a library that asks nobody must not be believed */
+    tls->code = VERIFY_CERT_ERROR; /* a library that does not call the verify callback must not be trusted */
     return TLS_UNTRUSTED;
 }
 

@@ -1,7 +1,7 @@
 /* tls: one TLS connection as a client, over a non-blocking socket; only tls*.c know wolfSSL.
  *
  * The peer is authenticated by chain and by DNS name (RFC 8310, strict): there is no way to switch that off. TLS 1.3,
- * or 1.2 where the peer has no more; ALPN "dot" (RFC 7858); the cheaper cipher first (tls_ciphers.h).
+ * or 1.2 if the peer has no more; ALPN "dot" (RFC 7858); the cheaper cipher first (tls_ciphers.h).
  * The socket belongs to the caller. A context may be shared by threads once made; a connection and its
  * ticket belong to one thread. */
 #ifndef UPSTREAM_TLS_H
@@ -20,13 +20,13 @@ struct tls_options {
 /* The certificates trusted. */
 struct tls_context;
 
-/* NULL where the bundle cannot be read, is not a regular file or holds no certificate that can be used; `ret_error`
+/* NULL if the bundle cannot be read, is not a regular file or holds no certificate that can be used; `ret_error`
  * then says which file and why. Dates do not matter: they are compared with the clock in each handshake. */
 struct tls_context *tls_context_new(const struct tls_options *options, char ret_error[static TLS_ERROR_MAX]);
 struct tls_context *tls_context_share(struct tls_context *context);
 void tls_context_free(struct tls_context *context); /* the last owner's call frees it */
 
-/* True where the dates of at least one certificate of the bundle include `now_s`, seconds since 1970. Where none does,
+/* True if the dates of at least one certificate of the bundle include `now_s`, seconds since 1970. If none does,
  * no handshake can succeed until the clock or the bundle is set right. */
 bool tls_context_is_valid_at(const struct tls_context *context, int64_t now_s);
 
@@ -45,7 +45,7 @@ enum tls_status {
     TLS_UNTRUSTED, /* handshake only: chain, name or dates of the certificate are not right */
 };
 
-/* `name`: of the peer's certificate, and SNI. `ticket`: NULL for a full handshake. NULL where memory is short. */
+/* `name`: of the peer's certificate, and SNI. `ticket`: NULL for a full handshake. NULL if memory is short. */
 struct tls *tls_new(struct tls_context *context, int fd, const char *name, const struct tls_ticket *ticket);
 void tls_free(struct tls *tls); /* NULL is fine; sends nothing */
 
@@ -61,7 +61,7 @@ enum tls_status tls_write(struct tls *tls, const void *bytes, size_t size, size_
 void tls_on_readable(struct tls *tls);
 
 /* Bounds what is read from the socket until the next call to `share` bytes; none may be read before the first call.
- * Whoever sends without end, in records however small, so takes no more than its share of a turn. tls_has_more: a call
+ * A peer that sends without end, in records however small, takes no more than its share of a turn. tls_has_more: a call
  * returned TLS_AGAIN because the share was used up, and not because the socket had no more. tls_received: bytes read so
  * far. */
 void tls_begin_turn(struct tls *tls, size_t share);
@@ -73,14 +73,14 @@ void tls_close(struct tls *tls);
 
 /* After a handshake. */
 bool tls_is_resumed(const struct tls *tls);
-int64_t tls_certificate_expiry_s(struct tls *tls); /* of a full handshake; 0 where not known */
+int64_t tls_certificate_expiry_s(struct tls *tls); /* of a full handshake; 0 if not known */
 
-/* The ticket of a full handshake, or NULL where the peer gave none or the handshake was itself a resumption. With
+/* The ticket of a full handshake, or NULL if the peer gave none or the handshake was itself a resumption. With
  * TLS 1.3 it comes behind the handshake: ask after the first answer. It may be used any number of times. */
 struct tls_ticket *tls_take_ticket(struct tls *tls);
 void tls_ticket_free(struct tls_ticket *ticket);
 
-/* Why the last call that failed did so, in words; NULL where none did. */
+/* Why the last call that failed did so, in words; NULL if none did. */
 const char *tls_error(const struct tls *tls);
 
 /* Gives back what the library keeps for this thread to make its handshakes faster: 3 MB that save 4 ms of a full one.

@@ -33,7 +33,7 @@ static bool encrypt_sample(const WOLFSSL_EVP_CIPHER *cipher, WOLFSSL_EVP_CIPHER_
            wolfSSL_EVP_EncryptFinal_ex(context, rest, &size) == WOLFSSL_SUCCESS;
 }
 
-/* How long one call takes; false where the library refuses it. */
+/* How long one call takes; false if the library refuses it. */
 static bool time_once(const WOLFSSL_EVP_CIPHER *cipher, uint64_t *ret_ns)
 {
     static const uint8_t sample[SAMPLE_BYTES];

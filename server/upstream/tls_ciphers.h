@@ -3,7 +3,7 @@
  * A TLS library with AES instructions encrypts with AES-GCM at a tenth of ChaCha20-Poly1305's cost; without them, or on
  * a processor that has none, it is ChaCha20 that costs a third. The library may be replaced without compiling the
  * program again, and the image may move to another processor, so both are measured when a context is made.
- * Pure functions but for the measurement; any thread. */
+ * Pure functions except for the measurement; any thread. */
 #ifndef UPSTREAM_TLS_CIPHERS_H
 #define UPSTREAM_TLS_CIPHERS_H
 
@@ -17,7 +17,7 @@ struct tls_cipher_costs {
 };
 
 /* Measures both with the TLS library that is loaded; takes less than 10 ms, typically 1 ms. False, and `ret_costs` as
- * it was, where the library offers no way to call one of them by itself. */
+ * it was, if the library offers no way to call one of them by itself. */
 bool tls_ciphers_measure(struct tls_cipher_costs *ret_costs);
 
 /* The cipher suites for wolfSSL_CTX_set_cipher_list, TLS 1.3 and 1.2, the cheaper AEAD first. `costs`: NULL if they

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-/* True where the code says that the peer's certificate or its chain was refused. */
+/* True if the code says that the peer's certificate or its chain was refused. */
 bool tls_failure_is_certificate(int code);
 
 /* In words, constant; NULL for 0. */

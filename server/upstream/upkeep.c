@@ -97,7 +97,7 @@ static void learn(struct session *session, enum cause cause, uint64_t now_ns)
         upstream_learn_idle_limit(upstream, now_ns - session->used_ns);
 }
 
-/* Counts the end, and against the upstream where it was of no use. */
+/* Counts the end, and against the upstream if it was of no use. */
 static void judge_end(struct pool *pool, struct session *session, enum cause cause, uint64_t now_ns)
 {
     struct upstream *upstream = session->upstream;
@@ -224,7 +224,7 @@ static bool has_younger_open(const struct session *session)
     return false;
 }
 
-/* An old session is replaced before it goes; without traffic it just goes, at its idle time. True where a replacement
+/* An old session is replaced before it goes; without traffic it just goes, at its idle time. True if a replacement
  * is to be opened. */
 static bool is_replacement_due(struct pool *pool, struct session *session)
 {
@@ -250,7 +250,7 @@ static bool is_exhausted(const struct session *session)
     return session->upstream->ends_silently && session->answers >= session->upstream->answers_max;
 }
 
-/* May end this session, and no other. True where one is to be opened in its place. */
+/* May end this session, and no other. True if one is to be opened in its place. */
 static bool look_after(struct pool *pool, struct session *session, uint64_t now_ns)
 {
     if (session->state == SESSION_OPENING) {
@@ -341,6 +341,6 @@ uint64_t upkeep_deadline_ns(const struct pool *pool)
         if (!upstream->revalidating && session_count_open(upstream) > 0)
             deadline_ns = clock_earlier(deadline_ns, upstream->revalidate_at_ns);
     }
-    /* What is due but held up (a replacement on its way, a back-off) is looked at again soon, not at once. */
+    /* What is due but held up (a replacement being opened, a back-off) is looked at again soon, not at once. */
     return deadline_ns == 0 || deadline_ns > now_ns ? deadline_ns : now_ns + LOOK_NS;
 }

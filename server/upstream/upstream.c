@@ -7,7 +7,7 @@
 
 #define AVOID_FIRST_NS  NS_PER_S
 #define AVOID_MAX_NS    (60 * NS_PER_S)
-#define FORGIVE_NS      (10 * NS_PER_S)    /* good for so long, and for as long as it was avoided: begin anew */
+#define FORGIVE_NS      (10 * NS_PER_S)    /* good for so long, and for as long as it was avoided: forget its faults */
 #define STANDBY_NS      (60 * NS_PER_S)    /* what is as old as this says nothing of today */
 #define DOWN_NS         (1500 * NS_PER_MS) /* an upstream that restarts is back by then: until then it is waited for */
 #define BACKOFF_MAX_NS  NS_PER_S           /* one upstream alone is tried about once a second while it is gone, */
@@ -23,7 +23,7 @@
 enum {
     QUICK_TRIES = 8, /* of all upstreams together */
     JITTER_PERCENT = 25,
-    ANSWERS_LEARNT = 1000, /* sessions that live longer are in nobody's way */
+    ANSWERS_LEARNT = 1000, /* sessions that live longer need no attention */
     SILENCE_LEARNT = 100,
 };
 

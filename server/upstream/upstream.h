@@ -2,7 +2,7 @@
  * habits, and the list of sessions to it.
  *
  * Health is judged by answers: an upstream is up when it answered lately. One that completes handshakes and does not
- * answer is avoided: clients' questions go to others where there are others, until a query of the proxy's own is
+ * answer is avoided: clients' questions go to others if there are others, until a query of the proxy's own is
  * answered. The time until that query is sent doubles each time, up to a minute.
  *
  *              answered                        no answer, though connected
@@ -42,7 +42,7 @@ enum { UPSTREAM_LABEL_MAX = 2 * UPSTREAM_NAME_MAX + ADDRESS_TEXT_BYTES + 4 };
 
 struct upstream {
     struct upstream_options options;
-    unsigned index;                 /* its place in the configuration of its route, from 0 */
+    unsigned index;                 /* its index in the configuration of its route, from 0 */
     unsigned series;                /* its series in the metrics */
     char label[UPSTREAM_LABEL_MAX]; /* ADDR#NAME or ADDR, ROUTE/ before it, for the log */
     struct list sessions;           /* of struct session, oldest first */
@@ -63,7 +63,7 @@ struct upstream {
     /* certificate */
     uint64_t validated_ns;     /* checked in a full handshake; 0 = never */
     uint64_t revalidate_at_ns; /* when the next check is due */
-    bool revalidating;         /* a session with a full handshake is on its way to take the place of the others */
+    bool revalidating;         /* a session with a full handshake is being opened, to replace the others */
 
     /* habits */
     struct rtt rtt;
@@ -84,7 +84,7 @@ struct upstream {
     uint64_t records_keep_ns;    /* and for so long in all: doubled each time */
 };
 
-/* "ADDR#NAME", "ROUTE/ADDR#NAME", or without a name where there is none; `route` "" is the default route. */
+/* "ADDR#NAME", "ROUTE/ADDR#NAME", or without a name if there is none; `route` "" is the default route. */
 void upstream_format_label(const struct upstream_options *options, const char *route,
                            char label[static UPSTREAM_LABEL_MAX]);
 
@@ -104,7 +104,7 @@ bool upstream_answered(struct upstream *upstream, uint64_t took_ns, bool proves,
 void upstream_failed(struct upstream *upstream, enum cause cause, unsigned upstream_count, struct random *random,
                      uint64_t now_ns);
 
-/* A question was answered by another session while this upstream's was silent: a query of our own will tell. */
+/* A question was answered by another session while this upstream's was silent: a query of our own will decide. */
 void upstream_suspect(struct upstream *upstream, uint64_t now_ns);
 
 /* It does not answer, or sends without end: avoided for a time that doubles. */
@@ -113,7 +113,7 @@ void upstream_fell_silent(struct upstream *upstream, struct random *random, uint
 /* A handshake was done: it can be reached. Says nothing of whether it answers. */
 void upstream_reached(struct upstream *upstream);
 
-/* Brings the state up to date where time alone changes it. */
+/* Brings the state up to date if time alone changes it. */
 void upstream_pass_time(struct upstream *upstream, uint64_t now_ns);
 
 static inline bool upstream_is_up(const struct upstream *upstream)
