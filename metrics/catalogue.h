@@ -10,7 +10,7 @@
 
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 
-/* Where a metric's values stand. */
+/* Where a metric's values are. */
 enum metric_place {
     METRIC_IN_COUNTERS, /* at `offset` of struct counters: numbers, or histograms, one a label (or pair of labels) */
     METRIC_IN_FIGURES,  /* at `offset` of struct figures: one number */

@@ -47,7 +47,7 @@ enum label_rcode counters_rcode_label(uint16_t rcode)
     }
 }
 
-/* The codes stand in the order of their numbers. */
+/* The codes are in the order of their numbers. */
 enum label_ede counters_ede_label(uint16_t code)
 {
     _Static_assert(LABEL_EDE_0 == 0 && (int)LABEL_EDE_35 == 35 && (int)LABEL_EDE_OTHER == LABEL_EDE_COUNT - 1,
@@ -90,7 +90,7 @@ static void merge_histograms(struct histogram *total, const struct histogram *bl
     for (unsigned i = 0; i < count; i++) histogram_add(&total[i], &block[i]);
 }
 
-/* A worker that has not used an upstream for weeks still knows its certificate of then: who looked last is right. */
+/* A worker that has not used an upstream for weeks still knows its former certificate: the last look is right. */
 static void merge_certificates(struct counters *total, const struct counters *block)
 {
     for (unsigned i = 0; i < UPSTREAM_SERIES; i++) {

@@ -6,7 +6,7 @@
  * busiest clients, memory) has its table in metrics/figures.h.
  *
  * To add a metric: a line in the table, and count_event(counters, it) or count_event_by(counters, it, label) where it
- * happens. A unit test that demands the documentation be current says how to write it anew; another one fails where a
+ * happens. A unit test that demands the documentation be current says how to regenerate it; another one fails if a
  * declared label is counted nowhere. */
 #ifndef METRICS_COUNTERS_H
 #define METRICS_COUNTERS_H
@@ -359,12 +359,12 @@ enum label_qtype counters_qtype_label(uint16_t qtype);
 enum label_rcode counters_rcode_label(uint16_t rcode);
 enum label_ede counters_ede_label(uint16_t code);
 
-/* A block, zeroed, on cache lines of its own; NULL where memory is short. */
+/* A block, zeroed, on cache lines of its own; NULL if memory is short. */
 struct counters *counters_new(void);
 void counters_free(struct counters *counters);
 
-/* Zero for `count` series with an upstream label, from `first`: the upstreams are others now. The writer's thread only.
- */
+/* Zero for `count` series with an upstream label, from `first`: the upstreams are others now. The
+ * writer's thread only. */
 void counters_forget_upstreams(struct counters *counters, unsigned first, unsigned count);
 
 /* Reads `count` blocks, each as it is at that moment, into one that stands for the whole program. `ret_total` is the

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-/* Markdown. A failed write is told by ferror(out). */
+/* Markdown. ferror(out) shows a failed write. */
 void document_write(FILE *out);
 
 #endif

@@ -40,17 +40,17 @@ struct snapshot {
 struct route {
     const char *path;
     const char *allow; /* methods */
-    /* Writes the body to `out`; false where memory is short. */
+    /* Writes the body to `out`; false if memory is short. */
     bool (*answer)(struct endpoint *endpoint, const struct http_received *received, FILE *out,
                    struct http_response *response);
-    bool is_of_page; /* only where there is a status page */
+    bool is_of_page; /* only if there is a status page */
 };
 
 #define ALLOW_READ "GET, HEAD, OPTIONS"
 #define ALLOW_POST "POST, OPTIONS"
 #define JSON_TYPE  "application/json; charset=utf-8"
 
-/* The caller frees. NULL where memory is short. */
+/* The caller frees. NULL if memory is short. */
 static struct snapshot *snapshot_take(struct endpoint *endpoint, bool with_names)
 {
     const struct endpoint_sources *sources = &endpoint->sources;

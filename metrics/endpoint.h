@@ -1,8 +1,8 @@
 /* endpoint: what is served over HTTP: /metrics, /healthz, /readyz, the status page and its data, and POST /cache/purge,
  * which is accepted at a loopback listener only. Files do not exist.
  *
- * Names and clients are shown, on the page and in /metrics, only where the listener is a loopback address and the Host
- * is an address or "localhost" (against DNS rebinding), or where `show_names` is set.
+ * Names and clients are shown, on the page and in /metrics, only if the listener is a loopback address and the Host
+ * is an address or "localhost" (against DNS rebinding), or if `show_names` is set.
  *
  * HTTP itself is http_server's. Answers are made on its threads: they read counters and take snapshots through the
  * sources below and never touch the data path. */
@@ -36,7 +36,7 @@ struct endpoint_sources {
     void *context;
     /* Fills the server's figures (all but those of process_read, `ready`, and build.civetweb); `ret_figures` is zeroed.
      * Called on HTTP threads and on the one that records the history, on three at once at most. The top names only
-     * where `with_names`; clients are left out by the endpoint. */
+     * if `with_names`; clients are left out by the endpoint. */
     void (*read_figures)(void *context, uint64_t now_ns, bool with_names, struct figures *ret_figures);
     /* Writes the configuration in force as YAML; NULL: there is none to be shown. On an HTTP thread. */
     void (*write_config)(void *context, FILE *out);
@@ -45,14 +45,14 @@ struct endpoint_sources {
     bool (*write_queries)(void *context, const struct query_filter *filter, bool with_names, FILE *out);
     /* The first zones of the routes whose questions fail, ", " between them; NULL: there are no routes. */
     void (*list_failing_routes)(void *context, char text[static FAILING_ROUTES_BYTES]);
-    /* Removes what is cached for a name (in presentation format), or, where NULL, everything. False: that is no name.
+    /* Removes what is cached for a name (in presentation format), or, if NULL, everything. False: that is no name.
      * On an HTTP thread. */
     bool (*purge)(void *context, const char *name, uint64_t *ret_removed);
 };
 
 struct endpoint;
 
-/* NULL where the address cannot be had or memory is short; `error` then says why, in a line. */
+/* NULL if the address cannot be had or memory is short; `error` then says why, in a line. */
 enum { ENDPOINT_ERROR_BYTES = 256 };
 struct endpoint *endpoint_start(const struct endpoint_options *options, const struct endpoint_sources *sources,
                                 char error[static ENDPOINT_ERROR_BYTES]);

@@ -28,8 +28,8 @@ const char *exposition_content_type(enum exposition_format format)
                                             : "text/plain; version=0.0.4; charset=utf-8";
 }
 
-/* OpenMetrics only where it is wanted more than plain text, or equally and by its name: a browser, which accepts
- * anything, is to show text. Where neither is accepted, text is better than nothing. */
+/* OpenMetrics only if it is wanted more than plain text, or equally and by its name: a browser, which accepts
+ * anything, is to show text. If neither is accepted, text is better than nothing. */
 enum exposition_format exposition_format_of(const char *accept)
 {
     int openmetrics = http_accept_weight(accept, "application/openmetrics-text");
@@ -173,7 +173,7 @@ static void write_sizes(const struct exposition *x, const struct metric *metric)
     write_sample(x->out, metric->name, "_count", NULL, 0, count_format(cumulative, text));
 }
 
-/* The value of one combination of labels: number `index` of those that stand at the metric's place. */
+/* The value of one combination of labels: number `index` of the metric's values. */
 static void write_value(const struct exposition *x, const struct metric *metric, size_t index, struct pair *pairs,
                         unsigned count)
 {

@@ -1,4 +1,4 @@
-/* figures: what the program shows besides its counters: what is looked up only when somebody asks. A plain snapshot,
+/* figures: what the program shows besides its counters: what is looked up only on request. A plain snapshot,
  * filled on the HTTP thread by the server's callback (metrics/endpoint.h) and by process_read; the table below makes
  * its numbers, the exposition and docs/METRICS.md. */
 #ifndef METRICS_FIGURES_H
@@ -125,7 +125,7 @@ struct figures {
     unsigned limited_count;
     struct figures_client limited_addresses[BUSIEST_MAX]; /* those refused most, the first of them first */
     unsigned name_count;
-    struct figures_name names[NAMES_MAX]; /* the most asked first; filled only where names were asked for */
+    struct figures_name names[NAMES_MAX]; /* the most asked first; filled only if names were asked for */
 };
 
 #endif

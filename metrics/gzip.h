@@ -7,7 +7,7 @@
 
 enum { GZIP_WORTHWHILE_BYTES = 1024 }; /* a smaller body travels in one packet anyway */
 
-/* `ret_bytes` is the caller's to free. False, and no memory is held, where memory is short or the result would not be
+/* `ret_bytes` is the caller's to free. False, and no memory is held, if memory is short or the result would not be
  * smaller than `size`. Takes about 270 KiB of memory while it works. */
 bool gzip_compress(const char *bytes, size_t size, char **ret_bytes, size_t *ret_size);
 

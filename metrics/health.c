@@ -5,7 +5,7 @@
 
 #include "common/json.h"
 
-/* A moment of the two clocks, to tell people about the one in terms of the other. */
+/* The same moment on both clocks, to convert times of one to the other. */
 struct moment {
     uint64_t now_ns;
     int64_t wall_s;
@@ -102,7 +102,7 @@ static struct readiness readiness_now(const struct health *health, uint64_t now_
     return readiness;
 }
 
-/* Two threads that look at once may both set the moment: they agree but for the instant between them. */
+/* Two threads that look at once may both set the moment: they differ by the instant between them. */
 struct readiness health_look(struct health *health, uint64_t now_ns)
 {
     struct readiness readiness = readiness_now(health, now_ns);

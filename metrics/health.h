@@ -1,4 +1,4 @@
-/* health: whether the program lives, and whether it can answer; told truthfully to probes, to people and to the
+/* health: whether the program is alive, and whether it can answer, for probes, for people and for the
  * watchdog.
  *
  * Live: every thread that promised to turn its loop has done so lately. Ready: not draining, and a worker had a valid
@@ -6,8 +6,8 @@
  * of our own, not the existence of a socket. Live says "restart me or not", ready says "send me clients or not"; a
  * program cut off from its upstreams is live and not ready.
  *
- * Times are nanoseconds of common/clock.h and are passed in. Everything a thread writes here is atomic and is its own.
- */
+ * Times are nanoseconds of common/clock.h and are passed in. Everything a thread writes here is atomic and
+ * is its own. */
 #ifndef METRICS_HEALTH_H
 #define METRICS_HEALTH_H
 
@@ -25,12 +25,12 @@
 #define HEARTBEAT_EVERY_NS (2 * NS_PER_S)
 #define HEARTBEAT_STALE_NS (10 * NS_PER_S)
 
-/* Where clients do not prove the path, a probe does so every 4 s; two may fail before the program is not ready. */
+/* If clients do not prove the path, a probe does so every 4 s; two may fail before the program is not ready. */
 #define ANSWER_STALE_NS (9 * NS_PER_S)
 
 enum { HEALTH_PARTS_MAX = 80, HEALTH_NAME_BYTES = 24, HEALTH_ADDRESSES_MAX = 16 };
 
-/* Of one thread, who alone writes it; on cache lines of its own, since it does so every turn. */
+/* Of one thread, the only writer; on cache lines of its own, since it does so every turn. */
 struct heartbeat {
     _Alignas(128) _Atomic uint64_t beat_ns; /* the last beat; CLOCK_NEVER: stopped on purpose */
     _Atomic uint64_t since_ns;              /* the first beat of this unbroken run of them */
@@ -54,8 +54,8 @@ struct health {
 /* `blocks` stay where they are, and as many, while `health` is in use. */
 void health_init(struct health *health, struct counters *const *blocks, unsigned block_count, uint64_t now_ns);
 
-/* A part more, beating now; `name` is copied, cut where too long. Main thread, before the part's thread starts. NULL
- * where there are HEALTH_PARTS_MAX already. */
+/* A part more, beating now; `name` is copied, cut if too long. Main thread, before the part's thread starts. NULL
+ * if there are HEALTH_PARTS_MAX already. */
 struct heartbeat *health_add(struct health *health, const char *name, uint64_t now_ns);
 
 /* The part's thread, every turn of its loop. */
@@ -70,8 +70,8 @@ static inline void heartbeat_beat(struct heartbeat *heartbeat, uint64_t now_ns)
 /* The part's thread ends on purpose (drain): its silence is no fault. */
 void heartbeat_stop(struct heartbeat *heartbeat);
 
-/* The configured addresses that are not served now, for /readyz; at most HEALTH_ADDRESSES_MAX are copied. Any thread.
- */
+/* The configured addresses that are not served now, for /readyz; at most HEALTH_ADDRESSES_MAX are
+ * copied. Any thread. */
 void health_set_not_served(struct health *health, const struct address *addresses, unsigned count);
 
 /* Whether no certificate of the CA bundle is valid at this machine's clock, so that no upstream can be trusted: it is
@@ -98,8 +98,8 @@ struct readiness {
     uint64_t answered_ns; /* the last answer of any upstream; 0 = none yet */
 };
 
-/* Any thread. When a program became ready is known as exactly as somebody looks: the watchdog's thread should, every
- * second or two. */
+/* Any thread. When a program became ready is known only as exactly as this is called: the watchdog's thread should,
+ * every second or two. */
 struct readiness health_look(struct health *health, uint64_t now_ns);
 
 /* Short, for people and logs: "no upstream has answered for more than 9 s". Constant. */

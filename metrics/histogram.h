@@ -51,7 +51,7 @@ uint64_t histogram_count(const struct histogram *histogram);
 void histogram_add(struct histogram *total, const struct histogram *more);
 
 /* Below which `percent` (0..100) of the events are, supposing that those of a bucket lie evenly between its edges, as
- * Prometheus does. What is above the last edge counts as the last edge. False where there is no event. */
+ * Prometheus does. What is above the last edge counts as the last edge. False if there is no event. */
 bool histogram_percentile_ns(const struct histogram *histogram, unsigned percent, uint64_t *ret_ns);
 
 #endif

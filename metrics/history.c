@@ -140,7 +140,7 @@ static void ring_take(const struct history *history, struct ring *ring, const st
     if (!is_partial) ring->before = *moment;
 }
 
-/* An upstream that takes the place of another begins without a past. */
+/* An upstream that replaces another has no history. */
 static void take_upstreams(struct history *history, const struct figures *figures)
 {
     /* Those of the default route: the series of others may be another upstream's after a reload. */
@@ -260,7 +260,7 @@ bool history_parse_range(const char *text, enum history_range *ret_range)
     return false;
 }
 
-/* The mean of the steps behind `first` that have a value; null where none has, or they are not in the ring. */
+/* The mean of the steps behind `first` that have a value; null if none has, or they are not in the ring. */
 static void write_point(struct json *json, const struct ring *ring, unsigned column, int64_t first, unsigned group)
 {
     double sum = 0;

@@ -21,11 +21,11 @@ enum history_range { HISTORY_5_MINUTES, HISTORY_HOUR, HISTORY_DAY, HISTORY_RANGE
 
 struct history;
 
-/* NULL where memory is short. */
+/* NULL if memory is short. */
 struct history *history_new(void);
 void history_free(struct history *history);
 
-/* Once a second, at `now_ns`. Where it is not called for a while, that time has no values. The first call notes the
+/* Once a second, at `now_ns`. If it is not called for a while, that time has no values. The first call notes the
  * start; rates are those since the call before. */
 void history_take(struct history *history, const struct counters *total, const struct figures *figures,
                   uint64_t now_ns);
@@ -34,7 +34,7 @@ void history_take(struct history *history, const struct counters *total, const s
 bool history_parse_range(const char *text, enum history_range *ret_range);
 
 /* A JSON object: {"range", "step_ms", "end_ms", "figures": {NAME: [...]}, "upstreams": [{"name", "queries", "p90_ms"}],
- * "events": [{"at_ms", "kind", "upstream"}]}; oldest value first, null where there is none; the last value is of the
+ * "events": [{"at_ms", "kind", "upstream"}]}; oldest value first, null if there is none; the last value is of the
  * time that ended at `end_ms`. Times are those of `now_ms` in /status.json: milliseconds of a clock that starts
  * anywhere. */
 void history_write(struct history *history, enum history_range range, FILE *out);

@@ -51,7 +51,7 @@ const char *history_column_name(unsigned column)
     return column < sizeof names / sizeof *names ? names[column] : NULL;
 }
 
-/* Counters of upstreams begin anew at a reload. */
+/* Counters of upstreams start at zero after a reload. */
 static double rate(double before, double now, uint64_t elapsed_ns)
 {
     return now > before ? (now - before) * (double)NS_PER_S / (double)elapsed_ns : 0;

@@ -20,7 +20,7 @@ static const char *skip_blanks(const char *c)
     return c;
 }
 
-/* "0", "0.123", "1.000"; -1 where it is none of them (RFC 9110, 12.4.2). */
+/* "0", "0.123", "1.000"; -1 if it is none of them (RFC 9110, 12.4.2). */
 static int parse_weight(const char *text, size_t size)
 {
     if (size == 0 || size > 5 || (text[0] != '0' && text[0] != '1') || (size > 1 && text[1] != '.')) return -1;
@@ -50,7 +50,7 @@ static size_t trimmed_size(const char *begin, const char *end)
     return (size_t)(end - begin);
 }
 
-/* Reads an element, and returns what stands behind it and its comma. */
+/* Reads an element, and returns what follows it and its comma. */
 static const char *read_element(const char *c, struct element *ret_element)
 {
     c = skip_blanks(c);

@@ -11,7 +11,7 @@
 
 enum {
     READ_BYTES = 16 * 1024,           /* taken off the server at once */
-    DISCARDED_BYTES_MAX = 256 * 1024, /* thrown away of a client that goes on sending; then a reset may tell it */
+    DISCARDED_BYTES_MAX = 256 * 1024, /* of a client that continues to send; after that a reset is acceptable */
 };
 
 /* Counted from when the state began, not from the last byte: a trickle does not make it longer. */
@@ -253,7 +253,7 @@ void http_connections_done(struct http_connections *connections)
     buffers_done(&connections->buffers);
 }
 
-/* Who gives way to a newcomer, or NULL. */
+/* The connection to replace by a new one, or NULL. */
 static struct http_connection *oldest_evictable(const struct http_connections *connections)
 {
     static const enum http_state may[] = {HTTP_IDLE, HTTP_HEAD, HTTP_RESPONDING, HTTP_CLOSING};
@@ -283,7 +283,7 @@ void http_connections_open(struct http_connections *connections, int fd)
     connection->head_bytes = 0;
     enter(connection, HTTP_IDLE);
     if (loop_add(connections->loop, &connection->client, EPOLLIN | EPOLLOUT))
-        connection_turn(connection); /* its request may be there, and is safe from the newcomers behind it then */
+        connection_turn(connection); /* its request may be there; once read, it is not replaced by later connections */
     else
         connection_close(connection);
 }

@@ -17,8 +17,8 @@
  * Each state but FREE has a timeout: a head that does not end gets 408, a server that does not answer 503, and
  * otherwise the connection is closed.
  *
- * Where all slots are taken, a new connection replaces the one that has been in its state longest among those that wait
- * for nothing of the server (neither WAITING nor FORWARDED). Where there is none, the next responses end their
+ * If all slots are taken, a new connection replaces the one that has been in its state longest among those that wait
+ * for nothing of the server (neither WAITING nor FORWARDED). If there is none, the next responses end their
  * connections.
  *
  * Everything belongs to the thread of its loop; time is loop->now_ns. */
@@ -93,7 +93,7 @@ void http_connections_done(struct http_connections *connections);
  * until the next call: the connection that is answered next is closed, to make room for those that wait. */
 bool http_connections_have_slot(struct http_connections *connections);
 
-/* Takes ownership of `fd`, a connection just accepted and non-blocking. Closes it at once where there is no slot. */
+/* Takes ownership of `fd`, a connection just accepted and non-blocking. Closes it at once if there is no slot. */
 void http_connections_open(struct http_connections *connections, int fd);
 
 /* Call once a turn of the loop, after its events: forwards waiting requests in order and ends what took too long. */

@@ -20,7 +20,7 @@ enum {
     BURST = 16,              /* connections accepted before existing ones are served again */
 };
 
-#define PAUSE_NS (100 * NS_PER_MS) /* where no descriptor is left: long enough not to use the processor for retries */
+#define PAUSE_NS (100 * NS_PER_MS) /* if no descriptor is left: long enough not to use the processor for retries */
 
 struct http_front {
     pthread_t thread;

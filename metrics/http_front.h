@@ -2,7 +2,7 @@
  * receives only complete requests, from readers that never block (http_connections.h describes the path of a request).
  *
  * The server listens on IPv4 loopback and has few threads. A client that could occupy one by being slow is held here
- * instead, where a connection costs a descriptor and some KiB. Debian's civetweb is built without IPv6; IPv6 clients
+ * instead, in which a connection costs a descriptor and some KiB. Debian's civetweb is built without IPv6; IPv6 clients
  * are accepted here, too.
  *
  * One thread, which wakes only for an event or a timeout. It inherits the signal mask. */

@@ -60,7 +60,7 @@ static struct http_text skip(struct http_text text, size_t size)
     return (struct http_text){text.bytes + size, text.size - size};
 }
 
-/* Takes what stands before `c` off the front of `text`, and `c`. False where there is none. */
+/* Removes what is before `c` from the front of `text`, and `c`. False if there is none. */
 static bool take_until(struct http_text *text, char c, struct http_text *ret_part)
 {
     const char *end = memchr(text->bytes, c, text->size);
@@ -192,7 +192,7 @@ static int take_length(struct http_text value, struct framing *framing)
     return 0;
 }
 
-/* Chunks are not decoded: the body is never read. But a coding nobody knows may not have been meant as one. */
+/* Chunks are not decoded: the body is never read. But an unknown coding may mean something else to the next reader. */
 static int take_coding(struct http_text value, struct framing *framing)
 {
     framing->has_body = true;
@@ -281,7 +281,7 @@ static bool add(struct buffer *out, const char *text)
     return buffer_add(out, text, strlen(text));
 }
 
-/* All values of a field in one line; nothing where there is none. The lines were checked when they were parsed. */
+/* All values of a field in one line; nothing if there is none. The lines were checked when they were parsed. */
 static bool add_field(const struct http_request *request, const char *wanted, struct buffer *out)
 {
     struct http_text rest = request->fields;

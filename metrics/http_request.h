@@ -1,4 +1,4 @@
-/* http_request: the head of an HTTP/1 request, checked strictly and written anew (RFC 9110, RFC 9112).
+/* http_request: the head of an HTTP/1 request, checked strictly and rebuilt (RFC 9110, RFC 9112).
  *
  * The HTTP server behind the front end never sees what a client sent, but a head written here from what was understood.
  * So the two cannot disagree about where a request ends, and no byte of a body is ever taken for a request: every field
@@ -31,13 +31,13 @@ struct http_text {
 
 struct http_request {
     struct http_text method;
-    struct http_text target; /* path and query; "*"; empty or "?..." where the path of an absolute target is missing */
-    struct http_text authority; /* of an absolute target or of Host; bytes NULL where there is neither */
+    struct http_text target;    /* path and query; "*"; empty or "?..." if the path of an absolute target is missing */
+    struct http_text authority; /* of an absolute target or of Host; bytes NULL if there is neither */
     struct http_text fields;    /* the field lines, each with its CRLF */
     bool is_last;               /* the client wants the connection closed, speaks HTTP/1.0, or sends a body */
 };
 
-/* Bytes of the head at the front of `bytes`, the blank line included; 0 where it is not complete. One empty line before
+/* Bytes of the head at the front of `bytes`, the blank line included; 0 if it is not complete. One empty line before
  * the request line belongs to it. Its content is not checked, and lines may end with LF alone here, so that a malformed
  * head is refused at once rather than after a timeout. */
 size_t http_request_head_size(const uint8_t *bytes, size_t size);
@@ -46,12 +46,12 @@ size_t http_request_head_size(const uint8_t *bytes, size_t size);
  * (method or transfer coding), 505. The connection must then be closed: where the next request begins is unknown. */
 int http_request_parse(const uint8_t *head, size_t size, struct http_request *ret_request);
 
-/* The path that stands for the target "*", the server as a whole: civetweb does not pass on an asterisk alone. */
+/* The path used for the target "*", the server as a whole: civetweb does not pass on an asterisk alone. */
 #define HTTP_SERVER_PATH "/*"
 
 /* Appends the head for the server: HTTP/1.1, the target in origin form ("*" as HTTP_SERVER_PATH), the fields the
- * endpoint reads (lists in one line), and `Connection: close` where the request is the last one. False without memory.
- */
+ * endpoint reads (lists in one line), and `Connection: close` if the request is the last one.
+ * False without memory. */
 bool http_request_write(const struct http_request *request, struct buffer *out);
 
 #endif

@@ -25,7 +25,7 @@ struct http_server {
 
 /* ---- responses ---- */
 
-/* Replaces the body by its compressed form where that is smaller. */
+/* Replaces the body by its compressed form if that is smaller. */
 static void compress(struct http_response *response)
 {
     char *bytes;

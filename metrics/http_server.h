@@ -3,10 +3,10 @@
  * http_front and http_connections own the clients' connections and check each request (their headers state the bounds);
  * civetweb receives complete requests only, written by http_request, on a port of IPv4 loopback that the kernel
  * chooses. It brings its own threads, one that accepts and two that answer. Bodies of requests are never read. A body
- * of a response is compressed with gzip where the client prefers that (docs/decisions/0020-gzip.md).
+ * of a response is compressed with gzip if the client prefers that (docs/decisions/0020-gzip.md).
  *
- * Threads inherit the signal mask, so the caller blocks signals first. civetweb ignores SIGPIPE for the whole process.
- */
+ * Threads inherit the signal mask, so the caller blocks signals first. civetweb ignores SIGPIPE for
+ * the whole process. */
 #ifndef METRICS_HTTP_SERVER_H
 #define METRICS_HTTP_SERVER_H
 
@@ -39,7 +39,7 @@ struct http_server_options {
 
 struct http_server;
 
-/* NULL where the address cannot be bound or memory is short; `error` then says why, in one line. */
+/* NULL if the address cannot be bound or memory is short; `error` then says why, in one line. */
 enum { HTTP_SERVER_ERROR_BYTES = 256 };
 struct http_server *http_server_start(const struct http_server_options *options,
                                       char error[static HTTP_SERVER_ERROR_BYTES]);
@@ -50,7 +50,7 @@ void http_server_stop(struct http_server *server);
 /* The port it listens on. */
 uint16_t http_server_port(const struct http_server *server);
 
-/* The value of a parameter of a query, decoded. False where there is none, or it is malformed or longer than `out`. */
+/* The value of a parameter of a query, decoded. False if there is none, or it is malformed or longer than `out`. */
 bool http_server_parameter(const char *query, const char *name, char *out, size_t size);
 
 /* Whether there is such a parameter, readable or not. */

@@ -23,7 +23,7 @@ static struct address address_to_ask(const struct address *listen)
     return address;
 }
 
-/* False, with errno, where the time is up. */
+/* False, with errno, if the time is up. */
 static bool await(int fd, short events, uint64_t deadline_ns)
 {
     uint64_t now_ns = clock_now_ns();
@@ -79,7 +79,7 @@ static bool ask(int fd, const char *host, char *answer, size_t size, uint64_t de
     return read_all(fd, answer, size, deadline_ns);
 }
 
-/* Of "HTTP/1.x 200 ..."; 0 where the answer does not begin so. */
+/* Of "HTTP/1.x 200 ..."; 0 if the answer does not begin so. */
 static long status_of(const char *answer)
 {
     static const char begin[] = "HTTP/1.1 ";

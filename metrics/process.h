@@ -4,11 +4,11 @@
 
 #include "metrics/figures.h"
 
-/* Fills the process_ members but process_started_s; what /proc does not tell (no /proc, no memory) stays 0. */
+/* Fills the process_ members except process_started_s; what cannot be read (no /proc, no memory) stays 0. */
 void process_read(struct figures *figures);
 
 /* When the process started, seconds since 1970. Asked once and kept: it is reckoned from two clocks, so a second call
- * may differ by milliseconds, which would look like a restart. 0 where /proc does not tell. */
+ * may differ by milliseconds, which would look like a restart. 0 if /proc cannot be read. */
 double process_started_s(void);
 
 #endif

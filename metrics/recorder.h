@@ -6,7 +6,7 @@
 struct recorder;
 
 /* Calls `record` with `context` at once and then each second, on its own thread. A second that passes while it runs is
- * left out. NULL where memory is short or no thread can be made. */
+ * left out. NULL if memory is short or no thread can be made. */
 struct recorder *recorder_start(void (*record)(void *context), void *context);
 
 /* Waits for a call that runs, and ends the thread. NULL is fine. */

@@ -1,4 +1,4 @@
-/* status: what the status page shows, as JSON (/status.json). Counters are given as they stand, with a clock, so that
+/* status: what the status page shows, as JSON (/status.json). Counters are given as they are, with a clock, so that
  * the page makes rates and recent percentiles of two of them; percentiles given here are since the start. Pure; any
  * thread. */
 #ifndef METRICS_STATUS_H

@@ -39,7 +39,7 @@ static int check_health(const struct command_line *command, const struct config 
     return ready ? EXIT_STOPPED : EXIT_FAILED;
 }
 
-/* What is printed and done with; false where the program is to run. */
+/* What is printed and done with; false if the program is to run. */
 static bool prints(const struct command_line *command)
 {
     if (command->help)
