@@ -90,6 +90,7 @@ static bool follow_pointers(struct reader *reader, size_t stretch, size_t at, si
         is_root = reader->message[at] == 0;
         end += is_root ? 1 : 2;
         if (end > stretch || touches_ttl(reader, target, end)) return false;
+        if (target < reader->cut_at && end > reader->cut_at) return false;
         if (end > reader->watch_start && target < reader->watch_end) reader->is_watched_hit = true;
         stretch = target;
     }

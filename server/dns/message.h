@@ -143,6 +143,10 @@ struct reader {
     size_t watch_start;
     size_t watch_end;
     bool is_watched_hit;
+
+    /* Where a part of the message was removed; no name may lead over this place, since it would have gone on otherwise
+     * in the whole message. 0: none was. */
+    size_t cut_at;
 };
 
 /* Where `size` octets lie that may be read, or NULL. The reader moves behind them. */

@@ -91,7 +91,7 @@ static bool take_opt(struct pass *pass, const struct record *opt, size_t left)
     memmove(pass->message + opt->owner, pass->message + end, reader->size - end);
     dns_put_u16(pass->message + 10, (uint16_t)(message_count(pass->message, DNS_ADDITIONAL) - 1));
     reader->size -= size;
-    reader->at = opt->owner;
+    reader->at = reader->cut_at = opt->owner;
     return true;
 }
 

@@ -176,6 +176,23 @@ static void a_pointer_into_opt_is_malformed(void **state)
     assert_false(survey());
 }
 
+/* The length of an A record's data as a label of four octets, which the root of the OPT record ended: without that, the
+ * name would go on in the record behind. */
+static void a_name_that_leads_into_opt_is_malformed(void **state)
+{
+    (void)state;
+    packet_a(&packet, DNS_ADDITIONAL, 60);
+    size_t length_at = packet.size - 5;
+    packet_opt(&packet, 0, "", 0);
+    packet_a(&packet, DNS_ADDITIONAL, 60);
+    assert_true(survey());
+    packet_pointer(&packet, length_at);
+    packet_fixed(&packet, DNS_TYPE_A, 300, 4);
+    packet_u32(&packet, 0xc0000201);
+    packet_add_count(&packet, DNS_ADDITIONAL);
+    assert_false(survey());
+}
+
 static void opt_before_records_that_are_cut_is_malformed(void **state)
 {
     (void)state;
@@ -273,6 +290,7 @@ int main(void)
         cmocka_unit_test_setup(opt_is_removed_anywhere_and_names_after_it_are_kept, setup),
         cmocka_unit_test_setup(a_pointer_into_opt_is_malformed, setup),
         cmocka_unit_test_setup(opt_before_records_that_are_cut_is_malformed, setup),
+        cmocka_unit_test_setup(a_name_that_leads_into_opt_is_malformed, setup),
         cmocka_unit_test_setup(opt_first_behind_a_large_answer_is_removed, setup),
         cmocka_unit_test_setup(the_set_asked_for_is_found, setup),
         cmocka_unit_test_setup(a_set_that_names_lead_into_stays_as_it_is, setup),
