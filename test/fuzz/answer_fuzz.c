@@ -1,27 +1,17 @@
 /* Any bytes as a response from upstream, and as the bytes of a kept answer. A good one makes a reply that ldns can read
  * and that says what the response said, but for id, OPT, the case of the question, and the header's reserved bit. */
-#include <stdbool.h> /* first: without it ldns makes a bool of its own */
+#include "records.h" /* first: ldns wants to be */
 
-#include <ldns/ldns.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "dns/answer.h"
 #include "dns/edns.h"
-#include "need.h"
-#include "readable.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { RESERVED = 0x0040 };
-
-static ldns_pkt *read_packet(const uint8_t *message, size_t size)
-{
-    ldns_pkt *packet;
-    need(ldns_wire2pkt(&packet, message, size) == LDNS_STATUS_OK);
-    return packet;
-}
 
 /* The question that the response says it answers, or another. */
 static void find_key(const uint8_t *data, size_t size, struct question_key *ret_key)
@@ -39,29 +29,6 @@ static void find_key(const uint8_t *data, size_t size, struct question_key *ret_
     question_key(&question, ret_key);
 }
 
-static void compare_records(const ldns_rr_list *ours, const ldns_rr_list *theirs)
-{
-    need(ldns_rr_list_rr_count(ours) == ldns_rr_list_rr_count(theirs));
-    for (size_t i = 0; i < ldns_rr_list_rr_count(ours); i++) {
-        const ldns_rr *our = ldns_rr_list_rr(ours, i);
-        const ldns_rr *their = ldns_rr_list_rr(theirs, i);
-        need(ldns_rr_compare(our, their) == 0 && ldns_rr_ttl(our) == ldns_rr_ttl(their));
-    }
-}
-
-/* With ldns's eyes. */
-static void compare(const uint8_t *ours, size_t our_size, const uint8_t *theirs, size_t their_size)
-{
-    ldns_pkt *our = read_packet(ours, our_size);
-    ldns_pkt *their = read_packet(theirs, their_size);
-    need(message_flags(ours) == ((message_flags(theirs) & ~(RESERVED | DNS_AA)) | DNS_RA));
-    compare_records(ldns_pkt_answer(our), ldns_pkt_answer(their));
-    compare_records(ldns_pkt_authority(our), ldns_pkt_authority(their));
-    compare_records(ldns_pkt_additional(our), ldns_pkt_additional(their));
-    ldns_pkt_free(our);
-    ldns_pkt_free(their);
-}
-
 /* To one who asks as the response says it was asked. */
 static void check_same(const struct answer *answer, const uint8_t *data, size_t size, uint8_t *reply)
 {
@@ -72,8 +39,9 @@ static void check_same(const struct answer *answer, const uint8_t *data, size_t 
     memcpy(reply, answer->bytes, answer->size);
     size_t reply_size = answer_to_reply(reply, answer->size, &profile, data + DNS_HEADER_BYTES, &use);
     need(reply_size == answer->message_size);
-    need(is_framed(reply, reply_size));
-    if (is_readable(data, size) && is_readable(reply, reply_size)) compare(reply, reply_size, data, size);
+    need_ldns_to_read(reply, reply_size);
+    need(message_flags(reply) == ((message_flags(data) & ~(RESERVED | DNS_AA)) | DNS_RA));
+    compare_messages(reply, reply_size, data, size, 0);
     if (reply_size <= size && message_count(reply, DNS_ADDITIONAL) == message_count(data, DNS_ADDITIONAL))
         need(memcmp(reply + DNS_HEADER_BYTES, data + DNS_HEADER_BYTES, size - DNS_HEADER_BYTES) == 0);
 }
@@ -88,7 +56,7 @@ static void check_aged(const struct answer *answer, const struct question_key *k
     size_t size = answer_to_reply(reply, answer->size, &profile, key->bytes, &use);
     need(size > 0 && size <= max_bytes);
     need(max_bytes == DNS_MESSAGE_MAX || message_count(reply, DNS_ADDITIONAL) > 0);
-    need(is_framed(reply, size));
+    need_ldns_to_read(reply, size);
 }
 
 /* A cache that went bad. */

@@ -3,7 +3,7 @@
 #ifndef PATH_CLIENT_H
 #define PATH_CLIENT_H
 
-#include <stdbool.h>
+#include "records.h" /* first: ldns wants to be */
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -11,7 +11,6 @@
 
 #include "dns/message.h"
 #include "dns/question.h"
-#include "framed.h"
 #include "path_world.h"
 
 enum { SENT_MAX = 128 * 1024, ASKS_MAX = SENT_MAX / 16, RECEIVED_MAX = 2 * (2 + DNS_MESSAGE_MAX), SMALL_BUFFER = 4096 };
@@ -143,7 +142,7 @@ static inline void check_reply(struct path_client *client, const uint8_t *reply,
 {
     size_t i = 0;
     need(size >= DNS_HEADER_BYTES && message_flags(reply) & DNS_QR && message_count(reply, DNS_QUESTION) <= 1);
-    need(is_framed(reply, size));
+    need_ldns_to_read(reply, size);
     while (i < client->ask_count && !repeats(reply, client->sent + client->attempts[i].at, client->attempts[i].size))
         i++;
     need(i < client->ask_count);
