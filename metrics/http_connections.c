@@ -151,10 +151,20 @@ static void bound_responses(struct http_connections *connections)
         connection_close(slowest);
 }
 
+static bool is_to_head(const struct http_connection *connection)
+{
+    const struct http_text *method = &connection->request.method;
+    return method->size == 4 && memcmp(method->bytes, "HEAD", 4) == 0;
+}
+
+/* The server has closed. A response that it did not finish would leave the client waiting for the rest of it. */
 static bool response_complete(struct http_connection *connection)
 {
+    const struct buffer *response = connection->response;
     close_server(connection);
-    if (buffer_size(connection->response) == 0) return connection_close(connection);
+    if (buffer_size(response) == 0) return connection_close(connection);
+    if (!http_response_is_whole(buffer_data(response), buffer_size(response), is_to_head(connection)))
+        return refuse(connection, 503);
     connection->last = connection->request.is_last ||
                        http_response_is_last(buffer_data(connection->response), buffer_size(connection->response));
     connection->head_bytes -= connection->request_bytes;

@@ -65,7 +65,7 @@ struct http_connection {
     struct buffer *response;     /* while FORWARDED (the request first) or RESPONDING, else NULL */
     bool last;                   /* the response ends the connection */
     size_t request_bytes;        /* size of the complete head at the front of `head` */
-    struct http_request request; /* from WAITING on; refers to `head` until it is forwarded */
+    struct http_request request; /* from WAITING on; refers to `head` until its response is complete */
     bool is_sent;                /* the server has the whole request */
     size_t discarded_bytes;      /* received and ignored while CLOSING */
     size_t head_bytes;           /* received: this request and what was sent ahead */

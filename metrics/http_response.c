@@ -74,6 +74,18 @@ static bool has_text(const uint8_t *bytes, size_t size, const char *text)
     return memmem(bytes, size, text, strlen(text)) != NULL;
 }
 
+bool http_response_is_whole(const uint8_t *bytes, size_t size, bool is_to_head)
+{
+    static const char field[] = "\r\nContent-Length: ";
+    const uint8_t *blank = memmem(bytes, size, "\r\n\r\n", 4);
+    if (!blank) return false;
+    size_t head_size = (size_t)(blank - bytes) + 4;
+    const char *length = memmem(bytes, head_size, field, strlen(field));
+    if (!length) return false;
+    size_t body_size = strtoul(length + strlen(field), NULL, 10); /* the blank line ends it */
+    return size - head_size == (is_to_head ? 0 : body_size);
+}
+
 bool http_response_is_last(const uint8_t *bytes, size_t size)
 {
     const uint8_t *blank = memmem(bytes, size, "\r\n\r\n", 4);

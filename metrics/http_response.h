@@ -30,6 +30,10 @@ void http_response_set_status(struct http_response *response, int status);
 size_t http_response_write_head(const struct http_response *response, int64_t wall_s,
                                 char out[static HTTP_RESPONSE_HEAD_BYTES]);
 
+/* Whether the bytes are one response as a whole: a head of http_response_write_head and the body it announces, or the
+ * head alone where it is the response to HEAD. */
+bool http_response_is_whole(const uint8_t *bytes, size_t size, bool is_to_head);
+
 /* Whether the connection ends with these bytes, a whole response with a head of http_response_write_head: it says so,
  * or it is none. */
 bool http_response_is_last(const uint8_t *bytes, size_t size);

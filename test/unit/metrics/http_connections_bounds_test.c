@@ -57,7 +57,7 @@ static void a_client_that_does_not_read_is_closed(void **state)
 {
     struct world *world = *state;
     enum { SIZE = 100 * 1000 };
-    char *answer = calloc(1, SIZE);
+    char *answer = large_answer(SIZE);
     unsigned slow = come(world);
     say(world, slow, REQUEST);
     reply(world, serve(world, REQUEST), answer, SIZE);
@@ -143,7 +143,7 @@ static void all_answers_together_are_bounded(void **state)
 {
     struct world *world = *state;
     enum { SIZE = 900 * 1000, READERS = 8 };
-    char *answer = calloc(1, SIZE);
+    char *answer = large_answer(SIZE);
     unsigned first = world->client_count;
     for (unsigned i = 0; i < READERS; i++) {
         say(world, come(world), REQUEST);

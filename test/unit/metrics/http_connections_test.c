@@ -210,14 +210,6 @@ static void a_head_that_does_not_end_is_given_up(void **state)
     expect_refusal(world, client, "408 ");
 }
 
-static char *large_answer(size_t size)
-{
-    char *answer = malloc(size);
-    memset(answer, 'x', size);
-    memcpy(answer, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n", 38);
-    return answer;
-}
-
 /* The server is done with it although nobody reads. */
 static void a_large_answer_waits_for_its_reader(void **state)
 {
@@ -307,6 +299,27 @@ static void a_server_that_breaks_off_is_not_believed(void **state)
     say(world, client, REQUEST);
     reply(world, serve(world, REQUEST), "", 0);
     expect_end(world, client);
+    static const char *const cut[] = {"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok",
+                                      "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", "HTTP/1.1 200 OK\r\nCont"};
+    for (size_t i = 0; i < sizeof cut / sizeof *cut; i++) { /* closed without a reset, as by a time-out of its own */
+        client = come(world);
+        say(world, client, REQUEST);
+        reply(world, serve(world, REQUEST), cut[i], strlen(cut[i]));
+        expect_refusal(world, client, "503 ");
+    }
+}
+
+static void the_answer_to_head_has_no_body(void **state)
+{
+    static const char request[] = "HEAD /a HTTP/1.1\r\nHost: x\r\n\r\n";
+    static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n";
+    struct world *world = *state;
+    unsigned client = come(world);
+    for (int i = 0; i < 2; i++) {
+        say(world, client, request);
+        reply(world, serve(world, request), answer, strlen(answer));
+        expect(world, client, answer);
+    }
 }
 
 static void a_client_that_leaves_harms_nobody(void **state)
@@ -349,6 +362,7 @@ int main(void)
         TEST(a_server_that_is_not_there_is_reported),
         TEST(a_server_that_hangs_is_given_up),
         TEST(a_server_that_breaks_off_is_not_believed),
+        TEST(the_answer_to_head_has_no_body),
         TEST(a_client_that_leaves_harms_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

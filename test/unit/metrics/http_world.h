@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -161,6 +162,18 @@ static inline bool is_held(const struct world *world, in_port_t port)
         if (fd >= 0 && getsockname(fd, (struct sockaddr *)&here, &size) == 0 && here.sin_port == port) return true;
     }
     return false;
+}
+
+/* A whole answer of `size` octets; the caller frees it. */
+static inline char *large_answer(size_t size)
+{
+    enum { HEAD_BYTES = 44 }; /* the length has seven digits */
+    char *answer = malloc(size + 1);
+    memset(answer, 'x', size);
+    assert_int_equal(snprintf(answer, size, "HTTP/1.1 200 OK\r\nContent-Length: %07zu\r\n\r\n", size - HEAD_BYTES),
+                     HEAD_BYTES);
+    answer[HEAD_BYTES] = 'x';
+    return answer;
 }
 
 /* As the server: answers, and closes; until that was noticed. */
