@@ -64,7 +64,8 @@ bool choice_has_untried(const struct pool *pool, const struct exchange *exchange
  * new question would wait behind those. */
 static bool is_quiet(const struct session *session)
 {
-    if (session->in_flight == 0 || session->upstream->reorders) return false;
+    if (session->upstream->reorders) return false;
+    if (session->in_flight == 0) return session->abandoned > 0; /* it was silent with those, too */
     return session_attended_ns(session) - session_silent_since_ns(session) >= upstream_quiet_ns(session->upstream);
 }
 

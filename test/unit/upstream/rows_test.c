@@ -202,6 +202,20 @@ static void questions_that_are_all_slow_are_all_answered(void **state)
             }
 }
 
+/* A session that was silent with a question is no better for it when the question has left. */
+static void a_session_that_was_silent_with_a_question_is_not_given_it_again(void **state)
+{
+    (void)state;
+    for (unsigned count = 2; count <= 3; count++) {
+        begin(1, (struct script){.way_ns = NS_PER_MS / 2, .answers_max = 1, .end = END_SILENT}, healthy);
+        ask_many(1, 200);
+        ask_many(count, 0);
+        model_run_ms(4600);
+        assert_in_range(worst_ms(0, KIND_GOOD), 0, 2000);
+        model_end();
+    }
+}
+
 /* A firewall that forgot its connections: nothing comes over any of them any more, and new ones are fine. */
 static void where_all_sessions_hang_new_ones_are_opened(void **state)
 {
@@ -235,6 +249,7 @@ int main(void)
         cmocka_unit_test(a_server_that_floods_is_avoided),
         cmocka_unit_test(where_no_upstream_can_be_reached_nobody_waits),
         cmocka_unit_test(questions_that_are_all_slow_are_all_answered),
+        cmocka_unit_test(a_session_that_was_silent_with_a_question_is_not_given_it_again),
         cmocka_unit_test(where_all_sessions_hang_new_ones_are_opened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
