@@ -156,7 +156,9 @@ def check_flood(check):
             ask(proxy.port, "flood.test")
             with Flood(proxy.port, seconds=120, connections=1, queries=100, chunk=10000, interval_ms=250, repeats=1,
                        source="127.0.1.1"):
-                seen = json.loads(scene.browse("flood.js", f"http://127.0.0.1:{proxy.http_port}/", *PICTURES[1:]))
+                url = f"http://127.0.0.1:{proxy.http_port}/"
+                seen = json.loads(scene.browse("flood.js", url, *PICTURES[1:]))
+                check_axe(check, "in a flood", url)
     with check("a client that floods has its refused queries a second beside it"):
         (refused, asked), = [row[1:] for row in seen["rows"] if row[0] == "127.0.1.1"]
         assert 50 < float(refused.replace(",", "")) < float(asked.replace(",", "")), seen["rows"]
