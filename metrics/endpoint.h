@@ -35,8 +35,8 @@ struct endpoint_sources {
     const struct log *log;
     void *context;
     /* Fills the server's figures (all but those of process_read, `ready`, and build.civetweb); `ret_figures` is zeroed.
-     * Called on HTTP threads and on the one that records the history, on three at once at most. The top names only
-     * if `with_names`; clients are left out by the endpoint. */
+     * Called on HTTP threads and on the one that records the history, on three at once at most. Top names and clients
+     * only if `with_names`. */
     void (*read_figures)(void *context, uint64_t now_ns, bool with_names, struct figures *ret_figures);
     /* Writes the configuration in force as YAML; NULL: there is none to be shown. On an HTTP thread. */
     void (*write_config)(void *context, FILE *out);

@@ -54,7 +54,8 @@ static void busy_clients_and_top_names_are_shown_in_words(void **state)
     assert_string_equal(figures->names[0].type, "AAAA");
     free(figures);
     figures = read_figures(&world, false);
-    assert_int_equal(figures->name_count, 0); /* names are looked up only for who may see them */
+    assert_int_equal(figures->name_count, 0); /* names and clients are looked up only for who may see them */
+    assert_int_equal(figures->busiest_port_count, 0);
     free(figures);
     app_world_free(&world);
 }
