@@ -178,7 +178,11 @@ void dnstap_upstream_message(struct dnstap_tap *tap, enum dnstap_type type, enum
                              const struct address *upstream, uint32_t session, const uint8_t *bytes, size_t size)
 {
     if (!tap || !is_chosen(tap->dnstap, (uint64_t)session << 16 | id_of(bytes, size))) return;
-    const struct dnstap_message message = {
-        .type = type, .protocol = protocol, .server = upstream, .wall_ns = clock_wall_ns(), .bytes = bytes, .size = size};
+    const struct dnstap_message message = {.type = type,
+                                           .protocol = protocol,
+                                           .server = upstream,
+                                           .wall_ns = clock_wall_ns(),
+                                           .bytes = bytes,
+                                           .size = size};
     submit(tap, &message);
 }

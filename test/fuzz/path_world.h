@@ -55,6 +55,11 @@ int64_t clock_wall_s(void)
     return (int64_t)(world.now_ns / NS_PER_S);
 }
 
+uint64_t clock_wall_ns(void)
+{
+    return (uint64_t)clock_wall_s() * NS_PER_S;
+}
+
 uint64_t clock_monotonic_us(void)
 {
     return world.now_ns / NS_PER_US;
