@@ -68,7 +68,7 @@ struct names *name_table_new(const struct config *config, const struct names *fo
     if (!names) return NULL;
     bool good = add_records(names, &config->names.records) && add_routes(names, &config->routes);
     if (good && config->names.hosts_file[0]) good = hosts_file_add(config->names.hosts_file, names, former, log);
-    if (good) return names;
+    if (good && names_finish(names)) return names;
     names_free(names);
     return NULL;
 }

@@ -131,3 +131,16 @@ uint32_t name_tree_add(struct name_tree *tree, const uint8_t *name, size_t size)
     }
     return node;
 }
+
+size_t name_tree_write(const struct name_tree *tree, uint32_t node, uint8_t name[static DNS_NAME_MAX])
+{
+    size_t size = 0;
+    for (; node != 0; node = tree->nodes[node].parent) {
+        const uint8_t *label = tree->labels + tree->nodes[node].label;
+        CHECK(size + label[0] + 1u < DNS_NAME_MAX);
+        memcpy(name + size, label, label[0] + 1u);
+        size += label[0] + 1u;
+    }
+    name[size] = 0;
+    return size + 1;
+}

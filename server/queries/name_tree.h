@@ -1,8 +1,10 @@
-/* name_tree: a set of names as a tree of labels, to find the longest part of a name that is in it.
+/* name_tree: a set of names as a tree of labels, to collect what a configuration says of names and of their ancestors.
+ * Queries are not looked up here, but in what is made of it (name_index.h).
  *
  * A child is found by a hash of its parent and its label, so a look-up costs one probe for each label it has in common
  * with the tree, whatever the number of names. What is in the tree comes from the configuration, never from clients:
- * the hash needs no key. Nodes are numbered from 0, the root, in the order of their making. Built by one thread, then
+ * the hash needs no key. Nodes are numbered from 0, the root, in the order of their making, so
+ * a parent before its children. Built by one thread, then
  * read by any. */
 #ifndef QUERIES_NAME_TREE_H
 #define QUERIES_NAME_TREE_H
@@ -42,6 +44,9 @@ uint32_t name_tree_add(struct name_tree *tree, const uint8_t *name, size_t size)
 
 /* The child of a node by its label; NAME_TREE_NONE if there is none. */
 uint32_t name_tree_child(const struct name_tree *tree, uint32_t parent, const uint8_t *label);
+
+/* Writes the name of a node; returns its size. */
+size_t name_tree_write(const struct name_tree *tree, uint32_t node, uint8_t name[static DNS_NAME_MAX]);
 
 /* Where the labels of a name begin, without the root; returns their number. */
 enum { NAME_LABELS_MAX = 127 };

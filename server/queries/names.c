@@ -29,6 +29,7 @@ void names_free(struct names *names)
     unsigned owners = atomic_fetch_sub_explicit(&names->owners, 1, memory_order_acq_rel);
     CHECK(owners > 0);
     if (owners > 1) return;
+    names_unfinish(names);
     name_tree_done(&names->tree);
     free(names->nodes);
     free(names->items);
@@ -55,6 +56,7 @@ static bool reserve(void **array, uint32_t used, size_t more, uint32_t *capacity
 /* The node of a name, made if there is none; NONE if memory is short. */
 static uint32_t node_of(struct names *names, const uint8_t *name, size_t size)
 {
+    names_unfinish(names);
     uint32_t before = names->nodes ? names->tree.count : 0;
     uint32_t node = name_tree_add(&names->tree, name, size);
     if (node == NAME_TREE_NONE) return NONE;
@@ -143,26 +145,12 @@ bool names_add_record(struct names *names, const struct names_record *record)
     return parent != 0 || keep_localhost(names);
 }
 
-/* The name of a node; returns its size. */
-static size_t write_name(const struct name_tree *tree, uint32_t node, uint8_t name[static DNS_NAME_MAX])
-{
-    size_t size = 0;
-    for (; node != 0; node = tree->nodes[node].parent) {
-        const uint8_t *label = tree->labels + tree->nodes[node].label;
-        CHECK(size + label[0] + 1u < DNS_NAME_MAX);
-        memcpy(name + size, label, label[0] + 1u);
-        size += label[0] + 1u;
-    }
-    name[size] = 0;
-    return size + 1;
-}
-
 bool names_add_hosts_of(struct names *names, const struct names *former)
 {
     uint8_t owner[DNS_NAME_MAX];
     for (uint32_t node = 0; former->nodes && node < former->tree.count; node++) {
         if (former->nodes[node].overrides || former->nodes[node].items == NONE) continue;
-        size_t size = write_name(&former->tree, node, owner);
+        size_t size = name_tree_write(&former->tree, node, owner);
         for (uint32_t i = former->nodes[node].items; i != NONE; i = former->items[i].next) {
             const struct item *item = &former->items[i];
             const struct names_record record = {

@@ -6,8 +6,8 @@
  * for and has not is NODATA. A name without records is not hidden by records of its neighbours: it takes the rest of
  * this path. A wildcard record answers as in RFC 4592, names beside it count as existing if they have records.
  *
- * Made by the main thread with names_add_*, then never changed, and shared by the workers by reference count: a reload
- * makes another. */
+ * Made by the main thread with names_add_* and names_finish, then never changed, and shared by the workers by reference
+ * count: a reload makes another. */
 #ifndef QUERIES_NAMES_H
 #define QUERIES_NAMES_H
 
@@ -62,6 +62,11 @@ uint32_t names_route_identity(const struct names *names, uint16_t route);
 
 /* The index of a route by its identity; 0 is that of the default route. False if there is none. */
 bool names_route_of(const struct names *names, uint32_t identity, uint16_t *ret_route);
+
+/* Decides for each name that was added what is done with it and with those below it (RFC 4592 for wildcards), so that
+ * names_find need not. To be called after the last names_add_* and before the first names_find; takes a time that grows
+ * with the number of names, and none where nothing was added since the last time. False where memory is short. */
+bool names_finish(struct names *names);
 
 enum names_verdict {
     NAMES_RESOLVE, /* by the cache and the upstreams of `route` */

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "common/check.h"
 #include "dns/local_answer.h"
 #include "queries/names_state.h"
 
@@ -14,45 +15,6 @@ enum {
 
 /* ---- looking up ---- */
 
-/* What a walk from the root along a name finds. */
-struct walk {
-    uint32_t node;     /* the last one of the tree */
-    size_t label_left; /* labels of the name that it lacks; 0: it is the name */
-    uint32_t encloser; /* the last one that exists (RFC 4592, 3.3.1) */
-    uint32_t zone;     /* the last one that is a zone of a route, or NONE */
-    size_t zone_at;    /* where its name begins */
-};
-
-static void walk_name(const struct names *names, const uint8_t *name, size_t size, struct walk *ret_walk)
-{
-    uint8_t labels[NAME_LABELS_MAX];
-    size_t left = name_labels(name, size, labels);
-    *ret_walk = (struct walk){.label_left = left, .zone = NONE};
-    while (left > 0) {
-        uint32_t child = name_tree_child(&names->tree, ret_walk->node, name + labels[left - 1]);
-        if (child == NAME_TREE_NONE) break;
-        ret_walk->node = child;
-        ret_walk->label_left = --left;
-        if (names->nodes[child].exists) ret_walk->encloser = child;
-        if (names->nodes[child].route == NAMES_ROUTE_DEFAULT) continue;
-        ret_walk->zone = child;
-        ret_walk->zone_at = labels[left];
-    }
-}
-
-/* The node whose records answer the name, or NONE. */
-static uint32_t answering_node(const struct names *names, const struct walk *walk)
-{
-    const struct node *nodes = names->nodes;
-    if (walk->label_left == 0 && nodes[walk->node].items != NONE) return walk->node;
-    if (walk->label_left == 0 && nodes[walk->node].exists) return NONE; /* an empty non-terminal */
-    uint32_t wildcard = nodes[walk->encloser].wildcard;
-    if (wildcard == NONE) return NONE;
-    const struct name_tree_node *tree = names->tree.nodes;
-    bool zone_is_longer = walk->zone != NONE && tree[walk->zone].depth > tree[walk->encloser].depth;
-    return zone_is_longer ? NONE : wildcard;
-}
-
 static void find_special(const struct names *names, const uint8_t *name, size_t size, uint16_t type,
                          struct names_found *found)
 {
@@ -64,32 +26,28 @@ static void find_special(const struct names *names, const uint8_t *name, size_t 
 void names_find(const struct names *names, const uint8_t *name, size_t size, uint16_t type,
                 struct names_found *ret_found)
 {
-    struct walk walk;
+    static const struct decision none = {.node = NONE};
     ret_found->verdict = NAMES_RESOLVE;
     ret_found->route = NAMES_ROUTE_DEFAULT;
     ret_found->special = SPECIAL_NONE;
-    if (!names->nodes) {
-        find_special(names, name, size, type, ret_found);
-        return;
-    }
-    walk_name(names, name, size, &walk);
-    uint32_t node = answering_node(names, &walk);
-    if (node != NONE) {
+    CHECK(names->decisions || !names->nodes); /* what was added is finished */
+    uint32_t number = names->decisions ? name_index_find(&names->index, name, size) : 0;
+    const struct decision *decision = names->decisions ? &names->decisions[number] : &none;
+    if (decision->node != NONE) {
         ret_found->verdict = NAMES_RECORD;
-        ret_found->node = node;
-        ret_found->is_wildcard = walk.label_left > 0 || node != walk.node;
-        ret_found->overrides = names->nodes[node].overrides;
+        ret_found->node = decision->node;
+        ret_found->is_wildcard = decision->is_wildcard;
+        ret_found->overrides = names->nodes[decision->node].overrides;
         return;
     }
-    if (walk.zone != NONE) {
-        ret_found->route = names->nodes[walk.zone].route;
-        ret_found->zone_at = walk.zone_at;
+    if (decision->route != NAMES_ROUTE_DEFAULT) {
+        ret_found->route = decision->route;
+        ret_found->zone_at = size - decision->zone_size;
         return;
     }
     find_special(names, name, size, type, ret_found);
     /* A name above a record of ours exists (RFC 8020), whatever the table says of its zone. */
-    bool is_empty = walk.label_left == 0 && names->nodes[walk.node].exists;
-    if (is_empty && ret_found->special == SPECIAL_NXDOMAIN) ret_found->special = SPECIAL_NODATA;
+    if (decision->is_empty && ret_found->special == SPECIAL_NXDOMAIN) ret_found->special = SPECIAL_NODATA;
 }
 
 /* ---- answering ---- */

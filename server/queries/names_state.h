@@ -1,4 +1,4 @@
-/* names_state: what names.c makes and names_lookup.c reads; private to these two. */
+/* names_state: what names.c and names_decide.c make and names_lookup.c reads; private to these three. */
 #ifndef QUERIES_NAMES_STATE_H
 #define QUERIES_NAMES_STATE_H
 
@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "queries/name_index.h"
 #include "queries/name_tree.h"
 
 #define NONE UINT32_MAX
@@ -30,12 +31,23 @@ struct node {
     bool overrides;
 };
 
+/* What is done with a name, or with the names below one, as far as no other decision holds for them. */
+struct decision {
+    uint32_t node;     /* whose records answer, or NONE: */
+    uint16_t route;    /* the upstreams of this route do, or special-use names come next */
+    uint8_t zone_size; /* of the route's zone; 0 for the default route */
+    bool is_wildcard;  /* `node` is a wildcard that holds for the name */
+    bool is_empty;     /* it is an empty non-terminal of ours, and takes no route */
+};
+
 struct names {
     atomic_uint owners;
     bool special_use;
     struct name_tree tree;
     struct node *nodes; /* by number */
     uint32_t node_capacity;
+    struct decision *decisions; /* names_finish made these; the first holds for all names but those of `index` */
+    struct name_index index;    /* of the numbers of decisions */
     struct item *items;
     uint32_t item_count;
     uint32_t item_capacity;
@@ -48,5 +60,8 @@ struct names {
     uint32_t route_count;
     uint32_t route_capacity;
 };
+
+/* Frees what names_finish made, before more is added. */
+void names_unfinish(struct names *names);
 
 #endif

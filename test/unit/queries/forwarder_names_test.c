@@ -27,6 +27,7 @@ static void begin_with_names(void)
     assert_true(names_add_route(names, 0xabcdef01) && names_add_route(names, 0xabcdef02));
     assert_true(names_add_zone(names, (const uint8_t *)"\4corp\7example", 14, 1));
     assert_true(names_add_zone(names, (const uint8_t *)"\2eu\4corp\7example", 17, 2));
+    assert_true(names_finish(names));
     forwarder_set_names(&story.forwarder, names);
     names_free(names);
     story.forwarder.pool_of_route = pool_of_route;
@@ -87,6 +88,7 @@ static void rate_limit_counts_local_answers_too(void **state)
     options.ratelimit.burst = 1;
     begin_with(&options);
     names = names_new(true);
+    assert_true(names_finish(names));
     forwarder_set_names(&story.forwarder, names);
     names_free(names);
     attempt(1, "localhost");
@@ -218,6 +220,7 @@ static void answer_of_one_route_is_never_anothers(void **state)
     struct names *others = names_new(true);
     assert_true(names_add_route(others, 0xabcdef03));
     assert_true(names_add_zone(others, (const uint8_t *)"\4corp\7example", 14, 1));
+    assert_true(names_finish(others));
     forwarder_set_names(&story.forwarder, others);
     names_free(others);
     attempt(3, "www.corp.example");

@@ -49,6 +49,7 @@ static inline enum names_verdict find(const char *text, uint16_t type)
 {
     name_size = presentation_parse_name(text, name);
     assert_int_not_equal(name_size, 0);
+    assert_true(names_finish(names));
     names_find(names, name, name_size, type, &found);
     return found.verdict;
 }
