@@ -19,12 +19,20 @@ enum {
 #define MANY_SILENT_NS (50 * NS_PER_MS) /* no shorter silence is held against a session that SILENT_ASKED wait for, */
 #define FEW_SILENT_NS  NS_PER_S         /* nor this against one that fewer wait for */
 
+/* Another session of the upstream fell silent with many questions after as many answers, and none has spoken for
+ * longer since: this one does the same, however few questions wait for it. */
+static bool repeats_silence(const struct session *session)
+{
+    const struct upstream *upstream = session->upstream;
+    return upstream->silent_sessions > 0 && session->answers > 0 && session->answers == upstream->silent_answers;
+}
+
 /* However slow the upstream was, a second and a third attempt must still fit into the question's time. */
 static uint64_t silent_after_ns(const struct session *session)
 {
     uint64_t most_ns = container_of(session->host, struct pool, host)->options.query_timeout_ns / 3;
     uint64_t timeout_ns = rtt_timeout_ns(&session->upstream->rtt);
-    bool many = session->in_flight >= SILENT_ASKED;
+    bool many = session->in_flight >= SILENT_ASKED || repeats_silence(session);
     uint64_t silence_ns = many ? 2 * timeout_ns : 4 * timeout_ns;
     uint64_t least_ns = many ? MANY_SILENT_NS : FEW_SILENT_NS;
     if (silence_ns < least_ns) silence_ns = least_ns;
@@ -40,6 +48,16 @@ static void learn_records(struct session *session)
     if (session->upstream->reads_batches || session->answers == 0) return;
     if (session->answers <= records && session->sent > records)
         upstream_learn_records(session->upstream, session->host->channels.loop->now_ns);
+}
+
+/* What the session's silence says of the upstream's habits. */
+static void learn_silence(struct session *session, uint64_t now_ns)
+{
+    const struct attempt *oldest = session_oldest_attempt(session);
+    learn_records(session);
+    if (oldest && !oldest->was_slow) /* else that question is the reason, as it was on another session */
+        upstream_learn_silence(session->upstream, session->answers, now_ns);
+    if (session->in_flight >= SILENT_ASKED) session->upstream->silent_sessions++;
 }
 
 /* Nothing was heard of the session for longer than an answer should take. */
@@ -201,15 +219,11 @@ static void declare_silent(struct pool *pool, struct session *session, uint64_t 
     struct upstream *upstream = session->upstream;
     uint64_t since_ns = session_silent_since_ns(session);
     mark_slow(session);
-    learn_records(session);
-    const struct attempt *oldest = session_oldest_attempt(session);
-    if (oldest && !oldest->was_slow) /* else that question is the reason, as it was on another session */
-        upstream_learn_silence(upstream, session->answers, now_ns);
+    learn_silence(session, now_ns);
     narrow_window(upstream, session);
     session_doubt(session, now_ns);
     bool many = session->in_flight >= SILENT_ASKED;
     bool heard = doubt_unheard(upstream, since_ns, now_ns);
-    if (many) upstream->silent_sessions++;
     if (!heard || upstream->silent_sessions >= SILENT_SESSIONS) {
         rtt_back_off(&upstream->rtt);
         if (many) {
@@ -240,7 +254,7 @@ void silence_note_overtaken(struct pool *pool, struct attempt *attempt, const st
     struct session *session = attempt->session;
     if (!session || !session_is_relied_on(session) || session->upstream->reorders) return;
     if (session_oldest_attempt(session) != attempt || !is_silent(session)) return;
-    learn_records(session);
+    learn_silence(session, now_ns);
     session_doubt(session, now_ns);
     trace_session(pool, "session silent", session);
     if (session->upstream != answered_by) upstream_suspect(session->upstream, now_ns);

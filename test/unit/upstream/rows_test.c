@@ -60,6 +60,25 @@ static void one_answer_and_then_silence_is_over_within_half_a_second(void **stat
     }
 }
 
+/* Also where the session answered some before, and where the next session to the upstream answers most of the rest. */
+static void some_answers_and_then_silence_are_over_within_half_a_second(void **state)
+{
+    (void)state;
+    for (uint64_t way_ns = NS_PER_MS / 10; way_ns <= 20 * NS_PER_MS; way_ns *= 5)
+        for (uint32_t answers = 1; answers <= 20; answers++)
+            for (unsigned before = 0; before <= 3; before++)
+                for (unsigned count = 2; count <= 50; count += 4) {
+                    begin(2, (struct script){.way_ns = way_ns, .answers_max = answers, .end = END_SILENT},
+                          (struct script){.way_ns = way_ns});
+                    ask_many(before, 3);
+                    model_run_ms(20);
+                    ask_many(count, 0);
+                    model_run_ms(4600);
+                    assert_in_range(worst_ms(0, KIND_GOOD), 0, 500);
+                    model_end();
+                }
+}
+
 static void a_slow_name_in_an_orderly_server_delays_few_and_little(void **state)
 {
     (void)state;
@@ -240,6 +259,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_silent_first_upstream_delays_nobody_after_three_seconds),
         cmocka_unit_test(one_answer_and_then_silence_is_over_within_half_a_second),
+        cmocka_unit_test(some_answers_and_then_silence_are_over_within_half_a_second),
         cmocka_unit_test(a_slow_name_in_an_orderly_server_delays_few_and_little),
         cmocka_unit_test(a_slow_name_is_asked_thrice_also_where_sessions_end),
         cmocka_unit_test(a_name_that_ends_sessions_ends_six_and_others_wait_little),
