@@ -105,7 +105,8 @@ static bool is_repeated(struct pass *pass, const struct record *record)
     return pass->compared++ < COMPARED_MAX && name_is_same(pass->message, last->owner, record->owner);
 }
 
-/* Takes a record of the answer section, whose data are sound. */
+/* Takes a record of the answer section whose data have not been walked yet: where it is one of the set, names in them
+ * must not lead into the set either, be it into the record's own owner. */
 static void take_answer(struct pass *pass, const struct record *record)
 {
     struct response *response = pass->response;
@@ -174,10 +175,9 @@ static bool read_records(struct pass *pass)
             continue;
         }
         take_ttl(pass, &record);
+        if (i < answers) take_answer(pass, &record);
         if (!validator_is_record(&pass->validator, reader, &record)) return false;
-        if (i < answers)
-            take_answer(pass, &record);
-        else if (i < before_additional && record.type == DNS_TYPE_SOA && !pass->response->has_soa)
+        if (i >= answers && i < before_additional && record.type == DNS_TYPE_SOA && !pass->response->has_soa)
             take_soa(pass, &record);
     }
     return reader->at == reader->size;

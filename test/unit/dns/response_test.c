@@ -274,6 +274,52 @@ static void a_set_that_names_lead_into_stays_as_it_is(void **state)
     assert_int_equal(response.set_count, 0);
 }
 
+/* Two NS records whose owners are spelled out; the data of number `leading` lead into its own owner, or none does. */
+static void add_spelled_out(int leading)
+{
+    for (int i = 0; i < 2; i++) {
+        size_t owner = packet.size;
+        packet_name(&packet, "example.com");
+        packet_fixed(&packet, DNS_TYPE_NS, 300, i == leading ? 4 : 8);
+        packet_add_count(&packet, DNS_ANSWER);
+        if (i == leading) {
+            packet_raw(&packet, i == 0 ? "\1a" : "\1b", 2);
+            packet_pointer(&packet, owner);
+        } else {
+            packet_name(&packet, i == 0 ? "a.test" : "b.test");
+        }
+    }
+}
+
+/* Where a record moves, a name in its data must not lead to where its own owner was. */
+static void a_set_whose_data_lead_into_their_own_owner_stays_as_it_is(void **state)
+{
+    (void)state;
+    make_key("example.com", DNS_TYPE_NS);
+    for (int leading = 0; leading <= 2; leading++) {
+        packet_header(&packet, 0, DNS_QR);
+        packet_question(&packet, "example.com", DNS_TYPE_NS);
+        add_spelled_out(leading);
+        assert_true(survey());
+        assert_int_equal(response.set_count, leading < 2 ? 0 : 2);
+    }
+}
+
+/* Nor one in the data to another of the same data. */
+static void a_set_whose_data_lead_into_themselves_stays_as_it_is(void **state)
+{
+    enum { TYPE_RP = 17 };
+    (void)state;
+    make_key("example.com", TYPE_RP);
+    packet_header(&packet, 0, DNS_QR);
+    packet_question(&packet, "example.com", TYPE_RP);
+    packet_record(&packet, DNS_ANSWER, TYPE_RP, 300, "\1a\4test\0\1b\4test\0", 16);
+    const uint8_t second[] = {1, 'c', 4, 't', 'e', 's', 't', 0, 0xc0, (uint8_t)(packet.size + 12)};
+    packet_record(&packet, DNS_ANSWER, TYPE_RP, 300, second, sizeof second);
+    assert_true(survey());
+    assert_int_equal(response.set_count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -294,6 +340,8 @@ int main(void)
         cmocka_unit_test_setup(opt_first_behind_a_large_answer_is_removed, setup),
         cmocka_unit_test_setup(the_set_asked_for_is_found, setup),
         cmocka_unit_test_setup(a_set_that_names_lead_into_stays_as_it_is, setup),
+        cmocka_unit_test_setup(a_set_whose_data_lead_into_their_own_owner_stays_as_it_is, setup),
+        cmocka_unit_test_setup(a_set_whose_data_lead_into_themselves_stays_as_it_is, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
