@@ -24,6 +24,8 @@ struct datagram_receiver {
     struct iovec vectors[DATAGRAMS_MAX];
     struct datagram_path paths[DATAGRAMS_MAX];
     bool old[DATAGRAMS_MAX];
+    unsigned changed;  /* so many headers bear the sizes of what was received, not those of their memory */
+    bool with_control; /* all headers have memory for ancillary data, not only the first */
     bool have_old;
     bool knows_drops;
     uint32_t drops;
@@ -47,6 +49,7 @@ struct datagram_receiver *datagram_receiver_new(void)
 {
     struct datagram_receiver *receiver = calloc(1, sizeof *receiver);
     if (!receiver) return NULL;
+    receiver->changed = DATAGRAMS_MAX;
     for (unsigned i = 0; i < DATAGRAMS_MAX; i++) {
         receiver->vectors[i] = (struct iovec){receiver->bytes[i], DATAGRAM_QUERY_MAX};
         receiver->headers[i].msg_hdr.msg_name = &receiver->paths[i].remote;
@@ -88,15 +91,24 @@ static bool read_control(struct datagram_receiver *receiver, unsigned index, uin
     return is_old;
 }
 
+/* Says how much memory there is for each datagram. Mostly few come in a turn, and only their headers are written. */
+static void prepare(struct datagram_receiver *receiver, bool with_control)
+{
+    unsigned count = with_control == receiver->with_control ? receiver->changed : DATAGRAMS_MAX;
+    for (unsigned i = 0; i < count; i++) {
+        struct msghdr *header = &receiver->headers[i].msg_hdr;
+        header->msg_namelen = sizeof receiver->paths[i].remote;
+        /* The first says what the kernel has dropped. */
+        header->msg_controllen = with_control || i == 0 ? CONTROL_BYTES : 0;
+    }
+    receiver->with_control = with_control;
+}
+
 unsigned datagrams_receive(struct datagram_receiver *receiver, int fd, bool is_wildcard, uint64_t oldest_ns)
 {
-    for (unsigned i = 0; i < DATAGRAMS_MAX; i++) {
-        struct msghdr *header = &receiver->headers[i].msg_hdr;
-        bool needs_control = is_wildcard || oldest_ns > 0 || i == 0; /* the first says what the kernel has dropped */
-        header->msg_namelen = sizeof receiver->paths[i].remote;
-        header->msg_controllen = needs_control ? CONTROL_BYTES : 0;
-    }
+    prepare(receiver, is_wildcard || oldest_ns > 0);
     int count = recvmmsg(fd, receiver->headers, DATAGRAMS_MAX, MSG_DONTWAIT, NULL);
+    receiver->changed = count > 0 ? (unsigned)count : 0;
     receiver->knows_drops = receiver->have_old = false;
     for (int i = 0; i < count; i++) {
         bool has_control = receiver->headers[i].msg_hdr.msg_controllen > 0;
@@ -104,7 +116,7 @@ unsigned datagrams_receive(struct datagram_receiver *receiver, int fd, bool is_w
         receiver->old[i] = has_control && read_control(receiver, (unsigned)i, oldest_ns);
         receiver->have_old |= receiver->old[i];
     }
-    return count > 0 ? (unsigned)count : 0;
+    return receiver->changed;
 }
 
 struct datagram datagrams_at(struct datagram_receiver *receiver, unsigned index)

@@ -120,6 +120,29 @@ static void one_that_came_too_early_is_old(void **state)
     assert_false(datagrams_at(story.receiver, 0).is_old);
 }
 
+/* How many of so many datagrams are old: all, or where the caller knows that none waited, none. */
+static unsigned old_ones(unsigned count, uint64_t oldest_ns)
+{
+    unsigned old = 0;
+    for (uint8_t i = 0; i < count; i++) send_bytes(20, i);
+    assert_int_equal(datagrams_receive(story.receiver, story.server, false, oldest_ns), count);
+    for (unsigned i = 0; i < count; i++) old += datagrams_at(story.receiver, i).is_old;
+    return old;
+}
+
+static void ages_do_not_depend_on_the_batch_before(void **state)
+{
+    (void)state;
+    const uint64_t later_ns = wall_ns() + 60 * NS_PER_S;
+    static const unsigned counts[] = {3, 20, 0, 5, 1, DATAGRAMS_MAX, 2, 40};
+    for (unsigned i = 0; i < sizeof counts / sizeof *counts; i++) {
+        assert_int_equal(old_ones(counts[i], 0), 0);
+        assert_int_equal(old_ones(7, later_ns), 7);
+        assert_int_equal(old_ones(counts[i], later_ns), counts[i]);
+        assert_int_equal(old_ones(2, 0), 0);
+    }
+}
+
 static void pause_ms(unsigned ms)
 {
     const struct timespec time = {.tv_nsec = (long)(ms * NS_PER_MS)};
@@ -220,6 +243,7 @@ int main(void)
         TEST(a_batch_has_64_and_the_rest_comes_next),
         TEST(one_that_is_too_long_is_cut),
         TEST(one_that_came_too_early_is_old),
+        TEST(ages_do_not_depend_on_the_batch_before),
         TEST(each_has_its_own_age),
         TEST(what_the_kernel_drops_is_said),
         TEST(replies_leave_together_and_whole),
