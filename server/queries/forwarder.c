@@ -210,10 +210,10 @@ static void resolve(struct forwarder *forwarder, struct incoming *in, uint16_t r
 {
     uint64_t now_ns = forwarder->loop->now_ns;
     const struct requester *requester = in->requester;
-    struct counters *counters = forwarder->counters;
     in->route = route;
     if (route != NAMES_ROUTE_DEFAULT) question_key_set_route(&in->key, names_route_identity(forwarder->names, route));
     in->hashed = hashed(&in->key, hash_bytes(&forwarder->shared->hash_key, in->key.bytes, in->key.size));
+    topnames_prefetch(forwarder->shared->topnames, &in->hashed);
 
     /* The cache. A stale answer is given only while the question is not to be asked again. */
     struct cache_found found;
@@ -230,12 +230,12 @@ static void resolve(struct forwarder *forwarder, struct incoming *in, uint16_t r
             end.error.ede_code = use.ede_code;
             notices_end_cached(&forwarder->notices, &end, reply, found.size);
         }
-        if (reply_answer(counters, requester, reply, found.size, &in->profile, in->question.name, &use)) {
+        if (reply_answer(forwarder->counters, requester, reply, found.size, &in->profile, in->question.name, &use)) {
             note_hit(forwarder, in, state, &found, reply);
             return;
         }
     }
-    count_event(counters, cache_misses);
+    count_event(forwarder->counters, cache_misses);
     topnames_count(forwarder->shared->topnames, &in->hashed, 0, now_ns);
 
     /* Upstream: wait with the clients that asked the same, or ask. */

@@ -38,17 +38,19 @@ struct name {
 /* The names are stored without gaps, 0..used-1. The values that searches read are in arrays of their own. Links are
  * indices plus one; 0 is none. */
 struct stripe {
-    alignas(64) pthread_mutex_t lock; /* guards all other members */
-    uint32_t *buckets;
-    uint32_t bucket_mask;
-    uint32_t used;
+    /* Where the arrays are never changes, so it stands apart from what every query writes to. */
+    alignas(64) uint32_t *buckets;
     struct name *names;
     uint32_t *queries;
     uint64_t *due_ns;
-    uint64_t halved_ns;   /* 0: not yet */
-    uint64_t next_due_ns; /* no name is due before */
-    uint32_t size;        /* capacity in names */
-    uint32_t least;       /* lower bound of the counts in a full stripe */
+    uint32_t bucket_mask;
+    uint32_t size; /* capacity in names */
+
+    alignas(64) pthread_mutex_t lock; /* guards what follows, and what is in the arrays */
+    uint64_t halved_ns;               /* 0: not yet */
+    uint64_t next_due_ns;             /* no name is due before */
+    uint32_t used;
+    uint32_t least; /* lower bound of the counts in a full stripe */
     struct random random;
     struct candidates candidates;
 };
@@ -269,6 +271,13 @@ static uint32_t count_in_stripe(struct stripe *stripe, const struct hashed_key *
     return add_name(stripe, key, queries) + 1;
 }
 
+void topnames_prefetch(const struct topnames *topnames, const struct hashed_key *key)
+{
+    const struct stripe *stripe = stripe_of(topnames, key);
+    __builtin_prefetch(&stripe->lock, 1);
+    __builtin_prefetch(bucket_of(stripe, key->hash));
+}
+
 void topnames_count(struct topnames *topnames, const struct hashed_key *key, uint64_t expires_ns, uint64_t now_ns)
 {
     struct stripe *stripe = stripe_of(topnames, key);
@@ -278,7 +287,7 @@ void topnames_count(struct topnames *topnames, const struct hashed_key *key, uin
     uint32_t link = count_in_stripe(stripe, key);
     if (link) {
         struct name *name = &stripe->names[link - 1];
-        name->asked = true;
+        if (!name->asked) name->asked = true; /* written once, so that all processors can share the line */
         if (!name->known && expires_ns)
             set_due(stripe, link - 1, expires_ns > now_ns ? expires_ns - now_ns : 0, now_ns);
     }

@@ -33,6 +33,9 @@ void topnames_free(struct topnames *topnames);
 /* A new half-life (reload), from the next ask on. `top` stays as it is. */
 void topnames_set_options(struct topnames *topnames, const struct topnames_options *options);
 
+/* Begins to bring what topnames_count will read of this key from memory, so that it need not wait for it. */
+void topnames_prefetch(const struct topnames *topnames, const struct hashed_key *key);
+
 /* Counts one query. `expires_ns` is the expiry of the answer that was given (0: unknown); it is used while the lifetime
  * of the name is unknown. */
 void topnames_count(struct topnames *topnames, const struct hashed_key *key, uint64_t expires_ns, uint64_t now_ns);
