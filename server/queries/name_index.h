@@ -2,7 +2,7 @@
  *
  * A name has two values: that of itself, and that of the names below it for which no longer name in the index has one.
  * Most names are told apart without a look into the table: the sizes of the names in it say which parts of the name
- * asked can be in it at all, and a filter of bits by a hash of their first octets says so of all but a few others.
+ * asked can be in it at all, and filters of bits by a hash of their first octets say so of all but a few others.
  * What is left is compared octet by octet, so names that are made to meet in filter or table cost steps and never
  * give a wrong answer. The work on a name is bounded by the smaller of two numbers: its labels, and the sizes of the
  * names in the index. What is in the table comes from the configuration, never from clients: the hashes need no key.
@@ -40,8 +40,9 @@ struct name_index {
     struct name_sizes below;           /* and for those below them, */
     unsigned below_count;              /* whose sizes are so many: */
     uint8_t below_sizes[DNS_NAME_MAX]; /* these, the greatest first */
-    uint64_t *filter;
-    unsigned filter_shift; /* what a hash is shifted by to be the number of a bit */
+    uint64_t *itself_filter;           /* bits by a hash of their first octets, of the ones */
+    uint64_t *below_filter;            /* and of the others */
+    unsigned filter_shift;             /* what a hash is shifted by to be the number of a bit */
     struct name_index_slot *slots;
     uint32_t slot_count; /* a power of two, at least twice `capacity` */
     struct name_index_entry *entries;
