@@ -24,6 +24,7 @@ struct channel {
     struct stream stream;
     enum channel_state state;
     bool one_message_per_record;
+    bool split;             /* the same, once what waits is written */
     bool to_end;            /* the peer ended the stream: no further event will say that there is more to read */
     int connect_error;      /* errno of the connection that could not be made */
     uint32_t records;       /* written */
@@ -132,6 +133,14 @@ void channel_send(struct channel *channel, size_t size)
     if (list_is_empty(&channel->unwritten)) list_push(&channel->host->unwritten, &channel->unwritten);
 }
 
+bool channel_split_records(struct channel *channel)
+{
+    if (channel->split || channel->one_message_per_record) return false;
+    channel->split = true;
+    if (!channel->unsent) channel->one_message_per_record = true;
+    return true;
+}
+
 /* How many of the waiting bytes go into the next TLS write. */
 static size_t next_write(struct channel *channel)
 {
@@ -163,6 +172,7 @@ static void flush(struct channel *channel)
     }
     buffers_give(channel->host->buffers, channel->unsent);
     channel->unsent = NULL;
+    channel->one_message_per_record |= channel->split;
 }
 
 void channels_flush(struct channel_host *host)

@@ -84,6 +84,10 @@ static inline bool channels_have_unread(const struct channel_host *host)
 
 enum channel_state channel_state(const struct channel *channel);
 
+/* Each message gets a TLS record of its own, from the next flush on that has nothing left of an earlier one. False: it
+ * was so already. */
+bool channel_split_records(struct channel *channel);
+
 /* TLS records written: a message that leaves together with others shares theirs. */
 uint32_t channel_records(const struct channel *channel);
 

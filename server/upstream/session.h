@@ -79,6 +79,7 @@ struct session {
     uint64_t heard_ns;    /* a response to a question came, last; at first when it was ready */
     uint64_t busy_ns;     /* when the first question went in flight, since none was */
     uint64_t narrowed_ns; /* when the window was narrowed last */
+    uint64_t split_ns;    /* what was sent until then may have shared a TLS record and not been read; 0: nothing */
 };
 
 /* What a session uses of its worker, and who gets its events. */

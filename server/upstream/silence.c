@@ -44,10 +44,22 @@ static uint64_t silent_after_ns(const struct session *session)
 /* It answered no more messages than it got TLS records, and some shared theirs: perhaps it reads the first only. */
 static void learn_records(struct session *session)
 {
+    struct upstream *upstream = session->upstream;
     uint32_t records = channel_records(session->channel);
-    if (session->upstream->reads_batches || session->answers == 0) return;
-    if (session->answers <= records && session->sent > records)
-        upstream_learn_records(session->upstream, session->host->channels.loop->now_ns);
+    if (upstream->reads_batches || session->answers == 0) return;
+    if (session->answers > records || session->sent <= records) return;
+    upstream_learn_records(upstream, session->host->channels.loop->now_ns);
+    list_for_each (node, &upstream->sessions) {
+        struct session *other = container_of(node, struct session, of_upstream);
+        if (channel_split_records(other->channel)) other->split_ns = session_attended_ns(other);
+    }
+}
+
+/* It shared a TLS record with others, and the upstream seems to read the first message of a record only: its answer is
+ * not late, there is none. */
+static bool is_unread(const struct attempt *attempt)
+{
+    return attempt->sent_attended_ns <= attempt->session->split_ns;
 }
 
 /* What the session's silence says of the upstream's habits. */
@@ -133,10 +145,11 @@ static void hedge(struct pool *pool, struct attempt *attempt)
     if (is_silent(session)) note_silence(exchange, session);
     session_mark_overdue(attempt);
     if (session->counted == 0) pool->host.room_made = true;
-    if (pool->hedge_credit < HEDGE_COST || (exchange_in_flight(exchange) > 1 && !is_all_silent(exchange)) ||
+    uint32_t cost = is_unread(attempt) ? 0 : HEDGE_COST;
+    if (pool->hedge_credit < cost || (exchange_in_flight(exchange) > 1 && !is_all_silent(exchange)) ||
         !may_try_again(pool, exchange))
         return;
-    pool->hedge_credit -= HEDGE_COST;
+    pool->hedge_credit -= cost;
     tally_retry(pool->counters, session->upstream, RETRY_HEDGE);
     trace_exchange(pool, "question hedged", exchange, session);
     dispatch(pool, exchange);

@@ -81,6 +81,18 @@ def test_it_reads_the_first_message_of_a_record(tmp_path, pki):
                          for how in ({}, {"delay": 0.01}, {"serial": True})], check)
 
 
+def test_it_reads_the_first_message_of_a_record_under_load(tmp_path, pki):
+    """Some of each second's questions share a record, and its connection is never silent."""
+    def check(folder, pki, rate, how):
+        with proxy_before(folder, pki, {"first_of_record": True, **how}) as (proxy, _):
+            report = loaded(proxy, seconds=4, rate=rate)
+            assert report["max_ms"] < 1200 + ROOM_MS, report
+            return f"p99 {report['p99_ms']:.1f} ms, most {report['max_ms']:.1f} ms"
+
+    each(tmp_path, pki, [{"rate": rate, "how": how} for rate in (100, 1000 if EXACT else 300)
+                         for how in ({}, {"delay": 0.01})], check)
+
+
 #: Fifty questions that each of the zone's servers answers NOERROR.
 IN_ZONE = [(f"{name}.{ZONE}", qtype) for qtype in ("A", "AAAA", "MX", "TXT", "SRV")
            for name in ("a", "many", "aaaa", "alias", "mail", "text", "long", "sub.a", "ns", "mixed")]

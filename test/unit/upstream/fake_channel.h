@@ -39,6 +39,7 @@ struct channel {
     enum channel_state state;
     bool resumed;
     uint32_t records; /* the messages of one turn make one */
+    bool split;
     uint64_t written_ns;
     size_t sent_bytes; /* of the last message */
     uint8_t room[QUESTION_QUERY_MAX];
@@ -103,6 +104,13 @@ void channels_resume(struct channel_host *host)
 enum channel_state channel_state(const struct channel *channel)
 {
     return channel->state;
+}
+
+bool channel_split_records(struct channel *channel)
+{
+    bool was_split = channel->split;
+    channel->split = true;
+    return !was_split;
 }
 
 uint32_t channel_records(const struct channel *channel)

@@ -64,6 +64,7 @@ struct channel {
     unsigned number; /* events of one that is gone are ignored */
     enum channel_state state;
     bool one_message_per_record;
+    bool split; /* the same, once what waits is written */
     uint32_t records;
     bool ended;  /* at the server */
     bool silent; /* the same, without a word */
@@ -240,12 +241,21 @@ void channels_flush(struct channel_host *host)
             if (i == 0 || !first_only) arrive(channel, &channel->pending[i]);
         channel->records += channel->one_message_per_record ? channel->pending_count : 1;
         channel->pending_count = 0;
+        channel->one_message_per_record |= channel->split;
     }
 }
 
 void channels_resume(struct channel_host *host)
 {
     (void)host;
+}
+
+bool channel_split_records(struct channel *channel)
+{
+    if (channel->split || channel->one_message_per_record) return false;
+    channel->split = true;
+    if (channel->pending_count == 0) channel->one_message_per_record = true;
+    return true;
 }
 
 enum channel_state channel_state(const struct channel *channel)

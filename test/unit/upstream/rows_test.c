@@ -170,6 +170,23 @@ static void a_server_that_reads_one_message_of_a_record_is_found_out_once(void *
     }
 }
 
+/* Where questions come all the time, its session is never silent, and each record with several loses some. */
+static void a_server_that_reads_one_message_of_a_record_is_found_out_under_load(void **state)
+{
+    (void)state;
+    for (unsigned together = 2; together <= 5; together++)
+        for (uint64_t pause_ms = 2; pause_ms <= 20; pause_ms += 3) {
+            begin(1, (struct script){.way_ns = NS_PER_MS / 2, .first_of_record = true}, healthy);
+            for (unsigned i = 0; i < 200; i++) {
+                ask_many(1 + i % together, 0);
+                model_run_ms(pause_ms);
+            }
+            model_run_ms(4600);
+            assert_in_range(worst_ms(0, KIND_GOOD), 0, 100);
+            model_end();
+        }
+}
+
 static void a_server_that_floods_is_avoided(void **state)
 {
     (void)state;
@@ -266,6 +283,7 @@ int main(void)
         cmocka_unit_test(sessions_that_end_after_few_answers_fail_nobody),
         cmocka_unit_test(a_first_upstream_that_drops_syn_costs_little),
         cmocka_unit_test(a_server_that_reads_one_message_of_a_record_is_found_out_once),
+        cmocka_unit_test(a_server_that_reads_one_message_of_a_record_is_found_out_under_load),
         cmocka_unit_test(a_server_that_floods_is_avoided),
         cmocka_unit_test(where_no_upstream_can_be_reached_nobody_waits),
         cmocka_unit_test(questions_that_are_all_slow_are_all_answered),
