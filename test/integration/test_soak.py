@@ -46,13 +46,13 @@ CONFIG = {
 KILLERS = {"close-": 1, "garbage-": 1, "echo-": 1}
 FAILING = {**KILLERS, "wrongid-": 1, "drop-": 1, "refused-": 1, "notimp-": 1, "formerr-": 1, "ede-2-6-": 1}
 RARE = {"optfirst1500-": 1, "full-65535-": 1, "errors-": 1, "hugettl-": 1, "costly-": 1, "big-4096-": 1}
-SHARES = {**FAILING, **RARE, "ede-5-15-": 1, "gone-": 10, "slow-300ms-": 4, "ttl-2-hot": 300, "ttl-0-same": 100}
-REPEATED = {"ttl-2-hot": 100, "ttl-0-same": 2, "gone-": 3}
+SHARES = {**FAILING, **RARE, "ede-5-15-": 1, "withdrawn-": 10, "slow-300ms-": 4, "ttl-2-hot": 300, "ttl-0-same": 100}
+REPEATED = {"ttl-2-hot": 100, "ttl-0-same": 2, "withdrawn-": 3}
 KINDS = {"full-65535-": "TXT", "big-4096-": "TXT"}
 GOOD = ("new-", "slow-300ms-", "ttl-2-hot", "ttl-0-same", *RARE)
 #: What each name is answered, and nothing else: failures are SERVFAIL, a policy of the upstream is passed on.
 RCODES = {**{prefix: {wire.NOERROR} for prefix in GOOD}, **{prefix: {wire.SERVFAIL} for prefix in FAILING},
-          "ede-5-15-": {wire.REFUSED}, "gone-": {wire.NOERROR, wire.NXDOMAIN, wire.SERVFAIL}}
+          "ede-5-15-": {wire.REFUSED}, "withdrawn-": {wire.NOERROR, wire.NXDOMAIN, wire.SERVFAIL}}
 
 
 def prefixes():

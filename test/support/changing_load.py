@@ -21,16 +21,16 @@ class ChangingLoad(Load):
 
     `repeated`: prefix -> how many names begin with it, taken at random; other names are all new.
     `kinds`: prefix -> the type asked for, where it is not A.
-    Names of the prefix gone- are those of hostile that are withdrawn in each cycle. One that still has an address long
-    after that, though somebody was told that it is gone, counts as `revived`.
+    Names of the prefix withdrawn- are those of hostile that are withdrawn in each cycle. One that still has an
+    address long after that, though somebody was told that it is gone, counts as `revived`.
     """
 
     def __init__(self, stay=0.5, repeated=None, kinds=None, seed=1, **arguments):
         super().__init__(**arguments)
         for prefix, kind in (kinds or {}).items():
             self.groups[prefix] = Group(kind)
-        if "gone-" in self.groups:
-            self.groups["gone-"].on_answer = self._note_gone
+        if "withdrawn-" in self.groups:
+            self.groups["withdrawn-"].on_answer = self._note_gone
         self.withdrawn = set()
         self.revived = 0
         self.stay = stay
@@ -43,9 +43,9 @@ class ChangingLoad(Load):
         prefix = next(self.prefixes)
         names = self.repeated.get(prefix)
         number = self.random.randrange(names) if names else next(self.numbers)
-        if prefix == "gone-":
-            prefix = f"gone-{int(time.monotonic() / GONE_CYCLE)}-"
-            return f"{prefix}{number}.{self.zone}", self.groups["gone-"]
+        if prefix == "withdrawn-":
+            prefix = f"withdrawn-{int(time.monotonic() / GONE_CYCLE)}-"
+            return f"{prefix}{number}.{self.zone}", self.groups["withdrawn-"]
         return f"{prefix}{number}.{self.zone}", self.groups[prefix]
 
     async def _pace(self, clients, begin, rate):

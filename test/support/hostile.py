@@ -12,7 +12,7 @@ The first label says how a question is treated; what follows the last "-" only m
     short-x           a frame of 5 bytes               wrongid-x   another id
     wrongq-x          another question                 wrongtype-x another type
     notreply-x        QR is 0                          broken-x    a record that runs over the end
-    gone-N-x          withdrawn within 12 s, see below
+    withdrawn-N-x     withdrawn within 12 s, see below
     any label of crafted.py
     anything else: A 192.0.2.1, AAAA 2001:db8::1, TXT; other types: no data
 """
@@ -33,7 +33,7 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER with no time: close sends 
 SOA = wire.name_to_wire("ns.test") + wire.name_to_wire("host.test") + struct.pack("!5I", 1, 3600, 600, 86400, 60)
 
 
-#: Seconds of the clock that all processes share: names gone-N-x of the N-th cycle are withdrawn so long after its
+#: Seconds of the clock that all processes share: names withdrawn-N-x of the N-th cycle are withdrawn so long after its
 #: begin.
 GONE_CYCLE, GONE_AFTER = 12.0, 4.0
 
@@ -66,7 +66,7 @@ def usual_answer(query, ttl=300):
     return response(query, answers=[record(kind, ttl, data)])
 
 
-def gone(query, cycle):
+def withdrawn(query, cycle):
     """There is the name at first, then it is withdrawn by an answer that may not be kept, then the upstream fails."""
     since = time.monotonic() - cycle * GONE_CYCLE
     if since < GONE_AFTER:
@@ -91,8 +91,8 @@ def treated(query, how, argument):
                         [record(1, 300, b"\xc0\x00" + struct.pack("!H", i)) for i in range(256)])
     if how == "huge":
         return response(query, answers=[record(kind, 300, texts(15 * 1024))])
-    if how == "gone":
-        return gone(query, int(argument))
+    if how == "withdrawn":
+        return withdrawn(query, int(argument))
     if how == "garbage":
         return bytes(range(7, 250))
     if how == "short":

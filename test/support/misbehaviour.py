@@ -18,7 +18,7 @@ from side_by_side import side_by_side
 
 EXACT = os.environ.get("LONG") == "1" and not is_sanitized()
 ROOM_MS = 0 if EXACT else 600
-AT_ONCE = 1 if EXACT else 6
+AT_ONCE = 1 if EXACT else 3
 
 
 def each(tmp_path, pki, cases, check):
