@@ -92,14 +92,20 @@ static unsigned alone_max(const struct pool *pool)
     return pool->options.max_sessions > 1 ? pool->options.max_sessions / 2 : 1;
 }
 
-static bool has_alone_room(const struct session *session)
+/* Of these, a question that is merely slow takes half at most: it keeps its session for long, and others that ended
+ * sessions need one for a moment, to show that they were not the reason. */
+static bool has_alone_room(const struct session *session, const struct exchange *exchange)
 {
+    unsigned max = alone_max(container_of(session->host, struct pool, host));
     unsigned reserved = 0;
+    unsigned slow = 0;
     list_for_each (node, &session->upstream->sessions) {
         const struct session *other = container_of(node, struct session, of_upstream);
-        reserved += other->reserved && session_is_open(other);
+        if (!other->reserved || !session_is_open(other)) continue;
+        reserved++;
+        slow += session_oldest_attempt(other)->exchange->slow;
     }
-    return reserved < alone_max(container_of(session->host, struct pool, host));
+    return reserved < max && !(exchange->slow && max > 1 && slow >= max / 2);
 }
 
 static bool suits_class(const struct session *session, const struct exchange *exchange)
@@ -107,7 +113,8 @@ static bool suits_class(const struct session *session, const struct exchange *ex
     if (session->reserved) return false;
     switch (exchange_class(exchange)) {
     case EXCHANGE_SOLITARY:
-        return session->in_flight == 0 ? has_alone_room(session) : has_waited_enough(session, exchange);
+        if (session->in_flight == 0 && has_alone_room(session, exchange)) return true;
+        return has_waited_enough(session, exchange);
     case EXCHANGE_SUSPECT:
         if (session->counted == 0) return true;
         return session->suspicion > 0 && session->counted < SUSPECTS_FIRST + session->answers;
