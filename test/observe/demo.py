@@ -82,8 +82,8 @@ class Crowd:
 
 
 @contextlib.contextmanager
-def demo():
-    """The program, ready and busy; gives it."""
+def demo(with_upstream=False):
+    """The program, ready and busy; gives it, or it and its upstream."""
     with world.World("observe") as place:
         for address in CLIENTS:
             checks.run("ip", "addr", "add", f"{address}/32", "dev", "lo")
@@ -102,6 +102,6 @@ def demo():
             try:
                 crowd.start()
                 wait_for(lambda: scene.is_ready(proxy), "the program is ready", 15)
-                yield proxy
+                yield (proxy, place.upstream) if with_upstream else proxy
             finally:
                 crowd.stop()
