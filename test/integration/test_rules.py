@@ -14,12 +14,9 @@ BUILD = pathlib.Path(os.environ["PROXY"]).parent
 
 @pytest.fixture
 def tree(tmp_path):
-    """The files that git tracks, in a repository of their own."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():  # and not deleted since the last commit
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, tmp_path / name)
+    """A copy of the tree without what is built, in a repository of its own."""
+    shutil.copytree(ROOT, tmp_path, dirs_exist_ok=True,
+                    ignore=shutil.ignore_patterns("build", ".git", "__pycache__"))
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
     return tmp_path
 
