@@ -91,7 +91,7 @@ def test_kept_warm_a_session_is_always_there(tmp_path, pki):
 def test_without_traffic_the_session_is_closed_cleanly_before_the_upstream_does(tmp_path, pki):
     with one_worker(tmp_path, pki, config(False)) as (upstream, client):
         ask_timed(client, "once.test")
-        assert upstream.stats()["open"] == 1
+        assert upstream.stats()["open"] >= 1, "the question is hedged on another where its answer takes 400 ms"
         begin = time.monotonic()
         wait_for(lambda: upstream.stats()["open"] == 0, "the idle session is closed", CLOSES + 3)
         assert time.monotonic() - begin > ACTS / 2, "not at once either"
