@@ -65,6 +65,11 @@ bool exchange_may_try(const struct exchange *exchange)
     return exchange->lost + exchange_in_flight(exchange) < EXCHANGE_SESSIONS_MAX;
 }
 
+bool exchange_is_spent(const struct exchange *exchange)
+{
+    return exchange_in_flight(exchange) == EXCHANGE_ATTEMPTS_MAX && exchange->attempts_made >= EXCHANGE_HASTE_MAX;
+}
+
 bool exchange_may_be_answered(const struct exchange *exchange)
 {
     for (int i = 0; i < EXCHANGE_ATTEMPTS_MAX; i++)

@@ -24,6 +24,7 @@
 enum {
     EXCHANGE_ATTEMPTS_MAX = 2,
     EXCHANGE_ATTEMPTS_TOTAL = 12,
+    EXCHANGE_HASTE_MAX = 8, /* attempts: from here on silence is no reason to abandon one in flight for another */
     EXCHANGE_SESSIONS_MAX = 6,
     EXCHANGE_INVALID_MAX = 3,
     EXCHANGE_SLOW_ATTEMPTS_MAX = 3,
@@ -94,6 +95,10 @@ static inline bool exchange_has_failed_at(const struct exchange *exchange, const
 
 /* One more attempt is within the bounds. */
 bool exchange_may_try(const struct exchange *exchange);
+
+/* As many attempts are in flight as may be, and silence is no reason to abandon one of them any more: the attempts that
+ * are left are for those that fail. */
+bool exchange_is_spent(const struct exchange *exchange);
 
 /* It is in flight on a session that is relied on. */
 bool exchange_may_be_answered(const struct exchange *exchange);

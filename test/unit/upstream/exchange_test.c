@@ -71,6 +71,21 @@ static void invalid_responses_are_bounded(void **state)
     assert_false(exchange_may_try(&one));
 }
 
+/* Only with two in flight: with fewer, none would be abandoned. */
+static void attempts_are_kept_for_failures(void **state)
+{
+    (void)state;
+    one.attempts_made = EXCHANGE_HASTE_MAX;
+    assert_false(exchange_is_spent(&one));
+    one.attempts[0].session = &first;
+    assert_false(exchange_is_spent(&one));
+    one.attempts[1].session = &second;
+    assert_true(exchange_is_spent(&one));
+    one.attempts_made = EXCHANGE_HASTE_MAX - 1;
+    assert_false(exchange_is_spent(&one));
+    one.attempts[0].session = one.attempts[1].session = NULL;
+}
+
 /* Sessions on which it is in flight may end, too, and count. */
 static void lost_sessions_are_bounded_with_those_in_use(void **state)
 {
@@ -155,6 +170,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_new_exchange_has_no_past, setup),
         cmocka_unit_test_setup(attempts_are_bounded, setup),
+        cmocka_unit_test_setup(attempts_are_kept_for_failures, setup),
         cmocka_unit_test_setup(invalid_responses_are_bounded, setup),
         cmocka_unit_test_setup(lost_sessions_are_bounded_with_those_in_use, setup),
         cmocka_unit_test_setup(its_class_follows_from_what_it_met, setup),
