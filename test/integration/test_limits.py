@@ -131,7 +131,9 @@ def test_who_waits_for_an_answer_is_not_closed_for_a_newcomer(tmp_path, pki, hos
 
 
 def test_where_nobody_can_give_way_newcomers_wait_and_nothing_spins(tmp_path, pki, hostile):
-    with Proxy(tmp_path, pki, [hostile.port], full({"max_connections": 50})) as proxy:
+    # What waiting costs is measured: few handshakes with an upstream that seems silent are to be in it.
+    config = {**full({"max_connections": 50}), "upstream": {"max_sessions": 1, "hedge": 0}}
+    with Proxy(tmp_path, pki, [hostile.port], config) as proxy:
         ask(proxy.port, "served.test")
         with contextlib.ExitStack() as stack:
             busy = [stack.enter_context(Client(proxy.port)) for _ in range(50)]
