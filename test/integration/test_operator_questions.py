@@ -54,7 +54,9 @@ def test_why_did_my_query_fail(proxy, hostile):
 def test_why_was_my_query_slow(proxy, hostile):
     ask(proxy.port, "slow-300ms-report.test")
     (shown,) = wait_for(lambda: queries(proxy, kind="slow", name="slow-300ms-report", min_ms=250), "the page has it")
-    assert shown["source"] == "upstream" and 300 <= shown["ms"] < 4500 and shown["attempts"] == 1, shown
+    assert shown["source"] == "upstream" and 300 <= shown["ms"] < 4500, shown
+    asked = sum(hostile.queries(containing="slow-300ms-report").values())
+    assert 1 <= shown["attempts"] <= asked, (shown, asked)
     assert shown["upstream"].startswith(f"127.0.0.1:{hostile.port}#"), shown
     assert log_lines(proxy, r"slow-300ms-report\.test")
 

@@ -70,7 +70,8 @@ def test_a_slow_query(proxy, hostile, transport):
     assert set(entry) == FIELDS
     assert entry["name"] == name + "." and entry["type"] == "AAAA" and entry["rcode"] == "NOERROR"
     assert entry["client"] == "127.0.0.1" and entry["transport"] == transport and entry["port"] > 0
-    assert 100 <= entry["ms"] < 4500 and entry["attempts"] == 1 and entry["source"] == "upstream"
+    assert 100 <= entry["ms"] < 4500 and entry["source"] == "upstream"
+    wait_for(lambda: sum(hostile.queries(containing=name).values()) == entry["attempts"], "each attempt was counted")
     assert entry["upstream"].startswith(f"127.0.0.1:{hostile.port}#") and entry["route"] is None
     assert entry["ede"] is None and entry["reason"] is None and entry["question"] > 0
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", entry["time"])
