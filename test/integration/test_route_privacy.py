@@ -3,7 +3,6 @@ moves from one route to another.
 """
 import contextlib
 import json
-import signal
 import urllib.request
 
 import dns.edns
@@ -45,13 +44,6 @@ def tls(port):
 
 def route(zones, *upstreams):
     return {"zones": zones, "upstreams": list(upstreams)}
-
-
-def reload(proxy, changes):
-    before = proxy.log().count("configuration reloaded")
-    proxy.write_config(changes)
-    proxy.child.send_signal(signal.SIGHUP)
-    wait_for(lambda: proxy.log().count("configuration reloaded") > before, "the reload")
 
 
 def names_at(server):
@@ -128,7 +120,7 @@ def test_zone_that_moves_between_routes_takes_no_answer_with_it(pki, tmp_path, p
             ([route(["corp.example"], tls(public.port))], "192.0.2.1", "192.0.2.1"),
         ]
         for routes, of_zone, of_part in steps + steps[::-1]:
-            reload(proxy, {"routes": routes})
+            proxy.reload({"routes": routes})
             for _ in range(2):
                 assert data(asked(proxy.port, "www.corp.example")) == [of_zone], routes
                 assert data(asked(proxy.port, "www.eu.corp.example")) == [of_part], routes
@@ -175,6 +167,6 @@ def test_failed_answer_of_a_route_is_remembered_for_its_route_alone(pki, tmp_pat
             Proxy(tmp_path, pki, [public.port], {"routes": [route(["corp.example"], tcp(free_port()))],
                                                  "upstream": {"query_timeout": "1s"}}) as proxy:
         assert asked(proxy.port, "www.corp.example").rcode() == dns.rcode.SERVFAIL
-        reload(proxy, {"routes": [route(["corp.example"], tcp(server.port))]})
+        proxy.reload({"routes": [route(["corp.example"], tcp(server.port))]})
         assert data(asked(proxy.port, "www.corp.example")) == ["192.0.2.11"]
         assert not names_at(public)

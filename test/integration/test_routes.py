@@ -1,7 +1,6 @@
 """Zones with upstreams of their own: the longest zone wins, and no route's question or answer is another's."""
 import json
 import os
-import signal
 import threading
 import time
 
@@ -39,13 +38,6 @@ def tcp(port):
 
 def route(zones, *upstreams):
     return {"zones": zones, "upstreams": list(upstreams)}
-
-
-def reload(proxy, changes):
-    before = proxy.log().count("configuration reloaded")
-    proxy.write_config(changes)
-    proxy.child.send_signal(signal.SIGHUP)
-    wait_for(lambda: proxy.log().count("configuration reloaded") > before, "the reload")
 
 
 @pytest.fixture(scope="module", name="servers")
@@ -170,7 +162,7 @@ def test_reload_under_load_loses_nothing_and_mixes_nothing(pki, tmp_path, server
             asker.start()
         reloads = 0
         while any(asker.is_alive() for asker in askers):
-            reload(proxy, {"routes": more if reloads % 2 == 0 else first})
+            proxy.reload({"routes": more if reloads % 2 == 0 else first})
             reloads += 1
             askers[0].join(1.0 if LONG else 0.5)
         for asker in askers:
@@ -190,9 +182,9 @@ def test_route_that_changes_its_upstream_gives_the_new_answer(pki, tmp_path, hos
     one, two = servers
     with Proxy(tmp_path, pki, [hostile.port], {"routes": [route(["x.example"], tcp(one.port))]}) as proxy:
         assert data(asked(proxy.port, "www.x.example")) == ["192.0.2.11"]
-        reload(proxy, {"routes": [route(["x.example"], tcp(two.port))]})
+        proxy.reload({"routes": [route(["x.example"], tcp(two.port))]})
         assert data(asked(proxy.port, "www.x.example")) == ["192.0.2.12"], "not what the former route left in the cache"
-        reload(proxy, {"routes": []})
+        proxy.reload({"routes": []})
         assert data(asked(proxy.port, "www.x.example")) == ["192.0.2.1"]
 
 

@@ -77,6 +77,13 @@ class Proxy(Process):
         self.config = merged(self.config, changes)
         self.config_path.write_text(json.dumps(self.config, indent=2))
 
+    def reload(self, changes):
+        """With the file changed; waits until the configuration is in force."""
+        before = self.log().count("configuration reloaded")
+        self.write_config(changes)
+        self.child.send_signal(signal.SIGHUP)
+        wait_for(lambda: self.log().count("configuration reloaded") > before, "the reload")
+
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
