@@ -12,6 +12,7 @@ import dns.message
 import dns.query
 import dns.rcode
 import pytest
+from dot_servers import nsd_command, unbound_command
 from hostile import start_hostile
 from namespace import is_possible, namespace
 from process import Process, wait_for
@@ -88,46 +89,21 @@ def write_zones(folder):
     return paths
 
 
-def nsd_command(folder):
-    zones = "".join(f'zone:\n  name: "{zone}."\n  zonefile: "{path}"\n' for zone, path in write_zones(folder).items())
-    (folder / "nsd.conf").write_text(f"""server:
-  ip-address: {CLUSTER}@53
-  server-count: 1
-  username: ""
-  zonesdir: "{folder}"
-  database: ""
-  pidfile: ""
-  zonelistfile: "{folder}/nsd.zones"
-  xfrdfile: "{folder}/nsd.xfrd"
-  xfrdir: "{folder}"
-remote-control:
-  control-enable: no
-{zones}""")
-    return ["nsd", "-d", "-c", folder / "nsd.conf"]
+def cluster_nsd(folder):
+    return nsd_command(folder, "nsd", f"  ip-address: {CLUSTER}@53", write_zones(folder))
 
 
-def unbound_command(folder):
+def cluster_unbound(folder):
     zones = "".join(f'auth-zone:\n  name: "{zone}."\n  zonefile: "{path}"\n  for-upstream: no\n'
                     for zone, path in write_zones(folder).items())
-    (folder / "unbound.conf").write_text(f"""remote-control:
-  control-enable: no
-server:
-  interface: {CLUSTER}
+    return unbound_command(folder, "unbound", f"""  interface: {CLUSTER}
   num-threads: 1
-  username: ""
-  chroot: ""
-  directory: "{folder}"
-  pidfile: ""
-  use-syslog: no
-  module-config: "iterator"
   access-control: 0.0.0.0/0 allow
   incoming-num-tcp: 100
-  local-zone: "10.in-addr.arpa." nodefault
-{zones}""")
-    return ["unbound", "-d", "-p", "-c", folder / "unbound.conf"]
+  local-zone: "10.in-addr.arpa." nodefault""", zones)
 
 
-COMMANDS = {"nsd": nsd_command, "unbound": unbound_command}
+COMMANDS = {"nsd": cluster_nsd, "unbound": cluster_unbound}
 
 
 class Cluster:

@@ -10,6 +10,7 @@ import dns.message
 import dns.query
 import dns.rcode
 import pytest
+from dot_servers import unbound_command
 from pki import SERVER_NAME
 from process import Process, free_port
 from proxy import Proxy
@@ -91,24 +92,12 @@ def _local(pki, module_path, hostile):
 def _unbound(module_path):
     """Unbound as it is by default; what it would ask others for finds nobody."""
     port, folder = free_port(), module_path
-    path = folder / "unbound.conf"
-    path.write_text(f"""remote-control:
-  control-enable: no
-server:
-  interface: 127.0.0.1@{port}
-  username: ""
-  chroot: ""
-  directory: "{folder}"
-  pidfile: ""
-  use-syslog: no
-  module-config: "iterator"
+    command = unbound_command(folder, "unbound", f"""  interface: 127.0.0.1@{port}
   access-control: 127.0.0.0/8 allow
-  do-not-query-localhost: no
-forward-zone:
+  do-not-query-localhost: no""", """forward-zone:
   name: "."
-  forward-addr: 127.0.0.1@9
-""")
-    with Process("unbound-local", ["unbound", "-d", "-p", "-c", path], folder) as server:
+  forward-addr: 127.0.0.1@9""")
+    with Process("unbound-local", command, folder) as server:
         server.wait_listening(port)
         server.port = port
         yield server

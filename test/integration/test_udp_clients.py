@@ -12,6 +12,7 @@ import hostile as upstreams
 import pytest
 import wire
 from dnsclient import ask
+from dot_servers import unbound_command
 from figures import Since
 from namespace import is_possible, namespace
 from process import Process, free_port
@@ -172,24 +173,11 @@ def test_python_and_busybox(pki, module_path):
 @contextlib.contextmanager
 def forwarder(name, folder, target, port):
     if name == "unbound":
-        path = folder / "unbound-forward.conf"
-        path.write_text(f"""remote-control:
-  control-enable: no
-server:
-  interface: 127.0.0.1@{port}
-  username: ""
-  chroot: ""
-  directory: "{folder}"
-  pidfile: ""
-  use-syslog: no
+        command = unbound_command(folder, "unbound-forward", f"""  interface: 127.0.0.1@{port}
   do-not-query-localhost: no
-  module-config: "iterator"
-  local-zone: "test." nodefault
-forward-zone:
+  local-zone: "test." nodefault""", f"""forward-zone:
   name: "."
-  forward-addr: 127.0.0.1@{target}
-""")
-        command = ["unbound", "-d", "-p", "-c", path]
+  forward-addr: 127.0.0.1@{target}""")
     else:
         command = ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts",
                    "--user=root", "--pid-file", f"--port={port}", "--listen-address=127.0.0.1", "--bind-interfaces",

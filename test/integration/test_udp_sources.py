@@ -8,6 +8,7 @@ import hostile as upstreams
 import pytest
 import wire
 from dnsclient import Client, ask
+from dot_servers import nsd_command
 from figures import Figures, Since, fetch
 from namespace import is_possible, namespace
 from process import Process, free_port, wait_for
@@ -122,25 +123,10 @@ def test_cookies_are_those_of_nsd(pki, module_path, hostile):
     path.write_text(SECRET + "\n")
     (module_path / "nsd.zone").write_text(
         "$ORIGIN cookie.test.\n@ 60 SOA ns a 1 2 3 4 5\n@ 60 NS ns\n@ 60 A 192.0.2.1\n")
-    (module_path / "nsd.conf").write_text(f"""server:
-  ip-address: 127.0.0.1@{port}
-  username: ""
-  zonesdir: "{module_path}"
-  database: ""
-  pidfile: ""
-  xfrdfile: ""
-  zonelistfile: "{module_path}/nsd.zones"
-  xfrdir: "{module_path}"
-  server-count: 1
+    command = nsd_command(module_path, "nsd", f"""  ip-address: 127.0.0.1@{port}
   answer-cookie: yes
-  cookie-secret: "{SECRET}"
-remote-control:
-  control-enable: no
-zone:
-  name: cookie.test.
-  zonefile: nsd.zone
-""")
-    with Process("nsd", ["nsd", "-d", "-c", module_path / "nsd.conf"], module_path) as nsd, \
+  cookie-secret: "{SECRET}\"""", {"cookie.test": "nsd.zone"})
+    with Process("nsd", command, module_path) as nsd, \
             Proxy(module_path, pki, [hostile.port], {"udp": {"cookie_secret_file": str(path)}}, name="ours") as proxy:
         nsd.wait_listening(port)
         for first, second in ((proxy.port, port), (port, proxy.port)):

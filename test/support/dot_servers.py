@@ -1,5 +1,5 @@
 """dot_servers: Unbound, NSD and dnsdist as DoT servers on loopback, all with the same zone, signed where ldns's
-tools can be had.
+tools can be had; and the commands that run Unbound and NSD otherwise configured.
 """
 import shutil
 import subprocess
@@ -60,62 +60,75 @@ def _server(name, command, folder, port):
     return server
 
 
-def start_unbound(pki, folder):
-    certificate, key = pki.certificate()
-    port = free_port()
-    path = folder / f"unbound-{port}.conf"
+def unbound_command(folder, name, server, rest=""):
+    """Runs Unbound with `server` in its section of this name and `rest` behind it, as this user, with its files in
+    `folder`; its configuration is NAME.conf."""
+    path = folder / f"{name}.conf"
     path.write_text(f"""remote-control:
   control-enable: no
 server:
-  interface: 127.0.0.1@{port}
-  tls-port: {port}
-  tls-service-pem: "{certificate}"
-  tls-service-key: "{key}"
-  num-threads: 1
   username: ""
   chroot: ""
   directory: "{folder}"
   pidfile: ""
   use-syslog: no
-  verbosity: 1
   module-config: "iterator"
-  rrset-roundrobin: no
-  incoming-num-tcp: 200
-  access-control: 127.0.0.0/8 allow
-  local-zone: "test." nodefault
-auth-zone:
-  name: "{ZONE}."
-  zonefile: "{write_zone(folder)}"
-  for-downstream: yes
-  for-upstream: no
+{server}
+{rest}
 """)
-    return _server("unbound", ["unbound", "-d", "-p", "-c", path], folder, port)
+    return ["unbound", "-d", "-p", "-c", path]
 
 
-def start_nsd(pki, folder):
-    certificate, key = pki.certificate()
-    port, plain = free_port(), free_port()
-    (folder / f"nsd-{port}.conf").write_text(f"""server:
-  ip-address: 127.0.0.1@{plain}
-  ip-address: 127.0.0.1@{port}
-  tls-port: {port}
-  tls-service-pem: "{certificate}"
-  tls-service-key: "{key}"
+def nsd_command(folder, name, server, zones):
+    """Runs NSD with `server` in its section of this name and `zones`, {name: zone's file}, as this user, with its files
+    in `folder`; its configuration is NAME.conf."""
+    path = folder / f"{name}.conf"
+    sections = "".join(f'zone:\n  name: "{zone}."\n  zonefile: "{file}"\n' for zone, file in zones.items())
+    path.write_text(f"""server:
   server-count: 1
   username: ""
   zonesdir: "{folder}"
   database: ""
   pidfile: ""
-  zonelistfile: "{folder}/nsd-{port}.zones"
-  xfrdfile: "{folder}/nsd-{port}.xfrd"
+  zonelistfile: "{folder}/{name}.zones"
+  xfrdfile: "{folder}/{name}.xfrd"
   xfrdir: "{folder}"
+{server}
 remote-control:
   control-enable: no
-zone:
+{sections}""")
+    return ["nsd", "-d", "-c", path]
+
+
+def start_unbound(pki, folder):
+    certificate, key = pki.certificate()
+    port = free_port()
+    command = unbound_command(folder, f"unbound-{port}", f"""  interface: 127.0.0.1@{port}
+  tls-port: {port}
+  tls-service-pem: "{certificate}"
+  tls-service-key: "{key}"
+  num-threads: 1
+  verbosity: 1
+  rrset-roundrobin: no
+  incoming-num-tcp: 200
+  access-control: 127.0.0.0/8 allow
+  local-zone: "test." nodefault""", f"""auth-zone:
   name: "{ZONE}."
   zonefile: "{write_zone(folder)}"
-""")
-    server = _server("nsd", ["nsd", "-d", "-c", folder / f"nsd-{port}.conf"], folder, port)
+  for-downstream: yes
+  for-upstream: no""")
+    return _server("unbound", command, folder, port)
+
+
+def start_nsd(pki, folder):
+    certificate, key = pki.certificate()
+    port, plain = free_port(), free_port()
+    command = nsd_command(folder, f"nsd-{port}", f"""  ip-address: 127.0.0.1@{plain}
+  ip-address: 127.0.0.1@{port}
+  tls-port: {port}
+  tls-service-pem: "{certificate}"
+  tls-service-key: "{key}\"""", {ZONE: write_zone(folder)})
+    server = _server("nsd", command, folder, port)
     server.plain_port = plain
     return server
 
