@@ -4,14 +4,13 @@ not answered in time restarts a program that is well, so each is answered prompt
 import contextlib
 import os
 import socket
-import threading
 import time
 
 import pytest
 import wire
 from cost import cost_of, promised_bytes, promised_descriptors
 from dnsclient import ask
-from process import wait_for
+from process import in_background, wait_for
 from processors import waited_s
 from proxy import is_sanitized
 
@@ -19,24 +18,6 @@ CLIENTS = 100  # of a kind
 SECONDS = 2.0  # silent clients are noticed after one
 PROMPTLY = 1.0  # seconds: a probe of Kubernetes waits no longer
 REQUEST = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
-
-
-@contextlib.contextmanager
-def in_background(step):
-    """`step` again and again."""
-    ended = threading.Event()
-
-    def run():
-        while not ended.is_set():
-            step()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
 
 
 class Crowd:

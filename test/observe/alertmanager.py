@@ -4,12 +4,11 @@ import http.server
 import json
 import threading
 import time
-import urllib.request
 
 import yaml
 
 import checks  # first: it says where the modules below are
-from process import Process, free_port, wait_for
+from process import Process, free_port, is_ready, wait_for
 
 EXAMPLE = checks.ROOT / "metrics/prometheus/alertmanager.example.yml"
 
@@ -64,11 +63,4 @@ class Alertmanager(Process):
             "prometheus-alertmanager", f"--config.file={path}", f"--storage.path={folder}/alertmanager",
             f"--web.listen-address=127.0.0.1:{self.port}", "--cluster.listen-address=", "--log.level=warn",
         ], folder)
-        wait_for(self._is_ready, "Alertmanager is ready", 30)
-
-    def _is_ready(self):
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/-/ready", timeout=10) as response:
-                return response.status == 200
-        except OSError:  # not listening yet, or 503
-            return False
+        wait_for(lambda: is_ready(f"http://127.0.0.1:{self.port}/-/ready"), "Alertmanager is ready", 30)

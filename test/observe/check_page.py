@@ -6,7 +6,7 @@ import itertools
 import json
 import re
 import sys
-import threading
+import time
 import urllib.error
 import urllib.request
 
@@ -17,7 +17,7 @@ from dnsclient import ask
 from flood import Flood
 from hostile import start_hostile
 from pki import Pki
-from process import free_port
+from process import free_port, in_background
 from proxy import Proxy
 
 #: Where pictures of an outage and of a flood are kept, if anywhere: check_page.py OUTAGE.png FLOOD.png.
@@ -106,25 +106,16 @@ def check_switched_off(check):
                 assert "dns_tls_proxy_queries_total" in scene.fetch(proxy, "/metrics")
 
 
-@contextlib.contextmanager
 def asking(proxy):
     """A client that asks ten names a second, each a new one."""
-    ended = threading.Event()
+    numbers = itertools.count()
 
-    def run():
-        for number in itertools.count():
-            if ended.wait(0.1):
-                return
-            with contextlib.suppress(OSError):
-                ask(proxy.port, f"n{number}.outage.test")
+    def step():
+        with contextlib.suppress(OSError):
+            ask(proxy.port, f"n{next(numbers)}.outage.test")
+        time.sleep(0.1)
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
+    return in_background(step)
 
 
 def check_outage(check):

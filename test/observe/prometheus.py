@@ -8,7 +8,7 @@ import urllib.parse
 import urllib.request
 
 import checks  # first: it says where the modules below are
-from process import Process, free_port, wait_for
+from process import Process, free_port, is_ready, wait_for
 
 RULES = checks.ROOT / "metrics/prometheus"
 DASHBOARD = checks.ROOT / "metrics/grafana/dashboard.json"
@@ -45,14 +45,7 @@ class Prometheus(Process):
             "prometheus", f"--config.file={folder}/prometheus.json", f"--storage.tsdb.path={folder}/data",
             f"--web.listen-address=127.0.0.1:{self.port}", "--log.level=warn",
         ], folder)
-        wait_for(self._is_ready, "Prometheus is ready", 30)
-
-    def _is_ready(self):
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/-/ready", timeout=10) as response:
-                return response.status == 200
-        except OSError:  # not listening yet, or 503
-            return False
+        wait_for(lambda: is_ready(f"http://127.0.0.1:{self.port}/-/ready"), "Prometheus is ready", 30)
 
     def _get(self, path, **parameters):
         url = f"http://127.0.0.1:{self.port}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"

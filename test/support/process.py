@@ -1,11 +1,15 @@
-"""process: a program a test started: its output in a file, ready once its port answers, ended by signal."""
+"""process: a program a test started: its output in a file, ready once its port answers, ended by signal; waiting for
+what is to come, and what is done meanwhile."""
+import contextlib
 import ctypes
 import os
 import random
 import signal
 import socket
 import subprocess
+import threading
 import time
+import urllib.request
 
 
 class ProcessError(AssertionError):
@@ -55,6 +59,33 @@ def is_listening(port, host="127.0.0.1"):
         return True
     except OSError:
         return False
+
+
+def is_ready(url):
+    """Whether a server answers 200 at `url`."""
+    try:
+        with urllib.request.urlopen(url, timeout=10) as response:
+            return response.status == 200
+    except OSError:  # it is not listening yet, or says another status
+        return False
+
+
+@contextlib.contextmanager
+def in_background(step):
+    """Calls `step` again and again, in a thread of its own, until the block is left."""
+    ended = threading.Event()
+
+    def run():
+        while not ended.is_set():
+            step()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 PR_SET_PDEATHSIG = 1
