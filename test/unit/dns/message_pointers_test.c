@@ -21,11 +21,6 @@ static int setup(void **state)
     return 0;
 }
 
-static struct reader reader_at(size_t at)
-{
-    return (struct reader){.message = packet.bytes, .size = packet.size, .at = at};
-}
-
 /* Writes names, each a label of `label_size` octets and a pointer to the one before; the first leads to the root.
  * Returns how many places it wrote to `ret_places`. */
 static unsigned write_chain(unsigned label_size, unsigned max, size_t *ret_places)
@@ -51,7 +46,7 @@ static void what_a_name_led_through_is_remembered(void **state)
     unsigned count = write_chain(2, 5, places);
     size_t name = packet.size;
     packet_pointer(&packet, places[count - 1]);
-    struct reader reader = reader_at(name);
+    struct reader reader = packet_reader(&packet, name);
     reader.rests = rests;
     assert_int_equal(reader_name(&reader, true), 2);
     assert_int_equal(reader.pointers, count + 1);
@@ -72,7 +67,7 @@ static void read_all(const size_t *places, unsigned count, int order, struct nam
         packet_u8(&packet, 1);
         packet_u8(&packet, 'x');
         packet_pointer(&packet, places[i]);
-        struct reader reader = reader_at(at);
+        struct reader reader = packet_reader(&packet, at);
         reader.rests = rests;
         ret_sizes[i] = reader_name(&reader, true);
         packet.size = at;

@@ -21,15 +21,10 @@ static int setup(void **state)
     return 0;
 }
 
-static struct reader reader_at(size_t at)
-{
-    return (struct reader){.message = packet.bytes, .size = packet.size, .at = at};
-}
-
 /* The bytes of the name at `at`, 0 where it is refused. */
 static size_t name_size(size_t at, bool compressed)
 {
-    struct reader reader = reader_at(at);
+    struct reader reader = packet_reader(&packet, at);
     size_t size = reader_name(&reader, compressed);
     assert_int_equal(reader.failed, size == 0);
     if (size > 0) assert_int_equal(reader.at, at + size);
@@ -40,7 +35,7 @@ static void numbers_are_read_in_network_order(void **state)
 {
     (void)state;
     packet_raw(&packet, "\x01\x02\x03\x04\x05\x06\x07\xff", 8);
-    struct reader reader = reader_at(AT);
+    struct reader reader = packet_reader(&packet, AT);
     assert_int_equal(reader_u8(&reader), 0x01);
     assert_int_equal(reader_u16(&reader), 0x0203);
     assert_int_equal(reader_u32(&reader), 0x04050607);
@@ -52,7 +47,7 @@ static void a_reader_that_ran_over_the_end_stays_failed(void **state)
 {
     (void)state;
     packet_raw(&packet, "\x01\x02\x03", 3);
-    struct reader reader = reader_at(AT);
+    struct reader reader = packet_reader(&packet, AT);
     assert_int_equal(reader_u32(&reader), 0);
     assert_true(reader.failed);
     assert_int_equal(reader_u8(&reader), 0);
@@ -66,14 +61,14 @@ static void skipping_stops_at_the_end(void **state)
 {
     (void)state;
     packet_raw(&packet, "abc", 3);
-    struct reader reader = reader_at(AT);
+    struct reader reader = packet_reader(&packet, AT);
     reader_skip(&reader, 3);
     assert_false(reader.failed);
     reader_skip(&reader, 0);
     assert_false(reader.failed);
     reader_skip(&reader, 1);
     assert_true(reader.failed);
-    reader = reader_at(AT);
+    reader = packet_reader(&packet, AT);
     reader_skip(&reader, SIZE_MAX);
     assert_true(reader.failed);
 }
@@ -196,7 +191,7 @@ static void a_record_is_read_with_its_offsets(void **state)
     packet_question(&packet, "x.y", DNS_TYPE_A);
     size_t owner = packet.size;
     packet_record(&packet, DNS_ANSWER, 0x1234, 0x01020304, "data", 4);
-    struct reader reader = reader_at(owner);
+    struct reader reader = packet_reader(&packet, owner);
     struct record record;
     reader_record(&reader, &record);
     assert_false(reader.failed);
@@ -218,7 +213,7 @@ static void a_record_that_is_cut_anywhere_is_refused_and_nothing_is_returned(voi
     packet_u32(&packet, 0);
     size_t whole = packet.size;
     for (packet.size = AT; packet.size < whole; packet.size++) {
-        struct reader reader = reader_at(AT);
+        struct reader reader = packet_reader(&packet, AT);
         struct record record = {.type = 4711};
         reader_record(&reader, &record);
         assert_true(reader.failed);
@@ -236,7 +231,7 @@ static bool may_lead_to(size_t target)
     for (unsigned i = 0; i < TTLS; i++) dns_put_u16(ttl_offsets + 2 * i, (uint16_t)(FIRST_TTL + TTL_STEP * i));
     packet.size = BEHIND_TTLS;
     packet_pointer(&packet, target);
-    struct reader reader = reader_at(BEHIND_TTLS);
+    struct reader reader = packet_reader(&packet, BEHIND_TTLS);
     reader.ttls = ttl_offsets;
     reader.ttl_count = TTLS;
     return reader_name(&reader, true) > 0;

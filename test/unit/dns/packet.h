@@ -140,4 +140,10 @@ static inline void packet_opt(struct packet *packet, uint32_t ttl, const void *o
     packet_add_count(packet, DNS_ADDITIONAL);
 }
 
+/* Reads on at `at`. */
+static inline struct reader packet_reader(const struct packet *packet, size_t at)
+{
+    return (struct reader){.message = packet->bytes, .size = packet->size, .at = at};
+}
+
 #endif
