@@ -7,7 +7,8 @@
 enum {
     SUSPECTS_FIRST = 8, /* so few at first, and one more with each answer: all of them are suspected if it ends */
     KEPT_SHARE = 4,     /* one part in so many of a session's room is kept for light clients */
-    HOPELESS_PART = 3,  /* after one part in so many of query_timeout a session is given up where all are silent */
+    HOPELESS_PART = 3,  /* after one part in so many of query_timeout a session is given up where all are silent, */
+                        /* and before the last of them a question is asked again where it failed */
 };
 
 #define OPENING_NS       (250 * NS_PER_MS) /* a connection older than that is not waited for (RFC 8305, 5) */
@@ -52,7 +53,11 @@ bool choice_is_avoided(const struct pool *pool, const struct upstream *upstream,
     uint16_t met_silence = exchange ? exchange->met_silence : 0;
     if (met_silence && !has_another(pool, exchange, met_silence)) met_silence = 0; /* all were silent with it */
     if (is_in(met_silence, upstream)) return true;
-    return !upstream_is_up(upstream) && (upstream->avoided || another_is_up(pool, upstream, met_silence));
+    if (upstream_is_up(upstream)) return false;
+    uint16_t useless = met_silence; /* upstreams that are no reason to avoid this one, however well they are */
+    if (exchange && exchange->lost >= EXCHANGE_ELSEWHERE && upstream->backoff.failures == 0)
+        useless |= exchange->failed_at;
+    return upstream->avoided || another_is_up(pool, upstream, useless);
 }
 
 bool choice_has_untried(const struct pool *pool, const struct exchange *exchange)
@@ -136,12 +141,12 @@ enum tier {
     TIER_ANY,   /* also of avoided upstreams, and silent ones */
 };
 
-/* A question that ended sessions gets a new one. One that is merely slow may have one that is not needed at the moment:
- * where another takes the questions meanwhile. */
+/* A question gets a new session of an upstream whose sessions it ended. Elsewhere, and where it is merely slow, it may
+ * have one that is not needed at the moment: where another takes the questions meanwhile. */
 static bool is_free_for_solitary(const struct session *session, const struct exchange *exchange)
 {
     if (session->sent == 0) return true;
-    if (exchange->lost >= EXCHANGE_ALONE) return false;
+    if (exchange->lost >= EXCHANGE_ALONE && exchange_has_failed_at(exchange, session->upstream)) return false;
     list_for_each (node, &session->upstream->sessions) {
         const struct session *other = container_of(node, struct session, of_upstream);
         if (other != session && session_is_open(other) && !other->reserved && !is_quiet(other)) return true;
@@ -237,9 +242,29 @@ static bool better_is_expected(const struct pool *pool, const struct exchange *e
     return false;
 }
 
+/* A part of the question's time is kept to ask it again where it failed. */
+static bool has_time_to_wait(const struct pool *pool, const struct exchange *exchange)
+{
+    uint64_t timeout_ns = pool->options.query_timeout_ns;
+    return pool_now_ns(pool) - exchange->deadline.started_ns < timeout_ns - timeout_ns / HOPELESS_PART;
+}
+
+bool choice_is_other_awaited(const struct pool *pool, const struct exchange *exchange)
+{
+    if (exchange->lost < EXCHANGE_ELSEWHERE || !has_time_to_wait(pool, exchange)) return false;
+    for (unsigned i = 0; i < pool->upstream_count; i++) {
+        const struct upstream *upstream = &pool->upstreams[i];
+        if (exchange_has_failed_at(exchange, upstream) || upstream->backoff.failures > 0) continue;
+        if (!choice_is_allowed(exchange, upstream) || choice_is_avoided(pool, upstream, exchange)) continue;
+        if (!pool->draining || session_count_opening(upstream) + session_count_open(upstream) > 0) return true;
+    }
+    return false;
+}
+
 struct session *choice_session(struct pool *pool, const struct exchange *exchange)
 {
     struct session *session = choose(pool, exchange, TIER_GOOD);
+    if (!session && choice_is_other_awaited(pool, exchange)) return NULL;
     if (!session) session = choose(pool, exchange, TIER_AGAIN);
     if (!session && !better_is_expected(pool, exchange)) session = choose(pool, exchange, TIER_ANY);
     return session;

@@ -23,6 +23,11 @@ bool choice_is_allowed(const struct exchange *exchange, const struct upstream *u
 /* Sessions of the upstream are not used as long as others will do. `exchange`: NULL for any question. */
 bool choice_is_avoided(const struct pool *pool, const struct upstream *upstream, const struct exchange *exchange);
 
+/* The question ended sessions, one of them alone, and an upstream where it did not fail can be asked, or will be when
+ * its handshake is done: the question waits for that one and is asked nowhere else, or its attempts would be used up
+ * before. A handshake is waited for until connect_timeout; a third of query_timeout is kept to ask where it failed. */
+bool choice_is_other_awaited(const struct pool *pool, const struct exchange *exchange);
+
 /* The question may be asked of an upstream that it was not sent to yet and that nothing speaks against. */
 bool choice_has_untried(const struct pool *pool, const struct exchange *exchange);
 

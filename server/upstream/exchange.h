@@ -28,7 +28,8 @@ enum {
     EXCHANGE_SESSIONS_MAX = 6,
     EXCHANGE_INVALID_MAX = 3,
     EXCHANGE_SLOW_ATTEMPTS_MAX = 3,
-    EXCHANGE_ALONE = 2, /* sessions that ended with it in flight: from here on it is asked alone */
+    EXCHANGE_ALONE = 2,     /* sessions that ended with it in flight: from here on it is asked alone, */
+    EXCHANGE_ELSEWHERE = 3, /* and from here on where it did not fail, if there is such an upstream: it may wait */
 };
 
 enum exchange_result {

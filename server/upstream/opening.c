@@ -81,6 +81,7 @@ static bool may_be_tried(const struct pool *pool, const struct upstream *upstrea
 {
     bool solitary = exchange && exchange_class(exchange) == EXCHANGE_SOLITARY;
     if (exchange && !choice_is_allowed(exchange, upstream)) return false;
+    if (exchange && exchange_has_failed_at(exchange, upstream) && choice_is_other_awaited(pool, exchange)) return false;
     if (!backoff_allows(&upstream->backoff, now_ns) || is_waited_for(upstream, now_ns)) return false;
     return choice_has_session_room(pool, upstream, solitary);
 }

@@ -174,6 +174,24 @@ def test_a_name_that_ends_connections(tmp_path, pki):
                         [{"fault": fault, "count": 3} for fault in ("close", "garbage", "echo")], check)
 
 
+def test_a_name_that_ends_the_firsts_connections_waits_for_the_second(tmp_path, pki):
+    """The second was not needed so far, and its handshake takes longer than the first needs to end six connections."""
+    def check(folder, pki, handshake, warm):
+        with proxy_before(folder, pki, {}, {"honest": True, "handshake": handshake}) as (proxy, (first, _)):
+            warm_up(proxy.port, warm)
+            took = {}
+            for fault in POISON:
+                begin = time.monotonic()
+                assert wire.rcode_of(ask(proxy.port, f"{fault}-poison.test")) == wire.NOERROR, fault
+                took[fault] = (time.monotonic() - begin) * 1000
+            asked = first.queries(containing="poison")
+            assert max(asked.values()) <= 6, asked
+            return below(took.values(), most=handshake * 1000 + 500)
+
+    each(tmp_path, pki, [{"handshake": handshake, "warm": warm} for handshake in (0.0, 0.1, 0.3, 0.6, 1.0, 1.5)
+                         for warm in (0, 10)], check)
+
+
 # ---- floods ----
 
 FLOODS = ("frames", "bytes", "length", "records")

@@ -5,6 +5,7 @@ How it behaves is set by `behave`, for connections from then on:
 
     silent          completes handshakes and never answers
     handshake       seconds before it begins to shake hands; None: it never does
+    honest          every name is answered as usual, whatever it asks for
     treat           every name that is asked nothing special of is answered like that one (wrongq, cutoff, ...)
     copies          of each answer
     record          bytes of plain text in each TLS record of an answer
@@ -134,6 +135,8 @@ class Connection(asyncio.Protocol):
         how, _, rest = wire.name_from_wire(query).lower().split(".")[0].partition("-")
         if self.ended:
             return
+        if self.how.get("honest"):
+            how = "usual"
         if how in ("close", "reset", "fin", "half", "noise"):
             self.end(how)
         elif how == "echo":

@@ -27,9 +27,11 @@ enum model_end { END_CLOSE, END_RESET, END_SILENT };
 
 /* How an upstream behaves. Zero: it answers each question after a round trip, in any order. */
 struct script {
-    uint64_t way_ns; /* one way */
-    bool refuses;    /* connections */
+    uint64_t way_ns;       /* one way */
+    uint64_t handshake_ns; /* more than the round trips of a handshake */
+    bool refuses;          /* connections */
     bool drops_syn;
+    bool plain_names;        /* answers each name, whatever it asks for */
     bool silent;             /* behind its TLS */
     bool serial;             /* answers the questions of a connection one after another */
     bool first_of_record;    /* reads the first message of a TLS record only */
@@ -194,7 +196,8 @@ struct channel *channel_open(struct channel_host *host, const struct channel_tar
     list_init(&channel->unwritten);
     list_push(&model.alive, &channel->alive);
     if (!script->drops_syn)
-        event_add(host->loop->now_ns + 4 * script->way_ns, EVENT_READY, channel, CAUSE_CLOSED, NULL);
+        event_add(host->loop->now_ns + 4 * script->way_ns + script->handshake_ns, EVENT_READY, channel, CAUSE_CLOSED,
+                  NULL);
     return channel;
 }
 
@@ -225,6 +228,7 @@ static inline void arrive(struct channel *channel, const struct message *message
     const struct script *script = &model.scripts[channel->upstream];
     uint64_t at_ns = model.loop.now_ns + model.turn_ns + script->way_ns; /* it leaves when the turn ends */
     enum kind kind = message->bytes[DNS_HEADER_BYTES + 1];
+    if (script->plain_names) kind = KIND_GOOD;
     if (script->serial && channel->busy_until_ns > at_ns) at_ns = channel->busy_until_ns;
     if (kind == KIND_SLOW) at_ns += model.slow_ns;
     if (script->serial && kind != KIND_DROP) channel->busy_until_ns = at_ns;
@@ -342,6 +346,7 @@ static inline void serve(struct channel *channel, struct message *message, uint6
     const struct script *script = &model.scripts[channel->upstream];
     enum kind kind = message->bytes[DNS_HEADER_BYTES + 1];
     uint64_t at_ns = now_ns + script->way_ns;
+    if (script->plain_names) kind = KIND_GOOD;
     if (channel->ended || script->silent || kind == KIND_DROP) return;
     if (kind == KIND_CLOSE) {
         end_at_server(channel, END_CLOSE, now_ns);

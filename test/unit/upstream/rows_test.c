@@ -125,6 +125,44 @@ static void a_name_that_ends_sessions_ends_six_and_others_wait_little(void **sta
     model_end();
 }
 
+/* The first upstream works, the second was not needed so far, and its handshakes take long. */
+static void a_name_that_ends_the_firsts_sessions_waits_for_the_second(void **state)
+{
+    (void)state;
+    for (uint64_t handshake_ms = 0; handshake_ms <= 1900; handshake_ms += 100)
+        for (unsigned count = 1; count <= 7; count += 3)
+            for (unsigned before = 0; before <= 20; before += 10) {
+                begin(2, (struct script){.way_ns = NS_PER_MS / 2},
+                      (struct script){
+                          .way_ns = NS_PER_MS / 2, .plain_names = true, .handshake_ns = handshake_ms * NS_PER_MS});
+                ask_many(before, 10);
+                unsigned first = model.asked;
+                for (unsigned i = 0; i < count; i++) model_ask(KIND_CLOSE);
+                ask_many(100, 5);
+                model_run_ms(4600);
+                assert_in_range(worst_ms(0, KIND_CLOSE), 0, handshake_ms + (before > 0 ? 100 : 500));
+                if (before > 0) assert_in_range(worst_ms(0, KIND_GOOD), 0, 100); /* else the first never answered yet */
+                for (unsigned i = first; i < first + count; i++)
+                    assert_in_range(model.questions[i].lost, 0, EXCHANGE_SESSIONS_MAX);
+                assert_in_range(model.channels, 2, 4 * count + 20);
+                model_end();
+            }
+}
+
+/* It is not waited for where it does not come, and who waited for it may still be answered elsewhere. */
+static void what_the_first_lost_does_not_wait_for_a_second_that_drops_syn(void **state)
+{
+    (void)state;
+    for (uint32_t answers = 1; answers <= 5; answers++) {
+        begin(2, (struct script){.way_ns = NS_PER_MS / 2, .answers_max = answers},
+              (struct script){.way_ns = NS_PER_MS / 2, .drops_syn = true});
+        ask_many(300, 10);
+        model_run_ms(4600);
+        assert_in_range(worst_ms(0, KIND_GOOD), 0, 100);
+        model_end();
+    }
+}
+
 static void sessions_that_end_after_few_answers_fail_nobody(void **state)
 {
     (void)state;
@@ -280,6 +318,8 @@ int main(void)
         cmocka_unit_test(a_slow_name_in_an_orderly_server_delays_few_and_little),
         cmocka_unit_test(a_slow_name_is_asked_thrice_also_where_sessions_end),
         cmocka_unit_test(a_name_that_ends_sessions_ends_six_and_others_wait_little),
+        cmocka_unit_test(a_name_that_ends_the_firsts_sessions_waits_for_the_second),
+        cmocka_unit_test(what_the_first_lost_does_not_wait_for_a_second_that_drops_syn),
         cmocka_unit_test(sessions_that_end_after_few_answers_fail_nobody),
         cmocka_unit_test(a_first_upstream_that_drops_syn_costs_little),
         cmocka_unit_test(a_server_that_reads_one_message_of_a_record_is_found_out_once),
