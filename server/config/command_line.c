@@ -16,6 +16,7 @@ enum flag_id {
     FLAG_HTTP,
     FLAG_WORKERS,
     FLAG_LOG_LEVEL,
+    FLAG_NO_STATE,
     FLAG_CHECK_CONFIG,
     FLAG_PRINT_CONFIG,
     FLAG_HEALTH_CHECK,
@@ -47,6 +48,8 @@ static const struct flag flags[FLAGS] = {
                    "metrics and health checks at ADDR; \"\" switches them off"},
     [FLAG_WORKERS] = {"workers", required_argument, "--workers N", "worker threads, 1..64 or auto"},
     [FLAG_LOG_LEVEL] = {"log-level", required_argument, "--log-level LEVEL", "error, warning, info or debug"},
+    [FLAG_NO_STATE] = {"no-state", no_argument, "--no-state",
+                       "start without what an earlier run has kept, and keep nothing"},
     [FLAG_CHECK_CONFIG] = {"check-config", no_argument, "--check-config",
                            "name every fault of the configuration, then exit: 0, or 1"},
     [FLAG_PRINT_CONFIG] = {"print-config", no_argument, "--print-config",
@@ -129,6 +132,7 @@ static const char *keep_flag(struct command_line *command, enum flag_id id, cons
     case FLAG_HTTP: command->http = text; break;
     case FLAG_WORKERS: command->workers = text; break;
     case FLAG_LOG_LEVEL: command->log_level = text; break;
+    case FLAG_NO_STATE: command->no_state = true; break;
     case FLAG_CHECK_CONFIG: command->check_config = true; break;
     case FLAG_PRINT_CONFIG: command->print_config = true; break;
     case FLAG_HEALTH_CHECK:
@@ -176,6 +180,7 @@ void command_line_apply(const struct command_line *command, struct config *confi
     apply_texts(&target, FLAG_HTTP, "http.listen", &command->http, command->http != NULL);
     apply_texts(&target, FLAG_WORKERS, "workers", &command->workers, command->workers != NULL);
     apply_texts(&target, FLAG_LOG_LEVEL, "log.level", &command->log_level, command->log_level != NULL);
+    config->state.is_off = command->no_state;
 }
 
 /* Values are tried on a configuration that nobody uses. */

@@ -27,6 +27,7 @@ struct command_line {
     const char *http;
     const char *workers;
     const char *log_level;
+    bool no_state;
     bool check_config;
     const char *query;      /* a name, */
     const char *query_type; /* and its type, or NULL */

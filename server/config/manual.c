@@ -25,6 +25,8 @@ static const struct section sections[] = {
     {"clients", "What the connections of clients may cost."},
     {"udp",
      "Questions over UDP, whose source addresses may be forged: clients without a cookie have limits of their own."},
+    {"state",
+     "What is kept over a restart, so that it begins with a full cache. The flag `--no-state` switches it off."},
     {"http", "Metrics (`/metrics`), health checks (`/healthz`, `/readyz`) and the status page (`/`)."},
     {"log", "What the program says, on standard error."},
     {"dnstap", "Copies of the DNS messages, for a program that collects them."},

@@ -18,6 +18,7 @@
 #include "shared/connections.h"
 #include "shared/ratelimit.h"
 #include "shared/topnames.h"
+#include "state/options.h"
 #include "upstream/pool.h"
 #include "upstream/tls.h"
 
@@ -45,6 +46,7 @@ struct config {
     struct endpoint_options endpoint; /* listen.port 0: no HTTP */
     struct log_options log;
     struct dnstap_options dnstap;
+    struct state_options state;
     uint32_t recent_queries; /* kept by each worker, of each kind; 0: none */
     uint64_t drain_timeout_ns;
 };

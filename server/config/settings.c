@@ -175,6 +175,13 @@ static const struct setting of_config[] = {
      "more bridges a longer pause of the machine, and delays clients for longer when a flood begins.",
      NULL},
 
+    {"state.directory", SETTING_PATH, RESTART, FIELD(state.directory), 0, STATE_PATH_MAX - 1, NULL, "",
+     "Where answers, top names and the secret of cookies are kept over a restart, in a file that holds names clients "
+     "asked for. Empty: the directory that systemd names in `$STATE_DIRECTORY`; without it nothing is kept.",
+     NULL},
+    {"state.save_interval", SETTING_DURATION, LIVE, FIELD(state.save_interval_ns), SECOND, 30 * DAY, "at the end only",
+     "10m", "How often they are written, besides at the end of the program.", NULL},
+
     {"http.listen", SETTING_ADDRESS, RESTART, FIELD(endpoint.listen), 0, 0, "off", "127.0.0.1:5000",
      "Where HTTP is answered.", NULL},
     {"http.status_page", SETTING_BOOLEAN, LIVE, FIELD(endpoint.status_page), 0, 1, NULL, "true",

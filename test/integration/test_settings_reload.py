@@ -39,6 +39,7 @@ OTHER = {
     "udp.enabled": (False, 0), "udp.max_size": (1300, 1300), "udp.max_size_unverified": (600, 600),
     "udp.responses_per_second": (2000, 2000), "udp.slip": (3, 3), "udp.cookies": (False, 0),
     "udp.cookie_secret_file": ("secret", None), "udp.receive_buffer": ("2MiB", 2 << 20),
+    "state.directory": ("/nonexistent", None), "state.save_interval": ("11m", 660),
     "http.status_page": (False, 0), "http.show_names": (True, 1), "http.listen": ("", None),
     "log.level": ("debug", None), "log.format": ("json", None), "log.queries": ("failed", None),
     "log.slow": ("200ms", 0.2), "log.recent": (32, 32),

@@ -36,6 +36,7 @@ static const struct {
     {"http.listen", "http: {listen: \"127.0.0.1:5001\"}\n"},
     {"log.format", "log: {format: json}\n"},
     {"log.recent", "log: {recent: 77}\n"},
+    {"state.directory", "state: {directory: \"/nonexistent\"}\n"},
     {"dnstap.socket", "dnstap: {socket: \"/run/x\"}\n"},
     {"dnstap.sample", "dnstap: {sample: 7}\n"},
     {"dnstap.clients", "dnstap: {clients: false}\n"},

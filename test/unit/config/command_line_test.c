@@ -60,9 +60,10 @@ static void no_flag_is_fine(void **state)
 static void every_flag_is_kept(void **state)
 {
     (void)state;
-    struct parsed parsed = parse("--config", "dns.yaml", "--listen", "127.0.0.1:53", "--listen=[::1]:53", "--upstream",
-                                 "1.1.1.1#a.b", "--upstream=[::1]:853#c.d", "--ca-file", "ca.pem", "--http",
-                                 "127.0.0.1:80", "--workers", "3", "--log-level", "debug", "--check-config");
+    struct parsed parsed =
+        parse("--config", "dns.yaml", "--listen", "127.0.0.1:53", "--listen=[::1]:53", "--upstream", "1.1.1.1#a.b",
+              "--upstream=[::1]:853#c.d", "--ca-file", "ca.pem", "--http", "127.0.0.1:80", "--workers", "3",
+              "--log-level", "debug", "--check-config", "--no-state");
     assert_good(&parsed);
     const struct command_line *command = &parsed.command;
     assert_string_equal(command->config_file, "dns.yaml");
@@ -76,6 +77,7 @@ static void every_flag_is_kept(void **state)
     assert_string_equal(command->workers, "3");
     assert_string_equal(command->log_level, "debug");
     assert_true(command->check_config);
+    assert_true(command->no_state);
     assert_false(command->health_check);
     free(parsed.errors);
 }
@@ -254,19 +256,11 @@ static void flags_are_applied_and_their_locations_are_the_flags(void **state)
 static void the_help_names_every_flag_and_fits_a_terminal(void **state)
 {
     (void)state;
-    static const char *const wanted[] = {"--config FILE",
-                                         "--listen ADDR",
-                                         "--upstream ADDR#NAME",
-                                         "--ca-file FILE",
-                                         "--http ADDR",
-                                         "--workers N",
-                                         "--log-level LEVEL",
-                                         "--check-config",
-                                         "--health-check[=ADDR]",
-                                         "--print-config-doc=FORM",
-                                         "--version",
-                                         "--help",
-                                         "\nExamples:\n"};
+    static const char *const wanted[] = {
+        "--config FILE",  "--listen ADDR",         "--upstream ADDR#NAME",    "--ca-file FILE",
+        "--http ADDR",    "--workers N",           "--log-level LEVEL",       "--no-state",
+        "--check-config", "--health-check[=ADDR]", "--print-config-doc=FORM", "--version",
+        "--help",         "\nExamples:\n"};
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
