@@ -7,7 +7,6 @@ The trees have the machine's network: packages come from it.
 import argparse
 import contextlib
 import datetime
-import json
 import os
 import re
 import sys
@@ -134,27 +133,26 @@ def check_arm64(release):
     return timer.cells
 
 
-def table(rows):
-    lines = ["| system | `scripts/run --demo`, `dig` | `scripts/test` | units with warnings as errors | with | on |",
-             "|---|---|---|---|---|---|"]
-    for name, row in rows.items():
-        cells = [row.get(column, "") for column in COLUMNS]
-        lines.append("| " + " | ".join([name, *cells, row["date"]]) + " |")
-    return "\n".join(lines) + "\n"
+HEAD = """| system | `scripts/run --demo`, `dig` | `scripts/test` | units with warnings as errors | with | on |
+|---|---|---|---|---|---|
+"""
+
+
+def lines_of(rows):
+    """{name: its line of the table}."""
+    return {name: "| " + " | ".join([name, *(row.get(column, "") for column in COLUMNS), row["date"]]) + " |\n"
+            for name, row in rows.items()}
 
 
 def write(rows):
-    """Into docs/TESTING.md, with what former runs found of other systems."""
-    kept_at = checks.ROOT / "build/platforms.json"
-    kept = json.loads(kept_at.read_text(encoding="ascii")) if kept_at.exists() else {}
-    kept.update(rows)
-    kept = {name: kept[name] for name in (*trees.RELEASES, ARM64) if name in kept}
-    kept_at.parent.mkdir(exist_ok=True)
-    kept_at.write_text(json.dumps(kept), encoding="ascii")
+    """Into docs/TESTING.md, whose lines of other systems stay."""
     document = checks.ROOT / "docs/TESTING.md"
     before, _, rest = document.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    document.write_text(f"{before}{BEGIN}\n{table(kept)}{END}{after}", encoding="utf-8")
+    former, _, after = rest.partition(END)
+    lines = {line.split("|")[1].strip(): line for line in former.splitlines(keepends=True) if line.startswith("|")}
+    lines.update(lines_of(rows))
+    table = HEAD + "".join(lines[name] for name in (*trees.RELEASES, ARM64) if name in lines)
+    document.write_text(f"{before}{BEGIN}\n{table}{END}{after}", encoding="utf-8")
 
 
 def main():
@@ -180,7 +178,7 @@ def main():
             rows[name] = {**row, "date": str(datetime.date.today())}
             for cell in filter(None, row.values()):
                 check.note(cell)
-    print(table(rows))
+    print(HEAD + "".join(lines_of(rows).values()))
     if arguments.write:
         write(rows)
     check.finish()

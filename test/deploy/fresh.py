@@ -45,7 +45,10 @@ class Fresh:
         except subprocess.TimeoutExpired as late:
             raise Failed(f"{command}: not within {seconds} s\n{(late.stdout or b'')[-3000:]!r}") from None
         if done.returncode != 0:
-            raise Failed(f"{command}: exit {done.returncode}\n{(done.stdout + done.stderr)[-6000:]}")
+            log = checks.ROOT / "build/check/fresh.log"
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.write_text(done.stdout + done.stderr, encoding="utf-8")
+            raise Failed(f"{command}: exit {done.returncode}; all of it is in {log}\n{log.read_text()[-6000:]}")
         return done.stdout
 
     def start(self, command):
