@@ -26,9 +26,9 @@ struct stripe {
 
 struct cache {
     struct stripe *stripes;
-    unsigned stripe_count;  /* a power of two */
-    unsigned stripe_shift;  /* the bits of the hash's upper half above this position select the stripe */
-    struct entry **buckets; /* of all stripes */
+    unsigned stripe_count;        /* a power of two */
+    unsigned stripe_shift;        /* the bits of the hash's upper half above this position select the stripe */
+    struct sieve_bucket *buckets; /* of all stripes */
     size_t buckets_bytes;
 };
 
@@ -161,6 +161,18 @@ static void entry_read(struct entry *entry, enum cache_state state, uint64_t now
     memcpy(out, entry->bytes + entry->key_size, entry->value_size);
 }
 
+void cache_prefetch(const struct cache *cache, const struct hashed_key *key)
+{
+    const struct stripe *stripe = stripe_of(cache, key);
+    __builtin_prefetch(&stripe->lock, 1);
+    sieve_prefetch(&stripe->sieve, key);
+}
+
+bool cache_prefetch_value(const struct cache *cache, const struct hashed_key *key)
+{
+    return sieve_prefetch_entry(&stripe_of(cache, key)->sieve, key);
+}
+
 enum cache_state cache_find(struct cache *cache, const struct hashed_key *key, uint64_t now_ns, uint8_t *out,
                             size_t capacity, struct cache_found *ret_found)
 {
@@ -168,15 +180,16 @@ enum cache_state cache_find(struct cache *cache, const struct hashed_key *key, u
     struct entry *gone = NULL;
     enum cache_state state = CACHE_ABSENT;
     pthread_mutex_lock(&stripe->lock);
-    struct entry **at = sieve_find(&stripe->sieve, key);
-    struct entry *entry = *at;
+    struct entry *entry = sieve_find(&stripe->sieve, key);
     if (entry) state = entry_state(entry, stripe->stale_ns, now_ns);
-    if (entry && state == CACHE_ABSENT)
-        gone = sieve_take(&stripe->sieve, at);
-    else if (entry && entry->value_size > capacity)
+    if (entry && state == CACHE_ABSENT) {
+        sieve_take(&stripe->sieve, entry);
+        gone = entry;
+    } else if (entry && entry->value_size > capacity) {
         state = CACHE_ABSENT;
-    else if (entry)
+    } else if (entry) {
         entry_read(entry, state, now_ns, out, ret_found);
+    }
     pthread_mutex_unlock(&stripe->lock);
     free(gone);
     return state;
@@ -188,19 +201,20 @@ bool cache_put(struct cache *cache, const struct hashed_key *key, const void *va
     struct stripe *stripe = stripe_of(cache, key);
     struct sieve *sieve = &stripe->sieve;
     struct entry *entry = entry_new(key, value, size, lifetime_ns, now_ns);
-    struct entry *replaced = NULL;
     struct entry *gone = NULL;
     pthread_mutex_lock(&stripe->lock);
-    struct entry **at = sieve_find(sieve, key);
+    struct entry *former = sieve_find(sieve, key);
     bool fits = entry && sieve_has_room(sieve, entry);
-    if (*at)
-        replaced = fits ? sieve_replace(sieve, at, entry) : sieve_take(sieve, at);
+    if (former && fits)
+        sieve_replace(sieve, former, entry);
+    else if (former)
+        sieve_take(sieve, former);
     else if (fits)
         sieve_insert(sieve, entry);
     if (fits) gone = sieve_trim(sieve, entry, UINT64_MAX);
     pthread_mutex_unlock(&stripe->lock);
     entries_free(gone);
-    free(replaced);
+    free(former);
     if (!fits) free(entry);
     return fits;
 }
@@ -209,8 +223,8 @@ bool cache_remove(struct cache *cache, const struct hashed_key *key)
 {
     struct stripe *stripe = stripe_of(cache, key);
     pthread_mutex_lock(&stripe->lock);
-    struct entry **at = sieve_find(&stripe->sieve, key);
-    struct entry *gone = *at ? sieve_take(&stripe->sieve, at) : NULL;
+    struct entry *gone = sieve_find(&stripe->sieve, key);
+    if (gone) sieve_take(&stripe->sieve, gone);
     pthread_mutex_unlock(&stripe->lock);
     bool was_there = gone != NULL;
     free(gone);

@@ -47,6 +47,12 @@ void cache_free(struct cache *cache);
  * look-ups in a much larger cache are slower. */
 void cache_set_options(struct cache *cache, const struct cache_options *options);
 
+/* Have the processor fetch what cache_find will read of the key, without waiting for it: first where its value is to
+ * be found; later, when that has come, the value. Returns whether there may be one. For several keys at once, so that
+ * their waits for memory overlap. They take no lock; what other threads do meanwhile only makes them useless. */
+void cache_prefetch(const struct cache *cache, const struct hashed_key *key);
+bool cache_prefetch_value(const struct cache *cache, const struct hashed_key *key);
+
 /* Copies the value to `out`. Returns CACHE_ABSENT also if the value is larger than `capacity`; `ret_found` is then
  * unchanged. `refresh_due` is set once in a lifetime: in its last tenth, and not later than its last second if the
  * lifetime is at least 2 s. */

@@ -17,63 +17,131 @@ size_t entry_bytes(struct entry *entry)
     return malloc_usable_size(entry) + MALLOC_HEADER_BYTES;
 }
 
-static uint64_t buckets_bytes(const struct sieve *sieve)
+/* ---- buckets ---- */
+
+enum { ADDRESS_BITS = 48 }; /* of user space: x86-64 gives more only to who asks for it, arm64 never */
+
+static struct entry *first_of(uint64_t word)
 {
-    return sieve->bucket_count * sizeof *sieve->buckets;
+    return (struct entry *)(uintptr_t)(word & ((UINT64_C(1) << ADDRESS_BITS) - 1));
 }
 
-static void buckets_reset(struct sieve *sieve)
+/* The bit of an entry in the filter of its bucket: the hash's upper four bits, since the lower ones select the bucket.
+ */
+static uint64_t filter_of(uint32_t hash)
 {
-    sieve->bucket_count = SIEVE_BUCKETS_MIN;
-    sieve->bucket_mask = 2 * SIEVE_BUCKETS_MIN - 1;
-    sieve->bytes = buckets_bytes(sieve);
+    return UINT64_C(1) << (ADDRESS_BITS + (hash >> 28));
 }
 
-void sieve_init(struct sieve *sieve, struct entry **buckets, uint32_t bucket_max)
+static uint64_t bucket_read(const struct sieve_bucket *bucket)
+{
+    return atomic_load_explicit(&bucket->word, memory_order_relaxed);
+}
+
+static void bucket_write(struct sieve_bucket *bucket, const struct entry *first, uint64_t filter)
+{
+    uint64_t address = (uintptr_t)first;
+    CHECK(address >> ADDRESS_BITS == 0);
+    atomic_store_explicit(&bucket->word, address | filter, memory_order_relaxed);
+}
+
+static void bucket_push(struct sieve_bucket *bucket, struct entry *entry)
+{
+    uint64_t word = bucket_read(bucket);
+    entry->next = first_of(word);
+    bucket_write(bucket, entry, (word >> ADDRESS_BITS << ADDRESS_BITS) | filter_of(entry->hash));
+}
+
+static uint32_t count_of(const struct sieve *sieve)
+{
+    return atomic_load_explicit(&sieve->bucket_count, memory_order_relaxed);
+}
+
+static void change_count(struct sieve *sieve, uint32_t count)
+{
+    sieve->bytes -= count_of(sieve) * sizeof *sieve->buckets;
+    sieve->bytes += count * sizeof *sieve->buckets;
+    atomic_store_explicit(&sieve->bucket_count, count, memory_order_relaxed);
+}
+
+/* 2^n - 1, at least `count` and below 2 * `count`. */
+static uint32_t mask_of(uint32_t count)
+{
+    return UINT32_MAX >> __builtin_clz(count);
+}
+
+void sieve_init(struct sieve *sieve, struct sieve_bucket *buckets, uint32_t bucket_max)
 {
     *sieve = (struct sieve){.buckets = buckets, .bucket_max = bucket_max};
-    buckets_reset(sieve);
+    change_count(sieve, SIEVE_BUCKETS_MIN);
 }
 
 /* Buckets from bucket_count on do not exist yet: their entries are still in the bucket from which they will be split,
- * half the mask lower. */
-static struct entry **bucket_of(const struct sieve *sieve, uint32_t hash)
+ * half the mask lower. The bucket has memory whatever the hash, also where another thread changes the count. */
+static struct sieve_bucket *bucket_of(const struct sieve *sieve, uint32_t hash)
 {
-    uint32_t index = hash & sieve->bucket_mask;
-    return &sieve->buckets[index < sieve->bucket_count ? index : index & sieve->bucket_mask >> 1];
+    uint32_t count = count_of(sieve);
+    uint32_t mask = mask_of(count);
+    uint32_t index = hash & mask;
+    return &sieve->buckets[index < count ? index : index & mask >> 1];
+}
+
+/* The bucket from which number `added` is split. */
+static struct sieve_bucket *origin_of(const struct sieve *sieve, uint32_t added)
+{
+    return &sieve->buckets[added & mask_of(added) >> 1];
 }
 
 static void buckets_split(struct sieve *sieve)
 {
-    uint32_t added = sieve->bucket_count;
-    struct entry **from = &sieve->buckets[added & sieve->bucket_mask >> 1];
-    struct entry **to = &sieve->buckets[added];
-    while (*from) {
-        struct entry *entry = *from;
-        if ((entry->hash & sieve->bucket_mask) == added) {
-            *from = entry->next;
-            entry->next = *to;
-            *to = entry;
-        } else {
-            from = &entry->next;
-        }
+    uint32_t added = count_of(sieve);
+    struct sieve_bucket *from = origin_of(sieve, added);
+    struct sieve_bucket *to = &sieve->buckets[added];
+    struct entry *entry = first_of(bucket_read(from));
+    bucket_write(from, NULL, 0);
+    while (entry) {
+        struct entry *next = entry->next;
+        bucket_push((entry->hash & mask_of(added)) == added ? to : from, entry);
+        entry = next;
     }
-    sieve->bucket_count++;
-    sieve->bytes += sizeof *sieve->buckets;
-    if (sieve->bucket_count > sieve->bucket_mask) sieve->bucket_mask = sieve->bucket_mask << 1 | 1;
+    change_count(sieve, added + 1);
+    /* The next split is of the next bucket, whose entry is by then here: 0.05 us of an insertion in a large cache. */
+    __builtin_prefetch(first_of(bucket_read(origin_of(sieve, added + 1))), 1);
 }
 
 /* Merges the last bucket into the one from which it was split. */
 static void buckets_merge(struct sieve *sieve)
 {
-    CHECK(sieve->bucket_count > SIEVE_BUCKETS_MIN);
-    uint32_t last = --sieve->bucket_count;
-    if (last == sieve->bucket_mask >> 1) sieve->bucket_mask >>= 1;
-    struct entry **end = &sieve->buckets[last & sieve->bucket_mask >> 1];
-    while (*end) end = &(*end)->next;
-    *end = sieve->buckets[last];
-    sieve->buckets[last] = NULL;
-    sieve->bytes -= sizeof *sieve->buckets;
+    CHECK(count_of(sieve) > SIEVE_BUCKETS_MIN);
+    uint32_t last = count_of(sieve) - 1;
+    struct sieve_bucket *into = origin_of(sieve, last);
+    struct entry *entry = first_of(bucket_read(&sieve->buckets[last]));
+    while (entry) {
+        struct entry *next = entry->next;
+        bucket_push(into, entry);
+        entry = next;
+    }
+    bucket_write(&sieve->buckets[last], NULL, 0);
+    change_count(sieve, last);
+}
+
+/* Takes the entry out of its bucket, and puts another in its place unless that is NULL. The filter is made anew. */
+static void bucket_exchange(struct sieve *sieve, const struct entry *old, struct entry *new)
+{
+    struct sieve_bucket *bucket = bucket_of(sieve, old->hash);
+    struct entry *entry = first_of(bucket_read(bucket));
+    bool found = false;
+    bucket_write(bucket, NULL, 0);
+    while (entry) {
+        struct entry *next = entry->next;
+        if (entry != old)
+            bucket_push(bucket, entry);
+        else
+            found = true;
+        entry = next;
+    }
+    CHECK(found);
+    if (new) bucket_push(bucket, new);
 }
 
 static bool entry_is(const struct entry *entry, const struct hashed_key *key)
@@ -82,19 +150,31 @@ static bool entry_is(const struct entry *entry, const struct hashed_key *key)
            memcmp(entry->bytes, key->bytes, key->size) == 0;
 }
 
-struct entry **sieve_find(const struct sieve *sieve, const struct hashed_key *key)
+struct entry *sieve_find(const struct sieve *sieve, const struct hashed_key *key)
 {
-    struct entry **at = bucket_of(sieve, (uint32_t)key->hash);
-    while (*at && !entry_is(*at, key)) at = &(*at)->next;
-    return at;
+    uint64_t word = bucket_read(bucket_of(sieve, (uint32_t)key->hash));
+    if (!(word & filter_of((uint32_t)key->hash))) return NULL;
+    struct entry *entry = first_of(word);
+    while (entry && !entry_is(entry, key)) entry = entry->next;
+    return entry;
 }
 
-static struct entry **find_entry(const struct sieve *sieve, const struct entry *entry)
+void sieve_prefetch(const struct sieve *sieve, const struct hashed_key *key)
 {
-    struct entry **at = bucket_of(sieve, entry->hash);
-    while (*at != entry) at = &(*at)->next;
-    return at;
+    __builtin_prefetch(bucket_of(sieve, (uint32_t)key->hash));
 }
+
+bool sieve_prefetch_entry(const struct sieve *sieve, const struct hashed_key *key)
+{
+    enum { LINE = 64 };
+    uint64_t word = bucket_read(bucket_of(sieve, (uint32_t)key->hash));
+    if (!(word & filter_of((uint32_t)key->hash))) return false;
+    const uint8_t *entry = (const uint8_t *)first_of(word);
+    for (unsigned i = 0; i < 3; i++) __builtin_prefetch(entry + i * LINE); /* a usual entry */
+    return true;
+}
+
+/* ---- the queue ---- */
 
 static void queue_push(struct sieve *sieve, struct entry *entry)
 {
@@ -111,19 +191,17 @@ static void queue_remove(struct sieve *sieve, struct entry *entry)
     if (sieve->hand == entry) sieve->hand = entry->newer;
 }
 
-struct entry *sieve_take(struct sieve *sieve, struct entry **at)
+void sieve_take(struct sieve *sieve, struct entry *entry)
 {
-    struct entry *entry = *at;
-    *at = entry->next;
+    bucket_exchange(sieve, entry, NULL);
     entry->next = NULL;
     queue_remove(sieve, entry);
     CHECK(sieve->entries > 0 && sieve->bytes >= entry_bytes(entry));
     sieve->bytes -= entry_bytes(entry);
     sieve->entries--;
-    for (int i = 0; i < 2 && sieve->bucket_count > SIEVE_BUCKETS_MIN && sieve->entries < sieve->bucket_count / 2; i++)
+    for (int i = 0; i < 2 && count_of(sieve) > SIEVE_BUCKETS_MIN && sieve->entries < count_of(sieve) / 2; i++)
         buckets_merge(sieve); /* two buckets for each entry, so that no surplus bucket counts against the bound when all
                                  entries are gone */
-    return entry;
 }
 
 bool sieve_has_room(const struct sieve *sieve, struct entry *entry)
@@ -133,30 +211,25 @@ bool sieve_has_room(const struct sieve *sieve, struct entry *entry)
 
 void sieve_insert(struct sieve *sieve, struct entry *entry)
 {
-    struct entry **bucket = bucket_of(sieve, entry->hash);
-    entry->next = *bucket;
-    *bucket = entry;
+    bucket_push(bucket_of(sieve, entry->hash), entry);
     queue_push(sieve, entry);
     sieve->bytes += entry_bytes(entry);
     sieve->entries++;
-    if (sieve->entries > sieve->bucket_count && sieve->bucket_count < sieve->bucket_max) buckets_split(sieve);
+    if (sieve->entries > count_of(sieve) && count_of(sieve) < sieve->bucket_max) buckets_split(sieve);
 }
 
-struct entry *sieve_replace(struct sieve *sieve, struct entry **at, struct entry *entry)
+void sieve_replace(struct sieve *sieve, struct entry *old, struct entry *entry)
 {
-    struct entry *old = *at;
-    entry->next = old->next;
+    bucket_exchange(sieve, old, entry);
     entry->newer = old->newer;
     entry->older = old->older;
     entry->visited = old->visited;
-    *at = entry;
     *(old->older ? &old->older->newer : &sieve->oldest) = entry;
     *(old->newer ? &old->newer->older : &sieve->newest) = entry;
     if (sieve->hand == old) sieve->hand = entry;
     sieve->bytes += entry_bytes(entry);
     sieve->bytes -= entry_bytes(old);
     old->next = NULL;
-    return old;
 }
 
 /* Selects the entry to evict. There must be an entry other than `keep`. */
@@ -176,7 +249,8 @@ struct entry *sieve_trim(struct sieve *sieve, const struct entry *keep, uint64_t
     struct entry *gone = NULL;
     uint64_t kept = keep ? 1 : 0;
     for (; max > 0 && sieve->entries > kept && sieve->bytes > sieve->max_bytes; max--) {
-        struct entry *entry = sieve_take(sieve, find_entry(sieve, choose(sieve, keep)));
+        struct entry *entry = choose(sieve, keep);
+        sieve_take(sieve, entry);
         entry->next = gone;
         gone = entry;
         sieve->evictions++;
@@ -191,8 +265,9 @@ struct entry *sieve_empty(struct sieve *sieve)
         entry->next = gone;
         gone = entry;
     }
-    memset(sieve->buckets, 0, buckets_bytes(sieve));
-    buckets_reset(sieve);
+    for (uint32_t i = 0; i < count_of(sieve); i++) bucket_write(&sieve->buckets[i], NULL, 0);
+    sieve->bytes = count_of(sieve) * sizeof *sieve->buckets;
+    change_count(sieve, SIEVE_BUCKETS_MIN);
     sieve->entries = 0;
     sieve->newest = sieve->oldest = sieve->hand = NULL;
     return gone;

@@ -8,6 +8,7 @@
 #ifndef SHARED_SIEVE_H
 #define SHARED_SIEVE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,7 +23,7 @@ struct entry {
     struct entry *older;
     uint64_t put_ns;
     uint64_t end_ns;
-    uint32_t hash; /* lower half of the key's hash: selects the bucket and is compared first */
+    uint32_t hash; /* lower half of the key's hash: selects the bucket and its filter's bit, and is compared first */
     uint32_t value_size;
     uint16_t key_size;
     bool visited; /* found since the hand passed last */
@@ -32,10 +33,16 @@ struct entry {
 
 enum { SIEVE_BUCKETS_MIN = 16 };
 
+/* The address of a bucket's first entry in the lower 48 bits. The upper 16 are a filter: bit n is set if the hash of an
+ * entry of the bucket begins with n. So most look-ups of absent keys touch no entry, each of which is a line of memory
+ * that no cache of the processor holds. Atomic, with relaxed order, for sieve_prefetch, which takes no lock. */
+struct sieve_bucket {
+    _Atomic uint64_t word;
+};
+
 struct sieve {
-    struct entry **buckets;
-    uint32_t bucket_count; /* in use; from SIEVE_BUCKETS_MIN to bucket_max */
-    uint32_t bucket_mask;  /* 2^n - 1, at least bucket_count - 1 and below 2 * bucket_count */
+    struct sieve_bucket *buckets;
+    _Atomic uint32_t bucket_count; /* in use; from SIEVE_BUCKETS_MIN to bucket_max; atomic as the buckets are */
     struct entry *newest;
     struct entry *oldest;
     struct entry *hand; /* NULL: the oldest entry is next */
@@ -47,16 +54,22 @@ struct sieve {
 };
 
 /* `bucket_max` is the number of buckets that have memory: a power of two, at least SIEVE_BUCKETS_MIN. */
-void sieve_init(struct sieve *sieve, struct entry **buckets, uint32_t bucket_max);
+void sieve_init(struct sieve *sieve, struct sieve_bucket *buckets, uint32_t bucket_max);
 
 /* Memory of an entry in bytes, with the allocator's header. */
 size_t entry_bytes(struct entry *entry);
 
-/* Returns the link that points to the entry of the key, or to NULL; valid until the next change. */
-struct entry **sieve_find(const struct sieve *sieve, const struct hashed_key *key);
+/* The entry of the key, or NULL. */
+struct entry *sieve_find(const struct sieve *sieve, const struct hashed_key *key);
 
-/* Removes the entry that the link points to; the caller owns it. */
-struct entry *sieve_take(struct sieve *sieve, struct entry **at);
+/* Have the processor fetch what sieve_find will read: the bucket; later, when that has come, the first entry, if the
+ * filter says that the key may be there. Returns whether it does. Any thread, without the lock: what another thread
+ * changes meanwhile only makes this useless. */
+void sieve_prefetch(const struct sieve *sieve, const struct hashed_key *key);
+bool sieve_prefetch_entry(const struct sieve *sieve, const struct hashed_key *key);
+
+/* Removes an entry that is in the sieve; the caller owns it. */
+void sieve_take(struct sieve *sieve, struct entry *entry);
 
 /* True if the entry would fit into an empty sieve. */
 bool sieve_has_room(const struct sieve *sieve, struct entry *entry);
@@ -64,8 +77,8 @@ bool sieve_has_room(const struct sieve *sieve, struct entry *entry);
 /* Inserts an entry whose key is not present; to be followed by sieve_trim. */
 void sieve_insert(struct sieve *sieve, struct entry *entry);
 
-/* The same if the key is present: the new entry takes the old one's position and mark; the caller owns the old one. */
-struct entry *sieve_replace(struct sieve *sieve, struct entry **at, struct entry *entry);
+/* The same if the key is present, in `old`: the new entry takes its position and mark; the caller owns the old one. */
+void sieve_replace(struct sieve *sieve, struct entry *old, struct entry *entry);
 
 /* Removes entries other than `keep` until the rest is within max_bytes, at most `max` of them. The caller owns the
  * returned list, linked by `next`. */

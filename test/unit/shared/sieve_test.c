@@ -9,7 +9,7 @@ enum { BUCKETS = 4096 };
 /* A sieve with room for so many entries of one size, and a way to make and ask them. */
 struct fixture {
     struct sieve sieve;
-    struct entry *buckets[BUCKETS];
+    struct sieve_bucket buckets[BUCKETS];
 };
 
 static struct entry *entry_of(unsigned number)
@@ -29,7 +29,7 @@ static struct fixture *fixture_of(unsigned entries)
     sieve_init(&fixture->sieve, fixture->buckets, BUCKETS);
     struct entry *entry = entry_of(0);
     unsigned buckets = entries > SIEVE_BUCKETS_MIN ? entries : SIEVE_BUCKETS_MIN;
-    fixture->sieve.max_bytes = entries * entry_bytes(entry) + (buckets + 1) * sizeof(struct entry *);
+    fixture->sieve.max_bytes = entries * entry_bytes(entry) + (buckets + 1) * sizeof(struct sieve_bucket);
     free(entry);
     return fixture;
 }
@@ -46,11 +46,11 @@ static void free_list(struct entry *entry)
 static void fixture_free(struct fixture *fixture)
 {
     free_list(sieve_empty(&fixture->sieve));
-    for (unsigned i = 0; i < BUCKETS; i++) assert_null(fixture->buckets[i]);
+    for (unsigned i = 0; i < BUCKETS; i++) assert_true(fixture->buckets[i].word == 0);
     free(fixture);
 }
 
-static struct entry **find(struct fixture *fixture, unsigned number)
+static struct entry *find(struct fixture *fixture, unsigned number)
 {
     struct test_key key;
     return sieve_find(&fixture->sieve, key_of(&key, "n", 100000 + number));
@@ -58,7 +58,7 @@ static struct entry **find(struct fixture *fixture, unsigned number)
 
 static bool has(struct fixture *fixture, unsigned number)
 {
-    return *find(fixture, number) != NULL;
+    return find(fixture, number) != NULL;
 }
 
 static void put(struct fixture *fixture, unsigned number)
@@ -68,9 +68,16 @@ static void put(struct fixture *fixture, unsigned number)
     free_list(sieve_trim(&fixture->sieve, entry, UINT64_MAX));
 }
 
+static void take(struct fixture *fixture, unsigned number)
+{
+    struct entry *entry = find(fixture, number);
+    sieve_take(&fixture->sieve, entry);
+    free(entry);
+}
+
 static void visit(struct fixture *fixture, unsigned number)
 {
-    (*find(fixture, number))->visited = true;
+    find(fixture, number)->visited = true;
 }
 
 static void the_oldest_is_evicted_if_no_entry_was_found_since(void **state)
@@ -95,7 +102,7 @@ static void hand_passes_over_what_was_found(void **state)
     put(fixture, 3);
     assert_true(has(fixture, 0));
     assert_false(has(fixture, 1));
-    assert_false((*find(fixture, 0))->visited);
+    assert_false(find(fixture, 0)->visited);
 
     put(fixture, 4); /* the hand goes on from where it was: 0 has time until it comes round */
     assert_false(has(fixture, 2));
@@ -126,7 +133,7 @@ static void hand_does_not_go_on_for_ever(void **state)
     for (unsigned i = 0; i < 2000; i++) visit(fixture, i);
     put(fixture, 2000);
     unsigned cleared = 0;
-    for (unsigned i = 0; i < 2000; i++) cleared += has(fixture, i) && !(*find(fixture, i))->visited;
+    for (unsigned i = 0; i < 2000; i++) cleared += has(fixture, i) && !find(fixture, i)->visited;
     assert_in_range(cleared, 500, 1500);
     assert_true(has(fixture, 2000));
     assert_int_equal(fixture->sieve.evictions, 1);
@@ -154,16 +161,18 @@ static void a_replaced_entry_keeps_position_and_mark(void **state)
     visit(fixture, 0);
     for (unsigned i = 0; i < 3; i++) {
         struct entry *entry = entry_of(i);
-        struct entry *old = sieve_replace(&fixture->sieve, find(fixture, i), entry);
-        assert_ptr_not_equal(old, entry);
-        assert_ptr_equal(*find(fixture, i), entry);
+        struct entry *old = find(fixture, i);
+        sieve_replace(&fixture->sieve, old, entry);
+        assert_ptr_equal(find(fixture, i), entry);
         free(old);
     }
-    assert_true((*find(fixture, 0))->visited);
+    assert_true(find(fixture, 0)->visited);
     put(fixture, 3);
     assert_true(has(fixture, 0));
-    assert_false(has(fixture, 1));                                       /* and not 0, which is as old as before */
-    free(sieve_replace(&fixture->sieve, find(fixture, 2), entry_of(2))); /* where the hand stands */
+    assert_false(has(fixture, 1));        /* and not 0, which is as old as before */
+    struct entry *old = find(fixture, 2); /* where the hand stands */
+    sieve_replace(&fixture->sieve, old, entry_of(2));
+    free(old);
     put(fixture, 4);
     assert_false(has(fixture, 2));
     fixture_free(fixture);
@@ -178,8 +187,8 @@ static void taken_out_from_anywhere(void **state)
             for (unsigned i = 0; i < 4; i++) put(fixture, i);
             visit(fixture, 0);
             put(fixture, 4); /* 1 went, the hand stands at 2 */
-            if (has(fixture, first)) free(sieve_take(&fixture->sieve, find(fixture, first)));
-            if (has(fixture, second)) free(sieve_take(&fixture->sieve, find(fixture, second)));
+            if (has(fixture, first)) take(fixture, first);
+            if (has(fixture, second)) take(fixture, second);
             assert_false(has(fixture, first));
             assert_false(has(fixture, second));
             for (unsigned i = 5; i < 12; i++) put(fixture, i);
@@ -202,14 +211,14 @@ static void buckets_grow_and_shrink_with_the_entries(void **state)
     }
     assert_int_equal(fixture->sieve.bucket_count, 1000);
     for (unsigned i = 0; i < 1000; i++) {
-        free(sieve_take(&fixture->sieve, find(fixture, i)));
+        take(fixture, i);
         assert_false(has(fixture, i));
         if (i % 37 == 0)
             for (unsigned j = i + 1; j < 1000; j++) assert_true(has(fixture, j));
     }
     assert_int_equal(fixture->sieve.entries, 0);
     assert_int_equal(fixture->sieve.bucket_count, SIEVE_BUCKETS_MIN);
-    assert_int_equal(fixture->sieve.bytes, SIEVE_BUCKETS_MIN * sizeof(struct entry *));
+    assert_int_equal(fixture->sieve.bytes, SIEVE_BUCKETS_MIN * sizeof(struct sieve_bucket));
     fixture_free(fixture);
 }
 
@@ -221,6 +230,32 @@ static void buckets_stay_within_their_memory(void **state)
     for (unsigned i = 0; i < 3000; i++) put(fixture, i);
     assert_int_equal(fixture->sieve.bucket_count, 64);
     for (unsigned i = 0; i < 3000; i++) assert_true(has(fixture, i));
+    fixture_free(fixture);
+}
+
+/* The filter of a bucket knows each entry in it, through splits, merges, removal and replacement; and once all are
+ * gone, it knows none. */
+static void filter_follows_the_entries(void **state)
+{
+    (void)state;
+    struct fixture *fixture = fixture_of(3000);
+    unsigned absent = 0;
+    for (unsigned i = 0; i < 1000; i++) put(fixture, i);
+    for (unsigned i = 0; i < 1000; i += 3) {
+        struct entry *old = find(fixture, i);
+        sieve_replace(&fixture->sieve, old, entry_of(i));
+        free(old);
+    }
+    for (unsigned i = 0; i < 1000; i += 2) take(fixture, i);
+    for (unsigned i = 0; i < 2000; i++) {
+        struct test_key key;
+        bool may_be = sieve_prefetch_entry(&fixture->sieve, key_of(&key, "n", 100000 + i));
+        if (i < 1000 && i % 2 == 1) assert_true(may_be);
+        absent += !may_be;
+    }
+    assert_true(absent > 1300); /* of 1500; without a filter, those in empty buckets only: some 900 */
+    for (unsigned i = 1; i < 1000; i += 2) take(fixture, i);
+    for (unsigned i = 0; i < BUCKETS; i++) assert_true(fixture->buckets[i].word == 0);
     fixture_free(fixture);
 }
 
@@ -246,7 +281,7 @@ static void room_is_what_is_there_without_the_others(void **state)
     struct fixture *fixture = fixture_of(5);
     struct entry *entry = entry_of(0);
     assert_true(sieve_has_room(&fixture->sieve, entry));
-    fixture->sieve.max_bytes = entry_bytes(entry) + SIEVE_BUCKETS_MIN * sizeof(struct entry *);
+    fixture->sieve.max_bytes = entry_bytes(entry) + SIEVE_BUCKETS_MIN * sizeof(struct sieve_bucket);
     assert_true(sieve_has_room(&fixture->sieve, entry));
     fixture->sieve.max_bytes--;
     assert_false(sieve_has_room(&fixture->sieve, entry));
@@ -266,6 +301,7 @@ int main(void)
         cmocka_unit_test(taken_out_from_anywhere),
         cmocka_unit_test(buckets_grow_and_shrink_with_the_entries),
         cmocka_unit_test(buckets_stay_within_their_memory),
+        cmocka_unit_test(filter_follows_the_entries),
         cmocka_unit_test(trims_no_more_than_asked_for),
         cmocka_unit_test(room_is_what_is_there_without_the_others),
     };
