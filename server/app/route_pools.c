@@ -6,6 +6,7 @@
 #include "common/check.h"
 #include "common/clock.h"
 
+#define SHOW_NS NS_PER_S        /* the age of a session is shown anew so often, at least where the worker has turns */
 #define IDLE_NS (60 * NS_PER_S) /* a route's pool is freed when it was not asked for so long and has no session */
 
 enum { REPLACED_MAX = 16 }; /* pools that answer what they have; the oldest is given up for one more */
@@ -17,6 +18,10 @@ struct route_pool {
     uint16_t index;
     bool replaced;    /* it takes no new questions */
     uint64_t used_ns; /* asked for, last */
+
+    /* When its next turn is due, as long as nothing happens to it; 0: it is to be asked. */
+    uint64_t due_ns;
+    uint64_t asked_ns; /* when it was asked */
 };
 
 static struct route_pool *of(struct list *node)
@@ -198,10 +203,18 @@ static bool is_to_be_freed(const struct route_pool *entry, uint64_t now_ns)
     return entry->identity != 0 && now_ns - entry->used_ns > IDLE_NS && pool_is_idle(entry->pool);
 }
 
+/* Most turns bring cached questions only, which no pool sees: 1,500 instructions less for each of them. */
+static bool is_due(const struct route_pool *entry, uint64_t now_ns)
+{
+    return pool_has_news(entry->pool) || now_ns >= entry->due_ns || now_ns >= entry->asked_ns + SHOW_NS;
+}
+
 void route_pools_tick(struct route_pools *pools, uint64_t now_ns)
 {
     list_for_each_safe (node, &pools->all) {
         struct route_pool *entry = of(node);
+        if (!is_due(entry, now_ns)) continue;
+        entry->due_ns = 0;
         pool_tick(entry->pool, now_ns);
         if (entry->replaced) pool_flush(entry->pool);
         if (!is_to_be_freed(entry, now_ns)) continue;
@@ -213,7 +226,14 @@ void route_pools_tick(struct route_pools *pools, uint64_t now_ns)
 uint64_t route_pools_deadline_ns(const struct route_pools *pools)
 {
     uint64_t deadline_ns = CLOCK_NEVER;
-    list_for_each (node, &pools->all) deadline_ns = clock_earlier(deadline_ns, pool_deadline_ns(of(node)->pool));
+    list_for_each (node, &pools->all) {
+        struct route_pool *entry = of(node);
+        if (entry->due_ns == 0 || pool_has_news(entry->pool)) {
+            entry->due_ns = pool_deadline_ns(entry->pool);
+            entry->asked_ns = pools->deps.loop->now_ns;
+        }
+        deadline_ns = clock_earlier(deadline_ns, entry->due_ns);
+    }
     return deadline_ns;
 }
 

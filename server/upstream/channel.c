@@ -313,6 +313,7 @@ static bool connected(struct channel *channel)
 static void on_event(struct loop_source *source, uint32_t events)
 {
     struct channel *channel = container_of(source, struct channel, source);
+    channel->host->had_event = true;
     bool was_ready = channel->state == CHANNEL_READY;
     bool ended = events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
     bool readable = ended || (events & EPOLLIN);

@@ -38,6 +38,7 @@ struct channel_host {
     uint8_t *scratch;      /* CHANNEL_SCRATCH_BYTES, borrowed while reading */
     struct list unwritten; /* channels to flush in this turn */
     struct list unread;    /* channels with more to read than a turn allows */
+    bool had_event;        /* of a channel; the owner clears it */
 };
 
 /* Events that a channel reports to its owner. */

@@ -191,12 +191,14 @@ void pool_free(struct pool *pool)
 
 void pool_submit(struct pool *pool, struct exchange *exchange, uint64_t now_ns)
 {
+    pool->has_news = true;
     exchange->only = NULL;
     dispatch_submit(pool, exchange, now_ns);
 }
 
 void pool_promote(struct pool *pool, struct exchange *exchange)
 {
+    pool->has_news = true;
     dispatch_promote(pool, exchange);
 }
 
@@ -225,6 +227,7 @@ static void show(const struct pool *pool)
 
 void pool_tick(struct pool *pool, uint64_t now_ns)
 {
+    pool->has_news = pool->host.channels.had_event = false; /* at first: what is done here may be news for the next */
     channels_resume(&pool->host.channels);
     dispatch_expire(pool, now_ns);
     silence_earn_hedges(pool, now_ns);
@@ -251,8 +254,15 @@ uint64_t pool_deadline_ns(const struct pool *pool)
     return deadline_ns;
 }
 
+bool pool_has_news(const struct pool *pool)
+{
+    return pool->has_news || pool->host.channels.had_event;
+}
+
 void pool_flush(struct pool *pool)
 {
+    if (list_is_empty(&pool->host.channels.unwritten)) return;
+    pool->has_news = true; /* a channel may fail */
     channels_flush(&pool->host.channels);
 }
 
@@ -278,6 +288,7 @@ bool pool_is_down(const struct pool *pool)
 
 void pool_set_tls(struct pool *pool, struct tls_context *tls)
 {
+    pool->has_news = true;
     if (pool->tls == tls) return;
     tls_context_free(pool->tls);
     pool->tls = tls_context_share(tls);
@@ -296,6 +307,7 @@ static bool is_same(const struct upstream_options *a, const struct upstream_opti
 
 bool pool_set_options(struct pool *pool, const struct pool_options *options)
 {
+    pool->has_news = true;
     if (options->upstream_count != pool->upstream_count) return false;
     for (unsigned i = 0; i < pool->upstream_count; i++)
         if (!is_same(&options->upstreams[i], &pool->upstreams[i].options)) return false;
@@ -307,6 +319,7 @@ bool pool_set_options(struct pool *pool, const struct pool_options *options)
 
 void pool_drain(struct pool *pool, enum cause cause, struct counters *counters)
 {
+    pool->has_news = true;
     pool->counters = counters;
     pool->draining = true;
     upkeep_drain_all(pool, cause);
@@ -322,6 +335,7 @@ bool pool_is_idle(const struct pool *pool)
 void pool_abandon(struct pool *pool)
 {
     struct list *node;
+    pool->has_news = true;
     probe_stop(pool);
     while ((node = list_first(&pool->deadlines.members))) {
         struct timeout *timeout = container_of(node, struct timeout, node);

@@ -48,8 +48,13 @@ void pool_promote(struct pool *pool, struct exchange *exchange);
 /* Forgets a question without calling on_done. */
 void pool_cancel(struct exchange *exchange);
 
-/* Does what is due at `now_ns`: time-outs, connecting, upkeep. Once a turn, after the turn's events. */
+/* Does what is due at `now_ns`: time-outs, connecting, upkeep. In each turn, after its events, in which pool_has_news
+ * or pool_deadline_ns has come. */
 void pool_tick(struct pool *pool, uint64_t now_ns);
+
+/* Whether there were events, questions or other settings since pool_tick: what pool_deadline_ns said before counts no
+ * more, and pool_tick is due. */
+bool pool_has_news(const struct pool *pool);
 
 /* When to call pool_tick next, at the latest. */
 uint64_t pool_deadline_ns(const struct pool *pool);

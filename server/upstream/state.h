@@ -54,8 +54,9 @@ struct pool {
     uint64_t exchanges;        /* begun so far: their numbers */
     unsigned worker;           /* for the log */
     bool draining;
-    bool is_prober;                     /* proves the path also if no client asks */
-    struct probe probe;                 /* of the path, to any upstream */
+    bool has_news;      /* a question or a setting came since the last turn of work, or something was sent */
+    bool is_prober;     /* proves the path also if no client asks */
+    struct probe probe; /* of the path, to any upstream */
     struct probe probes[UPSTREAMS_MAX]; /* of one upstream each that is avoided or has not answered yet */
     uint8_t *answer;                    /* ANSWER_BYTES_MAX, for the answer that is being judged */
 };

@@ -286,6 +286,34 @@ static void the_deadline_is_that_of_the_pool_that_is_due_first(void **state)
     end();
 }
 
+/* Whether the pools' turn is more than looking whether it is due: it shows how many sessions there are. */
+static bool works(void)
+{
+    enum { MARK = 4711 };
+    set_gauge_by(story.counters, upstream_sessions, 0, MARK);
+    tick();
+    return counter_read(cell_upstream_sessions(story.counters, 0)) != MARK;
+}
+
+static void a_pool_works_in_turns_in_which_something_is_to_be_done(void **state)
+{
+    (void)state;
+    begin("[]");
+    assert_true(works()); /* nobody has asked it yet when it is due */
+    route_pools_deadline_ns(&story.pools);
+    assert_false(works());
+    ask(0, 0);
+    uint64_t deadline_ns = route_pools_deadline_ns(&story.pools);
+    tick();
+    assert_int_equal(route_pools_deadline_ns(&story.pools), deadline_ns);
+    assert_false(works());
+    reload("[]");
+    assert_true(works());
+    story.loop.now_ns = route_pools_deadline_ns(&story.pools);
+    assert_true(works());
+    end();
+}
+
 static void pools_that_were_never_made_can_be_freed(void **state)
 {
     (void)state;
@@ -305,6 +333,7 @@ int main(void)
         cmocka_unit_test(a_default_pool_with_the_same_upstreams_takes_new_settings),
         cmocka_unit_test(another_default_upstream_takes_over_and_its_series_start_at_zero),
         cmocka_unit_test(of_many_replaced_pools_the_oldest_is_given_up),
+        cmocka_unit_test(a_pool_works_in_turns_in_which_something_is_to_be_done),
         cmocka_unit_test(the_deadline_is_that_of_the_pool_that_is_due_first),
         cmocka_unit_test(pools_that_were_never_made_can_be_freed),
     };
