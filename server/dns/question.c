@@ -110,12 +110,14 @@ enum question_verdict question_parse(const uint8_t *message, size_t size, struct
     bool sound = (has_question || count == 0) && read_records(&reader, ret_question, &records);
     if (is_cookie_alone(message, ret_question) && sound) return QUESTION_COOKIE;
     if (!has_question || !sound || has_stray_records(message, ret_question)) return QUESTION_FORMERR;
-    /* If there is nothing to read but a name, ldns need not walk over the message once more. */
-    bool is_valid = records.has_data ? validator_is_message(message, size)
-                                     : validator_is_name(message, size, DNS_HEADER_BYTES, ret_question->name_size);
-    if (!is_valid) return QUESTION_FORMERR;
+    if (records.has_data && !validator_is_message(message, size)) return QUESTION_FORMERR;
     if (ret_question->tsig.message) return QUESTION_SIGNED;
     return records.version > 0 ? QUESTION_BADVERS : judge(ret_question);
+}
+
+bool question_is_confirmed(const struct question *question)
+{
+    return validator_is_name(question->name, question->name_size, 0, question->name_size);
 }
 
 void question_key(const struct question *question, struct question_key *ret_key)

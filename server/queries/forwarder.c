@@ -236,6 +236,10 @@ static void resolve(struct forwarder *forwarder, struct incoming *in, uint16_t r
         }
     }
     count_event(forwarder->counters, cache_misses);
+    if (!question_is_confirmed(&in->question)) { /* what the cache has was confirmed when it was asked */
+        reply_refusal(&forwarder->notices, requester, &in->question, &in->profile, REFUSAL_FORMERR);
+        return;
+    }
     topnames_count(forwarder->shared->topnames, &in->hashed, 0, now_ns);
 
     /* Upstream: wait with the clients that asked the same, or ask. */
@@ -324,8 +328,10 @@ void forwarder_handle(struct forwarder *forwarder, const struct requester *reque
     if (forwarder->names) names_find(forwarder->names, in.key.bytes, in.question.name_size, in.question.type, &found);
     if (found.verdict == NAMES_RESOLVE)
         resolve(forwarder, &in, found.route);
-    else
+    else if (question_is_confirmed(&in.question))
         answer_local(forwarder, &in, &found);
+    else
+        reply_refusal(&forwarder->notices, requester, &in.question, &in.profile, REFUSAL_FORMERR);
 }
 
 /* ---- turns and life ---- */

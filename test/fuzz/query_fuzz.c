@@ -68,7 +68,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     need(question.name);
     need_ldns_to_read(data, size);
     if (verdict != QUESTION_GOOD) return 0;
-    need(validator_is_message(data, size)); /* also where it was asked for the name alone */
+    need(validator_is_message(data, size)); /* also where it is asked for nothing but the name, if for anything */
+    need(question_is_confirmed(&question));
     check_good(&question, question.id % 513);
     return 0;
 }
