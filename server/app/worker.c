@@ -60,6 +60,11 @@ static void on_message(struct tcp_clients *clients, const struct requester *requ
     forwarder_handle(&worker->forwarder, requester, message);
 }
 
+static void read_ahead(struct udp *udp, struct client_message *messages, unsigned count)
+{
+    forwarder_read_ahead(&container_of(udp, struct worker, udp)->forwarder, messages, count);
+}
+
 static void on_datagram(struct udp *udp, const struct requester *requester, const struct client_message *message)
 {
     struct worker *worker = container_of(udp, struct worker, udp);
@@ -294,6 +299,7 @@ static bool init_udp(struct worker *worker, const struct worker_settings *settin
     };
     worker->cookies.counters = worker->counters;
     if (!udp_init(&worker->udp, &settings->udp, &deps)) return false;
+    worker->udp.read_ahead = read_ahead;
     worker->udp.on_message = on_datagram;
     return apply_udp(worker, settings);
 }

@@ -118,23 +118,6 @@ static enum refusal admit(const struct requester *requester, const struct questi
 
 /* ---- receiving ---- */
 
-/* Ports of services that answer whatever they get: echo, daytime, chargen, time; 0 is nobody's. */
-static bool is_answering_port(uint16_t port)
-{
-    return port == 0 || port == 7 || port == 13 || port == 19 || port == 37;
-}
-
-/* Why the datagram is dropped unread; LABEL_UDP_DROPPED_COUNT: it is not. */
-static unsigned why_dropped(const struct udp *udp, const struct datagram *datagram, const struct address *client)
-{
-    bool is_query = datagram->size >= DNS_HEADER_BYTES && !(message_flags(datagram->bytes) & DNS_QR);
-    if (!access_is_allowed(udp->access, client)) return LABEL_UDP_DROPPED_ACCESS;
-    if (!is_query) return LABEL_UDP_DROPPED_NOT_QUERY;
-    if (is_answering_port(client->port)) return LABEL_UDP_DROPPED_PORT;
-    if (datagram->is_old) return LABEL_UDP_DROPPED_OLD;
-    return LABEL_UDP_DROPPED_COUNT;
-}
-
 static struct udp_pending *take_slot(struct udp *udp, struct udp_socket *socket, const struct datagram *datagram)
 {
     struct udp_pending *pending = slots_take(&udp->pending);
@@ -147,27 +130,50 @@ static struct udp_pending *take_slot(struct udp *udp, struct udp_socket *socket,
     return pending;
 }
 
-static void handle(struct udp_socket *socket, const struct datagram *datagram)
+/* A datagram that is not dropped unread. */
+struct arrival {
+    struct datagram datagram;
+    struct address client;
+};
+
+static void hand_over(struct udp_socket *socket, const struct arrival *arrival, const struct client_message *message)
 {
     struct udp *udp = socket->udp;
-    struct address client = address_of(datagram->path);
-    unsigned dropped = why_dropped(udp, datagram, &client);
-    struct udp_pending *pending = NULL;
-    if (dropped == LABEL_UDP_DROPPED_COUNT && !(pending = take_slot(udp, socket, datagram)))
-        dropped = LABEL_UDP_DROPPED_OVERLOAD;
+    struct udp_pending *pending = take_slot(udp, socket, &arrival->datagram);
     if (!pending) {
-        drop(udp, (enum label_udp_dropped)dropped, datagram, &client);
+        drop(udp, LABEL_UDP_DROPPED_OVERLOAD, &arrival->datagram, &arrival->client);
         return;
     }
     const struct requester requester = {.transport = &udp->transport,
                                         .client = slot_handle(pending),
-                                        .address = &client,
+                                        .address = &arrival->client,
                                         .batched = true,
                                         .must_not_wait = udp->pending.taken > udp->max_pending};
-    const struct client_message message = {.bytes = datagram->bytes,
-                                           .size = datagram->size,
-                                           .refusal = datagram->is_cut ? REFUSAL_TOO_LONG : REFUSAL_NONE};
-    udp->on_message(udp, &requester, &message);
+    udp->on_message(udp, &requester, message);
+}
+
+/* Hands over `count` datagrams of the batch, at most READ_AHEAD_MAX, after all of them were read. */
+static void handle(struct udp_socket *socket, unsigned first, unsigned count)
+{
+    struct udp *udp = socket->udp;
+    struct arrival arrivals[READ_AHEAD_MAX];
+    struct client_message messages[READ_AHEAD_MAX];
+    unsigned kept = 0;
+    for (unsigned i = first; i < first + count; i++) {
+        struct arrival *arrival = &arrivals[kept];
+        const struct datagram *datagram = &arrival->datagram;
+        arrival->datagram = datagrams_at(udp->receiver, i);
+        arrival->client = address_of(datagram->path);
+        unsigned dropped = udp_why_dropped(udp->access, datagram, &arrival->client);
+        if (dropped != LABEL_UDP_DROPPED_COUNT)
+            drop(udp, (enum label_udp_dropped)dropped, datagram, &arrival->client);
+        else
+            messages[kept++] = (struct client_message){.bytes = datagram->bytes,
+                                                       .size = datagram->size,
+                                                       .refusal = datagram->is_cut ? REFUSAL_TOO_LONG : REFUSAL_NONE};
+    }
+    if (udp->read_ahead) udp->read_ahead(udp, messages, kept);
+    for (unsigned i = 0; i < kept; i++) hand_over(socket, &arrivals[i], &messages[i]);
 }
 
 static void note_batch(struct udp_socket *socket, unsigned count, uint64_t now_ns)
@@ -190,10 +196,8 @@ static void receive(struct udp_socket *socket)
     unsigned count = datagrams_receive(udp->receiver, socket->source.fd, socket->is_wildcard, oldest_ns);
     socket->is_readable = count == DATAGRAMS_MAX;
     note_batch(socket, count, now_ns);
-    for (unsigned i = 0; i < count; i++) {
-        const struct datagram datagram = datagrams_at(udp->receiver, i);
-        handle(socket, &datagram);
-    }
+    for (unsigned i = 0; i < count; i += READ_AHEAD_MAX)
+        handle(socket, i, count - i < READ_AHEAD_MAX ? count - i : READ_AHEAD_MAX);
     send_waiting(udp);
 }
 

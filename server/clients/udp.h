@@ -74,6 +74,10 @@ struct udp {
     struct udp_socket *sending; /* the socket that the sender's replies leave from */
     uint64_t wall_ns;           /* CLOCK_REALTIME of this turn */
 
+    /* The messages that are handed over next, READ_AHEAD_MAX at most: they may be read together. NULL: they need not.
+     */
+    void (*read_ahead)(struct udp *udp, struct client_message *messages, unsigned count);
+
     /* A message, from a batched requester. Its query is ended by one end_reply, at once or later. */
     void (*on_message)(struct udp *udp, const struct requester *requester, const struct client_message *message);
 };

@@ -9,6 +9,23 @@ enum {
     QUESTION_FIXED = 4, /* type and class */
 };
 
+/* Ports of services that answer whatever they get: echo, daytime, chargen, time; 0 is nobody's. */
+static bool is_answering_port(uint16_t port)
+{
+    return port == 0 || port == 7 || port == 13 || port == 19 || port == 37;
+}
+
+unsigned udp_why_dropped(const struct access_list *access, const struct datagram *datagram,
+                         const struct address *client)
+{
+    bool is_query = datagram->size >= DNS_HEADER_BYTES && !(message_flags(datagram->bytes) & DNS_QR);
+    if (!access_is_allowed(access, client)) return LABEL_UDP_DROPPED_ACCESS;
+    if (!is_query) return LABEL_UDP_DROPPED_NOT_QUERY;
+    if (is_answering_port(client->port)) return LABEL_UDP_DROPPED_PORT;
+    if (datagram->is_old) return LABEL_UDP_DROPPED_OLD;
+    return LABEL_UDP_DROPPED_COUNT;
+}
+
 static bool is_private_ipv4(const uint8_t ip[static 4])
 {
     return ip[0] == 127 || ip[0] == 10 || (ip[0] == 192 && ip[1] == 168) || (ip[0] == 172 && ip[1] >> 4 == 1) ||

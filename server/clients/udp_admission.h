@@ -18,11 +18,13 @@
 #include <stdint.h>
 
 #include "clients/cookie_option.h"
+#include "clients/datagrams.h"
 #include "clients/udp_options.h"
 #include "dns/answer.h"
 #include "dns/question.h"
 #include "metrics/counters.h"
 #include "queries/refusal.h"
+#include "shared/access.h"
 #include "shared/ratelimit.h"
 
 struct udp_admission {
@@ -39,6 +41,10 @@ struct udp_question {
     const struct question *question;
     enum question_verdict verdict;
 };
+
+/* Why a datagram is dropped unread (LABEL_UDP_DROPPED_), or LABEL_UDP_DROPPED_COUNT: it is not. */
+unsigned udp_why_dropped(const struct access_list *access, const struct datagram *datagram,
+                         const struct address *client);
 
 /* Why the question is refused, or REFUSAL_NONE. Completes `profile` with the reply's size and cookie. `now_s`: of the
  * wall clock. */

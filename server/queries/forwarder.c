@@ -141,21 +141,10 @@ bool forwarder_refresh(struct forwarder *forwarder, const struct question_key *k
 
 /* ---- the path of a query ---- */
 
-/* A client's query on its path: what was read of it, and what its reply needs. */
-struct incoming {
-    const struct requester *requester;
-    struct question question; /* points into the message */
-    struct reply_profile profile;
-    uint16_t route; /* its index in `names` */
-    struct question_key key;
-    struct hashed_key hashed; /* points into `key` */
-    bool is_verified;         /* its address is its own */
-};
-
 /* Why the query is refused, in order of precedence. Takes its token from the rate limit. */
-static enum refusal admit(struct forwarder *forwarder, const struct client_message *message,
-                          enum question_verdict verdict, struct incoming *in)
+static enum refusal admit(struct forwarder *forwarder, const struct client_message *message, struct incoming *in)
 {
+    enum question_verdict verdict = in->verdict;
     const struct transport *transport = in->requester->transport;
     enum refusal refusal = REFUSAL_NONE;
     if (verdict == QUESTION_CLOSE) return REFUSAL_NOT_QUERY;
@@ -205,14 +194,11 @@ static struct query *join_or_ask(struct forwarder *forwarder, const struct incom
     return begin_query(forwarder, in->route, &in->key, in->hashed.hash, light ? REQUESTER_LIGHT : REQUESTER_OTHER);
 }
 
-/* Answers from the cache, or waits for the upstreams of the route. `in->key` has no route yet. */
-static void resolve(struct forwarder *forwarder, struct incoming *in, uint16_t route)
+/* Answers from the cache, or waits for the upstreams of its route. */
+static void resolve(struct forwarder *forwarder, const struct incoming *in)
 {
     uint64_t now_ns = forwarder->loop->now_ns;
     const struct requester *requester = in->requester;
-    in->route = route;
-    if (route != NAMES_ROUTE_DEFAULT) question_key_set_route(&in->key, names_route_identity(forwarder->names, route));
-    in->hashed = hashed(&in->key, hash_bytes(&forwarder->shared->hash_key, in->key.bytes, in->key.size));
     topnames_prefetch(forwarder->shared->topnames, &in->hashed);
 
     /* The cache. A stale answer is given only while the question is not to be asked again. */
@@ -270,11 +256,12 @@ static void resolve_alias(struct forwarder *forwarder, const struct incoming *in
     rest.question.name = alias->name;
     rest.question.name_size = alias->name_size;
     question_key(&rest.question, &rest.key);
-    resolve(forwarder, &rest, alias->route);
+    incoming_set_route(&rest, alias->route, forwarder->names, &forwarder->shared->hash_key);
+    resolve(forwarder, &rest);
 }
 
 /* Answers with records of ours, or as the name is special. */
-static void answer_local(struct forwarder *forwarder, const struct incoming *in, const struct names_found *found)
+static void answer_local(struct forwarder *forwarder, const struct incoming *in)
 {
     static const struct answer_use as_is = {.ttl_max_s = UINT32_MAX, .ede_code = DNS_EDE_NONE};
     static const struct answer_error failure = {
@@ -286,7 +273,7 @@ static void answer_local(struct forwarder *forwarder, const struct incoming *in,
         reply_drop(forwarder->counters, requester, LABEL_DROPPED_CLIENT_GONE);
         return;
     }
-    size_t size = names_write(forwarder->names, found, &in->question, reply, ANSWER_BYTES_MAX, &alias);
+    size_t size = names_write(forwarder->names, &in->found, &in->question, reply, ANSWER_BYTES_MAX, &alias);
     if (size > 0 && alias.name_size > 0) {
         resolve_alias(forwarder, in, &alias, reply, size - ANSWER_TRAILER_BYTES);
         return;
@@ -305,33 +292,31 @@ void forwarder_handle(struct forwarder *forwarder, const struct requester *reque
                       const struct client_message *message)
 {
     struct counters *counters = forwarder->counters;
-    struct incoming in; /* most of it is filled on the way, and not set to zero for each query */
-    in.requester = requester;
-    in.is_verified = true;
+    struct incoming now;
+    struct incoming *in = message->read_ahead ? message->read_ahead : &now;
+    if (in == &now) incoming_read(in, message, forwarder->names, &forwarder->shared->hash_key);
+    in->requester = requester;
+    in->is_verified = true;
 
-    /* Read the query and admit it, or refuse it. */
-    enum question_verdict verdict = question_parse(message->bytes, message->size, &in.question);
-    in.profile = reply_profile_of(&in.question);
-    in.profile.max_bytes = requester->transport->max_reply_bytes;
-    in.profile.keepalive_100ms = in.question.keepalive ? requester->transport->keepalive_100ms : 0;
-    enum refusal refusal = admit(forwarder, message, verdict, &in);
-    counter_add(cell_queries(counters, counters_qtype_label(in.question.type), requester->transport->label), 1);
+    /* Admit the query, or refuse it. */
+    in->profile = reply_profile_of(&in->question);
+    in->profile.max_bytes = requester->transport->max_reply_bytes;
+    in->profile.keepalive_100ms = in->question.keepalive ? requester->transport->keepalive_100ms : 0;
+    enum refusal refusal = admit(forwarder, message, in);
+    counter_add(cell_queries(counters, counters_qtype_label(in->question.type), requester->transport->label), 1);
     size_observe(&counters->query_size, message->size);
+    if (refusal == REFUSAL_NONE && in->found.verdict != NAMES_RESOLVE && !question_is_confirmed(&in->question))
+        refusal = REFUSAL_FORMERR;
     if (refusal != REFUSAL_NONE) {
-        reply_refusal(&forwarder->notices, requester, &in.question, &in.profile, refusal);
+        reply_refusal(&forwarder->notices, requester, &in->question, &in->profile, refusal);
         return;
     }
 
     /* Answer it from our own names, or resolve it on its route. */
-    struct names_found found = {.verdict = NAMES_RESOLVE, .route = NAMES_ROUTE_DEFAULT};
-    question_key(&in.question, &in.key);
-    if (forwarder->names) names_find(forwarder->names, in.key.bytes, in.question.name_size, in.question.type, &found);
-    if (found.verdict == NAMES_RESOLVE)
-        resolve(forwarder, &in, found.route);
-    else if (question_is_confirmed(&in.question))
-        answer_local(forwarder, &in, &found);
+    if (in->found.verdict == NAMES_RESOLVE)
+        resolve(forwarder, in);
     else
-        reply_refusal(&forwarder->notices, requester, &in.question, &in.profile, REFUSAL_FORMERR);
+        answer_local(forwarder, in);
 }
 
 /* ---- turns and life ---- */

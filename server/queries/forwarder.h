@@ -15,6 +15,7 @@
 #include "common/timeouts.h"
 #include "metrics/counters.h"
 #include "queries/alias.h"
+#include "queries/incoming.h"
 #include "queries/names.h"
 #include "queries/notice.h"
 #include "queries/options.h"
@@ -56,7 +57,8 @@ struct forwarder {
     uint64_t questions;                   /* clients' questions asked upstream since the start */
     uint8_t *value; /* ANSWER_BYTES_MAX: an answer from the cache, or one that is made ready for it */
     struct aliases aliases;
-    struct ratelimit_key last_client; /* whose query took a token last */
+    struct ratelimit_key last_client;      /* whose query took a token last */
+    struct incoming ahead[READ_AHEAD_MAX]; /* the messages that were read ahead last */
 };
 
 /* False if memory is short. */
@@ -76,6 +78,11 @@ void forwarder_done(struct forwarder *forwarder);
 /* Takes a client's message. Its query is ended when this returns, or later. */
 void forwarder_handle(struct forwarder *forwarder, const struct requester *requester,
                       const struct client_message *message);
+
+/* Reads up to READ_AHEAD_MAX messages, and has the processor fetch what handling them will read of the tables. Sets
+ * `read_ahead` of each. They are to be handed to forwarder_handle before the next call, and before other names are
+ * set. Without it they are handled in the same way, but each waits for its own memory. */
+void forwarder_read_ahead(struct forwarder *forwarder, struct client_message *messages, unsigned count);
 
 /* Asks upstream for one of the top names, for the cache alone. False if that is being done already, or cannot be
  * done now. */

@@ -58,6 +58,11 @@ void queries_done(struct queries *queries)
     *queries = (struct queries){0};
 }
 
+void queries_prefetch(const struct queries *queries, const struct hashed_key *key)
+{
+    __builtin_prefetch(bucket_of(queries, key->hash));
+}
+
 struct query *queries_find(const struct queries *queries, const struct hashed_key *key)
 {
     list_for_each (node, bucket_of(queries, key->hash)) {

@@ -75,6 +75,9 @@ void queries_done(struct queries *queries); /* whatever is left is dropped: its 
 /* The query in flight of that key, or NULL. */
 struct query *queries_find(const struct queries *queries, const struct hashed_key *key);
 
+/* Has the processor fetch what queries_find will read first. */
+void queries_prefetch(const struct queries *queries, const struct hashed_key *key);
+
 /* A new one, to be found from now on; NULL at the bound. */
 struct query *queries_add(struct queries *queries, const struct question_key *key, uint64_t hash);
 

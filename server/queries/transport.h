@@ -17,6 +17,7 @@
 #include "metrics/counters.h"
 #include "queries/refusal.h"
 
+struct incoming;
 struct transport;
 
 /* The client that asked. */
@@ -35,6 +36,10 @@ struct requester {
     bool must_not_wait;
 };
 
+/* Messages that are read ahead together: enough for their waits for memory to overlap, and few enough for what is read
+ * of them to stay in the processor's first cache. */
+enum { READ_AHEAD_MAX = 16 };
+
 /* A message as a transport hands it over. It is read only until forwarder_handle returns. */
 struct client_message {
     const uint8_t *bytes;
@@ -43,6 +48,9 @@ struct client_message {
     /* Why the transport wants it refused, whatever it says: REFUSAL_NONE, or REFUSAL_TOO_LONG (`bytes` is then the
      * beginning of the message) or REFUSAL_PROHIBITED. */
     enum refusal refusal;
+
+    /* What forwarder_read_ahead has read of it; NULL: nothing. */
+    struct incoming *read_ahead;
 };
 
 struct transport {

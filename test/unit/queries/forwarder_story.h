@@ -124,7 +124,7 @@ static inline void send_query_refused(uint32_t client, enum refusal refusal)
     const struct requester requester = begin_asking(client);
     uint8_t *bytes = malloc(story.query.size); /* exactly as long, and gone when the forwarder returns */
     memcpy(bytes, story.query.bytes, story.query.size);
-    const struct client_message message = {bytes, story.query.size, refusal};
+    const struct client_message message = {.bytes = bytes, .size = story.query.size, .refusal = refusal};
     forwarder_handle(&story.forwarder, &requester, &message);
     free(bytes);
 }
