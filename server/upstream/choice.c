@@ -48,6 +48,24 @@ static bool has_another(const struct pool *pool, const struct exchange *exchange
     return false;
 }
 
+/* Where every upstream is avoided or fails, one that answered lately is worth more than one that did not: some slow
+ * names, or some that nobody answers, are enough to be avoided. */
+static bool is_best_of_avoided(const struct pool *pool, const struct upstream *upstream,
+                               const struct exchange *exchange)
+{
+    uint64_t now_ns = pool_now_ns(pool);
+    uint16_t met_silence = exchange ? exchange->met_silence : 0;
+    bool is_better = false;
+    if (upstream_is_mute(upstream, now_ns) || is_in(met_silence, upstream)) return false;
+    for (unsigned i = 0; i < pool->upstream_count; i++) {
+        const struct upstream *other = &pool->upstreams[i];
+        if (other == upstream || (exchange && !choice_is_allowed(exchange, other))) continue;
+        if (!other->avoided && other->backoff.failures == 0) return false;
+        is_better |= upstream_is_mute(other, now_ns) || is_in(met_silence, other);
+    }
+    return is_better;
+}
+
 bool choice_is_avoided(const struct pool *pool, const struct upstream *upstream, const struct exchange *exchange)
 {
     uint16_t met_silence = exchange ? exchange->met_silence : 0;
@@ -57,7 +75,8 @@ bool choice_is_avoided(const struct pool *pool, const struct upstream *upstream,
     uint16_t useless = met_silence; /* upstreams that are no reason to avoid this one, however well they are */
     if (exchange && exchange->lost >= EXCHANGE_ELSEWHERE && upstream->backoff.failures == 0)
         useless |= exchange->failed_at;
-    return upstream->avoided || another_is_up(pool, upstream, useless);
+    if (upstream->avoided && !is_best_of_avoided(pool, upstream, exchange)) return true;
+    return another_is_up(pool, upstream, useless);
 }
 
 bool choice_has_untried(const struct pool *pool, const struct exchange *exchange)

@@ -9,7 +9,6 @@
 
 enum { HEDGE_CREDIT_MAX = 10 * 100 }; /* hedges that may be saved up: a short burst of slow answers, not a storm */
 
-#define MUTE_NS         (2 * NS_PER_S)   /* an upstream that answered since then will answer what is merely slow */
 #define AFTER_ANSWER_NS (10 * NS_PER_MS) /* an end so soon behind an answer is the server's habit */
 
 /* How little is to be hoped of an attempt: most of all where the upstream did not answer lately, which tells more than
@@ -18,8 +17,7 @@ enum { HEDGE_CREDIT_MAX = 10 * 100 }; /* hedges that may be saved up: a short bu
 static unsigned hopelessness(const struct attempt *attempt)
 {
     const struct session *session = attempt->session;
-    uint64_t now_ns = session->host->channels.loop->now_ns;
-    bool is_mute = session->upstream->answered_ns == 0 || now_ns - session->upstream->answered_ns > MUTE_NS;
+    bool is_mute = upstream_is_mute(session->upstream, session->host->channels.loop->now_ns);
     if (attempt->leading) return 4 * is_mute;
     return 4 * is_mute + 2 * session->upstream->avoided + session->doubted;
 }

@@ -176,20 +176,22 @@ static unsigned count_plain(struct pool *pool, uint64_t now_ns)
     return (unsigned)((count + share - 1) / share);
 }
 
-/* Of the questions with a record, the `n`-th (from 0) that needs a session of its own: one for all that were there at
- * one session's end, one each for those to be asked alone, one for all others of each upstream they may be asked of.
- * NULL if there are no more. */
-static const struct exchange *find_constrained(const struct pool *pool, unsigned n)
+/* Of the questions with a record, the `n`-th (from 0) that needs a session of its own: one each for those to be asked
+ * alone, one for all that were there at the end of a session that they may have ended, one for each `share` others of
+ * each upstream they may be asked of. NULL if there are no more. */
+static const struct exchange *find_constrained(const struct pool *pool, unsigned n, uint32_t share)
 {
     const struct exchange *former = NULL;
+    uint32_t together = 0;
     list_for_each (node, &pool->lines[LINE_CONSTRAINED]) {
         const struct exchange *exchange = container_of(node, struct exchange, waiting);
-        bool alike = former && exchange_class(exchange) != EXCHANGE_SOLITARY &&
-                     exchange_class(exchange) == exchange_class(former) && exchange->only == former->only &&
-                     exchange->opinions.excluded == former->opinions.excluded;
-        if (alike) continue;
+        enum exchange_class class = exchange_class(exchange);
+        bool alike = former && class != EXCHANGE_SOLITARY && class == exchange_class(former) &&
+                     exchange->only == former->only && exchange->opinions.excluded == former->opinions.excluded;
+        if (alike && (class == EXCHANGE_SUSPECT || ++together < share)) continue;
         if (n-- == 0) return exchange;
         former = exchange;
+        together = 0;
     }
     return NULL;
 }
@@ -198,8 +200,9 @@ static const struct exchange *find_constrained(const struct pool *pool, unsigned
  * the line is searched again each time. */
 static void serve_constrained(struct pool *pool, struct fresh *fresh, unsigned *begun, uint64_t now_ns)
 {
+    uint32_t share = session_share(pool, now_ns);
     for (unsigned n = 0; n < pool->options.max_handshakes; n++) {
-        const struct exchange *exchange = find_constrained(pool, n);
+        const struct exchange *exchange = find_constrained(pool, n, share);
         if (!exchange) return;
         serve(pool, exchange, fresh, begun, now_ns);
     }

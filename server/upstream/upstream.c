@@ -7,7 +7,8 @@
 
 #define AVOID_FIRST_NS  NS_PER_S
 #define AVOID_MAX_NS    (60 * NS_PER_S)
-#define FORGIVE_NS      (10 * NS_PER_S)    /* good for so long, and for as long as it was avoided: forget its faults */
+#define FORGIVE_NS      (10 * NS_PER_S) /* good for so long, and for as long as it was avoided: forget its faults */
+#define MUTE_NS         (2 * NS_PER_S)
 #define STANDBY_NS      (60 * NS_PER_S)    /* what is as old as this says nothing of today */
 #define DOWN_NS         (1500 * NS_PER_MS) /* an upstream that restarts is back by then: until then it is waited for */
 #define BACKOFF_MAX_NS  NS_PER_S           /* one upstream alone is tried about once a second while it is gone, */
@@ -143,6 +144,11 @@ void upstream_pass_time(struct upstream *upstream, uint64_t now_ns)
     upstream->avoided = false;
     upstream->probe_at_ns = CLOCK_NEVER;
     upstream->failed_ns = 0;
+}
+
+bool upstream_is_mute(const struct upstream *upstream, uint64_t now_ns)
+{
+    return upstream->answered_ns == 0 || now_ns - upstream->answered_ns > MUTE_NS;
 }
 
 bool upstream_is_known_down(const struct upstream *upstream, uint64_t now_ns)

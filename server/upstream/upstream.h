@@ -121,6 +121,9 @@ static inline bool upstream_is_up(const struct upstream *upstream)
     return upstream->state == UPSTREAM_UP && !upstream->avoided;
 }
 
+/* It did not answer for so long that it may answer nothing; one that did will answer what is merely slow. */
+bool upstream_is_mute(const struct upstream *upstream, uint64_t now_ns);
+
 /* It cannot answer now: no wait would help. */
 bool upstream_is_known_down(const struct upstream *upstream, uint64_t now_ns);
 

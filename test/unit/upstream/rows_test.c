@@ -178,6 +178,38 @@ static void sessions_that_end_after_few_answers_fail_nobody(void **state)
         }
 }
 
+/* Those that were in flight when a session ended are asked again on several at once. */
+static void many_questions_that_a_session_did_not_answer_wait_little(void **state)
+{
+    (void)state;
+    for (unsigned upstreams = 1; upstreams <= 2; upstreams++)
+        for (uint32_t answers = 2; answers <= 20; answers++) {
+            begin(upstreams, (struct script){.way_ns = 8 * NS_PER_MS, .answers_max = answers}, healthy);
+            ask_many(190, 0);
+            model_run_ms(4600);
+            assert_in_range(worst_ms(0, KIND_GOOD), 0, 100 + 35 * 190 / answers / 2);
+            model_end();
+        }
+}
+
+/* Whom nobody answers makes both upstreams seem silent; the one that answers others is worth more than the one that
+ * never did. */
+static void dropped_names_at_the_second_send_nobody_to_a_silent_first(void **state)
+{
+    (void)state;
+    for (unsigned every = 5; every <= 25; every += 5)
+        for (uint64_t pause_ms = 1; pause_ms <= 16; pause_ms *= 2) {
+            begin(2, (struct script){.way_ns = NS_PER_MS, .silent = true}, (struct script){.way_ns = 8 * NS_PER_MS});
+            for (unsigned i = 0; i < 200; i++) {
+                model_ask(i % every == 0 ? KIND_DROP : KIND_GOOD);
+                model_run_ms(pause_ms);
+            }
+            model_run_ms(4600);
+            assert_in_range(worst_ms(0, KIND_GOOD), 0, 3000);
+            model_end();
+        }
+}
+
 static void a_first_upstream_that_drops_syn_costs_little(void **state)
 {
     (void)state;
@@ -332,3 +364,5 @@ int main(void)
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
+        cmocka_unit_test(many_questions_that_a_session_did_not_answer_wait_little),
+        cmocka_unit_test(dropped_names_at_the_second_send_nobody_to_a_silent_first),
