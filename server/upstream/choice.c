@@ -103,10 +103,17 @@ static uint32_t room_of(const struct session *session, const struct exchange *ex
 }
 
 /* A question to be asked alone that finds no session of its own for so long is asked among others. */
-static bool has_waited_enough(const struct session *session, const struct exchange *exchange)
+static bool has_waited_enough(const struct pool *pool, const struct exchange *exchange)
 {
     uint64_t enough_ns = exchange->lost < EXCHANGE_ALONE ? ALONE_SLOW_NS : ALONE_SUSPECT_NS;
-    return exchange_is_waiting(exchange) && session->host->channels.loop->now_ns - exchange->waiting_ns >= enough_ns;
+    return exchange_is_waiting(exchange) && pool_now_ns(pool) - exchange->waiting_ns >= enough_ns;
+}
+
+/* A part of the question's time is kept to ask it where it failed or met silence, whatever that promises. */
+static bool has_time_to_wait(const struct pool *pool, const struct exchange *exchange)
+{
+    uint64_t timeout_ns = pool->options.query_timeout_ns;
+    return pool_now_ns(pool) - exchange->deadline.started_ns < timeout_ns - timeout_ns / HOPELESS_PART;
 }
 
 /* Sessions for questions asked alone are those that an upstream may have beyond max_sessions: however many there are to
@@ -118,12 +125,12 @@ static unsigned alone_max(const struct pool *pool)
 
 /* Of these, a question that is merely slow takes half at most: it keeps its session for long, and others that ended
  * sessions need one for a moment, to show that they were not the reason. */
-static bool has_alone_room(const struct session *session, const struct exchange *exchange)
+static bool has_alone_room(const struct pool *pool, const struct upstream *upstream, const struct exchange *exchange)
 {
-    unsigned max = alone_max(container_of(session->host, struct pool, host));
+    unsigned max = alone_max(pool);
     unsigned reserved = 0;
     unsigned slow = 0;
-    list_for_each (node, &session->upstream->sessions) {
+    list_for_each (node, &upstream->sessions) {
         const struct session *other = container_of(node, struct session, of_upstream);
         if (!other->reserved || !session_is_open(other)) continue;
         reserved++;
@@ -132,13 +139,29 @@ static bool has_alone_room(const struct session *session, const struct exchange 
     return reserved < max && !(exchange->slow && max > 1 && slow >= max / 2);
 }
 
-static bool suits_class(const struct session *session, const struct exchange *exchange)
+bool choice_has_proof(const struct pool *pool, const struct upstream *upstream, const struct exchange *exchange)
+{
+    if (!exchange_is_at_last_attempt(exchange) || !is_in(exchange->met_silence, upstream)) return true;
+    return upstream->answered_ns > exchange->sent_ns || !has_time_to_wait(pool, exchange);
+}
+
+/* The session did not fall silent with the upstream: it answered, or was opened after another one did. */
+static bool is_proved(const struct pool *pool, const struct session *session, const struct exchange *exchange)
+{
+    const struct upstream *upstream = session->upstream;
+    if (!exchange_is_at_last_attempt(exchange) || !is_in(exchange->met_silence, upstream)) return true;
+    if (!has_time_to_wait(pool, exchange)) return session->sent == 0 || session->answers > 0;
+    return upstream->answered_ns > exchange->sent_ns &&
+           (session->answers > 0 || session->opened_ns >= upstream->answered_ns);
+}
+
+static bool suits_class(const struct pool *pool, const struct session *session, const struct exchange *exchange)
 {
     if (session->reserved) return false;
     switch (exchange_class(exchange)) {
     case EXCHANGE_SOLITARY:
-        if (session->in_flight == 0 && has_alone_room(session, exchange)) return true;
-        return has_waited_enough(session, exchange);
+        if (session->in_flight == 0 && has_alone_room(pool, session->upstream, exchange)) return true;
+        return has_waited_enough(pool, exchange);
     case EXCHANGE_SUSPECT:
         if (session->counted == 0) return true;
         return session->suspicion > 0 && session->counted < SUSPECTS_FIRST + session->answers;
@@ -147,10 +170,11 @@ static bool suits_class(const struct session *session, const struct exchange *ex
     return false;
 }
 
-static bool takes(const struct session *session, const struct exchange *exchange)
+static bool takes(const struct pool *pool, const struct session *session, const struct exchange *exchange)
 {
     return session_is_open(session) && session->in_flight < room_of(session, exchange) &&
-           suits_class(session, exchange) && !exchange_is_on(exchange, session);
+           suits_class(pool, session, exchange) && is_proved(pool, session, exchange) &&
+           !exchange_is_on(exchange, session);
 }
 
 /* How far the choice goes. */
@@ -201,7 +225,7 @@ static struct session *choose(struct pool *pool, const struct exchange *exchange
         if (!last_resort && !exchange->only && choice_is_avoided(pool, upstream, exchange)) continue;
         list_for_each (node, &upstream->sessions) {
             struct session *session = container_of(node, struct session, of_upstream);
-            if (!takes(session, exchange) || !is_in_tier(session, exchange, tier)) continue;
+            if (!takes(pool, session, exchange) || !is_in_tier(session, exchange, tier)) continue;
             if (tier != TIER_ANY) return session;
             if (!least || session->in_flight < least->in_flight) least = session;
         }
@@ -225,12 +249,16 @@ struct session *choice_replaceable(const struct pool *pool, const struct upstrea
     return hopeless ? oldest : NULL;
 }
 
-bool choice_has_session_room(const struct pool *pool, const struct upstream *upstream, bool solitary)
+bool choice_has_session_room(const struct pool *pool, const struct upstream *upstream, const struct exchange *exchange)
 {
     unsigned max = pool->options.max_sessions;
     unsigned sessions = 0;
     unsigned used = 0;
-    if (solitary) max += alone_max(pool);
+    if (exchange && exchange_class(exchange) == EXCHANGE_SOLITARY) {
+        bool is_usable = has_alone_room(pool, upstream, exchange) || has_waited_enough(pool, exchange);
+        if (exchange->slow && !is_usable) return false;
+        max += alone_max(pool);
+    }
     list_for_each (node, &upstream->sessions) {
         const struct session *session = container_of(node, struct session, of_upstream);
         sessions++;
@@ -244,7 +272,6 @@ bool choice_has_session_room(const struct pool *pool, const struct upstream *ups
 static bool better_is_expected(const struct pool *pool, const struct exchange *exchange)
 {
     uint64_t now_ns = pool_now_ns(pool);
-    bool solitary = exchange_class(exchange) == EXCHANGE_SOLITARY;
     if (pool->draining) return false;
     if (exchange_is_waiting(exchange) && now_ns - exchange->waiting_ns >= PATIENCE_NS) return false;
     for (unsigned i = 0; i < pool->upstream_count; i++) {
@@ -255,17 +282,10 @@ static bool better_is_expected(const struct pool *pool, const struct exchange *e
             const struct session *session = container_of(node, struct session, of_upstream);
             if (session->state == SESSION_OPENING && now_ns - session->opened_ns < OPENING_NS) return true;
         }
-        if (backoff_allows(&upstream->backoff, now_ns) && choice_has_session_room(pool, upstream, solitary))
+        if (backoff_allows(&upstream->backoff, now_ns) && choice_has_session_room(pool, upstream, exchange))
             return true;
     }
     return false;
-}
-
-/* A part of the question's time is kept to ask it again where it failed. */
-static bool has_time_to_wait(const struct pool *pool, const struct exchange *exchange)
-{
-    uint64_t timeout_ns = pool->options.query_timeout_ns;
-    return pool_now_ns(pool) - exchange->deadline.started_ns < timeout_ns - timeout_ns / HOPELESS_PART;
 }
 
 bool choice_is_other_awaited(const struct pool *pool, const struct exchange *exchange)

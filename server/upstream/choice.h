@@ -31,9 +31,15 @@ bool choice_is_other_awaited(const struct pool *pool, const struct exchange *exc
 /* The question may be asked of an upstream that it was not sent to yet and that nothing speaks against. */
 bool choice_has_untried(const struct pool *pool, const struct exchange *exchange);
 
-/* The upstream may be given one more session: at most max_sessions take questions or are on their way, half as many
- * more are for questions asked alone, and there are at most twice max_sessions in all. */
-bool choice_has_session_room(const struct pool *pool, const struct upstream *upstream, bool solitary);
+/* A question that has one attempt left, after silence on all its sessions, is asked of this upstream again when that
+ * answered something since: it is back, or the question is slow. Before that the attempt would be wasted, until a third
+ * of query_timeout is left. True for all other questions. */
+bool choice_has_proof(const struct pool *pool, const struct upstream *upstream, const struct exchange *exchange);
+
+/* The upstream may be given one more session for `exchange` (NULL: for any question): at most max_sessions take
+ * questions or are on their way, half as many more are for questions asked alone that could use one, and there are at
+ * most twice max_sessions in all. */
+bool choice_has_session_room(const struct pool *pool, const struct upstream *upstream, const struct exchange *exchange);
 
 /* A session that is silent and may be ended to make room for a new one, or NULL. One with leading attempts is kept: the
  * upstream may merely be slow, and on a new session their waiting would begin anew. Only where all sessions are silent

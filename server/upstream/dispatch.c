@@ -48,6 +48,7 @@ static bool start_attempt(struct pool *pool, struct session *session, struct exc
     attempt->plain = opinion_is_plain(&exchange->opinions, session->upstream, pool_now_ns(pool));
     if (!session_start_attempt(session, attempt, &exchange->key, pool_now_ns(pool))) return false;
     exchange->attempts_made++;
+    exchange->sent_ns = pool_now_ns(pool);
     exchange->last = session->upstream;
     exchange->tried |= (uint16_t)(1u << session->upstream->index);
     if (exchange_class(exchange) == EXCHANGE_SUSPECT && session->suspicion < exchange->deaths)
@@ -176,6 +177,7 @@ static void fail_attempts(struct pool *pool, struct session *session, struct lis
         session_forget(attempt);
         exchange_note_failure(exchange, session->upstream, pool->upstream_count);
         if (was_sent && blame.counts) exchange->lost++;
+        if (!was_sent || blame.counts) exchange->cut++;
         if (blame.somebody && was_sent && !early && !exchange_may_be_answered(exchange))
             exchange->deaths++; /* two attempts that end together are one death */
         tally_retry(pool->counters, session->upstream, RETRY_CLOSED);

@@ -10,8 +10,8 @@ void exchange_begin(struct exchange *exchange, uint64_t number)
     list_init(&exchange->waiting);
     for (int i = 0; i < EXCHANGE_ATTEMPTS_MAX; i++) exchange->attempts[i] = (struct attempt){.exchange = exchange};
     exchange->number = number;
-    exchange->waiting_ns = 0;
-    exchange->attempts_made = exchange->lost = exchange->deaths = exchange->invalid = 0;
+    exchange->waiting_ns = exchange->sent_ns = 0;
+    exchange->attempts_made = exchange->lost = exchange->deaths = exchange->invalid = exchange->cut = 0;
     exchange->slow = exchange->asked = false;
     exchange->tried = exchange->met_silence = exchange->failed_at = 0;
     exchange->last = NULL;

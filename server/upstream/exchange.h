@@ -61,11 +61,13 @@ struct exchange {
     uint64_t waiting_ns; /* since when */
     uint64_t number;     /* of the pool's exchanges, for the log */
     struct attempt attempts[EXCHANGE_ATTEMPTS_MAX];
+    uint64_t sent_ns;            /* the last attempt; 0: none */
     const struct upstream *last; /* that it was sent to, or that spoke, last; NULL: none */
     uint8_t attempts_made;
     uint8_t lost;    /* sessions that ended with it in flight */
     uint8_t deaths;  /* of these, the ones it may have caused */
     uint8_t invalid; /* responses that were no answer */
+    uint8_t cut;     /* attempts that ended with their session, or before they left: they met no silence */
     bool slow;       /* it was the first in flight when a session fell silent */
     bool asked;
     const struct upstream *only; /* NULL: any upstream may be asked */
@@ -100,6 +102,18 @@ bool exchange_may_try(const struct exchange *exchange);
 /* As many attempts are in flight as may be, and silence is no reason to abandon one of them any more: the attempts that
  * are left are for those that fail. */
 bool exchange_is_spent(const struct exchange *exchange);
+
+/* Attempts that met silence, or are in flight. */
+static inline unsigned exchange_unanswered(const struct exchange *exchange)
+{
+    return exchange->attempts_made - exchange->cut - exchange->invalid;
+}
+
+/* It met silence so often that one more attempt is left, which is not to be wasted on silence, too. */
+static inline bool exchange_is_at_last_attempt(const struct exchange *exchange)
+{
+    return exchange->slow && exchange_unanswered(exchange) >= EXCHANGE_SLOW_ATTEMPTS_MAX - 1;
+}
 
 /* It is in flight on a session that is relied on. */
 bool exchange_may_be_answered(const struct exchange *exchange);

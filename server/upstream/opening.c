@@ -79,11 +79,11 @@ static bool is_waited_for(const struct upstream *upstream, uint64_t now_ns)
 static bool may_be_tried(const struct pool *pool, const struct upstream *upstream, const struct exchange *exchange,
                          uint64_t now_ns)
 {
-    bool solitary = exchange && exchange_class(exchange) == EXCHANGE_SOLITARY;
     if (exchange && !choice_is_allowed(exchange, upstream)) return false;
     if (exchange && exchange_has_failed_at(exchange, upstream) && choice_is_other_awaited(pool, exchange)) return false;
+    if (exchange && !choice_has_proof(pool, upstream, exchange)) return false;
     if (!backoff_allows(&upstream->backoff, now_ns) || is_waited_for(upstream, now_ns)) return false;
-    return choice_has_session_room(pool, upstream, solitary);
+    return choice_has_session_room(pool, upstream, exchange);
 }
 
 /* How well a session to the upstream would serve `exchange` (NULL: any question); less is better. */
@@ -245,7 +245,7 @@ static void open_preferred(struct pool *pool, uint64_t now_ns)
         struct upstream *upstream = &pool->upstreams[i];
         if (upstream->avoided || session_count_open(upstream) + session_count_opening(upstream) > 0) continue;
         if (now_ns - upstream->tried_ns < RETURN_NS || !backoff_allows(&upstream->backoff, now_ns)) continue;
-        if (choice_has_session_room(pool, upstream, false)) opening_begin(pool, upstream, now_ns);
+        if (choice_has_session_room(pool, upstream, NULL)) opening_begin(pool, upstream, now_ns);
         return;
     }
 }

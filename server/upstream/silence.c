@@ -114,9 +114,8 @@ static bool is_explained(const struct pool *pool, const struct exchange *exchang
 static bool may_try_again(const struct pool *pool, const struct exchange *exchange)
 {
     if (!exchange_may_try(exchange) || exchange_is_waiting(exchange) || exchange_is_spent(exchange)) return false;
-    unsigned unanswered = exchange->attempts_made - exchange->lost - exchange->invalid; /* attempts that met silence */
-    return !exchange->slow || unanswered < EXCHANGE_SLOW_ATTEMPTS_MAX || choice_has_untried(pool, exchange) ||
-           is_at_wrong_upstream(pool, exchange) || is_explained(pool, exchange);
+    return !exchange->slow || exchange_unanswered(exchange) < EXCHANGE_SLOW_ATTEMPTS_MAX ||
+           choice_has_untried(pool, exchange) || is_at_wrong_upstream(pool, exchange) || is_explained(pool, exchange);
 }
 
 /* Nothing is heard on any session that the question is in flight on. */
