@@ -44,6 +44,14 @@ enum {
       "Routes whose last question was not answered.")                                                                  \
     X(connections_max, GAUGE, "dns_tls_proxy_client_connections_max",                                                  \
       "Client connections the configuration allows.")                                                                  \
+    X(handover_given, GAUGE, "dns_tls_proxy_handover_connections_given",                                               \
+      "Client connections that the process before this one handed over; 0 where it handed over nothing.")              \
+    X(handover_taken, GAUGE, "dns_tls_proxy_handover_connections_taken",                                               \
+      "Those of them that this process took at its start.")                                                            \
+    X(handover_closed, GAUGE, "dns_tls_proxy_handover_connections_closed",                                             \
+      "Those of them that it closed: a limit is lower now, or what was said of the connection does not fit.")          \
+    X(handover_pause_s, GAUGE, "dns_tls_proxy_handover_pause_seconds",                                                 \
+      "How long clients were not read from at the start: from the last look of the former process.")                   \
     X(cache_entries, GAUGE, "dns_tls_proxy_cache_entries",                                                             \
       "Answers in the cache.")                                                                                         \
     X(cache_bytes, GAUGE, "dns_tls_proxy_cache_bytes",                                                                 \

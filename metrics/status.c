@@ -257,6 +257,17 @@ static void write_reload(struct json *json, const struct figures *figures)
     json_text(json, "reload_refusal", figures->reload_refusal);
 }
 
+/* What the process before this one handed over. */
+static void write_handover(struct json *json, const struct figures *figures)
+{
+    json_open(json, "handover", '{');
+    json_number(json, "given", figures->handover_given);
+    json_number(json, "taken", figures->handover_taken);
+    json_number(json, "closed", figures->handover_closed);
+    json_number(json, "pause_ms", figures->handover_pause_s * 1000);
+    json_close(json, '{');
+}
+
 static void write_program(struct json *json, const struct status *status)
 {
     const struct figures *figures = status->figures;
@@ -274,6 +285,7 @@ static void write_program(struct json *json, const struct status *status)
     json_number(json, "resident_bytes", figures->process_resident_bytes);
     json_number(json, "open_fds", figures->process_open_fds);
     json_number(json, "max_fds", figures->process_max_fds);
+    write_handover(json, figures);
 }
 
 void status_write(const struct status *status, FILE *out)

@@ -143,7 +143,8 @@ function showHead(now) {
   if (!now.live) showState("a thread does not respond", "bad");
   else if (!now.ready) showState("not ready: " + now.reason, "warn");
   else showState("ready", "good");
-  setText($("about"), "version " + now.version + " · running for " + duration(now.uptime_seconds));
+  const kept = now.handover.given > 0 ? " · " + now.handover.taken + " connections kept over the restart" : "";
+  setText($("about"), "version " + now.version + " · running for " + duration(now.uptime_seconds) + kept);
 }
 
 /* What is out of order, since when, why, and what still works. */

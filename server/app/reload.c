@@ -91,7 +91,7 @@ static bool prepare(struct reload *reload, const struct server *server, const st
     if (!listeners_reopen(&server->listeners, &reload->listeners, options->listen, options->listen_count, server->log,
                           ret_error))
         return false;
-    if (!udp_setup_open(&reload->udp, &server->udp, config, server->log, ret_error)) return false;
+    if (!udp_setup_open(&reload->udp, &server->udp, NULL, config, server->log, ret_error)) return false;
     snprintf(ret_error, RELOAD_ERROR_BYTES, "out of memory");
     reload->access = access_new(config->access.allow, config->access.allow_count);
     return reload->access && prepare_names(reload, server, config) &&
@@ -217,7 +217,7 @@ static void retry_udp(struct server *server)
 {
     struct udp_setup next;
     char error[LISTENER_ERROR_BYTES];
-    if (!udp_setup_open(&next, &server->udp, &server->config, server->log, error)) {
+    if (!udp_setup_open(&next, &server->udp, NULL, &server->config, server->log, error)) {
         log_error(server->log, "no UDP", log_text("why", error));
         return;
     }

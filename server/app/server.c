@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app/descriptors.h"
+#include "app/handover_give.h"
 #include "app/name_table.h"
 #include "common/clock.h"
 
@@ -81,8 +82,10 @@ static bool open_sockets(struct server *server)
 {
     const struct acceptor_options *options = &server->config.acceptor;
     char error[LISTENER_ERROR_BYTES];
-    if (listeners_open(&server->listeners, options->listen, options->listen_count, server->log, error) &&
-        udp_setup_open(&server->udp, NULL, &server->config, server->log, error))
+    struct handover *handover = &server->handover;
+    if (listeners_open(&server->listeners, &handover->listeners, options->listen, options->listen_count, server->log,
+                       error) &&
+        udp_setup_open(&server->udp, NULL, &handover->udp, &server->config, server->log, error))
         return true;
     log_error(server->log, "start failed", log_text("why", error));
     return false;
@@ -103,9 +106,27 @@ static bool make_acceptor(struct server *server)
     for (unsigned i = 0; i < server->worker_count; i++) deps.targets[i] = worker_acceptor_target(server->workers[i]);
     health_set_not_served(&server->health, server->listeners.missing, server->listeners.missing_count);
     server->acceptor = acceptor_new(&deps, &server->listeners, server->access);
-    if (server->acceptor) server->blocks[server->worker_count] = acceptor_counters(server->acceptor);
     server->rings[server->worker_count] = server->acceptor_ring;
-    return server->acceptor;
+    if (!server->acceptor) return false;
+    server->blocks[server->worker_count] = acceptor_counters(server->acceptor);
+    listeners_retire(&server->handover.listeners, &server->listeners);
+    acceptor_add_former(server->acceptor, &server->handover.listeners, &server->listeners);
+    return true;
+}
+
+/* Clients and UDP sockets of the process before this one. False: memory is short. */
+static bool take_over_clients(struct server *server)
+{
+    struct handover *handover = &server->handover;
+    struct tcp_clients *clients[WORKERS_MAX];
+    if (!handover_is_there(handover)) return true;
+    for (unsigned i = 0; i < server->worker_count; i++) {
+        struct udp_sockets former;
+        clients[i] = worker_clients(server->workers[i]);
+        udp_former_spread(&handover->udp, i, server->worker_count, &former);
+        if (!worker_hold(server->workers[i], &former)) return false;
+    }
+    return handover_take_clients(handover, server->connections, clients, server->worker_count, clock_now_ns());
 }
 
 static bool fail(const struct server *server, const char *why)
@@ -128,7 +149,8 @@ bool server_make(struct server *server, struct config *config, struct log *log,
                  void (*on_mail)(struct loop_source *source, uint32_t events))
 {
     char error[TLS_ERROR_MAX];
-    *server = (struct server){.config = *config, .log = log, .mailbox.source.fd = -1, .reload_good = true};
+    *server = (struct server){
+        .config = *config, .log = log, .mailbox.source.fd = -1, .reload_good = true, .handover.bag = -1};
     *config = (struct config){0};
     pthread_mutex_init(&server->config_lock, NULL);
     server->started_s = server->reloaded_s = clock_wall_s();
@@ -142,21 +164,32 @@ bool server_make(struct server *server, struct config *config, struct log *log,
     health_init(&server->health, server->blocks, server->config.workers, clock_now_ns());
     server->heartbeat = health_add(&server->health, "main", clock_now_ns());
     if (!make_tables(server)) return fail(server, "out of memory");
+    handover_look(&server->handover, log);
     if (!open_sockets(server)) return false;
     if (*server->config.dnstap.socket) {
         server->dnstap = dnstap_start(&server->config.dnstap, server->config.workers);
         if (!server->dnstap) return fail(server, "no memory or thread for dnstap");
     }
-    if (!make_workers(server) || !make_acceptor(server)) return fail(server, "out of memory or descriptors");
+    if (!make_workers(server) || !make_acceptor(server) || !take_over_clients(server))
+        return fail(server, "out of memory or descriptors");
     return true;
+}
+
+void server_take_over(struct server *server)
+{
+    if (!handover_is_there(&server->handover)) return;
+    pthread_mutex_lock(&server->config_lock);
+    handover_commit(&server->handover, clock_now_ns());
+    pthread_mutex_unlock(&server->config_lock);
+    for (unsigned i = 0; i < server->worker_count; i++) worker_begin(server->workers[i]);
 }
 
 /* ---- end ---- */
 
-void server_stop_accepting(struct server *server)
+void server_stop_accepting(struct server *server, bool keep_listeners)
 {
     if (!server->accepting) return;
-    acceptor_stop(server->acceptor);
+    acceptor_stop(server->acceptor, keep_listeners);
     acceptor_join(server->acceptor);
     server->accepting = false;
 }
@@ -166,15 +199,28 @@ void server_join_workers(struct server *server)
     while (server->workers_running > 0) worker_join(server->workers[--server->workers_running]);
 }
 
+void server_hand_over(struct server *server, uint64_t stopped_ns)
+{
+    struct handover_parts parts = {
+        .listeners = &server->listeners,
+        .udp = &server->udp.listeners,
+        .workers = server->worker_count,
+        .stopped_ns = stopped_ns,
+    };
+    for (unsigned i = 0; i < server->worker_count; i++) parts.clients[i] = worker_clients(server->workers[i]);
+    handover_give(&parts, server->log);
+}
+
 void server_free(struct server *server)
 {
-    server_stop_accepting(server);
+    server_stop_accepting(server, false);
     for (unsigned i = 0; i < server->workers_running; i++) worker_stop(server->workers[i]);
     server_join_workers(server);
     endpoint_stop(server->endpoint);
     for (unsigned i = 0; i < server->worker_count; i++) worker_free(server->workers[i]);
     dnstap_stop(server->dnstap);
     if (!server->acceptor) listeners_close(&server->listeners); /* it did not come to own them */
+    handover_done(&server->handover);
     acceptor_free(server->acceptor);
     query_ring_free(server->acceptor_ring);
     access_free(server->access);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "app/ca_bundle.h"
+#include "app/handover_take.h"
 #include "app/udp_setup.h"
 #include "app/worker.h"
 #include "clients/acceptor.h"
@@ -19,7 +20,8 @@
 #include "shared/busiest.h"
 
 struct server {
-    pthread_mutex_t config_lock; /* for `config`, `names`, `routes`, reloaded_s, reload_*: main writes, HTTP reads */
+    pthread_mutex_t config_lock; /* for `config`, `names`, `routes`, `handover`'s figures, reloaded_s, reload_*: main
+                                    writes, HTTP reads */
     struct config config;        /* in use; owned */
     struct log *log;
     struct mailbox mailbox; /* for the main thread */
@@ -38,6 +40,7 @@ struct server {
     struct acceptor *acceptor;
     struct listeners listeners; /* a copy: the acceptor owns the sockets */
     struct udp_setup udp;
+    struct handover handover; /* what the process before this one left */
     struct ratelimit *udp_ratelimit;
     bool accepting;
     struct counters *blocks[WORKERS_MAX + 1];        /* the workers', then the acceptor's */
@@ -62,11 +65,19 @@ bool server_make(struct server *server, struct config *config, struct log *log,
 /* Starts the workers' and the acceptor's threads, after server_make. False: as there. */
 bool server_start_threads(struct server *server);
 
-/* No more connections from now on. */
-void server_stop_accepting(struct server *server);
+/* Last of the start, which cannot fail any more: what was handed over is taken, and the workers read from its
+ * clients. */
+void server_take_over(struct server *server);
+
+/* No more connections from now on. With `keep_listeners` those that come wait in the listeners, which stay open. */
+void server_stop_accepting(struct server *server, bool keep_listeners);
 
 /* Waits for threads that end; a worker ends after mail to drain or stop. */
 void server_join_workers(struct server *server);
+
+/* After server_join_workers: hands sockets and clients over to the next process. `stopped_ns`: when this one stopped
+ * reading. */
+void server_hand_over(struct server *server, uint64_t stopped_ns);
 void server_free(struct server *server);
 
 /* What a configuration means for one worker. What it points to is not shared by this. */

@@ -110,13 +110,18 @@ static void read_settings(const struct server *server, struct figures *figures)
     }
 }
 
-/* What a reload may be changing meanwhile. */
+/* What the start or a reload may be changing meanwhile. */
 static void read_config(struct server *server, struct figures *figures)
 {
     pthread_mutex_lock(&server->config_lock);
     figures->reload_good = server->reload_good;
     memcpy(figures->reload_refusal, server->reload_refusal, sizeof figures->reload_refusal);
     memcpy(figures->reload_changes, server->reload_changes, sizeof figures->reload_changes);
+    const struct handover_figures *handover = &server->handover.figures;
+    figures->handover_given = handover->given;
+    figures->handover_taken = handover->taken;
+    figures->handover_closed = handover->closed;
+    figures->handover_pause_s = (double)handover->pause_ns / (double)NS_PER_S;
     figures->addresses_not_served = server->listeners.missing_count;
     figures->reloaded_s = (double)server->reloaded_s;
     figures->connections_max = server->config.connections.max_connections;

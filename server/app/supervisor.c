@@ -32,6 +32,8 @@ struct supervisor {
     struct file_mark refused_bundle; /* the last one: logged once, not every time; all zero: none */
     bool bundle_out_of_date;         /* none of its certificates is valid at this machine's clock */
     uint64_t drain_deadline_ns;      /* CLOCK_NEVER: not draining */
+    uint64_t stopped_reading_ns;     /* while draining */
+    bool handing_over;               /* while draining: to the next process, through systemd's store */
     struct limited_log limited;
     unsigned workers_ended;
     bool stopping;
@@ -105,13 +107,17 @@ static void drain(struct supervisor *supervisor)
 {
     struct server *server = &supervisor->server;
     uint64_t now_ns = supervisor->loop.now_ns;
+    bool keep = service_has_store();
     log_info(supervisor->log, "draining", log_number("connections", connections_count(server->connections)),
-             log_number("timeout_ms", server->config.drain_timeout_ns / NS_PER_MS));
+             log_number("timeout_ms", server->config.drain_timeout_ns / NS_PER_MS),
+             log_text("connections_are", keep ? "handed over" : "closed"));
     service_stopping("Answering what is in flight", server->config.drain_timeout_ns + STOP_NS);
     health_drain(&server->health, now_ns);
-    server_stop_accepting(server);
-    for (unsigned i = 0; i < server->worker_count; i++) worker_drain(server->workers[i]);
+    server_stop_accepting(server, keep);
+    for (unsigned i = 0; i < server->worker_count; i++) worker_drain(server->workers[i], keep);
     supervisor->drain_deadline_ns = now_ns + server->config.drain_timeout_ns;
+    supervisor->stopped_reading_ns = now_ns;
+    supervisor->handing_over = keep;
 }
 
 static void on_signal(struct loop_source *source, uint32_t events)
@@ -357,8 +363,11 @@ int supervisor_run(const struct command_line *command, struct config *config, st
     limited_log_init(&supervisor->limited, log);
     bool started = start(supervisor, config);
     if (started) {
+        server_take_over(&supervisor->server);
         announce(supervisor);
         run(supervisor);
+        server_join_workers(&supervisor->server);
+        if (supervisor->handing_over) server_hand_over(&supervisor->server, supervisor->stopped_reading_ns);
         log_info(log, "stopped", log_number("connections", connections_count(supervisor->server.connections)));
     }
     server_free(&supervisor->server);

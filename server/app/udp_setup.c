@@ -35,8 +35,8 @@ static bool find_keys(struct udp_setup *setup, const struct udp_setup *current, 
     return true;
 }
 
-bool udp_setup_open(struct udp_setup *ret_setup, const struct udp_setup *current, const struct config *config,
-                    const struct log *log, char ret_error[static LISTENER_ERROR_BYTES])
+bool udp_setup_open(struct udp_setup *ret_setup, const struct udp_setup *current, struct udp_former *former,
+                    const struct config *config, const struct log *log, char ret_error[static LISTENER_ERROR_BYTES])
 {
     const struct udp_options *options = &config->udp;
     const struct address *addresses = config->acceptor.listen;
@@ -45,7 +45,7 @@ bool udp_setup_open(struct udp_setup *ret_setup, const struct udp_setup *current
     if (!find_keys(&setup, current, options, ret_error)) return false;
     bool good = current ? udp_listeners_reopen(&current->listeners, &setup.listeners, addresses, count,
                                                options->receive_buffer_bytes, log, ret_error)
-                        : udp_listeners_open(&setup.listeners, addresses, count, config->workers,
+                        : udp_listeners_open(&setup.listeners, former, addresses, count, config->workers,
                                              options->receive_buffer_bytes, log, ret_error);
     if (good) *ret_setup = setup;
     return good;

@@ -16,10 +16,10 @@ struct udp_setup {
 };
 
 /* Opens the sockets and reads the secret file, if there is one. `current`: what is in use, of which sockets and
- * drawn keys are kept and which is not changed; NULL at the start. False: `ret_error` says which and why, and nothing
- * new is open. */
-bool udp_setup_open(struct udp_setup *ret_setup, const struct udp_setup *current, const struct config *config,
-                    const struct log *log, char ret_error[static LISTENER_ERROR_BYTES]);
+ * drawn keys are kept and which is not changed; NULL at the start. `former`: at the start, sockets that were handed
+ * over, as in udp_listeners_open; else NULL. False: `ret_error` says which and why, and nothing new is open. */
+bool udp_setup_open(struct udp_setup *ret_setup, const struct udp_setup *current, struct udp_former *former,
+                    const struct config *config, const struct log *log, char ret_error[static LISTENER_ERROR_BYTES]);
 
 /* Closes the sockets that are not among those of `kept`. */
 void udp_setup_close_but(struct udp_setup *setup, const struct udp_setup *kept);

@@ -4,44 +4,15 @@
 #include <string.h>
 
 #include "app/route_pools.h"
+#include "app/worker_state.h"
 #include "clients/tcp_client.h"
+#include "clients/tcp_handover.h"
+#include "common/check.h"
 #include "common/clock.h"
 #include "common/random.h"
 
 /* A thread that lives beats at least that often, also if nothing happens. */
 #define BEAT_NS (2 * NS_PER_S)
-
-enum mail_kind { MAIL_RELOAD, MAIL_DRAIN, MAIL_STOP, MAIL_SHED };
-
-struct worker_mail {
-    struct mail mail;
-    struct worker_settings settings; /* of MAIL_RELOAD */
-};
-
-struct worker {
-    pthread_t thread;
-    struct worker_deps deps;
-    unsigned index;
-    struct loop loop;
-    struct mailbox mailbox;
-    struct buffers buffers;        /* of sessions */
-    struct buffers client_buffers; /* its memory is bounded by clients.max_buffered */
-    struct tcp_clients clients;
-    struct udp udp;
-    struct cookie_service cookies;
-    struct forwarder forwarder;
-    struct route_pools pools;
-    struct prefetch prefetch;
-    struct counters *counters;
-    struct dnstap_tap *tap;           /* NULL: no messages are copied */
-    struct query_ring *ring;          /* NULL: no queries are kept */
-    struct counters *former_counters; /* replaced pools count here: their upstreams have no label any more */
-    struct heartbeat *heartbeat;
-    atomic_uint load; /* clients: the acceptor adds, the worker takes off */
-    bool draining;
-    bool stopping;
-    uint8_t *scratch; /* borrowed by the client or session that reads */
-};
 
 /* ---- queries ---- */
 
@@ -117,103 +88,26 @@ static const char *route_name(const struct notices *notices, uint32_t identity)
     return route ? route->name : NULL;
 }
 
-/* False: memory for UDP's questions in flight is short; all else is applied. */
-static bool apply_udp(struct worker *worker, const struct worker_settings *settings)
-{
-    worker->cookies.enabled = settings->udp.cookies;
-    worker->cookies.keys = settings->cookie_keys;
-    bool is_taken = udp_set_options(&worker->udp, &settings->udp);
-    udp_set_access(&worker->udp, settings->access);
-    udp_set_sockets(&worker->udp, &settings->udp_sockets);
-    return is_taken;
-}
-
-static void apply(struct worker *worker, const struct worker_settings *settings)
-{
-    bool is_taken = apply_udp(worker, settings);
-    tcp_clients_set_options(&worker->clients, &settings->client);
-    tcp_clients_set_access(&worker->clients, settings->access);
-    if (!forwarder_set_options(&worker->forwarder, &settings->forwarder) || !is_taken)
-        log_error(worker->deps.log, "reload incomplete", log_text("why", "no memory for clients.max_queries_in_flight"),
-                  log_number("worker", worker->index));
-    const struct route_pools_settings pools = settings_of_pools(settings);
-    if (!route_pools_apply(&worker->pools, &pools))
-        log_error(worker->deps.log, "reload incomplete", log_text("why", "no memory for new upstreams"),
-                  log_number("worker", worker->index));
-    worker->forwarder.pool = route_pools_get(&worker->pools, NAMES_ROUTE_DEFAULT);
-    forwarder_set_names(&worker->forwarder, settings->names); /* whose routes are those of the pools now */
-}
-
-/* ---- mail ---- */
-
-static void open_mail(struct worker *worker, struct worker_mail *mail)
-{
-    switch ((enum mail_kind)mail->mail.kind) {
-    case MAIL_RELOAD:
-        apply(worker, &mail->settings);
-        tls_context_free(mail->settings.tls);
-        access_free(mail->settings.access);
-        names_free(mail->settings.names);
-        route_table_free(mail->settings.routes);
-        break;
-    case MAIL_DRAIN: worker->draining = true; break;
-    case MAIL_STOP: worker->stopping = true; break;
-    case MAIL_SHED: tcp_clients_shed(&worker->clients); break;
-    }
-}
-
-static void on_mail(struct loop_source *source, uint32_t events)
-{
-    (void)events;
-    struct worker *worker = container_of(source, struct worker, mailbox.source);
-    struct list mails;
-    struct list *node;
-    list_init(&mails);
-    mailbox_drain(&worker->mailbox, &mails);
-    while ((node = list_take(&mails))) {
-        struct worker_mail *mail = container_of(node, struct worker_mail, mail.node);
-        open_mail(worker, mail);
-        free(mail);
-    }
-}
-
-static bool post(struct worker *worker, enum mail_kind kind, const struct worker_settings *settings)
-{
-    struct worker_mail *mail = calloc(1, sizeof *mail);
-    if (!mail) return false;
-    mail->mail.kind = kind;
-    if (settings) {
-        mail->settings = *settings;
-        mail->settings.tls = tls_context_share(settings->tls);
-        mail->settings.access = access_share(settings->access);
-        mail->settings.names = names_share(settings->names);
-        mail->settings.routes = route_table_share(settings->routes);
-    }
-    mailbox_post(&worker->mailbox, &mail->mail);
-    return true;
-}
-
-bool worker_reload(struct worker *worker, const struct worker_settings *settings)
-{
-    return post(worker, MAIL_RELOAD, settings);
-}
-
-void worker_drain(struct worker *worker)
-{
-    post(worker, MAIL_DRAIN, NULL);
-}
-
-void worker_stop(struct worker *worker)
-{
-    post(worker, MAIL_STOP, NULL);
-}
-
-void worker_shed(struct worker *worker)
-{
-    post(worker, MAIL_SHED, NULL);
-}
-
 /* ---- the thread ---- */
+
+/* What was handed over is read from now on. */
+static void begin(struct worker *worker)
+{
+    worker->held = false;
+    udp_set_held(&worker->udp, false);
+    udp_give_up(&worker->udp, &worker->former_udp);
+    tcp_handover_begin(&worker->clients);
+}
+
+/* It was told to begin, and a session is open, or is not to be had soon. A worker that drains begins without, so that
+ * what has come is answered, unless that is the next process's. */
+static bool is_due_to_begin(const struct worker *worker)
+{
+    const struct pool *pool = worker->forwarder.pool;
+    if (!worker->held || worker->begins_ns == CLOCK_NEVER) return false;
+    if (worker->draining) return !worker->keep_clients;
+    return pool_is_open(pool) || pool_is_down(pool) || worker->loop.now_ns >= worker->begins_ns;
+}
 
 /* It must drain: one more turn, in which what had come by then is read. */
 static bool is_last_look(const struct worker *worker)
@@ -225,11 +119,24 @@ static uint64_t next_deadline_ns(const struct worker *worker)
 {
     uint64_t deadline_ns = worker->loop.now_ns + BEAT_NS;
     if (is_last_look(worker)) return 0;
+    if (worker->held) deadline_ns = clock_earlier(deadline_ns, worker->begins_ns);
     deadline_ns = clock_earlier(deadline_ns, tcp_clients_deadline_ns(&worker->clients));
     deadline_ns = clock_earlier(deadline_ns, udp_deadline_ns(&worker->udp));
     deadline_ns = clock_earlier(deadline_ns, forwarder_deadline_ns(&worker->forwarder));
     deadline_ns = clock_earlier(deadline_ns, prefetch_deadline_ns(&worker->prefetch));
     return clock_earlier(deadline_ns, route_pools_deadline_ns(&worker->pools));
+}
+
+/* What has come by now was read. */
+static void begin_to_drain(struct worker *worker)
+{
+    if (worker->keep_clients) {
+        tcp_handover_hold(&worker->clients);
+        udp_set_held(&worker->udp, true);
+    } else {
+        tcp_clients_drain(&worker->clients);
+        udp_drain(&worker->udp);
+    }
 }
 
 static void turn(struct worker *worker)
@@ -238,11 +145,9 @@ static void turn(struct worker *worker)
     loop_turn(&worker->loop, next_deadline_ns(worker));
     uint64_t now_ns = worker->loop.now_ns;
     heartbeat_beat(worker->heartbeat, now_ns);
+    if (is_due_to_begin(worker)) begin(worker);
     udp_receive(&worker->udp);
-    if (last_look) {
-        tcp_clients_drain(&worker->clients);
-        udp_drain(&worker->udp);
-    }
+    if (last_look) begin_to_drain(worker);
     route_pools_tick(&worker->pools, now_ns);
     prefetch_tick(&worker->prefetch, now_ns);
     forwarder_tick(&worker->forwarder, now_ns);
@@ -254,7 +159,9 @@ static void turn(struct worker *worker)
 static bool is_over(const struct worker *worker)
 {
     bool empty = atomic_load_explicit(&worker->load, memory_order_relaxed) == 0;
-    return worker->stopping || (worker->draining && empty && udp_is_drained(&worker->udp));
+    if (worker->stopping || !worker->draining) return worker->stopping;
+    if (worker->keep_clients) return tcp_handover_is_quiet(&worker->clients) && udp_is_answered(&worker->udp);
+    return empty && udp_is_drained(&worker->udp);
 }
 
 static void *run(void *context)
@@ -273,6 +180,22 @@ static void *run(void *context)
         mailbox_post(worker->deps.main_mailbox, ended);
     }
     return NULL;
+}
+
+bool worker_hold(struct worker *worker, const struct udp_sockets *former)
+{
+    if (!worker_prepare_begin(worker)) return false;
+    worker->held = true;
+    worker->begins_ns = CLOCK_NEVER;
+    worker->former_udp = *former;
+    worker->clients.holding = true;
+    udp_set_held(&worker->udp, true);
+    return true;
+}
+
+struct tcp_clients *worker_clients(struct worker *worker)
+{
+    return &worker->clients;
 }
 
 bool worker_start(struct worker *worker)
@@ -301,7 +224,7 @@ static bool init_udp(struct worker *worker, const struct worker_settings *settin
     if (!udp_init(&worker->udp, &settings->udp, &deps)) return false;
     worker->udp.read_ahead = read_ahead;
     worker->udp.on_message = on_datagram;
-    return apply_udp(worker, settings);
+    return worker_apply_udp(worker, settings);
 }
 
 static bool init_parts(struct worker *worker, const struct worker_settings *settings)
@@ -350,7 +273,7 @@ struct worker *worker_new(const struct worker_deps *deps, const struct worker_se
     worker->tap = dnstap_tap(deps->dnstap, index);
     buffers_init(&worker->buffers);
     buffers_init(&worker->client_buffers);
-    if (!mailbox_init(&worker->mailbox, on_mail) || !loop_init(&worker->loop)) goto fail;
+    if (!mailbox_init(&worker->mailbox, worker_on_mail) || !loop_init(&worker->loop)) goto fail;
     worker->counters = counters_new();
     worker->former_counters = counters_new();
     worker->scratch = malloc(CHANNEL_SCRATCH_BYTES);
@@ -380,6 +303,7 @@ void worker_free(struct worker *worker)
     counters_free(worker->counters);
     counters_free(worker->former_counters);
     query_ring_free(worker->ring);
+    free(worker->begin_mail);
     free(worker->scratch);
     free(worker);
 }

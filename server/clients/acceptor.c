@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "clients/acceptor_state.h"
 #include "clients/tcp_client.h"
 #include "common/check.h"
 #include "common/clock.h"
@@ -15,14 +16,12 @@
 #include "common/mailbox.h"
 
 enum {
-    BURST = 64,                        /* connections accepted from one listener before the next has its turn */
-    SHED_PATIENCE = 10,                /* pauses after which the most loaded worker has had time to close some */
-    LISTENING_MAX = 2 * LISTENERS_MAX, /* a reload may replace every socket; the former stay open for LEAVE_NS */
+    BURST = 64,         /* connections accepted from one listener before the next has its turn */
+    SHED_PATIENCE = 10, /* pauses after which the most loaded worker has had time to close some */
 };
 
 #define BEAT_NS  (2 * NS_PER_S)
-#define LEAVE_NS (1500 * NS_PER_MS) /* TCP_DEFER_ACCEPT may hold a client of a former address back for a second */
-#define PAUSE_NS (10 * NS_PER_MS)   /* if there is no room: not spinning, and too short to be noticed */
+#define PAUSE_NS (10 * NS_PER_MS) /* if there is no room: not spinning, and too short to be noticed */
 
 enum mail_kind { MAIL_RELOAD, MAIL_STOP };
 
@@ -30,31 +29,7 @@ struct acceptor_mail {
     struct mail mail;
     struct listeners listeners; /* of MAIL_RELOAD: the set from now on */
     struct access_list *access; /* the same; a share */
-};
-
-struct listening_socket {
-    struct loop_source source;
-    struct acceptor *acceptor;
-    uint64_t closes_ns; /* CLOCK_NEVER: it stays open */
-    bool waiting;       /* connections may wait to be accepted */
-};
-
-struct acceptor {
-    pthread_t thread;
-    struct acceptor_deps deps;
-    struct loop loop;
-    struct mailbox mailbox;
-    struct listening_socket listening[LISTENING_MAX]; /* those without a descriptor (-1) are free */
-    bool inherited;                                   /* the sockets are systemd's, and stay open after a stop */
-    struct access_list *access;                       /* a share */
-    int parked_fd;                                    /* a connection for which there was no room yet; -1: none */
-    struct address parked_address;
-    struct counters *counters;
-    struct log_repeat trouble;
-    uint64_t resume_ns; /* while pausing; 0 = not */
-    struct placement placement;
-    unsigned sheds_in_vain; /* requests to close connections since one was admitted */
-    bool stopping;
+    bool keep_listeners;        /* of MAIL_STOP */
 };
 
 /* ---- taking connections ---- */
@@ -151,8 +126,7 @@ static bool admit_parked(struct acceptor *acceptor)
     return admit(acceptor, fd, &acceptor->parked_address);
 }
 
-/* Takes one connection; false if none waits or accepting must pause. */
-static bool accept_one(struct acceptor *acceptor, struct listening_socket *listener)
+bool acceptor_take_one(struct acceptor *acceptor, struct listening_socket *listener)
 {
     struct sockaddr_storage storage;
     socklen_t size = sizeof storage;
@@ -170,12 +144,6 @@ static bool accept_one(struct acceptor *acceptor, struct listening_socket *liste
     return false; /* a connection that ended before it was accepted: the next turn looks again */
 }
 
-static void on_connection(struct loop_source *source, uint32_t events)
-{
-    (void)events;
-    container_of(source, struct listening_socket, source)->waiting = true;
-}
-
 static void accept_waiting(struct acceptor *acceptor)
 {
     if (acceptor->resume_ns > acceptor->loop.now_ns) return;
@@ -184,87 +152,18 @@ static void accept_waiting(struct acceptor *acceptor)
     for (unsigned i = 0; i < LISTENING_MAX; i++) {
         struct listening_socket *listener = &acceptor->listening[i];
         for (int n = 0; n < BURST && listener->waiting && acceptor->resume_ns == 0; n++)
-            if (!accept_one(acceptor, listener)) break;
+            if (!acceptor_take_one(acceptor, listener)) break;
     }
 }
 
-/* ---- doors ---- */
-
-static bool is_open(const struct listening_socket *listener)
-{
-    return listener->source.fd >= 0;
-}
-
-/* Connections that wait in its queue are accepted first. */
-static void close_listener(struct acceptor *acceptor, struct listening_socket *listener)
-{
-    if (acceptor->parked_fd < 0)
-        while (accept_one(acceptor, listener)) continue;
-    loop_remove(&acceptor->loop, &listener->source);
-    close(listener->source.fd);
-    listener->source.fd = -1;
-    listener->waiting = false;
-}
-
-static struct listening_socket *find_listener(struct acceptor *acceptor, int fd)
-{
-    for (unsigned i = 0; i < LISTENING_MAX; i++)
-        if (acceptor->listening[i].source.fd == fd) return &acceptor->listening[i];
-    return NULL;
-}
-
-/* A free element; if there is none, the former socket that would be closed next is closed now. */
-static struct listening_socket *free_listener(struct acceptor *acceptor)
-{
-    struct listening_socket *free = find_listener(acceptor, -1);
-    if (free) return free;
-    struct listening_socket *first = &acceptor->listening[0];
-    for (unsigned i = 1; i < LISTENING_MAX; i++)
-        if (acceptor->listening[i].closes_ns < first->closes_ns) first = &acceptor->listening[i];
-    close_listener(acceptor, first);
-    return first;
-}
-
-static bool open_listener(struct acceptor *acceptor, int fd)
-{
-    struct listening_socket *listener = free_listener(acceptor);
-    *listener = (struct listening_socket){
-        .source = {fd, on_connection}, .acceptor = acceptor, .closes_ns = CLOCK_NEVER, .waiting = true};
-    return loop_add(&acceptor->loop, &listener->source, EPOLLIN);
-}
-
-static bool open_listeners(struct acceptor *acceptor, const struct listeners *listeners)
-{
-    bool good = true;
-    for (unsigned i = 0; i < listeners->count; i++)
-        if (!find_listener(acceptor, listeners->fds[i])) good = open_listener(acceptor, listeners->fds[i]) && good;
-    return good;
-}
-
-/* Sockets that are not kept stay open for LEAVE_NS, for clients that have connected already. */
-static void leave_listeners(struct acceptor *acceptor, const struct listeners *kept)
-{
-    for (unsigned i = 0; i < LISTENING_MAX; i++) {
-        struct listening_socket *listener = &acceptor->listening[i];
-        if (is_open(listener) && listener->closes_ns == CLOCK_NEVER && !listeners_have(kept, listener->source.fd))
-            listener->closes_ns = acceptor->loop.now_ns + LEAVE_NS;
-    }
-}
-
-static void close_left(struct acceptor *acceptor, uint64_t now_ns)
-{
-    for (unsigned i = 0; i < LISTENING_MAX; i++) {
-        struct listening_socket *listener = &acceptor->listening[i];
-        if (is_open(listener) && listener->closes_ns <= now_ns) close_listener(acceptor, listener);
-    }
-}
+/* ---- mail ---- */
 
 static void apply(struct acceptor *acceptor, const struct acceptor_mail *mail)
 {
     access_free(acceptor->access);
     acceptor->access = mail->access;
-    leave_listeners(acceptor, &mail->listeners);
-    if (!open_listeners(acceptor, &mail->listeners))
+    acceptor_leave_listeners(acceptor, &mail->listeners);
+    if (!acceptor_open_listeners(acceptor, &mail->listeners))
         log_error(acceptor->deps.log, "listener lost", log_text("why", strerror(errno)),
                   log_text("do", "restart the service"));
 }
@@ -277,9 +176,10 @@ static void read_mails(struct acceptor *acceptor, bool is_running)
     mailbox_drain(&acceptor->mailbox, &mails);
     for (struct list *node; (node = list_take(&mails));) {
         struct acceptor_mail *mail = container_of(node, struct acceptor_mail, mail.node);
-        if (mail->mail.kind == MAIL_STOP)
+        if (mail->mail.kind == MAIL_STOP) {
             acceptor->stopping = true;
-        else if (is_running)
+            acceptor->keeps_listeners = mail->keep_listeners || acceptor->inherited;
+        } else if (is_running)
             apply(acceptor, mail);
         else
             access_free(mail->access);
@@ -293,11 +193,12 @@ static void on_mail(struct loop_source *source, uint32_t events)
     read_mails(container_of(source, struct acceptor, mailbox.source), true);
 }
 
-void acceptor_stop(struct acceptor *acceptor)
+void acceptor_stop(struct acceptor *acceptor, bool keep_listeners)
 {
     struct acceptor_mail *mail = calloc(1, sizeof *mail);
     if (!mail) return;
     mail->mail.kind = MAIL_STOP;
+    mail->keep_listeners = keep_listeners;
     mailbox_post(&acceptor->mailbox, &mail->mail);
 }
 
@@ -321,7 +222,7 @@ static uint64_t next_deadline_ns(const struct acceptor *acceptor)
     for (unsigned i = 0; i < LISTENING_MAX; i++) {
         const struct listening_socket *listener = &acceptor->listening[i];
         if (listener->waiting) return 0;
-        if (is_open(listener)) deadline_ns = clock_earlier(listener->closes_ns, deadline_ns);
+        if (listening_socket_is_open(listener)) deadline_ns = clock_earlier(listener->closes_ns, deadline_ns);
     }
     return deadline_ns;
 }
@@ -337,9 +238,10 @@ static void *run(void *context)
         loop_turn(&acceptor->loop, next_deadline_ns(acceptor));
         heartbeat_beat(acceptor->deps.heartbeat, acceptor->loop.now_ns);
         accept_waiting(acceptor);
-        close_left(acceptor, acceptor->loop.now_ns);
+        acceptor_close_left(acceptor, acceptor->loop.now_ns);
     }
-    if (!acceptor->inherited) close_left(acceptor, CLOCK_NEVER);
+    /* Those that a reload has given up, or all. */
+    acceptor_close_left(acceptor, acceptor->keeps_listeners ? CLOCK_NEVER - 1 : CLOCK_NEVER);
     if (acceptor->parked_fd >= 0) reject(acceptor, acceptor->parked_fd, &acceptor->parked_address, LABEL_REJECTED_FULL);
     heartbeat_stop(acceptor->deps.heartbeat);
     return NULL;
@@ -369,7 +271,7 @@ struct acceptor *acceptor_new(const struct acceptor_deps *deps, const struct lis
     acceptor->counters = counters_new();
     if (!mailbox_init(&acceptor->mailbox, on_mail) || !loop_init(&acceptor->loop) || !acceptor->counters) goto fail;
     if (!loop_add(&acceptor->loop, &acceptor->mailbox.source, EPOLLIN)) goto fail;
-    if (!open_listeners(acceptor, listeners)) goto fail;
+    if (!acceptor_open_listeners(acceptor, listeners)) goto fail;
     return acceptor;
 fail:
     for (unsigned i = 0; i < LISTENING_MAX; i++) acceptor->listening[i].source.fd = -1; /* the caller's still */
@@ -381,7 +283,7 @@ void acceptor_free(struct acceptor *acceptor)
 {
     if (!acceptor) return;
     for (unsigned i = 0; i < LISTENING_MAX; i++)
-        if (is_open(&acceptor->listening[i])) close(acceptor->listening[i].source.fd);
+        if (listening_socket_is_open(&acceptor->listening[i])) close(acceptor->listening[i].source.fd);
     if (acceptor->mailbox.source.fd > 0) read_mails(acceptor, false);
     access_free(acceptor->access);
     mailbox_done(&acceptor->mailbox);

@@ -8,44 +8,12 @@
 #ifndef CLIENTS_ACCEPTOR_H
 #define CLIENTS_ACCEPTOR_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 
+#include "clients/acceptor_deps.h"
 #include "clients/listener.h"
-#include "clients/placement.h"
-#include "clients/tcp_clients.h"
-#include "common/address.h"
-#include "common/log.h"
 #include "metrics/counters.h"
-#include "metrics/health.h"
-#include "metrics/query_ring.h"
 #include "shared/access.h"
-#include "shared/connections.h"
-
-struct worker;
-
-struct acceptor_options {
-    struct address listen[LISTENERS_MAX];
-    unsigned listen_count;
-};
-
-/* A worker as the acceptor knows it: where connections go. */
-struct acceptor_target {
-    struct tcp_clients *clients;         /* only tcp_client_start may be called on it from the acceptor's thread */
-    atomic_uint *load;                   /* the worker's connections: the acceptor adds, the worker subtracts */
-    void (*shed)(struct worker *worker); /* asks the worker to close some connections; any thread */
-    struct worker *worker;
-};
-
-/* What the acceptor uses of the program; all of it outlives the acceptor. */
-struct acceptor_deps {
-    const struct log *log;
-    struct connections *connections;
-    struct acceptor_target targets[WORKERS_MAX];
-    unsigned target_count; /* 1..WORKERS_MAX */
-    struct heartbeat *heartbeat;
-    struct query_ring *ring; /* what it writes of connections that it refuses; NULL: nothing */
-};
 
 struct acceptor;
 
@@ -56,8 +24,13 @@ void acceptor_free(struct acceptor *acceptor); /* closes the listeners */
 
 bool acceptor_start(struct acceptor *acceptor);
 
-/* Any thread: ends it; then join. */
-void acceptor_stop(struct acceptor *acceptor);
+/* Before the start: goes on accepting from sockets that the process before this one handed over (app/handover.h) and
+ * that are not among its own, for a second and a half; takes them. */
+void acceptor_add_former(struct acceptor *acceptor, const struct listeners *former, const struct listeners *own);
+
+/* Any thread: ends it; then join. With `keep_listeners` the listeners stay open as systemd's do, with the connections
+ * that wait in them, until acceptor_free. */
+void acceptor_stop(struct acceptor *acceptor, bool keep_listeners);
 void acceptor_join(struct acceptor *acceptor);
 
 /* Any thread: from now on with these listeners, which it takes, and with this access list, of which it takes a share.

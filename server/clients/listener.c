@@ -149,16 +149,18 @@ static bool add_all(struct listeners *listeners, const struct listeners *current
     return listeners->count > 0;
 }
 
-bool listeners_open(struct listeners *ret_listeners, const struct address *addresses, unsigned count,
-                    const struct log *log, char ret_error[static LISTENER_ERROR_BYTES])
+bool listeners_open(struct listeners *ret_listeners, const struct listeners *former, const struct address *addresses,
+                    unsigned count, const struct log *log, char ret_error[static LISTENER_ERROR_BYTES])
 {
     struct listeners listeners = {.count = 0};
-    int first;
-    unsigned passed = service_sockets(&first);
+    int fds[SERVICE_SOCKETS_MAX];
+    unsigned passed = service_sockets(fds);
     bool good = true;
     listeners.inherited = passed > 0;
+    if (!listeners.inherited && former->count > 0)
+        return listeners_reopen(former, ret_listeners, addresses, count, log, ret_error);
     for (unsigned i = 0; good && i < passed && listeners.count < LISTENERS_MAX; i++)
-        good = add_inherited(&listeners, first + (int)i, ret_error);
+        good = add_inherited(&listeners, fds[i], ret_error);
     if (good && !listeners.inherited) good = add_all(&listeners, NULL, addresses, count, log, ret_error);
     if (good)
         *ret_listeners = listeners;
@@ -211,6 +213,20 @@ void listeners_retire(const struct listeners *listeners, const struct listeners 
         set_shared(listeners->fds[i], true);
         setsockopt(listeners->fds[i], IPPROTO_TCP, TCP_DEFER_ACCEPT, &(int){0}, sizeof(int));
     }
+}
+
+bool listeners_add(struct listeners *listeners, int fd, const struct address *address)
+{
+    struct sockaddr_storage storage;
+    socklen_t size = sizeof storage;
+    if (listeners->count == LISTENERS_MAX || !service_is_listener(fd)) return false;
+    if (getsockname(fd, (struct sockaddr *)&storage, &size) != 0) return false;
+    const struct address own = address_from_socket(&storage);
+    if (!address_equal(&own, address)) return false;
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    set_options(fd);
+    add(listeners, fd, address);
+    return true;
 }
 
 bool listeners_have(const struct listeners *listeners, int fd)

@@ -20,11 +20,16 @@ struct listeners {
     unsigned missing_count;
 };
 
-/* Takes the sockets that systemd passed, if any; else opens every address. An IPv6 address that the machine does not
- * have (yet) is logged and becomes `missing`, if there is another address; one that is still tentative (RFC 4862,
- * 5.4) is opened. False: `ret_error` says which address and why, and none is left open. */
-bool listeners_open(struct listeners *ret_listeners, const struct address *addresses, unsigned count,
-                    const struct log *log, char ret_error[static LISTENER_ERROR_BYTES]);
+/* Takes the sockets that systemd passed, if any; else opens every address, or takes its socket of `former`: those that
+ * the process before this one handed over (app/handover.h), which is not changed. An IPv6 address that the machine does
+ * not have (yet) is logged and becomes `missing`, if there is another address; one that is still tentative (RFC 4862,
+ * 5.4) is opened. False: `ret_error` says which address and why, and of the new sockets none is left open. */
+bool listeners_open(struct listeners *ret_listeners, const struct listeners *former, const struct address *addresses,
+                    unsigned count, const struct log *log, char ret_error[static LISTENER_ERROR_BYTES]);
+
+/* Adds a socket that was handed over and that is said to listen on `address`. False: it does not, or there are
+ * LISTENERS_MAX; it is still the caller's. */
+bool listeners_add(struct listeners *listeners, int fd, const struct address *address);
 
 /* The same for a reload: an address of `current` keeps its socket, and `current` is not changed. Systemd's sockets stay
  * as they are. On success, call listeners_retire for the former set; to give up the new set, listeners_close_but.

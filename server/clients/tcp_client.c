@@ -44,6 +44,8 @@ static void release(struct tcp_client *client)
 void tcp_client_close(struct tcp_client *client, enum label_closed cause)
 {
     struct tcp_clients *clients = client->clients;
+    CHECK(clients->in_flight >= client->in_flight);
+    clients->in_flight -= client->in_flight;
     if (client->asked > 0) tcp_client_report_rate(client, clients->loop->now_ns);
     /* Input that nobody reads would make the kernel send a reset, before which replies could be lost. */
     if (tcp_input_is_cut_off(client)) recv(client->source.fd, NULL, DISCARD_BYTES, MSG_TRUNC);
@@ -107,7 +109,7 @@ static bool close_if_over(struct tcp_client *client)
         cause = client->abort_cause;
     else if (quiet && client->ended && !client->held_back)
         cause = client->end_cause;
-    else if (quiet && clients->draining)
+    else if (quiet && clients->draining && !clients->holding)
         cause = LABEL_CLOSED_DRAIN;
     else
         return false;
@@ -179,13 +181,11 @@ static void on_event(struct loop_source *source, uint32_t events)
     settle(client);
 }
 
-bool tcp_client_start(struct tcp_clients *clients, int fd, const struct address *address, uint8_t counted_bits)
+struct tcp_client *tcp_client_new(struct tcp_clients *clients, int fd, const struct address *address,
+                                  uint8_t counted_bits)
 {
     struct tcp_client *client = calloc(1, sizeof *client);
-    if (!client) {
-        close(fd);
-        return false;
-    }
+    if (!client) return NULL;
     client->source = (struct loop_source){.fd = fd, .on_event = on_event};
     client->clients = clients;
     client->address = *address;
@@ -195,9 +195,13 @@ bool tcp_client_start(struct tcp_clients *clients, int fd, const struct address 
     timeout_init(&client->input);
     timeout_init(&client->output);
     timeout_init(&client->rate);
-    /* Writable at once: so the worker is told of it now, and learns of its query in the same event if that is there
-     * already. */
-    if (loop_add(clients->loop, &client->source, EPOLLIN | EPOLLOUT | EPOLLRDHUP)) return true;
+    return client;
+}
+
+bool tcp_client_start(struct tcp_clients *clients, int fd, const struct address *address, uint8_t counted_bits)
+{
+    struct tcp_client *client = tcp_client_new(clients, fd, address, counted_bits);
+    if (client && loop_add(clients->loop, &client->source, TCP_CLIENT_EVENTS)) return true;
     close(fd);
     free(client);
     return false;

@@ -20,6 +20,10 @@
  * `clients` but its loop. */
 bool tcp_client_start(struct tcp_clients *clients, int fd, const struct address *address, uint8_t counted_bits);
 
+/* A client that is in no list, no slot and no loop yet; the caller's, who frees it. NULL: memory is short. */
+struct tcp_client *tcp_client_new(struct tcp_clients *clients, int fd, const struct address *address,
+                                  uint8_t counted_bits);
+
 /* ---- the worker's thread ---- */
 
 /* One turn of the client: writes what waits, reads what may be read, and closes the client if nothing more is to

@@ -73,8 +73,9 @@ static void end_reply(const struct requester *requester, size_t size)
 {
     struct tcp_client *client = find(requester);
     if (!client) return;
-    CHECK(client->in_flight > 0);
+    CHECK(client->in_flight > 0 && client->clients->in_flight > 0);
     client->in_flight--;
+    client->clients->in_flight--;
     if (!requester->batched) tcp_client_mark_dirty(client);
     if (size == 0) return;
     struct buffer *buffer = reply_buffer(client, requester->batched);
@@ -205,9 +206,11 @@ void tcp_clients_tick(struct tcp_clients *clients, uint64_t now_ns)
     while ((node = list_take(&turn))) tcp_client_turn(container_of(node, struct tcp_client, dirty));
     bool crowded = connections_count(clients->connections) > clients->options.crowded_above;
     clients->idle.duration_ns = clients->options.idle_timeout_ns / (crowded ? CROWDED_DIVISOR : 1);
-    expire_input(&clients->first, LABEL_CLOSED_IDLE, now_ns);
-    expire_input(&clients->read, LABEL_CLOSED_READ, now_ns);
-    expire_input(&clients->idle, LABEL_CLOSED_IDLE, now_ns);
+    if (!clients->holding) { /* else nobody reads what they send */
+        expire_input(&clients->first, LABEL_CLOSED_IDLE, now_ns);
+        expire_input(&clients->read, LABEL_CLOSED_READ, now_ns);
+        expire_input(&clients->idle, LABEL_CLOSED_IDLE, now_ns);
+    }
     expire_output(clients, now_ns);
     report_rates(clients, now_ns);
 }
@@ -216,9 +219,10 @@ uint64_t tcp_clients_deadline_ns(const struct tcp_clients *clients)
 {
     if (!list_is_empty(&clients->dirty)) return 0;
     uint64_t rates_ns = timeouts_deadline_ns(&clients->rates);
+    uint64_t others_ns = clock_earlier(rates_ns, timeouts_deadline_ns(&clients->write));
+    if (clients->holding) return others_ns;
     uint64_t input_ns = clock_earlier(timeouts_deadline_ns(&clients->first), timeouts_deadline_ns(&clients->read));
-    return clock_earlier(clock_earlier(rates_ns, input_ns),
-                         clock_earlier(timeouts_deadline_ns(&clients->idle), timeouts_deadline_ns(&clients->write)));
+    return clock_earlier(clock_earlier(others_ns, input_ns), timeouts_deadline_ns(&clients->idle));
 }
 
 /* Closes up to `max` clients whose time of that kind has run longest, and not less than `least_ns`;

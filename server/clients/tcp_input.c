@@ -61,6 +61,7 @@ static void handle(struct tcp_client *client, const uint8_t *bytes, size_t size,
     struct client_message message = {.bytes = bytes, .size = size};
     if (too_long) message.refusal = REFUSAL_TOO_LONG;
     client->in_flight++;
+    clients->in_flight++;
     client->handled++;
     count_query(client);
     clients->on_message(clients, &requester, &message);
@@ -139,20 +140,25 @@ static void keep(struct tcp_client *client, const uint8_t *rest, size_t size)
     if (!client->partial || !buffer_add(client->partial, rest, size)) tcp_client_fail(client, LABEL_CLOSED_ERROR);
 }
 
+/* In the middle of a message, whose rest is waited for. */
+static bool is_inside(const struct tcp_client *client)
+{
+    return (client->partial || client->discard > 0) && !client->held_back;
+}
+
 void tcp_input_set_timeout(struct tcp_client *client, bool progress)
 {
     struct tcp_clients *clients = client->clients;
     uint64_t now_ns = clients->loop->now_ns;
-    bool inside = (client->partial || client->discard > 0) && !client->held_back;
+    bool inside = is_inside(client);
+    bool begins = progress || !timeout_is_running(&client->input);
     if (!client->greeted) return;
     if (client->ended) /* nothing is waited for but its replies, which have times of their own */
         timeout_stop(&client->input);
-    else if (inside && (progress || !timeout_is_running(&client->input)))
-        timeouts_start(&clients->read, &client->input, now_ns);
-    else if (!inside && client->in_flight == 0 && !client->unsent)
-        timeouts_start(&clients->idle, &client->input, now_ns);
-    else if (!inside)
+    else if (!inside && (client->in_flight > 0 || client->unsent))
         timeout_stop(&client->input);
+    else if (begins)
+        timeouts_start(inside ? &clients->read : &clients->idle, &client->input, now_ns);
 }
 
 void tcp_input_take(struct tcp_client *client)
@@ -160,7 +166,7 @@ void tcp_input_take(struct tcp_client *client)
     struct tcp_clients *clients = client->clients;
     size_t size = client->partial ? buffer_size(client->partial) : 0;
     bool first = !client->greeted;
-    bool was_inside = (client->partial || client->discard > 0) && !client->held_back;
+    bool was_inside = is_inside(client);
     uint32_t handled_before = client->handled;
     if (size > 0) memcpy(clients->scratch, buffer_data(client->partial), size);
     if (client->readable && !client->held_back && !client->ended) size = read_more(client, size);
@@ -173,7 +179,7 @@ void tcp_input_take(struct tcp_client *client)
     if (tcp_input_is_cut_off(client)) done = size; /* what follows a broken frame is not looked at */
     client->held_back = size > done && (!may_handle(client) || is_spent(clients));
     keep(client, clients->scratch + done, size - done);
-    tcp_input_set_timeout(client, first || client->handled != handled_before || !was_inside);
+    tcp_input_set_timeout(client, first || client->handled != handled_before || is_inside(client) != was_inside);
 }
 
 bool tcp_input_is_due(const struct tcp_client *client)

@@ -22,6 +22,10 @@
 
 struct tcp_client;
 
+/* What a client's socket is registered for. Writable at once: so the worker is told of it now, and learns of its query
+ * in the same event if that is there already. */
+#define TCP_CLIENT_EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP)
+
 /* Time over which a client's rate is counted. */
 #define RATE_NS NS_PER_S
 
@@ -60,7 +64,9 @@ struct tcp_clients {
     struct tcp_client *batching; /* that client; NULL outside of its turn */
     struct buffer outbox;        /* its replies that were not sent yet */
     size_t made;                 /* the bytes of all its replies in this turn */
+    uint32_t in_flight;          /* questions of all clients that are there */
     bool draining;
+    bool holding; /* nothing is read, and nobody closed for it: clients come or go by a hand-over (tcp_handover.h) */
     struct cookie_service *cookies; /* NULL: none */
     struct dnstap_tap *tap;         /* the same */
 
@@ -99,6 +105,7 @@ struct tcp_client {
     bool greeted;           /* sent a byte at least */
     bool readable;          /* the kernel may have more */
     bool ending;            /* the kernel says that the client's end of stream is behind what it has */
+    bool is_taken;          /* from the former process, and not in the loop yet (tcp_handover.h) */
     bool held_back;         /* `partial` may hold whole messages that had to wait */
     bool ended;             /* no more input is read; closed when its replies are sent */
     uint8_t end_cause;      /* LABEL_CLOSED_, if `ended`: by the client, or why its input is not read */

@@ -2,15 +2,12 @@
 
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "common/check.h"
 #include "common/clock.h"
 #include "common/list.h"
 #include "dns/message.h"
 #include "metrics/dnstap.h"
-
-enum { LAST_READS = 1024 }; /* of a socket that is given up: 64 k datagrams are more than its buffer holds */
 
 static struct udp *udp_of(const struct requester *requester)
 {
@@ -31,7 +28,7 @@ static void drop(struct udp *udp, enum label_udp_dropped reason, const struct da
 
 /* ---- sending ---- */
 
-static void send_waiting(struct udp *udp)
+void udp_send_waiting(struct udp *udp)
 {
     if (datagram_sender_count(udp->sender) == 0) return;
     struct datagrams_sent sent = datagrams_send(udp->sender, udp->sending->source.fd);
@@ -50,7 +47,7 @@ static uint8_t *begin_reply(const struct requester *requester, size_t capacity)
     struct udp *udp = udp_of(requester);
     const struct udp_pending *pending = slots_find(&udp->pending, requester->client);
     if (!pending || !has_socket(pending)) return NULL;
-    if (datagram_sender_count(udp->sender) == DATAGRAMS_MAX || udp->sending != pending->socket) send_waiting(udp);
+    if (datagram_sender_count(udp->sender) == DATAGRAMS_MAX || udp->sending != pending->socket) udp_send_waiting(udp);
     udp->sending = pending->socket;
     return datagram_sender_room(udp->sender, capacity);
 }
@@ -198,113 +195,27 @@ static void receive(struct udp_socket *socket)
     note_batch(socket, count, now_ns);
     for (unsigned i = 0; i < count; i += READ_AHEAD_MAX)
         handle(socket, i, count - i < READ_AHEAD_MAX ? count - i : READ_AHEAD_MAX);
-    send_waiting(udp);
+    udp_send_waiting(udp);
 }
 
-static void on_event(struct loop_source *source, uint32_t events)
+/* ---- held, and answered ---- */
+
+void udp_set_held(struct udp *udp, bool held)
 {
-    (void)events;
-    container_of(source, struct udp_socket, source)->is_readable = true;
+    udp->is_held = held;
 }
 
-/* ---- sockets ---- */
-
-static bool is_open(const struct udp_socket *socket)
+/* It may have datagrams, and may be read. */
+static bool is_due(const struct udp *udp, const struct udp_socket *socket)
 {
-    return socket->source.fd >= 0;
+    return socket->is_readable && (socket->is_leaving || !udp->is_held);
 }
 
-/* Questions that came on it and still wait are dropped. */
-static void close_socket(struct udp_socket *socket)
+bool udp_is_answered(const struct udp *udp)
 {
-    struct udp *udp = socket->udp;
-    if (udp->sending == socket) send_waiting(udp);
-    udp->sending = NULL;
-    if (!socket->is_leaving) loop_remove(udp->loop, &socket->source);
-    if (!socket->is_shared) close(socket->source.fd);
-    socket->source.fd = -1;
-    socket->is_readable = false;
-    socket->generation++;
-    socket->pending = 0;
-}
-
-/* From now on the kernel gives the socket nothing more, so that other sockets get what comes to its address, also while
- * it waits for its last answers; it still sends. A connected socket receives from one peer only, and it is its own. */
-static void stop_receiving(int fd)
-{
-    struct sockaddr_storage own;
-    socklen_t size = sizeof own;
-    if (getsockname(fd, (struct sockaddr *)&own, &size) == 0) (void)!connect(fd, (struct sockaddr *)&own, size);
-}
-
-/* Gives the socket up: what waits in it is read, a bounded number of times; of a shared one it is left for those who
- * go on with it. */
-static void leave_socket(struct udp_socket *socket)
-{
-    if (!is_open(socket) || socket->is_leaving) return;
-    loop_remove(socket->udp->loop, &socket->source);
-    if (!socket->is_shared) stop_receiving(socket->source.fd);
-    socket->is_leaving = true;
-    socket->is_readable = !socket->is_shared;
-    socket->last_reads = LAST_READS;
-}
-
-/* One that is not in use; else the first that is leaving, closed. */
-static struct udp_socket *free_socket(struct udp *udp)
-{
-    struct udp_socket *leaving = NULL;
-    for (unsigned i = 0; i < UDP_SOCKETS_MAX; i++) {
-        struct udp_socket *socket = &udp->sockets[i];
-        if (!is_open(socket)) {
-            if (i >= udp->used) udp->used = i + 1;
-            return socket;
-        }
-        if (socket->is_leaving && !leaving) leaving = socket;
-    }
-    CHECK(leaving); /* no more than LISTENERS_MAX are not */
-    close_socket(leaving);
-    return leaving;
-}
-
-static void open_socket(struct udp *udp, const struct udp_sockets *sockets, unsigned index)
-{
-    struct udp_socket *socket = free_socket(udp);
-    int fd = sockets->fds[index];
-    /* Of the workers that share a socket one is woken for a datagram, not all. */
-    const uint32_t events = sockets->shared ? EPOLLIN | EPOLLEXCLUSIVE : EPOLLIN;
-    *socket = (struct udp_socket){
-        .source = {fd, on_event},
-        .udp = udp,
-        .is_wildcard = sockets->is_wildcard[index],
-        .is_shared = sockets->shared,
-        .is_readable = true, /* datagrams may be there already */
-        .generation = socket->generation,
-        .counts_drops = sockets->counts_drops,
-    };
-    if (sockets->shared) datagrams_dropped_by(fd, &socket->queue.drops); /* it is older than this process */
-    if (loop_add(udp->loop, &socket->source, events)) return;
-    socket->is_leaving = true; /* it is not in the loop */
-    close_socket(socket);
-}
-
-static bool has_fd(const struct udp *udp, int fd)
-{
-    for (unsigned i = 0; i < UDP_SOCKETS_MAX; i++)
-        if (udp->sockets[i].source.fd == fd && !udp->sockets[i].is_leaving) return true;
-    return false;
-}
-
-void udp_set_sockets(struct udp *udp, const struct udp_sockets *sockets)
-{
-    for (unsigned i = 0; i < UDP_SOCKETS_MAX; i++)
-        if (!udp_sockets_have(sockets, udp->sockets[i].source.fd)) leave_socket(&udp->sockets[i]);
-    for (unsigned i = 0; i < sockets->count; i++)
-        if (!has_fd(udp, sockets->fds[i])) open_socket(udp, sockets, i);
-}
-
-void udp_drain(struct udp *udp)
-{
-    for (unsigned i = 0; i < UDP_SOCKETS_MAX; i++) leave_socket(&udp->sockets[i]);
+    for (unsigned i = 0; i < udp->used; i++)
+        if (udp->sockets[i].is_leaving && udp->sockets[i].is_readable) return false;
+    return udp->pending.taken == 0;
 }
 
 /* ---- turns and life ---- */
@@ -315,7 +226,7 @@ void udp_receive(struct udp *udp)
     udp->wall_ns = clock_wall_ns();
     for (unsigned i = 0; i < udp->used; i++) {
         struct udp_socket *socket = &udp->sockets[i];
-        if (!socket->is_readable) continue;
+        if (!is_due(udp, socket)) continue;
         if (socket->is_leaving && socket->last_reads-- == 0)
             socket->is_readable = false;
         else
@@ -325,25 +236,25 @@ void udp_receive(struct udp *udp)
 
 void udp_tick(struct udp *udp)
 {
-    send_waiting(udp);
+    udp_send_waiting(udp);
     for (unsigned i = 0; i < udp->used; i++) {
         struct udp_socket *socket = &udp->sockets[i];
         bool is_done = socket->is_leaving && !socket->is_readable && socket->pending == 0;
-        if (is_open(socket) && is_done) close_socket(socket);
+        if (udp_socket_is_open(socket) && is_done) udp_socket_close(socket);
     }
 }
 
 uint64_t udp_deadline_ns(const struct udp *udp)
 {
     for (unsigned i = 0; i < udp->used; i++)
-        if (udp->sockets[i].is_readable) return 0;
+        if (is_due(udp, &udp->sockets[i])) return 0;
     return CLOCK_NEVER;
 }
 
 bool udp_is_drained(const struct udp *udp)
 {
     for (unsigned i = 0; i < udp->used; i++)
-        if (is_open(&udp->sockets[i])) return false;
+        if (udp_socket_is_open(&udp->sockets[i])) return false;
     return true;
 }
 
@@ -373,7 +284,7 @@ void udp_done(struct udp *udp)
 {
     if (!udp->loop) return;
     for (unsigned i = 0; i < UDP_SOCKETS_MAX; i++)
-        if (is_open(&udp->sockets[i])) close_socket(&udp->sockets[i]);
+        if (udp_socket_is_open(&udp->sockets[i])) udp_socket_close(&udp->sockets[i]);
     slots_done(&udp->pending);
     datagram_receiver_free(udp->receiver);
     datagram_sender_free(udp->sender);

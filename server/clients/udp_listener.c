@@ -83,11 +83,30 @@ static void add(struct udp_listeners *listeners, const struct address *address, 
     }
 }
 
-static bool add_opened(struct udp_listeners *listeners, const struct address *address, uint32_t buffer_bytes,
-                       char ret_error[static LISTENER_ERROR_BYTES])
+/* Takes up to `most` sockets of the address out of `former`; returns how many. */
+static unsigned take_former(struct udp_former *former, const struct address *address, uint32_t buffer_bytes,
+                            unsigned most, int ret_fds[static WORKERS_MAX])
+{
+    unsigned taken = 0, kept = 0;
+    for (unsigned i = 0; former && i < former->count; i++) {
+        if (taken < most && address_equal(&former->sockets[i].address, address))
+            ret_fds[taken++] = former->sockets[i].fd;
+        else
+            former->sockets[kept++] = former->sockets[i];
+    }
+    if (former) former->count = kept;
+    for (unsigned i = 0; i < taken; i++) {
+        set_options(ret_fds[i], address);
+        set_buffer(ret_fds[i], buffer_bytes, 1);
+    }
+    return taken;
+}
+
+static bool add_opened(struct udp_listeners *listeners, struct udp_former *former, const struct address *address,
+                       uint32_t buffer_bytes, char ret_error[static LISTENER_ERROR_BYTES])
 {
     int fds[WORKERS_MAX];
-    unsigned opened = 0;
+    unsigned opened = take_former(former, address, buffer_bytes, listeners->workers, fds);
     while (opened < listeners->workers && (fds[opened] = open_one(address, buffer_bytes)) >= 0) opened++;
     if (opened == listeners->workers) {
         add(listeners, address, fds);
@@ -142,31 +161,15 @@ static void add_inherited(struct udp_listeners *listeners, int fd, uint32_t buff
     add(listeners, &address, fds);
 }
 
-bool udp_listeners_open(struct udp_listeners *ret_listeners, const struct address *addresses, unsigned count,
-                        unsigned workers, uint32_t buffer_bytes, const struct log *log,
-                        char ret_error[static LISTENER_ERROR_BYTES])
-{
-    struct udp_listeners none = {.workers = workers};
-    int first;
-    unsigned passed = service_sockets(&first);
-    if (passed == 0) return udp_listeners_reopen(&none, ret_listeners, addresses, count, buffer_bytes, log, ret_error);
-    *ret_listeners = (struct udp_listeners){.workers = workers, .inherited = true};
-    for (unsigned i = 0; count > 0 && i < passed; i++) add_inherited(ret_listeners, first + (int)i, buffer_bytes);
-    return true;
-}
-
-bool udp_listeners_reopen(const struct udp_listeners *current, struct udp_listeners *ret_listeners,
-                          const struct address *addresses, unsigned count, uint32_t buffer_bytes, const struct log *log,
-                          char ret_error[static LISTENER_ERROR_BYTES])
+/* Every address: with its sockets of `current` or `former`, or with new ones. */
+static bool open_all(struct udp_listeners *ret_listeners, const struct udp_listeners *current,
+                     struct udp_former *former, const struct address *addresses, unsigned count, uint32_t buffer_bytes,
+                     const struct log *log, char ret_error[static LISTENER_ERROR_BYTES])
 {
     struct udp_listeners next = {.workers = current->workers};
-    if (current->inherited) {
-        *ret_listeners = *current;
-        return true;
-    }
     for (unsigned i = 0; i < count; i++) {
         if (add_kept(&next, current, &addresses[i], buffer_bytes)) continue;
-        if (add_opened(&next, &addresses[i], buffer_bytes, ret_error)) continue;
+        if (add_opened(&next, former, &addresses[i], buffer_bytes, ret_error)) continue;
         if (is_dispensable(&addresses[i], count)) {
             log_warning(log, "address left out", log_text("why", ret_error));
             continue;
@@ -177,6 +180,61 @@ bool udp_listeners_reopen(const struct udp_listeners *current, struct udp_listen
     *ret_listeners = next;
     return true;
 }
+
+bool udp_listeners_open(struct udp_listeners *ret_listeners, struct udp_former *former, const struct address *addresses,
+                        unsigned count, unsigned workers, uint32_t buffer_bytes, const struct log *log,
+                        char ret_error[static LISTENER_ERROR_BYTES])
+{
+    struct udp_listeners none = {.workers = workers};
+    int fds[SERVICE_SOCKETS_MAX];
+    unsigned passed = service_sockets(fds);
+    if (passed == 0) return open_all(ret_listeners, &none, former, addresses, count, buffer_bytes, log, ret_error);
+    *ret_listeners = (struct udp_listeners){.workers = workers, .inherited = true};
+    for (unsigned i = 0; count > 0 && i < passed; i++) add_inherited(ret_listeners, fds[i], buffer_bytes);
+    return true;
+}
+
+bool udp_listeners_reopen(const struct udp_listeners *current, struct udp_listeners *ret_listeners,
+                          const struct address *addresses, unsigned count, uint32_t buffer_bytes, const struct log *log,
+                          char ret_error[static LISTENER_ERROR_BYTES])
+{
+    if (!current->inherited)
+        return open_all(ret_listeners, current, NULL, addresses, count, buffer_bytes, log, ret_error);
+    *ret_listeners = *current;
+    return true;
+}
+
+/* ---- sockets that were handed over ---- */
+
+bool udp_former_add(struct udp_former *former, int fd, const struct address *address)
+{
+    struct sockaddr_storage storage;
+    socklen_t size = sizeof storage;
+    if (former->count == UDP_FORMER_MAX || !service_is_datagram(fd)) return false;
+    if (getsockname(fd, (struct sockaddr *)&storage, &size) != 0) return false;
+    const struct address own = address_from_socket(&storage);
+    if (!address_equal(&own, address)) return false;
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    former->sockets[former->count].fd = fd;
+    former->sockets[former->count++].address = *address;
+    return true;
+}
+
+void udp_former_spread(const struct udp_former *former, unsigned worker, unsigned workers,
+                       struct udp_sockets *ret_sockets)
+{
+    *ret_sockets = (struct udp_sockets){.counts_drops = true};
+    for (unsigned i = worker; i < former->count; i += workers) {
+        if (ret_sockets->count == LISTENERS_MAX) { /* fewer workers than before, and other addresses as well */
+            close(former->sockets[i].fd);
+            continue;
+        }
+        ret_sockets->is_wildcard[ret_sockets->count] = is_wildcard(&former->sockets[i].address);
+        ret_sockets->fds[ret_sockets->count++] = former->sockets[i].fd;
+    }
+}
+
+/* ---- closing ---- */
 
 bool udp_sockets_have(const struct udp_sockets *sockets, int fd)
 {

@@ -31,12 +31,32 @@ struct udp_listeners {
     bool inherited; /* from systemd, which decides the addresses */
 };
 
+/* Sockets that the process before this one handed over (app/handover.h): one for each of its addresses and workers. */
+enum { UDP_FORMER_MAX = LISTENERS_MAX * WORKERS_MAX };
+
+struct udp_former {
+    unsigned count;
+    struct {
+        int fd;
+        struct address address;
+    } sockets[UDP_FORMER_MAX];
+};
+
+/* Adds a socket that is said to be bound to `address`. False: it is not, or there are UDP_FORMER_MAX; it is still the
+ * caller's. */
+bool udp_former_add(struct udp_former *former, int fd, const struct address *address);
+
 /* Opens each address (none for `count` 0) for each of `workers` workers, with a receive buffer of `buffer_bytes` or
- * what the kernel allows, or takes the datagram sockets that systemd passed, if it passed any socket. As listeners_open
- * for what cannot be opened. */
-bool udp_listeners_open(struct udp_listeners *ret_listeners, const struct address *addresses, unsigned count,
-                        unsigned workers, uint32_t buffer_bytes, const struct log *log,
+ * what the kernel allows, or takes the datagram sockets that systemd passed, if it passed any socket. Sockets of
+ * `former` (NULL: there are none) are used where they fit; those that are left in it are the caller's, to be emptied
+ * and closed. As listeners_open for what cannot be opened. */
+bool udp_listeners_open(struct udp_listeners *ret_listeners, struct udp_former *former, const struct address *addresses,
+                        unsigned count, unsigned workers, uint32_t buffer_bytes, const struct log *log,
                         char ret_error[static LISTENER_ERROR_BYTES]);
+
+/* The sockets that are left are given to the workers in turn, as former ones of theirs (udp_give_up). */
+void udp_former_spread(const struct udp_former *former, unsigned worker, unsigned workers,
+                       struct udp_sockets *ret_sockets);
 
 /* The same for a reload: an address of `current` keeps its sockets, and `current` is not changed. Systemd's stay as
  * they are. `count` 0: none from now on. */

@@ -178,7 +178,8 @@ static struct peer *let_go(struct connections *connections, const struct prefix 
     return connections->idle_count > connections->options.max_connections ? forget(connections) : NULL;
 }
 
-static enum connections_verdict judge(struct connections *connections, const struct prefix *prefix, uint64_t now_ns)
+static enum connections_verdict judge(struct connections *connections, const struct prefix *prefix, bool is_new,
+                                      uint64_t now_ns)
 {
     const struct connections_options *options = &connections->options;
     struct peer *peer = *find(connections, prefix);
@@ -187,21 +188,33 @@ static enum connections_verdict judge(struct connections *connections, const str
     peer = find_or_make(connections, prefix, now_ns);
     if (!peer) return CONNECTIONS_FULL;
     refill(connections, peer, now_ns);
-    if (options->new_per_s && !tokens_take(&peer->tokens, 1)) return CONNECTIONS_RATE;
+    if (is_new && options->new_per_s && !tokens_take(&peer->tokens, 1)) return CONNECTIONS_RATE;
     hold(connections, peer);
     atomic_fetch_add_explicit(&connections->count, 1, memory_order_relaxed);
     return CONNECTIONS_ADMITTED;
 }
 
-enum connections_verdict connections_admit(struct connections *connections, const struct address *address,
-                                           uint64_t now_ns, uint8_t *ret_bits)
+static enum connections_verdict admit(struct connections *connections, const struct address *address, bool is_new,
+                                      uint64_t now_ns, uint8_t *ret_bits)
 {
     pthread_mutex_lock(&connections->lock);
     struct prefix prefix = prefix_for(connections, address);
-    enum connections_verdict verdict = judge(connections, &prefix, now_ns);
+    enum connections_verdict verdict = judge(connections, &prefix, is_new, now_ns);
     pthread_mutex_unlock(&connections->lock);
     if (verdict == CONNECTIONS_ADMITTED) *ret_bits = prefix.bits;
     return verdict;
+}
+
+enum connections_verdict connections_admit(struct connections *connections, const struct address *address,
+                                           uint64_t now_ns, uint8_t *ret_bits)
+{
+    return admit(connections, address, true, now_ns, ret_bits);
+}
+
+enum connections_verdict connections_resume(struct connections *connections, const struct address *address,
+                                            uint64_t now_ns, uint8_t *ret_bits)
+{
+    return admit(connections, address, false, now_ns, ret_bits);
 }
 
 void connections_recount(struct connections *connections, const struct address *address, uint8_t *bits)

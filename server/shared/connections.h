@@ -46,6 +46,11 @@ void connections_set_options(struct connections *connections, const struct conne
 enum connections_verdict connections_admit(struct connections *connections, const struct address *address,
                                            uint64_t now_ns, uint8_t *ret_bits);
 
+/* The same for a connection that was admitted by the process before this one (app/handover.h): never CONNECTIONS_RATE,
+ * and it takes nothing of the rate. */
+enum connections_verdict connections_resume(struct connections *connections, const struct address *address,
+                                            uint64_t now_ns, uint8_t *ret_bits);
+
 /* Counts an admitted connection for the prefix that the options name now; changes `bits`. No limit is looked at. */
 void connections_recount(struct connections *connections, const struct address *address, uint8_t *bits);
 

@@ -284,6 +284,13 @@ bool pool_is_down(const struct pool *pool)
     return true;
 }
 
+bool pool_is_open(const struct pool *pool)
+{
+    for (unsigned i = 0; i < pool->upstream_count; i++)
+        if (session_count_open(&pool->upstreams[i]) > 0) return true;
+    return false;
+}
+
 /* ---- reload ---- */
 
 void pool_set_tls(struct pool *pool, struct tls_context *tls)

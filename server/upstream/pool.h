@@ -65,6 +65,9 @@ void pool_flush(struct pool *pool);
 /* No upstream answers, as far as is known: a client would wait until its time-out. */
 bool pool_is_down(const struct pool *pool);
 
+/* A session is open, so that a question asked now waits for no handshake. */
+bool pool_is_open(const struct pool *pool);
+
 /* Why the first upstream that could not be reached could not: a constant text; NULL if that is not so of any. */
 const char *pool_error(const struct pool *pool);
 

@@ -45,8 +45,8 @@ static void workers_that_must_drain_end(void **state)
     assert_true(app_world_make(&world, free_port(), "workers: 2\n"));
     assert_true(server_start_threads(world.server));
     assert_int_equal(world.server->workers_running, 2);
-    server_stop_accepting(world.server);
-    for (unsigned i = 0; i < world.server->worker_count; i++) worker_drain(world.server->workers[i]);
+    server_stop_accepting(world.server, false);
+    for (unsigned i = 0; i < world.server->worker_count; i++) worker_drain(world.server->workers[i], false);
     server_join_workers(world.server);
     assert_int_equal(world.server->workers_running, 0);
     struct list mails;

@@ -64,7 +64,7 @@ static int begin_accepting(void **state)
 
 static int end_accepting(void **state)
 {
-    acceptor_stop(world.acceptor);
+    acceptor_stop(world.acceptor, false);
     acceptor_join(world.acceptor);
     acceptor_free(world.acceptor);
     turn();

@@ -13,6 +13,8 @@
 
 #include "clients/listener.h"
 
+static const struct listeners no_former;
+
 static struct log silent;
 
 static int setup(void **state)
@@ -51,7 +53,7 @@ static void each_address_is_opened_and_kept_over_a_reload(void **state)
     char error[LISTENER_ERROR_BYTES];
     struct address addresses[] = {free_address(), free_address(), free_address()};
     struct listeners first, second;
-    assert_true(listeners_open(&first, addresses, 2, &silent, error));
+    assert_true(listeners_open(&first, &no_former, addresses, 2, &silent, error));
     assert_int_equal(first.count, 2);
     assert_false(first.inherited);
     assert_true(listeners_reopen(&first, &second, addresses + 1, 2, &silent, error));
@@ -71,12 +73,12 @@ static void a_port_in_use_is_reported_with_its_holder(void **state)
     char error[LISTENER_ERROR_BYTES], text[ADDRESS_TEXT_BYTES], holder[64];
     struct address addresses[] = {free_address(), free_address()};
     struct listeners first, second;
-    assert_true(listeners_open(&first, addresses + 1, 1, &silent, error));
-    assert_false(listeners_open(&second, addresses, 2, &silent, error));
+    assert_true(listeners_open(&first, &no_former, addresses + 1, 1, &silent, error));
+    assert_false(listeners_open(&second, &no_former, addresses, 2, &silent, error));
     assert_non_null(strstr(error, address_format(&addresses[1], text)));
     snprintf(holder, sizeof holder, "(process %d)", (int)getpid());
     assert_non_null(strstr(error, holder));
-    assert_true(listeners_open(&second, addresses, 1, &silent, error)); /* the other was closed again */
+    assert_true(listeners_open(&second, &no_former, addresses, 1, &silent, error)); /* the other was closed again */
     listeners_close(&first);
     listeners_close(&second);
 }
@@ -87,7 +89,7 @@ static void an_ipv6_address_of_another_machine_is_missing(void **state)
     char error[LISTENER_ERROR_BYTES];
     struct address addresses[] = {free_address(), address_of("[2001:db8::53]:8853")};
     struct listeners listeners, next;
-    assert_true(listeners_open(&listeners, addresses, 2, &silent, error));
+    assert_true(listeners_open(&listeners, &no_former, addresses, 2, &silent, error));
     assert_int_equal(listeners.count, 1);
     assert_int_equal(listeners.missing_count, 1);
     assert_true(address_equal(&listeners.missing[0], &addresses[1]));
@@ -98,7 +100,8 @@ static void an_ipv6_address_of_another_machine_is_missing(void **state)
     assert_int_equal(next.missing_count, 0);
     assert_int_equal(next.fds[0], listeners.fds[0]);
     listeners_close(&next);
-    assert_false(listeners_open(&listeners, addresses + 1, 1, &silent, error)); /* nothing else would be served */
+    assert_false(
+        listeners_open(&listeners, &no_former, addresses + 1, 1, &silent, error)); /* nothing else would be served */
 }
 
 int main(void)
