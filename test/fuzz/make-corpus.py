@@ -292,9 +292,46 @@ def datagrams():
     return {f"{choice}-{title}": bytes([choice]) + text for title, text in everything.items() for choice in (2, 3, 6)}
 
 
+def address(ip, port):
+    return bytes(10) + b"\xff\xff" + bytes(int(part) for part in ip.split(".")) + struct.pack("!HI", port, 0)
+
+
+def client(partial=b"", unsent=b"", flags=1, cause=0, discard=0, times=(1, 0, 0)):
+    """As app/handover_image.c writes it."""
+    return struct.pack("!Q", 7) + address("192.0.2.1", 4711) + struct.pack(
+        "!BBIIQQQII", flags, cause, discard, 1, *times, len(partial), len(unsent)) + partial + unsent
+
+
+def image(*clients, listeners=0, udp=0, count=None):
+    """Without magic, version, size and checksum, which the target puts right."""
+    counts = struct.pack("!IIII", listeners, udp, len(clients) if count is None else count, 0)
+    sockets = address("127.0.0.1", 53) * (listeners + udp)
+    return bytes(28) + b"0.1.0".ljust(32, b"\0") + struct.pack("!Q", 5) + counts + sockets + b"".join(clients)
+
+
+def handovers():
+    whole = struct.pack("!H", 12) + bytes(12)
+    return {
+        "empty": image(), "sockets": image(listeners=2, udp=3), "idle": image(client(), client(flags=0)),
+        "partial": image(client(whole[:9])), "one-octet": image(client(b"\0")),
+        "held-back": image(client(whole * 9, flags=5)),
+        "unsent": image(client(unsent=bytes(3000), times=(0, 3, 0))), "discard": image(client(discard=400)),
+        "discard-held": image(client(whole * 2, flags=5, discard=3)), "ended": image(client(flags=3, cause=1)),
+        "ended-unsent": image(client(unsent=bytes(300), flags=3, cause=4, times=(0, 9, 9))),
+        "whole-not-held": image(client(whole)), "too-long": image(client(b"\xff\xff" + bytes(600))),
+        "longest": image(client(b"\xff\xff" + bytes(65534))), "silent-and-yet": image(client(b"x", flags=0)),
+        "unknown-cause": image(client(cause=200)), "unknown-flag": image(client(flags=255)),
+        "more-said": image(client(), count=2), "less-said": image(client(), client(), count=1),
+        "too-many-listeners": image(listeners=17), "cut": image(client(bytes(50)))[:-1],
+        "times": image(client(times=(2 ** 64 - 1,) * 3), client(times=(3, 2, 1)), client(times=(1, 2, 3))),
+        "five": image(*[client(whole[:n]) for n in range(5)]), "front": image()[:28], "short": b"dtp-hand",
+    }
+
+
 def main():
     targets = {"frame": frames(), "query": queries(), "answer": answers(), "cached": cached(), "path": paths(),
-               "cookie": cookies(), "udp": datagrams(), "http": http()}
+               "cookie": cookies(), "udp": datagrams(), "http": http(),
+               "handover": handovers()}
     for target, inputs in targets.items():
         folder = HERE / target
         folder.mkdir(parents=True, exist_ok=True)
