@@ -102,11 +102,17 @@ class Process:
 
     def __init__(self, name, command, folder, environment=None):
         self.name = name
+        self.folder = folder
         self.log_path = folder / f"{name}.log"
+        self.launch(command, environment or {})
+
+    def launch(self, command, environment, descriptors=()):
+        """Starts it, with `descriptors` under their numbers."""
         with open(self.log_path, "ab") as log:
             self.child = subprocess.Popen(
-                [str(part) for part in command], cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True, preexec_fn=_end_with_parent, env={**os.environ, **(environment or {})})
+                [str(part) for part in command], cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True, preexec_fn=_end_with_parent, pass_fds=descriptors,
+                env={**os.environ, **environment})
 
     @property
     def pid(self):
