@@ -7,6 +7,7 @@ pkg_check_modules(ldns REQUIRED IMPORTED_TARGET ldns)
 pkg_check_modules(zlib REQUIRED IMPORTED_TARGET zlib)
 pkg_check_modules(fstrm REQUIRED IMPORTED_TARGET libfstrm)
 pkg_check_modules(yaml REQUIRED IMPORTED_TARGET yaml-0.1)
+pkg_check_modules(seccomp REQUIRED IMPORTED_TARGET libseccomp)
 pkg_check_modules(systemd REQUIRED IMPORTED_TARGET libsystemd)
 
 # civetweb has no pkg-config file of use, and its CMake files demand its server program, too.
