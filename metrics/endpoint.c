@@ -304,7 +304,8 @@ void endpoint_set_options(struct endpoint *endpoint, const struct endpoint_optio
 
 static bool endpoint_open(struct endpoint *endpoint, char error[static ENDPOINT_ERROR_BYTES])
 {
-    const struct http_server_options server = {endpoint->listen, endpoint->sources.log, endpoint, answer};
+    const struct http_server_options server = {endpoint->listen, endpoint->sources.civetweb_port, endpoint->sources.log,
+                                               endpoint, answer};
     endpoint->history = history_new();
     endpoint->recorder = endpoint->history ? recorder_start(record, endpoint) : NULL;
     if (endpoint->recorder) {

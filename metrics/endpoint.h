@@ -31,6 +31,7 @@ struct endpoint_options {
 struct endpoint_sources {
     struct counters *const *blocks;
     unsigned block_count;
+    uint16_t civetweb_port; /* http_server.h */
     struct health *health;
     const struct log *log;
     void *context;

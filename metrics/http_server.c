@@ -2,6 +2,7 @@
 
 #include <civetweb.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,7 +126,7 @@ static bool server_open(struct http_server *server, char error[static HTTP_SERVE
 {
     const struct address *listen = &server->options.listen;
     address_parse("127.0.0.1", 1, &server->civetweb);
-    server->civetweb.port = 0; /* any free one */
+    server->civetweb.port = server->options.civetweb_port;
     /* By name: the members differ between versions of the library. */
     struct mg_error_data failure = {.text = error, .text_buffer_size = HTTP_SERVER_ERROR_BYTES};
     server->context = civetweb_start(server, &failure);
@@ -141,6 +142,24 @@ static bool server_open(struct http_server *server, char error[static HTTP_SERVE
     char text[ADDRESS_TEXT_BYTES];
     snprintf(error, HTTP_SERVER_ERROR_BYTES, "cannot bind to %s: %s", address_format(listen, text), strerror(errno));
     return false;
+}
+
+/* Two sockets with SO_REUSEADDR may have the same port as long as at most one of them listens; civetweb sets it. */
+int http_server_reserve_port(uint16_t *ret_port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+    if (bind(fd, (struct sockaddr *)&address, size) == 0 && getsockname(fd, (struct sockaddr *)&address, &size) == 0) {
+        *ret_port = ntohs(address.sin_port);
+        return fd;
+    }
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
 }
 
 struct http_server *http_server_start(const struct http_server_options *options,

@@ -1,9 +1,9 @@
 /* http_server: HTTP for the endpoint: civetweb behind the front end. The only file that knows civetweb.
  *
  * http_front and http_connections own the clients' connections and check each request (their headers state the bounds);
- * civetweb receives complete requests only, written by http_request, on a port of IPv4 loopback that the kernel
- * chooses. It brings its own threads, one that accepts and two that answer. Bodies of requests are never read. A body
- * of a response is compressed with gzip if the client prefers that (docs/decisions/0020-gzip.md).
+ * civetweb receives complete requests only, written by http_request, on a port of IPv4 loopback. It brings its own
+ * threads, one that accepts and two that answer. Bodies of requests are never read. A body of a response is compressed
+ * with gzip if the client prefers that (docs/decisions/0020-gzip.md).
  *
  * Threads inherit the signal mask, so the caller blocks signals first. civetweb ignores SIGPIPE for
  * the whole process. */
@@ -30,14 +30,19 @@ struct http_received {
 };
 
 struct http_server_options {
-    struct address listen; /* port 0: any free one; [::] accepts IPv4, too */
-    const struct log *log; /* outlives the server; civetweb's messages at debug */
+    struct address listen;  /* port 0: any free one; [::] accepts IPv4, too */
+    uint16_t civetweb_port; /* on IPv4 loopback; 0: any free one */
+    const struct log *log;  /* outlives the server; civetweb's messages at debug */
     void *context;
     /* Fills the response, which is {200} with no body at first. Called on an HTTP thread, on two at once at most. */
     void (*answer)(void *context, const struct http_received *received, struct http_response *response);
 };
 
 struct http_server;
+
+/* Reserves a port of IPv4 loopback for civetweb, so that it is known before the server starts: a descriptor that is to
+ * stay open until then, and that does not listen. -1, with errno. */
+int http_server_reserve_port(uint16_t *ret_port);
 
 /* NULL if the address cannot be bound or memory is short; `error` then says why, in one line. */
 enum { HTTP_SERVER_ERROR_BYTES = 256 };
