@@ -64,6 +64,14 @@ enum {
       "Copies of DNS messages that a reader of `dnstap.socket` took.")                                                 \
     X(dnstap_lost, COUNTER, "dns_tls_proxy_dnstap_frames_lost_total",                                                  \
       "Copies of DNS messages that were lost: nobody read, or not fast enough.")                                       \
+    X(sandbox_landlock_abi, GAUGE, "dns_tls_proxy_sandbox_landlock_abi",                                               \
+      "The version of Landlock by which files and ports are restricted; 0: they are not.")                             \
+    X(sandbox_seccomp, GAUGE, "dns_tls_proxy_sandbox_seccomp",                                                         \
+      "1 where seccomp refuses system calls that the program does not need.")                                          \
+    X(sandbox_no_new_privileges, GAUGE, "dns_tls_proxy_sandbox_no_new_privs",                                          \
+      "1 where nothing that the program executes could get more rights.")                                              \
+    X(sandbox_logged_calls, COUNTER, "dns_tls_proxy_sandbox_logged_calls_total",                                       \
+      "System calls that `sandbox: log` let pass and `sandbox: on` would refuse.")                                     \
     X(process_cpu_s, COUNTER, "process_cpu_seconds_total",                                                             \
       "Processor time used, user and system.")                                                                         \
     X(process_resident_bytes, GAUGE, "process_resident_memory_bytes",                                                  \
@@ -109,12 +117,20 @@ struct figures_build {
     const char *civetweb;
 };
 
+/* What the sandbox restricts, beside its numbers; texts that live as long as the program. */
+struct figures_sandbox {
+    const char *mode;         /* "on", "log", "off" */
+    const char *landlock_why; /* it is not in force; "": it is */
+    const char *seccomp_why;
+};
+
 /* About 30 KB: on the heap, not on the small stack of an HTTP thread. */
 struct figures {
 #define X(member, type, name, help) double member;
     FIGURES(X)
 #undef X
     struct figures_build build;
+    struct figures_sandbox sandbox;
     char failing_routes[FAILING_ROUTES_BYTES]; /* their first zones, ", " between them */
     char reload_changes[CHANGES_TEXT_BYTES];   /* lines "SETTING: FORMER -> VALUE" of the last reload */
     char reload_refusal[REFUSAL_TEXT_BYTES];   /* why the last reload was refused; "": it was not */

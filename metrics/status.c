@@ -268,6 +268,28 @@ static void write_handover(struct json *json, const struct figures *figures)
     json_close(json, '{');
 }
 
+static void write_why(struct json *json, const char *key, const char *why)
+{
+    if (why && *why)
+        json_text(json, key, why);
+    else
+        json_null(json, key);
+}
+
+static void write_sandbox(struct json *json, const struct figures *figures)
+{
+    const struct figures_sandbox *sandbox = &figures->sandbox;
+    json_open(json, "sandbox", '{');
+    json_text(json, "mode", sandbox->mode ? sandbox->mode : "off");
+    json_number(json, "landlock_abi", figures->sandbox_landlock_abi);
+    write_why(json, "landlock_why_not", sandbox->landlock_why);
+    json_bool(json, "seccomp", figures->sandbox_seccomp > 0);
+    write_why(json, "seccomp_why_not", sandbox->seccomp_why);
+    json_bool(json, "no_new_privs", figures->sandbox_no_new_privileges > 0);
+    json_number(json, "logged_calls", figures->sandbox_logged_calls);
+    json_close(json, '{');
+}
+
 static void write_program(struct json *json, const struct status *status)
 {
     const struct figures *figures = status->figures;
@@ -286,6 +308,7 @@ static void write_program(struct json *json, const struct status *status)
     json_number(json, "open_fds", figures->process_open_fds);
     json_number(json, "max_fds", figures->process_max_fds);
     write_handover(json, figures);
+    write_sandbox(json, figures);
 }
 
 void status_write(const struct status *status, FILE *out)

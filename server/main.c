@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "app/ca_bundle.h"
+#include "app/confinement.h"
 #include "app/explain.h"
 #include "app/supervisor.h"
 #include "config/config.h"
@@ -75,6 +76,7 @@ static int run(int argc, char **argv, FILE *errors)
     if (!config_load(&command, &config, errors)) return EXIT_FAILED;
     if (command.check_config) {
         bool good = ca_bundle_check(&config.tls, errors);
+        good = confinement_check_user(&config, errors) && good;
         if (good) printf("configuration is good\n");
         config_free(&config);
         return good ? EXIT_STOPPED : EXIT_FAILED;

@@ -331,6 +331,22 @@ function showAddresses(busiest, limited) {
   });
 }
 
+function sandboxState(sandbox) {
+  const parts = [];
+  if (sandbox.landlock_abi > 0) parts.push("files and ports (Landlock " + sandbox.landlock_abi + ")");
+  if (sandbox.seccomp) parts.push("system calls");
+  if (sandbox.mode === "log") return "logs only";
+  return parts.length ? parts.join(", ") : "off";
+}
+
+function sandboxMissing(sandbox) {
+  if (sandbox.mode === "log") return count(sandbox.logged_calls) + " calls would be refused";
+  const missing = [];
+  if (sandbox.landlock_why_not) missing.push("Landlock: " + sandbox.landlock_why_not);
+  if (sandbox.seccomp_why_not) missing.push("seccomp: " + sandbox.seccomp_why_not);
+  return missing.join("; ");
+}
+
 function showTerms(now) {
   const minute = sampleBefore(WINDOW_MS);
   const recent = (figure) => {
@@ -363,6 +379,7 @@ function showTerms(now) {
     ["Memory", bytes(now.resident_bytes)],
     ["Descriptors", count(now.open_fds), "of " + count(now.max_fds)],
     ["Workers", count(now.workers)],
+    ["Sandbox", sandboxState(now.sandbox), sandboxMissing(now.sandbox)],
     ["Configuration", now.reload_good ? "in use" : "last reload refused", "read " + duration(now.reloaded_seconds_ago) + " ago"],
   ]);
 }

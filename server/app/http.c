@@ -1,11 +1,54 @@
 #include "app/http.h"
 
+#include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "app/purge.h"
 #include "app/query_list.h"
 #include "app/snapshot.h"
 #include "common/port_holder.h"
+#include "metrics/http_server.h"
+
+static bool fail(const struct server *server, const char *error)
+{
+    char holder[PORT_HOLDER_BYTES], why[ENDPOINT_ERROR_BYTES + PORT_HOLDER_BYTES];
+    snprintf(why, sizeof why, "%s%s", error, port_holder(&server->config.endpoint.listen, holder));
+    log_error(server->log, "start failed", log_text("why", why),
+              log_text("do", "choose another address with http.listen or --http; \"\" switches HTTP off"));
+    return false;
+}
+
+/* Whether somebody listens there. Who that is can be found out only before the sandbox: it hides other processes. */
+static bool is_held(const struct address *address)
+{
+    struct sockaddr_storage storage;
+    socklen_t size = address_to_socket(address, &storage);
+    int fd = socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return false;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){0}, sizeof(int));
+    bool held = bind(fd, (struct sockaddr *)&storage, size) != 0 && errno == EADDRINUSE;
+    close(fd);
+    return held;
+}
+
+bool http_reserve(struct server *server)
+{
+    const struct address *listen = &server->config.endpoint.listen;
+    char text[ADDRESS_TEXT_BYTES], error[ENDPOINT_ERROR_BYTES];
+    if (listen->port == 0) return true; /* switched off */
+    if (is_held(listen)) {
+        snprintf(error, sizeof error, "cannot bind to %s: %s", address_format(listen, text), strerror(EADDRINUSE));
+        return fail(server, error);
+    }
+    server->civetweb_fd = http_server_reserve_port(&server->civetweb_port);
+    if (server->civetweb_fd >= 0) return true;
+    snprintf(error, sizeof error, "no port of 127.0.0.1: %s", strerror(errno));
+    return fail(server, error);
+}
 
 bool http_start(struct server *server)
 {
@@ -13,6 +56,7 @@ bool http_start(struct server *server)
     const struct endpoint_sources sources = {
         .blocks = server->blocks,
         .block_count = server->worker_count + 1,
+        .civetweb_port = server->civetweb_port,
         .health = &server->health,
         .log = server->log,
         .context = server,
@@ -28,10 +72,7 @@ bool http_start(struct server *server)
         address_parse("0.0.0.0", server->config.endpoint.listen.port, &server->config.endpoint.listen);
         server->endpoint = endpoint_start(&server->config.endpoint, &sources, error);
     }
-    if (server->endpoint) return true;
-    char holder[PORT_HOLDER_BYTES], why[ENDPOINT_ERROR_BYTES + PORT_HOLDER_BYTES];
-    snprintf(why, sizeof why, "%s%s", error, port_holder(&server->config.endpoint.listen, holder));
-    log_error(server->log, "start failed", log_text("why", why),
-              log_text("do", "choose another address with http.listen or --http; \"\" switches HTTP off"));
-    return false;
+    close(server->civetweb_fd);
+    server->civetweb_fd = -1;
+    return server->endpoint || fail(server, error);
 }

@@ -7,6 +7,10 @@
 
 #include "app/server.h"
 
+/* Looks whether the address of HTTP is free, and reserves civetweb's port: before the sandbox, which needs the port and
+ * hides who has an address. False: the reason was logged. */
+bool http_reserve(struct server *server);
+
 /* Starts the endpoint, once the server is made and before its threads run; server_free ends it. True also if the
  * configuration switches HTTP off. False: the reason was logged. */
 bool http_start(struct server *server);

@@ -60,7 +60,24 @@ static bool prepare_bundle(struct reload *reload, const struct server *server, c
 {
     struct file_mark mark = file_mark_of(tls_ca_path(&config->tls));
     if (file_mark_equal(&mark, &server->bundle)) return true;
+    if (!confinement_check_file(&server->confinement, "'tls.ca_file'", tls_ca_path(&config->tls), ret_error,
+                                RELOAD_ERROR_BYTES))
+        return false;
     return ca_bundle_load(&config->tls, &reload->tls, &reload->bundle, ret_error);
+}
+
+/* What would fail later for no other reason than the sandbox. A hosts file that was replaced is no reason to refuse the
+ * rest: its former content stays (look_at_hosts in supervisor.c says why). */
+static bool check_sandbox(const struct server *server, const struct config *config,
+                          char ret_error[static RELOAD_ERROR_BYTES])
+{
+    const struct confinement *confinement = &server->confinement;
+    const char *hosts = config->names.hosts_file;
+    bool is_new = strcmp(hosts, server->config.names.hosts_file) != 0;
+    return confinement_check_ports(confinement, config, !server->listeners.inherited, ret_error, RELOAD_ERROR_BYTES) &&
+           confinement_check_file(confinement, "'udp.cookie_secret_file'", config->udp.cookie_secret_file, ret_error,
+                                  RELOAD_ERROR_BYTES) &&
+           (!is_new || confinement_check_file(confinement, "'names.hosts_file'", hosts, ret_error, RELOAD_ERROR_BYTES));
 }
 
 /* The mark is taken before the file is read, so that a change in between is noticed later. */
@@ -87,6 +104,7 @@ static bool prepare(struct reload *reload, const struct server *server, const st
                     char ret_error[static RELOAD_ERROR_BYTES])
 {
     const struct acceptor_options *options = &config->acceptor;
+    if (!check_sandbox(server, config, ret_error)) return false;
     if (!prepare_bundle(reload, server, config, ret_error)) return false;
     if (!listeners_reopen(&server->listeners, &reload->listeners, options->listen, options->listen_count, server->log,
                           ret_error))

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/descriptors.h"
 #include "app/handover_give.h"
@@ -149,11 +150,16 @@ bool server_make(struct server *server, struct config *config, struct log *log,
                  void (*on_mail)(struct loop_source *source, uint32_t events))
 {
     char error[TLS_ERROR_MAX];
-    *server = (struct server){
-        .config = *config, .log = log, .mailbox.source.fd = -1, .reload_good = true, .handover.bag = -1};
+    *server = (struct server){.config = *config,
+                              .log = log,
+                              .mailbox.source.fd = -1,
+                              .reload_good = true,
+                              .handover.bag = -1,
+                              .civetweb_fd = -1};
     *config = (struct config){0};
     pthread_mutex_init(&server->config_lock, NULL);
     server->started_s = server->reloaded_s = clock_wall_s();
+    if (!confinement_begin(&server->confinement, &server->config, log)) return false;
     if (!mailbox_init(&server->mailbox, on_mail)) return fail(server, "no descriptors");
     server->config.connections.max_connections = descriptors_connections_max(&server->config, log);
     if (!ca_bundle_load(&server->config.tls, &server->tls, &server->bundle, error)) {
@@ -165,7 +171,11 @@ bool server_make(struct server *server, struct config *config, struct log *log,
     server->heartbeat = health_add(&server->health, "main", clock_now_ns());
     if (!make_tables(server)) return fail(server, "out of memory");
     handover_look(&server->handover, log);
-    if (!open_sockets(server)) return false;
+    return open_sockets(server);
+}
+
+bool server_make_workers(struct server *server)
+{
     if (*server->config.dnstap.socket) {
         server->dnstap = dnstap_start(&server->config.dnstap, server->config.workers);
         if (!server->dnstap) return fail(server, "no memory or thread for dnstap");
@@ -234,6 +244,8 @@ void server_free(struct server *server)
     topnames_free(server->shared.topnames);
     cache_free(server->shared.cache);
     if (server->mailbox.source.fd >= 0) mailbox_done(&server->mailbox);
+    if (server->civetweb_fd >= 0) close(server->civetweb_fd);
     config_free(&server->config);
+    confinement_done(&server->confinement);
     pthread_mutex_destroy(&server->config_lock);
 }

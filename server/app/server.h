@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "app/ca_bundle.h"
+#include "app/confinement.h"
 #include "app/handover_take.h"
 #include "app/udp_setup.h"
 #include "app/worker.h"
@@ -24,6 +25,7 @@ struct server {
                                     writes, HTTP reads */
     struct config config;        /* in use; owned */
     struct log *log;
+    struct confinement confinement;
     struct mailbox mailbox; /* for the main thread */
     struct shared_tables shared;
     struct connections *connections;
@@ -50,6 +52,8 @@ struct server {
     struct health health;
     struct heartbeat *heartbeat; /* the main thread's */
     struct endpoint *endpoint;
+    int civetweb_fd; /* reserves `civetweb_port` (metrics/http_server.h) until the endpoint has started; -1 */
+    uint16_t civetweb_port;
     int64_t started_s;
     int64_t reloaded_s;
     bool reload_good;
@@ -57,12 +61,15 @@ struct server {
     char reload_refusal[REFUSAL_TEXT_BYTES]; /* why the last reload was refused; "": it was not */
 };
 
-/* Takes the configuration and makes all parts; no thread runs yet. False: the reason was logged; call server_free all
- * the same. */
+/* Takes the configuration, reads the files, and makes the tables and the sockets of clients. False: the reason was
+ * logged; call server_free all the same. */
 bool server_make(struct server *server, struct config *config, struct log *log,
                  void (*on_mail)(struct loop_source *source, uint32_t events));
 
-/* Starts the workers' and the acceptor's threads, after server_make. False: as there. */
+/* Makes the other parts, after server_make; of threads dnstap's alone runs then. False: as there. */
+bool server_make_workers(struct server *server);
+
+/* Starts the workers' and the acceptor's threads, after server_make_workers. False: as there. */
 bool server_start_threads(struct server *server);
 
 /* Last of the start, which cannot fail any more: what was handed over is taken, and the workers read from its

@@ -155,6 +155,7 @@ void snapshot_read(void *context, uint64_t now_ns, bool with_names, struct figur
     const struct dnstap_counts dnstap = dnstap_counts(server->dnstap);
     ret_figures->dnstap_written = (double)dnstap.written;
     ret_figures->dnstap_lost = (double)dnstap.lost;
+    confinement_read(&server->confinement, ret_figures);
     if (!with_names) return; /* as for the history each second: the tables of clients are not walked in vain */
     read_busiest(server, now_ns, ret_figures);
     read_names(server, ret_figures);

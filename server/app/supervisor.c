@@ -53,7 +53,11 @@ static bool load(struct supervisor *supervisor, struct config *ret_config, char 
     char *faults = NULL;
     size_t size = 0;
     FILE *errors = open_memstream(&faults, &size);
-    bool good = errors && config_load(supervisor->command, ret_config, errors);
+    const char *file = supervisor->command->config_file;
+    bool good =
+        !file || confinement_check_file(&supervisor->server.confinement, "--config", file, ret_why, REFUSAL_TEXT_BYTES);
+    if (!good && errors) fprintf(errors, "%s\n", ret_why);
+    good = good && errors && config_load(supervisor->command, ret_config, errors);
     if (errors) fclose(errors);
     if (!good) snprintf(ret_why, REFUSAL_TEXT_BYTES, "%s", faults ? faults : "out of memory");
     char *rest = good ? NULL : faults;
@@ -229,6 +233,10 @@ static void look_at_hosts(struct supervisor *supervisor)
     if (server->config.names.hosts_file[0] == '\0') return;
     struct file_mark mark = file_mark_of(server->config.names.hosts_file);
     if (mark.inode == 0 || file_mark_equal(&mark, &server->hosts)) return;
+    char why[RELOAD_ERROR_BYTES];
+    if (!confinement_check_file(&server->confinement, "'names.hosts_file'", server->config.names.hosts_file, why,
+                                sizeof why))
+        log_warning(supervisor->log, "sandbox refuses a file", log_text("why", why));
     if (!reload_apply_hosts(server))
         log_error(supervisor->log, "hosts file not read", log_text("why", "out of memory"));
 }
@@ -282,6 +290,7 @@ static void look_at_upstreams(struct supervisor *supervisor, uint64_t now_ns)
     }
 }
 
+/* The last thing before others are told that it runs is to give up what it needed for that. */
 static void announce(struct supervisor *supervisor)
 {
     const struct server *server = &supervisor->server;
@@ -297,6 +306,7 @@ static void announce(struct supervisor *supervisor)
              log_number("cache_bytes", config->cache.max_bytes),
              log_number("max_connections", config->connections.max_connections),
              log_number("http_port", config->endpoint.listen.port));
+    confinement_seal(&supervisor->server.confinement, config);
     service_ready("Started; the upstream path is not proved yet");
 }
 
@@ -345,7 +355,11 @@ static bool start(struct supervisor *supervisor, struct config *config)
 {
     sigset_t set = signals_waited_for();
     struct server *server = &supervisor->server;
-    if (!server_make(server, config, supervisor->log, on_mail) || !http_start(server) || !server_start_threads(server))
+    if (!server_make(server, config, supervisor->log, on_mail) || !http_reserve(server)) return false;
+    confinement_restrict(&server->confinement, &server->config, supervisor->command->config_file,
+                         server->civetweb_port);
+    if (!server_make_workers(server) || !http_start(server) || !confinement_take_user(&server->confinement) ||
+        !server_start_threads(server))
         return false;
     supervisor->signals = (struct loop_source){signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC), on_signal};
     supervisor->watchdog_ns = service_watchdog_ns();

@@ -53,7 +53,8 @@ static void write_entries(const char *usual, FILE *out)
 /* A default as YAML, on one line; texts that YAML might take for something else are quoted. */
 static void write_default(const struct setting *setting, FILE *out)
 {
-    bool is_quoted = setting->kind == SETTING_PATH || setting->kind == SETTING_ADDRESS || setting->kind == SETTING_NAME;
+    bool is_quoted = setting->kind == SETTING_PATH || setting->kind == SETTING_USER ||
+                     setting->kind == SETTING_ADDRESS || setting->kind == SETTING_NAME;
     if (setting_is_list(setting))
         write_entries(setting->usual, out);
     else

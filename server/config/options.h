@@ -14,6 +14,7 @@
 #include "metrics/endpoint.h"
 #include "queries/forwarder.h"
 #include "queries/name_options.h"
+#include "sandbox/options.h"
 #include "shared/cache.h"
 #include "shared/connections.h"
 #include "shared/ratelimit.h"
@@ -47,6 +48,7 @@ struct config {
     struct log_options log;
     struct dnstap_options dnstap;
     struct state_options state;
+    struct sandbox_options sandbox;
     uint32_t recent_queries; /* kept by each worker, of each kind; 0: none */
     uint64_t drain_timeout_ns;
 };

@@ -92,6 +92,14 @@ static enum value_status set_path(const struct setting *setting, void *fields, c
     return VALUE_OK;
 }
 
+/* What adduser takes at most (Debian's NAME_REGEX, with the dots, at-signs and capitals of directories). */
+static enum value_status set_user(const struct setting *setting, void *fields, const char *text)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.@-";
+    if (text[0] == '-' || strspn(text, allowed) != strlen(text)) return VALUE_MALFORMED;
+    return set_path(setting, fields, text);
+}
+
 static enum value_status set_address(const struct setting *setting, void *fields, const char *text)
 {
     struct address address = {.port = 0};
@@ -120,6 +128,7 @@ static enum value_status set(const struct setting *setting, void *fields, const 
     case SETTING_BOOLEAN: return set_boolean(setting, fields, text);
     case SETTING_CHOICE: return set_choice(setting, fields, text);
     case SETTING_PATH: return set_path(setting, fields, text);
+    case SETTING_USER: return set_user(setting, fields, text);
     case SETTING_ADDRESS: return set_address(setting, fields, text);
     case SETTING_IP: return value_parse_ip(text, field_of(setting, fields));
     case SETTING_NAME: return set_name(setting, fields, text);
@@ -173,6 +182,7 @@ static const char *grammar_of(const struct setting *setting)
     case SETTING_SIZE: return "a size (in bytes, or with KiB, MiB or GiB) ";
     case SETTING_BOOLEAN: return "true or false";
     case SETTING_PATH: return "a path of a file";
+    case SETTING_USER: return "the name or number of a user, or empty (none)";
     case SETTING_ADDRESS: return "IP:PORT or [IP6]:PORT, or empty (off)";
     case SETTING_IP: return "the IP address of a host, without a port";
     case SETTING_NAME: return "a DNS host name (an IP address is none)";
@@ -326,7 +336,8 @@ bool setting_equal(const struct setting *setting, const void *fields, const void
     const char *field = (const char *)fields + setting->offset;
     const char *other_field = (const char *)other + setting->offset;
     if (setting_is_list(setting)) return lists_equal(setting->list, field, other_field);
-    if (setting->kind == SETTING_PATH || setting->kind == SETTING_NAME) return strcmp(field, other_field) == 0;
+    if (setting->kind == SETTING_PATH || setting->kind == SETTING_USER || setting->kind == SETTING_NAME)
+        return strcmp(field, other_field) == 0;
     if (setting->kind == SETTING_ADDRESS || setting->kind == SETTING_IP)
         return address_equal((const struct address *)(const void *)field,
                              (const struct address *)(const void *)other_field);

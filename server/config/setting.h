@@ -21,6 +21,7 @@ enum setting_kind {
     SETTING_BOOLEAN,
     SETTING_CHOICE,
     SETTING_PATH,
+    SETTING_USER,    /* of the system, a name or a number; empty: none */
     SETTING_ADDRESS, /* with a port; port 0 stands for the empty text */
     SETTING_IP,
     SETTING_NAME,

@@ -40,6 +40,15 @@ static const struct setting of_config[] = {
      "Zones that servers of their own answer for. A route never falls back to `upstreams`.", &list_of_routes},
     {"drain_timeout", SETTING_DURATION, LIVE, FIELD(drain_timeout_ns), 0, 10 * MINUTE, NULL, "5s",
      "How long a stop waits for the questions in flight.", NULL},
+    {"sandbox", SETTING_CHOICE, RESTART, FIELD(sandbox.mode), 0, 2, "on log off", "on",
+     "Whether the program keeps itself from files, TCP ports and system calls that it does not need (Landlock, "
+     "seccomp), "
+     "as far as the kernel knows how. `log`: nothing is kept from it, and each such system call is logged.",
+     NULL},
+    {"user", SETTING_USER, RESTART, FIELD(sandbox.user), 0, SANDBOX_USER_BYTES - 1, NULL, "",
+     "If started as root: the user, by name or number, that the program becomes once its sockets are open, without any "
+     "capability. Empty: it stays who it is.",
+     NULL},
 
     {"upstream.query_timeout", SETTING_DURATION, LIVE, FIELD(pool.query_timeout_ns), 100 * MS, MINUTE, NULL, "4.5s",
      "Total for a question, all attempts together. Stubs give up after 5 s.", NULL},

@@ -80,7 +80,7 @@ def test_an_address_and_one_that_covers_it_take_turns(tmp_path, pki, hostile, be
 
 def test_a_client_who_has_not_asked_yet_is_answered_at_the_former_address(tmp_path, pki, hostile):
     with Proxy(tmp_path, pki, [hostile.port]) as proxy, Client(proxy.port) as early:
-        reload(proxy, {"listen": [f"127.0.0.1:{free_port()}"]})
+        reload(proxy, {"listen": [f"127.0.0.2:{proxy.port}"]})
         assert wire.rcode_of(early.ask(wire.query("early.test"))) == wire.NOERROR
         wait_for(lambda: is_refused(proxy.port), "the former address is closed")
         assert wire.rcode_of(early.ask(wire.query("still-there.test"))) == wire.NOERROR
@@ -109,33 +109,35 @@ def test_without_ipv6_its_addresses_are_left_out_at_a_reload_as_at_the_start(tmp
 
 
 def test_an_address_that_is_taken_leaves_everything_as_it_was(tmp_path, pki, hostile):
-    free = free_port()
-    with Proxy(tmp_path, pki, [hostile.port]) as proxy, socket.create_server(("127.0.0.1", 0)) as taken:
+    ports = [free_port() for _ in range(3)]  # of the start: the sandbox lets a reload listen at no other port
+    own = [f"127.0.0.1:{port}" for port in ports]
+    with Proxy(tmp_path, pki, [hostile.port], {"listen": own}) as proxy, \
+            socket.create_server(("127.0.0.2", ports[1])):
         ask(proxy.port, "before.test")
-        taken_address = f"127.0.0.1:{taken.getsockname()[1]}"
+        taken_address = f"127.0.0.2:{ports[1]}"
         shutil.copy(pki.ca_file, tmp_path / "other.pem")
         for _ in range(5):
             said = reload(proxy, {
-                "listen": [f"127.0.0.1:{free}", f"0.0.0.0:{proxy.port}", taken_address], "access": {"allow": []},
+                "listen": [f"127.0.0.2:{ports[2]}", f"0.0.0.0:{proxy.port}", taken_address], "access": {"allow": []},
                 "tls": {"ca_file": str(tmp_path / "other.pem")}, "rate_limit": {"queries_per_second": 1, "burst": 1},
             }, KEPT)
             assert taken_address in said and "CA bundle loaded" not in said
-        assert listeners(proxy) == sorted([f"127.0.0.1:{proxy.port}", f"127.0.0.1:{proxy.http_port}"]), \
+        assert listeners(proxy) == sorted([*own, f"127.0.0.1:{proxy.http_port}"]), \
             "none of those it opened is left"
         for number in range(10):
             assert wire.rcode_of(ask(proxy.port, f"after{number}.test")) == wire.NOERROR, "the former limits count"
 
 
 def test_a_bundle_that_is_none_leaves_everything_as_it_was(tmp_path, pki, hostile):
-    free, bad = free_port(), tmp_path / "bad.pem"
+    bad = tmp_path / "bad.pem"
     bad.write_text("this is no certificate\n")
     with Proxy(tmp_path, pki, [hostile.port]) as proxy:
         ca_file = proxy.config["tls"]["ca_file"]
-        said = reload(proxy, {"listen": [f"127.0.0.1:{free}"], "tls": {"ca_file": str(bad)}}, KEPT)
+        said = reload(proxy, {"listen": [f"127.0.0.2:{proxy.port}"], "tls": {"ca_file": str(bad)}}, KEPT)
         assert "bad.pem" in said
-        assert is_refused(free) and wire.rcode_of(ask(proxy.port, "after.test")) == wire.NOERROR
+        assert is_refused(proxy.port, "127.0.0.2") and wire.rcode_of(ask(proxy.port, "after.test")) == wire.NOERROR
         reload(proxy, {"tls": {"ca_file": ca_file}})
-        assert wire.rcode_of(ask(free, "mended.test")) == wire.NOERROR
+        assert wire.rcode_of(ask(proxy.port, "mended.test", host="127.0.0.2")) == wire.NOERROR
 
 
 def test_a_bundle_that_has_gone_bad_refuses_a_reload_every_time(tmp_path, pki, hostile):

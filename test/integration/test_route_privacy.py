@@ -102,7 +102,8 @@ def two_servers():
 
 
 def test_zone_that_moves_between_routes_takes_no_answer_with_it(pki, tmp_path, public):
-    with two_servers() as (one, two), Proxy(tmp_path, pki, [public.port], {"routes": []}) as proxy:
+    with two_servers() as (one, two), Proxy(tmp_path, pki, [public.port], {"routes": [
+            route(["spare.example"], tcp(one.port), tcp(two.port))]}) as proxy:  # the sandbox wants their ports early
         steps = [
             ([route(["corp.example"], tcp(one.port))], "192.0.2.11", "192.0.2.11"),
             # a part of the zone goes elsewhere
@@ -164,7 +165,8 @@ def test_route_may_have_upstreams_of_both_transports(pki, tmp_path, public, orde
 def test_failed_answer_of_a_route_is_remembered_for_its_route_alone(pki, tmp_path, public):
     """RFC 9520: a failure is not asked again for a moment; a reload that changes the route does not wait for that."""
     with start_tcp_server("192.0.2.11") as server, \
-            Proxy(tmp_path, pki, [public.port], {"routes": [route(["corp.example"], tcp(free_port()))],
+            Proxy(tmp_path, pki, [public.port], {"routes": [route(["corp.example"], tcp(free_port())),
+                                                            route(["spare.example"], tcp(server.port))],
                                                  "upstream": {"query_timeout": "1s"}}) as proxy:
         assert asked(proxy.port, "www.corp.example").rcode() == dns.rcode.SERVFAIL
         proxy.reload({"routes": [route(["corp.example"], tcp(server.port))]})

@@ -180,7 +180,9 @@ def test_reload_under_load_loses_nothing_and_mixes_nothing(pki, tmp_path, server
 
 def test_route_that_changes_its_upstream_gives_the_new_answer(pki, tmp_path, hostile, servers):
     one, two = servers
-    with Proxy(tmp_path, pki, [hostile.port], {"routes": [route(["x.example"], tcp(one.port))]}) as proxy:
+    # The sandbox lets a reload connect to the ports alone that the configuration had at the start.
+    spare = route(["spare.example"], tcp(two.port))
+    with Proxy(tmp_path, pki, [hostile.port], {"routes": [route(["x.example"], tcp(one.port)), spare]}) as proxy:
         assert data(asked(proxy.port, "www.x.example")) == ["192.0.2.11"]
         proxy.reload({"routes": [route(["x.example"], tcp(two.port))]})
         assert data(asked(proxy.port, "www.x.example")) == ["192.0.2.12"], "not what the former route left in the cache"

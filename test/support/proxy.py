@@ -18,6 +18,11 @@ PROGRAM = os.environ.get("PROXY") or str(pathlib.Path(__file__).parents[2] / "bu
 #: What a sanitizer writes when it has found something; a leak is found at exit.
 FINDINGS = re.compile(r"ERROR: (Address|Leak)Sanitizer|runtime error:|WARNING: ThreadSanitizer|MemorySanitizer")
 
+#: SANDBOX=log runs the tests with `sandbox: log`, in which each system call outside the table of allowed ones is
+#: logged; a test in which one was made fails. Without it the default, `sandbox: on`, is in force.
+SANDBOX = os.environ.get("SANDBOX")
+OUTSIDE = re.compile(r".*call outside the sandbox.*")
+
 SANITIZER_OPTIONS = {
     "ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1",
     "UBSAN_OPTIONS": "print_stacktrace=1",
@@ -47,9 +52,12 @@ def run(*arguments, timeout=20, **options):
 
 
 class Proxy(Process):
-    """Running, and listening on `port` (and `http_port`), in front of DoT servers on the ports of `upstreams`."""
+    """Running, and listening on `port` (and `http_port`), in front of DoT servers on the ports of `upstreams`.
+    `wrapper`: a command that runs the program in its own place.
+    """
 
-    def __init__(self, folder, pki, upstreams, config=None, arguments=(), name="proxy", wait_port=None):
+    def __init__(self, folder, pki, upstreams, config=None, arguments=(), name="proxy", wait_port=None,
+                 wrapper=()):
         self.http_port = free_port()
         self.config = merged({
             "listen": [f"127.0.0.1:{free_port()}"],
@@ -59,11 +67,12 @@ class Proxy(Process):
             "rate_limit": {"queries_per_second": 0},
             "names": {"special_use": "forward"},  # the names of tests end in .test, and are to be asked upstream
             "http": {"listen": f"127.0.0.1:{self.http_port}"},
+            **({"sandbox": SANDBOX} if SANDBOX else {}),
         }, config or {})
         self.port = int(self.config["listen"][0].rpartition(":")[2])
         self.config_path = folder / f"{name}.yaml"
         self.write_config({})
-        super().__init__(name, [PROGRAM, "--config", self.config_path, *arguments], folder, SANITIZER_OPTIONS)
+        super().__init__(name, [*wrapper, PROGRAM, "--config", self.config_path, *arguments], folder, SANITIZER_OPTIONS)
         try:
             self.wait_listening(wait_port or self.port)
             if not wait_port and self.config["http"]["listen"] == f"127.0.0.1:{self.http_port}":
@@ -129,6 +138,9 @@ class Proxy(Process):
         found = FINDINGS.search(log)
         if found:
             raise ProcessError(f"a sanitizer found:\n{log[found.start():][:6000]}")
+        outside = OUTSIDE.findall(log)
+        if outside:
+            raise ProcessError("system calls outside the table:\n" + "\n".join(outside))
         if status != 0:
             raise ProcessError(f"exit status {status}; its log ends:\n{self.log_tail()}")
 

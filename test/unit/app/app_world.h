@@ -64,7 +64,7 @@ static inline bool app_world_make(struct app_world *world, uint16_t port, const 
     log_init(&world->log, &options, fileno(world->log_file));
     world->server = aligned_alloc(_Alignof(struct server), sizeof *world->server);
     assert_non_null(world->server);
-    world->made = server_make(world->server, &config, &world->log, app_on_mail);
+    world->made = server_make(world->server, &config, &world->log, app_on_mail) && server_make_workers(world->server);
     return world->made;
 }
 

@@ -40,6 +40,8 @@ static const struct {
     {"dnstap.socket", "dnstap: {socket: \"/run/x\"}\n"},
     {"dnstap.sample", "dnstap: {sample: 7}\n"},
     {"dnstap.clients", "dnstap: {clients: false}\n"},
+    {"sandbox", "sandbox: off\n"},
+    {"user", "user: daemon\n"},
 };
 
 static void every_setting_that_needs_a_restart_is_named_and_kept(void **state)

@@ -193,6 +193,30 @@ static void a_refusal_of_a_huge_text_fits(void **state)
     }
 }
 
+static void a_user_is_a_name_or_a_number_that_a_system_may_have(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"", "dns-tls-proxy", "65532", "_resolver", "Dns.Proxy@corp.example"};
+    static const char *const bad[] = {"-root", "two words", "a:b", "../etc", "x\n", "m\xc3\xbcller"};
+    const struct setting *setting = setting_of("user");
+    struct config config = {.sandbox.user = "before"};
+    char why[SETTING_WHY_BYTES], longer[SANDBOX_USER_BYTES + 1];
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        assert_true(setting_set(setting, &config, good[i], why));
+        assert_string_equal(config.sandbox.user, good[i]);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_false(setting_set(setting, &config, bad[i], why));
+        assert_non_null(strstr(why, "the name or number of a user"));
+        assert_string_equal(config.sandbox.user, "Dns.Proxy@corp.example");
+    }
+    memset(longer, 'a', sizeof longer);
+    longer[SANDBOX_USER_BYTES] = '\0';
+    assert_false(setting_set(setting, &config, longer, why));
+    longer[SANDBOX_USER_BYTES - 1] = '\0';
+    assert_true(setting_set(setting, &config, longer, why));
+}
+
 static void a_path_fits_its_field_and_has_no_control_characters(void **state)
 {
     (void)state;
@@ -354,6 +378,7 @@ int main(void)
         cmocka_unit_test(what_is_allowed_is_said_in_words),
         cmocka_unit_test(a_refusal_says_what_is_wrong_and_what_is_allowed),
         cmocka_unit_test(a_refusal_of_a_huge_text_fits),
+        cmocka_unit_test(a_user_is_a_name_or_a_number_that_a_system_may_have),
         cmocka_unit_test(a_path_fits_its_field_and_has_no_control_characters),
         cmocka_unit_test(a_list_grows_by_entries_until_it_is_full),
         cmocka_unit_test(upstreams_differ_by_address),

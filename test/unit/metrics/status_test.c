@@ -98,6 +98,17 @@ static void it_begins_with_the_program(void **state)
     expect(world, "\"live\":false,\"ready\":false,\"reason\":\"draining\",\"ready_changed_ms\":4000,");
 }
 
+static void the_sandbox_says_what_is_in_force_and_what_is_not(void **state)
+{
+    struct world *world = *state;
+    expect(world, "\"sandbox\":{\"mode\":\"off\",\"landlock_abi\":0,"); /* nothing was told yet */
+    world->figures.sandbox = (struct figures_sandbox){.mode = "on", .landlock_why = "no \"lsm\"", .seccomp_why = ""};
+    world->figures.sandbox_seccomp = world->figures.sandbox_no_new_privileges = 1;
+    world->figures.sandbox_logged_calls = 3;
+    expect(world, "\"sandbox\":{\"mode\":\"on\",\"landlock_abi\":0,\"landlock_why_not\":\"no \\\"lsm\\\"\","
+                  "\"seccomp\":true,\"seccomp_why_not\":null,\"no_new_privs\":true,\"logged_calls\":3}");
+}
+
 static void queries_of_all_types_are_one_figure(void **state)
 {
     struct world *world = *state;
@@ -271,6 +282,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_text_is_one_whole_object),
         TEST(it_begins_with_the_program),
+        TEST(the_sandbox_says_what_is_in_force_and_what_is_not),
         TEST(queries_of_all_types_are_one_figure),
         TEST(answers_are_counted_by_code),
         TEST(udp_has_figures_of_its_own),
