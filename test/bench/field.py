@@ -43,6 +43,7 @@ CONFIGURATIONS = {
     OURS: """
 listen: ["127.0.0.1:{port}"]
 workers: {workers}
+sandbox: {sandbox}
 upstreams: [{upstreams}]
 tls: {{ca_file: "{ca}"}}
 cache: {{max_size: 512MiB}}
@@ -181,8 +182,9 @@ class Field:
     """Starts servers and, at the end of its `with` block, ends whatever it started."""
 
     def __init__(self, folder, tools, program, peers=None):
-        """`peers`: where they come from; this machine where it is not said."""
+        """`peers`: where they come from; this machine where it is not said. SANDBOX=off: without the sandbox."""
         self.peers = peers or Peers()
+        self.sandbox = os.environ.get("SANDBOX", "on")
         self.folder = folder
         self.tools = tools
         self.program = program
@@ -241,7 +243,7 @@ class Field:
             path.write_text(CONFIGURATIONS[name].format(
                 port=port, upstreams=self._upstreams(name, ports, ca_file), workers=workers, name=SERVER_NAME,
                 ca=ca_file, folder=folder,
-                http=free_port()), encoding="ascii")
+                http=free_port(), sandbox="off" if "valgrind" in wrapper else self.sandbox), encoding="ascii")
         command = {
             "echo": [self.tools / "bench_echo", port, workers],
             "udp_echo": [self.tools / "bench_udp_echo", port, workers],

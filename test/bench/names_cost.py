@@ -48,7 +48,9 @@ LOADS = {
 
 def config(port, upstream, ca_file, size):
     records = ["warm.home.arpa A 192.0.2.9"]
-    text = (f'listen: ["127.0.0.1:{port}"]\nworkers: 1\nrate_limit: {{queries_per_second: 0}}\nhttp: {{listen: ""}}\n'
+    # valgrind's own system calls are not in the program's table
+    text = (f'listen: ["127.0.0.1:{port}"]\nworkers: 1\nsandbox: off\n'
+            f'rate_limit: {{queries_per_second: 0}}\nhttp: {{listen: ""}}\n'
             "udp: {responses_per_second: 0}\n"
             f"upstreams: [{{address: 127.0.0.1, port: {upstream}, name: {SERVER_NAME}}}]\n"
             f"tls: {{ca_file: {ca_file}}}\n")
