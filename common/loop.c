@@ -11,6 +11,8 @@ bool loop_init(struct loop *loop)
     loop->taken = 0;
     loop->at = 0;
     loop->own_delay_ns = 0;
+    loop->turn_ns = 0;
+    loop->busy_ns = 0;
     loop->now_ns = clock_now_ns();
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     return loop->epoll_fd >= 0;
@@ -59,13 +61,32 @@ void loop_count_delay(struct loop *loop, uint64_t waits_ns, uint64_t deadline_ns
     loop->own_delay_ns += woke_ns - waits_ns - attended_ns;
 }
 
+/* Each has one writer, so a load and a store do. */
+static void note_waiting(struct loop *loop, uint64_t waits_ns)
+{
+    uint64_t turn_ns = atomic_load_explicit(&loop->turn_ns, memory_order_relaxed);
+    if (turn_ns == 0) return;
+    uint64_t busy_ns = atomic_load_explicit(&loop->busy_ns, memory_order_relaxed) + (waits_ns - turn_ns);
+    atomic_store_explicit(&loop->turn_ns, 0, memory_order_relaxed);
+    atomic_store_explicit(&loop->busy_ns, busy_ns, memory_order_relaxed);
+}
+
+uint64_t loop_busy_ns(const struct loop *loop, uint64_t now_ns)
+{
+    uint64_t busy_ns = atomic_load_explicit(&loop->busy_ns, memory_order_relaxed);
+    uint64_t turn_ns = atomic_load_explicit(&loop->turn_ns, memory_order_relaxed);
+    return turn_ns != 0 && turn_ns < now_ns ? busy_ns + (now_ns - turn_ns) : busy_ns;
+}
+
 void loop_turn(struct loop *loop, uint64_t deadline_ns)
 {
     uint64_t waits_ns = clock_now_ns();
+    note_waiting(loop, waits_ns);
     int taken = epoll_wait(loop->epoll_fd, loop->events, LOOP_EVENTS_MAX, timeout_ms(waits_ns, deadline_ns));
     uint64_t woke_ns = clock_now_ns();
     loop_count_delay(loop, waits_ns, deadline_ns, woke_ns);
     loop->now_ns = woke_ns;
+    atomic_store_explicit(&loop->turn_ns, woke_ns, memory_order_relaxed);
     loop->taken = taken > 0 ? taken : 0; /* EINTR is a turn without events */
     for (loop->at = 0; loop->at < loop->taken; loop->at++) {
         struct loop_source *source = loop->events[loop->at].data.ptr;

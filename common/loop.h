@@ -6,6 +6,7 @@
 #ifndef COMMON_LOOP_H
 #define COMMON_LOOP_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -22,10 +23,12 @@ enum { LOOP_EVENTS_MAX = 256 };
 
 struct loop {
     int epoll_fd;
-    uint64_t now_ns;       /* read once a turn, after waiting */
-    uint64_t own_delay_ns; /* the thread's own delays in all, see loop_count_delay */
-    int taken;             /* number of events in this turn */
-    int at;                /* index of the event being handled */
+    uint64_t now_ns;          /* read once a turn, after waiting */
+    uint64_t own_delay_ns;    /* the thread's own delays in all, see loop_count_delay */
+    _Atomic uint64_t turn_ns; /* when the turn under way began, as others see it; 0: the thread waits for events */
+    _Atomic uint64_t busy_ns; /* time in turns that are over */
+    int taken;                /* number of events in this turn */
+    int at;                   /* index of the event being handled */
     struct epoll_event events[LOOP_EVENTS_MAX];
 };
 
@@ -60,6 +63,10 @@ static inline uint64_t loop_attended_ns(const struct loop *loop)
 {
     return loop->now_ns - loop->own_delay_ns;
 }
+
+/* How long the thread did not wait for events, in all, until `now_ns`: also while it did not get the processor. Any
+ * thread. Read by another thread it may lack the turn that ends at that moment; the next look has it. */
+uint64_t loop_busy_ns(const struct loop *loop, uint64_t now_ns);
 
 /* Waits for an event, at most until `deadline_ns` (CLOCK_NEVER: without limit; a time in the past: not at all), then
  * handles the events of one turn, at most LOOP_EVENTS_MAX. */

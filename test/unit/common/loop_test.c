@@ -232,6 +232,26 @@ static void a_deadline_long_past_is_no_delay_of_the_wait(void **state)
     assert_int_equal(late.own_delay_ns, 0);
 }
 
+/* The turn under way counts until now, turns that are over as a whole, and waiting not at all. */
+static void turns_are_busy_time_and_waiting_is_not(void **state)
+{
+    (void)state;
+    struct loop other;
+    assert_true(loop_init(&other));
+    assert_int_equal(loop_busy_ns(&other, clock_now_ns()), 0);
+    loop_turn(&other, 0);
+    assert_int_equal(loop_busy_ns(&other, other.now_ns + 5), 5);
+    assert_int_equal(loop_busy_ns(&other, other.now_ns - 5), 0); /* a clock that was read a moment before */
+    other.turn_ns -= NS_PER_S;                                   /* it began a second ago */
+    loop_turn(&other, other.now_ns + 20 * NS_PER_MS);
+    other.turn_ns = 0;
+    uint64_t busy_ns = loop_busy_ns(&other, clock_now_ns());
+    assert_true(busy_ns >= NS_PER_S);
+    loop_turn(&other, 0);
+    assert_int_equal(loop_busy_ns(&other, other.now_ns), busy_ns);
+    loop_done(&other);
+}
+
 static void attended_time_passes_whatever_the_delays(void **state)
 {
     (void)state;
@@ -262,6 +282,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_descriptor_is_not_inherited_and_is_closed, setup, teardown),
         cmocka_unit_test(what_a_turn_and_a_wait_take_too_long_is_an_own_delay),
         cmocka_unit_test(a_deadline_long_past_is_no_delay_of_the_wait),
+        cmocka_unit_test(turns_are_busy_time_and_waiting_is_not),
         cmocka_unit_test(attended_time_passes_whatever_the_delays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
