@@ -24,6 +24,15 @@ void timeouts_start(struct timeouts *timeouts, struct timeout *timeout, uint64_t
     list_push(&timeouts->members, &timeout->node);
 }
 
+void timeouts_resume(struct timeouts *timeouts, struct timeout *timeout)
+{
+    struct list *before = timeouts->members.previous;
+    CHECK(!timeout_is_running(timeout));
+    while (before != &timeouts->members && container_of(before, struct timeout, node)->started_ns > timeout->started_ns)
+        before = before->previous;
+    list_push(before->next, &timeout->node); /* in front of the one behind it, or of the head */
+}
+
 void timeout_stop(struct timeout *timeout)
 {
     list_remove(&timeout->node);

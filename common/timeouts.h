@@ -28,6 +28,10 @@ void timeout_init(struct timeout *timeout);
 /* Starts or restarts a timeout at `now_ns`, which must not be earlier than in any call before. */
 void timeouts_start(struct timeouts *timeouts, struct timeout *timeout, uint64_t now_ns);
 
+/* Goes on with a timeout that was stopped, of an object that comes from other `timeouts` of the same length: as if it
+ * had been started here at started_ns. Takes the longer the more members started later. */
+void timeouts_resume(struct timeouts *timeouts, struct timeout *timeout);
+
 /* Does nothing if the timeout does not run. */
 void timeout_stop(struct timeout *timeout);
 

@@ -67,6 +67,29 @@ static void starting_again_waits_again(void **state)
     assert_null(timeouts_take_expired(&timeouts, 2000));
 }
 
+/* Of an object that comes from elsewhere, and that has waited there. */
+static void one_that_goes_on_ends_as_if_it_had_begun_here(void **state)
+{
+    (void)state;
+    struct timeout oldest, between, youngest;
+    struct timeout *all[] = {&oldest, &between, &youngest};
+    timeouts_start(&timeouts, &a, 1000);
+    timeouts_start(&timeouts, &b, 1010);
+    for (int i = 0; i < 3; i++) {
+        timeout_init(all[i]);
+        all[i]->started_ns = 995 + 10 * (uint64_t)i;
+    }
+    timeouts_resume(&timeouts, &between);
+    timeouts_resume(&timeouts, &youngest);
+    timeouts_resume(&timeouts, &oldest);
+    assert_int_equal(timeouts_deadline_ns(&timeouts), 1095);
+    struct timeout *order[] = {&oldest, &a, &between, &b, &youngest};
+    for (int i = 0; i < 5; i++) assert_ptr_equal(timeouts_take_expired(&timeouts, 2000), order[i]);
+    assert_null(timeouts_take_expired(&timeouts, 2000));
+    timeouts_resume(&timeouts, &b); /* the only one */
+    assert_ptr_equal(timeouts_take_expired(&timeouts, 2000), &b);
+}
+
 static void a_timeout_that_is_stopped_does_not_end(void **state)
 {
     (void)state;
@@ -104,6 +127,7 @@ int main(void)
         cmocka_unit_test_setup(a_timeout_ends_when_its_time_has_come, setup),
         cmocka_unit_test_setup(who_started_first_ends_first, setup),
         cmocka_unit_test_setup(starting_again_waits_again, setup),
+        cmocka_unit_test_setup(one_that_goes_on_ends_as_if_it_had_begun_here, setup),
         cmocka_unit_test_setup(a_timeout_that_is_stopped_does_not_end, setup),
         cmocka_unit_test_setup(a_new_length_holds_for_who_waits_already, setup),
         cmocka_unit_test_setup(a_length_of_zero_never_ends, setup),
