@@ -28,6 +28,11 @@ void mailbox_post(struct mailbox *mailbox, struct mail *mail)
     pthread_mutex_lock(&mailbox->lock);
     list_push(&mailbox->waiting, &mail->node);
     pthread_mutex_unlock(&mailbox->lock);
+    mailbox_wake(mailbox);
+}
+
+void mailbox_wake(struct mailbox *mailbox)
+{
     /* Fails only if the counter is full, and then the reader is awake. */
     (void)!write(mailbox->source.fd, &(uint64_t){1}, sizeof(uint64_t));
 }

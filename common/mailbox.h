@@ -31,6 +31,9 @@ void mailbox_done(struct mailbox *mailbox);
 /* Any thread. */
 void mailbox_post(struct mailbox *mailbox, struct mail *mail);
 
+/* Wakes the reader's loop, with or without mail. Any thread. */
+void mailbox_wake(struct mailbox *mailbox);
+
 /* The reader's thread: moves all waiting mail to `ret_mail`, an initialised list. */
 void mailbox_drain(struct mailbox *mailbox, struct list *ret_mail);
 

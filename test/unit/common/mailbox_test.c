@@ -73,6 +73,15 @@ static void an_empty_mailbox_wakes_nobody(void **state)
     assert_int_equal(woken, 0);
 }
 
+static void it_may_be_woken_without_mail(void **state)
+{
+    (void)state;
+    mailbox_wake(&mailbox);
+    loop_turn(&loop, CLOCK_NEVER);
+    assert_int_equal(loop.taken, 1);
+    assert_int_equal(received, 0);
+}
+
 static void mail_is_read_in_order_and_in_one_go(void **state)
 {
     (void)state;
@@ -129,6 +138,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_empty_mailbox_wakes_nobody, setup, teardown),
+        cmocka_unit_test_setup_teardown(it_may_be_woken_without_mail, setup, teardown),
         cmocka_unit_test_setup_teardown(mail_is_read_in_order_and_in_one_go, setup, teardown),
         cmocka_unit_test_setup_teardown(draining_an_empty_mailbox_is_harmless, setup, teardown),
         cmocka_unit_test_setup_teardown(no_letter_of_many_threads_is_lost, setup, teardown),
