@@ -61,6 +61,7 @@ static struct route_pool *make_pool(struct route_pools *pools, const struct pool
         free(entry);
         return NULL;
     }
+    pool_set_resting(entry->pool, pools->resting);
     entry->identity = identity;
     entry->index = index;
     entry->used_ns = pools->deps.loop->now_ns;
@@ -221,6 +222,12 @@ void route_pools_tick(struct route_pools *pools, uint64_t now_ns)
         if (!entry->replaced) pools->by_index[entry->index] = NULL;
         free_pool(entry);
     }
+}
+
+void route_pools_set_resting(struct route_pools *pools, bool resting)
+{
+    pools->resting = resting;
+    list_for_each (node, &pools->all) pool_set_resting(of(node)->pool, resting);
 }
 
 uint64_t route_pools_deadline_ns(const struct route_pools *pools)

@@ -21,6 +21,7 @@ struct route_pools {
     struct route_table *table;        /* an owner's share */
     struct list all;                  /* of struct route_pool, the default one first */
     struct route_pool **by_index;     /* of the routes of `table`; NULL: not made */
+    bool resting;                     /* the worker is inactive */
 };
 
 /* What a reload changes. */
@@ -42,7 +43,8 @@ bool route_pools_apply(struct route_pools *pools, const struct route_pools_setti
 /* The pool of a route by its index, 0 the default one; made if there is none. NULL if memory is short. */
 struct pool *route_pools_get(struct route_pools *pools, uint16_t route);
 
-/* As the functions of pool.h, for all. */
+/* As the functions of pool.h, for all, also those made later. */
+void route_pools_set_resting(struct route_pools *pools, bool resting);
 void route_pools_tick(struct route_pools *pools, uint64_t now_ns);
 uint64_t route_pools_deadline_ns(const struct route_pools *pools);
 void route_pools_flush(struct route_pools *pools);

@@ -213,7 +213,7 @@ static void serve_constrained(struct pool *pool, struct fresh *fresh, unsigned *
 /* If sessions end after a known number of answers, there is room for some more before the last one ends. */
 static void open_spare(struct pool *pool, struct fresh *fresh, unsigned *begun, uint64_t now_ns)
 {
-    if (pool->draining || now_ns - pool->asked_ns >= RECENTLY_NS) return;
+    if (pool->draining || !probe_is_traffic_recent(pool, now_ns) || now_ns - pool->asked_ns >= RECENTLY_NS) return;
     for (unsigned i = 0; i < pool->upstream_count; i++) {
         struct upstream *upstream = &pool->upstreams[i];
         if (!upstream_is_up(upstream) || choice_is_avoided(pool, upstream, NULL)) continue;

@@ -148,6 +148,7 @@ struct pool *pool_new(const struct pool_options *options, struct tls_context *tl
     pool->is_prober = deps->is_prober;
     pool->random.state = deps->seed;
     pool->trim_at_ns = CLOCK_NEVER;
+    pool->rested_ns = CLOCK_NEVER;
     pool->tls = tls_context_share(tls);
     pool->host = (struct session_host){
         .channels = {.loop = deps->loop, .buffers = deps->buffers, .scratch = deps->scratch},
@@ -322,6 +323,15 @@ bool pool_set_options(struct pool *pool, const struct pool_options *options)
     set_options(pool, options);
     if (options->max_in_flight > ids) upkeep_drain_all(pool, CAUSE_RELOAD);
     return true;
+}
+
+void pool_set_resting(struct pool *pool, bool resting)
+{
+    uint64_t now_ns = pool_now_ns(pool);
+    if (resting == (pool->rested_ns != CLOCK_NEVER)) return;
+    pool->has_news = true;
+    pool->rested_ns = resting ? now_ns : CLOCK_NEVER;
+    if (!resting) pool->asked_ns = now_ns;
 }
 
 void pool_drain(struct pool *pool, enum cause cause, struct counters *counters)

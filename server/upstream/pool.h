@@ -79,6 +79,11 @@ void pool_set_tls(struct pool *pool, struct tls_context *tls);
  * new pool takes over and this one is drained. */
 bool pool_set_options(struct pool *pool, const struct pool_options *options);
 
+/* Its worker is inactive (`resting`), or active again. While it rests, and until it is asked a question then, sessions
+ * are not kept warm, nor upstreams tried: those it has end at their idle time-out. Active again it warms up as a new
+ * one. */
+void pool_set_resting(struct pool *pool, bool resting);
+
 /* Asks nothing of its own any more and closes each session when the questions on it are answered. From now on it counts
  * in `counters`, which outlive it. */
 void pool_drain(struct pool *pool, enum cause cause, struct counters *counters);

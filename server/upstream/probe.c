@@ -16,6 +16,9 @@
 
 bool probe_is_traffic_recent(const struct pool *pool, uint64_t now_ns)
 {
+    /* At an inactive worker only what it is asked all the same counts: questions over UDP, and of clients that are
+     * never idle. */
+    if (pool->rested_ns != CLOCK_NEVER && pool->asked_ns <= pool->rested_ns) return false;
     return now_ns - pool->asked_ns < RECENT_NS;
 }
 

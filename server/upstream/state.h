@@ -50,6 +50,7 @@ struct pool {
     uint64_t hedge_ns;         /* when time last earned credit */
     uint64_t asked_ns;         /* a client's question, last */
     uint64_t answered_ns;      /* a valid answer, last */
+    uint64_t rested_ns;        /* since when its worker is inactive; CLOCK_NEVER: it is not */
     uint64_t trim_at_ns;       /* when the memory of handshakes is given back; CLOCK_NEVER: it was */
     uint64_t exchanges;        /* begun so far: their numbers */
     unsigned worker;           /* for the log */

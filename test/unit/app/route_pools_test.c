@@ -3,6 +3,7 @@
 #include "routes_story.h"
 
 #include "app/route_pools.h"
+#include "upstream/state.h"
 
 #define CORP ROUTE("corp.example", "10.0.0.53")
 #define LAB  ROUTE("lab.example", "10.0.0.54")
@@ -314,6 +315,20 @@ static void a_pool_works_in_turns_in_which_something_is_to_be_done(void **state)
     end();
 }
 
+/* Pools that are made while the worker is inactive, too. */
+static void all_pools_of_an_inactive_worker_rest(void **state)
+{
+    (void)state;
+    begin("[" CORP ", " LAB "]");
+    struct pool *first = route_pools_get(&story.pools, 0), *corp = route_pools_get(&story.pools, 1);
+    route_pools_set_resting(&story.pools, true);
+    struct pool *lab = route_pools_get(&story.pools, 2);
+    for (int i = 0; i < 3; i++) assert_true(((struct pool *[]){first, corp, lab})[i]->rested_ns == story.loop.now_ns);
+    route_pools_set_resting(&story.pools, false);
+    for (int i = 0; i < 3; i++) assert_true(((struct pool *[]){first, corp, lab})[i]->rested_ns == CLOCK_NEVER);
+    end();
+}
+
 static void pools_that_were_never_made_can_be_freed(void **state)
 {
     (void)state;
@@ -335,6 +350,7 @@ int main(void)
         cmocka_unit_test(of_many_replaced_pools_the_oldest_is_given_up),
         cmocka_unit_test(a_pool_works_in_turns_in_which_something_is_to_be_done),
         cmocka_unit_test(the_deadline_is_that_of_the_pool_that_is_due_first),
+        cmocka_unit_test(all_pools_of_an_inactive_worker_rest),
         cmocka_unit_test(pools_that_were_never_made_can_be_freed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
