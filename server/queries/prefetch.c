@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "common/check.h"
 #include "common/clock.h"
 
 enum {
@@ -14,6 +15,14 @@ void prefetch_init(struct prefetch *prefetch, struct forwarder *forwarder, unsig
 {
     *prefetch = (struct prefetch){.forwarder = forwarder, .worker = worker, .workers = workers};
     prefetch->earned_ns = forwarder->loop->now_ns;
+}
+
+void prefetch_set_workers(struct prefetch *prefetch, unsigned workers)
+{
+    CHECK(workers == 0 || prefetch->worker < workers);
+    if (prefetch->workers == 0) prefetch->earned_ns = prefetch->forwarder->loop->now_ns; /* nothing for its rest */
+    prefetch->workers = workers;
+    prefetch->next_ns = workers > 0 ? 0 : CLOCK_NEVER;
 }
 
 static void earn(struct prefetch *prefetch, uint64_t now_ns)

@@ -16,8 +16,8 @@ enum { PREFETCH_FLOOR_PER_S = 10 };
 
 struct prefetch {
     struct forwarder *forwarder;
-    unsigned worker; /* its number, below `workers`; each refreshes its share of the names */
-    unsigned workers;
+    unsigned worker;    /* its number, below `workers`; each refreshes its share of the names */
+    unsigned workers;   /* that share the names; 0: this one has no share */
     uint64_t next_ns;   /* when to look again */
     uint64_t earned_ns; /* until when credit was earned */
     uint64_t questions; /* those of forwarder->questions that have earned credit */
@@ -25,6 +25,12 @@ struct prefetch {
 };
 
 void prefetch_init(struct prefetch *prefetch, struct forwarder *forwarder, unsigned worker, unsigned workers);
+
+/* From now on so many workers share the names; 0: this one has no share, until it is told otherwise. Where workers see
+ * a new number at different times, a name may be looked after by two of them, which does no harm, or by none for that
+ * time. */
+void prefetch_set_workers(struct prefetch *prefetch, unsigned workers);
+
 void prefetch_tick(struct prefetch *prefetch, uint64_t now_ns);
 uint64_t prefetch_deadline_ns(const struct prefetch *prefetch);
 

@@ -265,6 +265,29 @@ static void the_ten_are_those_of_all_workers_together(void **state)
     end();
 }
 
+/* Workers become active and inactive; each name is looked after by one of those that are. */
+static void names_of_an_inactive_worker_go_to_the_others(void **state)
+{
+    (void)state;
+    begin_top(200);
+    prefetch_init(&prefetch, &story.forwarder, 0, 2);
+    make_top(200, 10);
+    unsigned half = pass_answering(9 * NS_PER_S, 300);
+    assert_in_range(half, 50, 150);
+    prefetch_set_workers(&prefetch, 1);
+    assert_true(prefetch_deadline_ns(&prefetch) <= story.loop.now_ns);
+    unsigned rest = pass_answering(NS_PER_S, 300);
+    assert_in_range(half + rest, 170, 200); /* not all find room in their stripe */
+    prefetch_set_workers(&prefetch, 0);
+    assert_true(prefetch_deadline_ns(&prefetch) == CLOCK_NEVER);
+    assert_int_equal(pass_answering(10 * NS_PER_S, 3), 0);
+    uint64_t credit = prefetch.credit;
+    prefetch_set_workers(&prefetch, 1);
+    prefetch_tick(&prefetch, story.loop.now_ns);
+    assert_true(prefetch.credit <= credit); /* its rest earned nothing */
+    end();
+}
+
 /* Spends what was earned until now. */
 static void settle(void)
 {
@@ -324,6 +347,7 @@ int main(void)
         cmocka_unit_test(one_that_clients_asked_for_costs_nothing),
         cmocka_unit_test(on_speculation_there_are_ten_a_second),
         cmocka_unit_test(the_ten_are_those_of_all_workers_together),
+        cmocka_unit_test(names_of_an_inactive_worker_go_to_the_others),
         cmocka_unit_test(clients_questions_earn_their_share),
         cmocka_unit_test(a_share_of_all_is_as_many_as_clients_ask),
         cmocka_unit_test(what_is_saved_up_is_a_small_burst),
