@@ -90,6 +90,8 @@ enum { UPSTREAM_SERIES = 64, UPSTREAM_SERIES_REST = UPSTREAM_SERIES - 1 };
       "Client connections closed as soon as they were accepted, by reason.")                                           \
     X(client_closed, COUNTER_SUM, "client_connections_closed_total", CLOSED, "cause", NONE, "",                        \
       "Client connections ended, by cause.")                                                                           \
+    X(client_moved, COUNTER_SUM, "client_connections_moved_total", NONE, "", NONE, "",                                 \
+      "Client connections that went on with another worker, as more or fewer workers became active.")                  \
     X(queries, COUNTER_SUM, "queries_total", QTYPE, "qtype", TRANSPORT, "transport",                                   \
       "Queries received from clients, by type.")                                                                       \
     X(invalid, COUNTER_SUM, "invalid_queries_total", INVALID, "reason", NONE, "",                                      \

@@ -59,8 +59,6 @@ static void hand_over(struct acceptor *acceptor, int fd, const struct address *a
     const struct acceptor_target *target = choose(acceptor);
     atomic_fetch_add_explicit(target->load, 1, memory_order_relaxed);
     if (tcp_client_start(target->clients, fd, address, counted_bits)) return;
-    atomic_fetch_sub_explicit(target->load, 1, memory_order_relaxed);
-    connections_release(acceptor->deps.connections, address, counted_bits);
     count_event_by(acceptor->counters, client_rejected, LABEL_REJECTED_DESCRIPTORS);
 }
 

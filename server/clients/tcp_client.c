@@ -6,7 +6,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "clients/tcp_entry.h"
 #include "clients/tcp_input.h"
+#include "clients/tcp_move.h"
 #include "clients/tcp_output.h"
 #include "common/check.h"
 #include "common/clock.h"
@@ -23,6 +25,7 @@ void tcp_client_report_rate(struct tcp_client *client, uint64_t now_ns)
     busiest_report(client->clients->busiest, &client->address, per_s, now_ns);
     timeout_stop(&client->rate);
     client->asked = 0;
+    if (client->stays > 0) client->stays--;
 }
 
 /* ---- coming and going ---- */
@@ -30,15 +33,6 @@ void tcp_client_report_rate(struct tcp_client *client, uint64_t now_ns)
 static void count_open(struct tcp_clients *clients)
 {
     set_gauge(clients->counters, client_connections, clients->slots.taken);
-}
-
-static void release(struct tcp_client *client)
-{
-    struct tcp_clients *clients = client->clients;
-    close(client->source.fd);
-    connections_release(clients->connections, &client->address, client->counted_bits);
-    atomic_fetch_sub_explicit(clients->load, 1, memory_order_relaxed);
-    free(client);
 }
 
 void tcp_client_close(struct tcp_client *client, enum label_closed cause)
@@ -59,24 +53,36 @@ void tcp_client_close(struct tcp_client *client, enum label_closed cause)
     slots_give(&clients->slots, client->slot);
     count_event_by(clients->counters, client_closed, cause);
     count_open(clients);
-    release(client);
+    tcp_entry_free(client);
 }
 
-/* The worker sees the client for the first time. False: there is no room for it, and it is gone. */
+static bool no_room(struct tcp_client *client)
+{
+    struct tcp_clients *clients = client->clients;
+    loop_forget(clients->loop, &client->source);
+    if (client->moved)
+        count_event_by(clients->counters, client_closed, LABEL_CLOSED_ERROR);
+    else
+        count_event_by(clients->counters, client_rejected, LABEL_REJECTED_FULL);
+    tcp_entry_free(client);
+    return false;
+}
+
+/* The worker sees the client for the first time. False: there is no room for it, and it is gone. One that moved has
+ * sent something, or was answered just now: so its idle time begins here. */
 static bool adopt(struct tcp_client *client)
 {
     struct tcp_clients *clients = client->clients;
     client->slot = slots_take(&clients->slots);
-    if (!client->slot) {
-        loop_forget(clients->loop, &client->source);
-        count_event_by(clients->counters, client_rejected, LABEL_REJECTED_FULL);
-        release(client);
-        return false;
-    }
+    if (!client->slot) return no_room(client);
     client->slot->client = client;
     list_push(&clients->all, &client->all);
-    timeouts_start(&clients->first, &client->input, clients->loop->now_ns);
-    count_event(clients->counters, client_accepted);
+    timeouts_start(client->greeted ? &clients->idle : &clients->first, &client->input, clients->loop->now_ns);
+    if (client->asked > 0) timeouts_resume(&clients->rates, &client->rate);
+    if (client->moved) /* a reload may have come to the other worker later than here */
+        connections_recount(clients->connections, &client->address, &client->counted_bits);
+    else
+        count_event(clients->counters, client_accepted);
     count_open(clients);
     tcp_client_check_access(client); /* the list may have changed since it was accepted */
     return true;
@@ -159,9 +165,16 @@ void tcp_client_limit_memory(struct tcp_clients *clients)
     }
 }
 
+/* It was to go to another worker, and is not there any more. */
+static bool is_gone(struct tcp_client *client)
+{
+    return (client->leaving || tcp_input_is_due(client)) && tcp_move_take(client);
+}
+
 void tcp_client_turn(struct tcp_client *client)
 {
     tcp_output_flush(client);
+    if (is_gone(client)) return;
     if (tcp_input_is_due(client))
         tcp_input_take(client);
     else
@@ -177,6 +190,7 @@ static void on_event(struct loop_source *source, uint32_t events)
     if ((events & EPOLLOUT) && client->unsent) tcp_client_mark_dirty(client);
     if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)) client->readable = true;
     if (events & (EPOLLRDHUP | EPOLLHUP)) client->ending = true;
+    if (is_gone(client)) return;
     if (tcp_input_is_due(client)) tcp_input_take(client);
     settle(client);
 }
@@ -201,8 +215,7 @@ struct tcp_client *tcp_client_new(struct tcp_clients *clients, int fd, const str
 bool tcp_client_start(struct tcp_clients *clients, int fd, const struct address *address, uint8_t counted_bits)
 {
     struct tcp_client *client = tcp_client_new(clients, fd, address, counted_bits);
-    if (client && loop_add(clients->loop, &client->source, TCP_CLIENT_EVENTS)) return true;
-    close(fd);
-    free(client);
+    if (client) return tcp_entry_enter(client, clients);
+    tcp_entry_close(clients, fd, address, counted_bits);
     return false;
 }

@@ -15,9 +15,9 @@
 
 #include "clients/tcp_state.h"
 
-/* Hands an accepted, non-blocking socket over, with what connections_admit said of it; it is the worker's from here on,
- * also if false (no memory, no room in the loop) says that it was closed. The acceptor's thread; touches nothing of
- * `clients` but its loop. */
+/* Hands an accepted, non-blocking socket over, with what connections_admit said of it; the caller has counted it in
+ * `load`. It is the worker's from here on. False: no memory, or no room in the loop; it was closed, and counts nowhere
+ * any more. The acceptor's thread; touches nothing of `clients` but its loop and what all threads share. */
 bool tcp_client_start(struct tcp_clients *clients, int fd, const struct address *address, uint8_t counted_bits);
 
 /* A client that is in no list, no slot and no loop yet; the caller's, who frees it. NULL: memory is short. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "clients/tcp_client.h"
+#include "clients/tcp_move.h"
 #include "clients/tcp_output.h"
 #include "common/check.h"
 #include "common/clock.h"
@@ -129,6 +130,7 @@ bool tcp_clients_init(struct tcp_clients *clients, const struct tcp_client_optio
         .load = deps->load,
         .scratch = deps->scratch,
         .tap = deps->tap,
+        .moves_stopped = deps->moves_stopped,
     };
     list_init(&clients->all);
     list_init(&clients->dirty);
@@ -137,6 +139,7 @@ bool tcp_clients_init(struct tcp_clients *clients, const struct tcp_client_optio
     timeouts_init(&clients->idle, 0);
     timeouts_init(&clients->write, 0);
     timeouts_init(&clients->rates, RATE_NS);
+    timeouts_init(&clients->leaving, TCP_LEAVING_NS);
     tcp_clients_set_options(clients, options);
     return slots_init(&clients->slots, sizeof(struct client_slot), CLIENT_SLOTS_MAX);
 }
@@ -212,6 +215,7 @@ void tcp_clients_tick(struct tcp_clients *clients, uint64_t now_ns)
         expire_input(&clients->idle, LABEL_CLOSED_IDLE, now_ns);
     }
     expire_output(clients, now_ns);
+    tcp_move_give_up(clients, now_ns);
     report_rates(clients, now_ns);
 }
 
@@ -220,6 +224,7 @@ uint64_t tcp_clients_deadline_ns(const struct tcp_clients *clients)
     if (!list_is_empty(&clients->dirty)) return 0;
     uint64_t rates_ns = timeouts_deadline_ns(&clients->rates);
     uint64_t others_ns = clock_earlier(rates_ns, timeouts_deadline_ns(&clients->write));
+    others_ns = clock_earlier(others_ns, timeouts_deadline_ns(&clients->leaving));
     if (clients->holding) return others_ns;
     uint64_t input_ns = clock_earlier(timeouts_deadline_ns(&clients->first), timeouts_deadline_ns(&clients->read));
     return clock_earlier(clock_earlier(others_ns, input_ns), timeouts_deadline_ns(&clients->idle));

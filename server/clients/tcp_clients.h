@@ -18,7 +18,8 @@ struct tcp_clients_deps {
     struct busiest *busiest;
     atomic_uint *load;
     uint8_t *scratch;
-    struct dnstap_tap *tap; /* copies of responses go there; NULL: none are made */
+    struct dnstap_tap *tap;           /* copies of responses go there; NULL: none are made */
+    const atomic_bool *moves_stopped; /* true: no client is handed to another worker any more. NULL: none ever is */
 };
 
 bool tcp_clients_init(struct tcp_clients *clients, const struct tcp_client_options *options,

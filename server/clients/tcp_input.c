@@ -37,6 +37,7 @@ static void count_query(struct tcp_client *client)
     struct tcp_clients *clients = client->clients;
     if (!timeout_is_running(&client->rate)) timeouts_start(&clients->rates, &client->rate, clients->loop->now_ns);
     client->asked++;
+    clients->asked++;
 }
 
 /* What a client sent before it closed its half is still handled; behind a broken frame nothing is. */
@@ -152,7 +153,7 @@ void tcp_input_set_timeout(struct tcp_client *client, bool progress)
     uint64_t now_ns = clients->loop->now_ns;
     bool inside = is_inside(client);
     bool begins = progress || !timeout_is_running(&client->input);
-    if (!client->greeted) return;
+    if (!client->greeted || client->leaving) return;
     if (client->ended) /* nothing is waited for but its replies, which have times of their own */
         timeout_stop(&client->input);
     else if (!inside && (client->in_flight > 0 || client->unsent))
@@ -185,5 +186,5 @@ void tcp_input_take(struct tcp_client *client)
 bool tcp_input_is_due(const struct tcp_client *client)
 {
     bool has_input = (client->readable && !client->ended) || client->held_back;
-    return has_input && may_handle(client);
+    return has_input && may_handle(client) && !client->leaving;
 }

@@ -41,6 +41,14 @@ struct tcp_client_options {
     uint32_t crowded_above;      /* connections of all workers; with more, idle_timeout is a quarter */
 };
 
+/* Where clients of this worker go, by the last window (worker_demand.h). */
+struct tcp_moves {
+    struct tcp_clients *to;    /* of another worker; NULL: nowhere */
+    bool all;                  /* this worker is inactive: each client goes as soon as it asks */
+    uint64_t queries;          /* else: clients may still go that ask so many in a window, in thousandths */
+    struct tcp_clients *later; /* where those go that are to be answered first */
+};
+
 struct tcp_clients {
     struct transport transport; /* first: a transport is its clients */
     struct tcp_client_options options;
@@ -49,17 +57,21 @@ struct tcp_clients {
     struct counters *counters;
     struct connections *connections;
     struct busiest *busiest;
-    atomic_uint *load;  /* this worker's clients, counted up by the acceptor */
+    atomic_uint *load;  /* this worker's clients, counted up by the acceptor and by workers that hand one over */
     struct slots slots; /* of struct client_place: handles */
     struct list all;    /* of struct client, adopted */
     struct timeouts first;
     struct timeouts read;
     struct timeouts idle;
     struct timeouts write;
-    struct timeouts rates;      /* seconds in which clients ask */
-    struct list dirty;          /* of struct client */
-    struct access_list *access; /* who may ask; a share */
-    uint8_t *scratch;           /* CLIENT_SCRATCH_BYTES, borrowed while reading */
+    struct timeouts rates;   /* seconds in which clients ask */
+    struct timeouts leaving; /* of clients that are not read from until they are answered, to move */
+    struct tcp_moves moves;
+    const atomic_bool *moves_stopped; /* set where workers end; NULL: no client ever moves */
+    uint64_t asked;                   /* queries of all clients, ever */
+    struct list dirty;                /* of struct client */
+    struct access_list *access;       /* who may ask; a share */
+    uint8_t *scratch;                 /* CLIENT_SCRATCH_BYTES, borrowed while reading */
     /* The batch: replies to the client whose messages are being handled, made while they are. */
     struct tcp_client *batching; /* that client; NULL outside of its turn */
     struct buffer outbox;        /* its replies that were not sent yet */
@@ -92,7 +104,7 @@ struct tcp_client {
     uint8_t counted_bits;   /* the prefix it is counted for (shared/connections.h) */
     struct list all;        /* in clients->all */
     struct list dirty;      /* in clients->dirty: replies wait for the flush, or input for the next turn */
-    struct timeout input;   /* of clients->first, read or idle */
+    struct timeout input;   /* of clients->first, read, idle or leaving */
     struct timeout output;  /* of clients->write */
     struct buffer *partial; /* input not handled yet; NULL if none */
     struct buffer *unsent;  /* replies not taken by the socket yet; NULL if none */
@@ -110,6 +122,9 @@ struct tcp_client {
     bool ended;             /* no more input is read; closed when its replies are sent */
     uint8_t end_cause;      /* LABEL_CLOSED_, if `ended`: by the client, or why its input is not read */
     bool aborted;           /* to be closed at once, whatever is in flight */
+    bool moved;             /* it was another worker's before */
+    bool leaving;           /* not read from: when its queries are answered it goes to another worker */
+    uint8_t stays;          /* seconds with queries for which it is not asked to leave again */
 };
 
 /* The client is to have a turn. */

@@ -36,6 +36,7 @@ static struct story {
     struct busiest *busiest;
     struct counters *counters;
     atomic_uint load;
+    atomic_bool moves_stopped;
     uint8_t *scratch;
     struct address address;
     struct peer peers[PEERS];
@@ -79,22 +80,23 @@ static inline void on_message(struct tcp_clients *clients, const struct requeste
     transport->end_reply(requester, REPLY_BYTES);
 }
 
+static const struct tcp_client_options story_options = {
+    .idle_timeout_ns = 30 * NS_PER_S,
+    .read_timeout_ns = 5 * NS_PER_S,
+    .first_timeout_ns = 10 * NS_PER_S,
+    .max_in_flight = 100,
+    .max_query_bytes = 4096,
+    .max_unsent_bytes = 256 * 1024,
+    .max_buffered_bytes = 16 << 20,
+    .crowded_above = 64,
+};
+
 static inline int begin(void **state)
 {
     (void)state;
     static const struct hash_key hash_key = {1, 2};
     static const struct connections_options limits = {
         .max_connections = 64, .max_per_address = 64, .ipv4_prefix = 32, .ipv6_prefix = 64};
-    static const struct tcp_client_options options = {
-        .idle_timeout_ns = 30 * NS_PER_S,
-        .read_timeout_ns = 5 * NS_PER_S,
-        .first_timeout_ns = 10 * NS_PER_S,
-        .max_in_flight = 100,
-        .max_query_bytes = 4096,
-        .max_unsent_bytes = 256 * 1024,
-        .max_buffered_bytes = 16 << 20,
-        .crowded_above = 64,
-    };
     memset(&story, 0, sizeof story);
     story.connections = connections_new(&limits, &hash_key);
     story.busiest = busiest_new();
@@ -111,8 +113,9 @@ static inline int begin(void **state)
         .busiest = story.busiest,
         .load = &story.load,
         .scratch = story.scratch,
+        .moves_stopped = &story.moves_stopped,
     };
-    assert_true(tcp_clients_init(&story.clients, &options, &slot));
+    assert_true(tcp_clients_init(&story.clients, &story_options, &slot));
     struct access_list *everybody = access_new(&(struct prefix){.bits = 0}, 1);
     tcp_clients_set_access(&story.clients, everybody);
     access_free(everybody);
