@@ -1,12 +1,14 @@
 /* dnsload: DNS queries over TCP from one thread, and what came of them.
  *
  *   dnsload -p PORT [-m pipe|oneshot|idle] [-c CLIENTS] [-q IN_FLIGHT] [-l SECONDS] [-t TOTAL] [-r PER_SECOND]
- *           [-n SOURCES] [-u PREFIX]
+ *           [-n SOURCES] [-u PREFIX] [-j SECONDS]
  *
  * pipe: each client keeps IN_FLIGHT queries in flight, or what -r allows. oneshot: a connection a query. idle: a query
- * each, then silence. Names are one of NAMES at random, or with -u PREFIX never the same twice. Clients are spread over
- * SOURCES addresses 127.1.0.x. Each answer must bear the id and the question of a query that waits; it prints one line
- * of JSON. It costs some 0.3 us a query where queries are pipelined, a third of the cheapest server measured by it. */
+ * each, then silence. -j: for so many seconds at -r, then as fast as answers come, and only what follows is measured;
+ * what is not answered two seconds after the end is lost. Names are one of NAMES at random, or with -u PREFIX never the
+ * same twice. Clients are spread over SOURCES addresses 127.1.0.x. Each answer must bear the id and the question of a
+ * query that waits; it prints one line of JSON. It costs some 0.3 us a query where queries are pipelined, a third of
+ * the cheapest server measured by it. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -41,6 +43,7 @@ struct options {
     int sources;
     double seconds;
     double per_s;   /* 0: as fast as answers come */
+    double jump_s;  /* after which per_s becomes 0, and the measurement begins; 0: no jump */
     uint64_t total; /* queries, after which it ends; 0: time alone ends it */
     const char *prefix;
 };
@@ -221,6 +224,37 @@ static void ask_in_turn(struct load *load, size_t *next)
     }
 }
 
+/* From now on as fast as answers come; what was measured so far is forgotten. */
+static void jump(struct load *load)
+{
+    load->options.per_s = 0;
+    load->started_ns = now_ns();
+    load->answered = 0;
+    memset(load->rcodes, 0, sizeof load->rcodes);
+    load->latencies = (struct latencies){0};
+    for (int i = 0; i < load->options.clients; i++)
+        if (load->clients[i].connected) client_ask(load, &load->clients[i], load->options.in_flight);
+}
+
+static uint64_t count_waiting(const struct load *load)
+{
+    uint64_t waiting = 0;
+    for (int i = 0; i < load->options.clients; i++) waiting += (uint64_t)load->clients[i].waiting;
+    return waiting;
+}
+
+static void wait_for_last(struct load *load)
+{
+    struct epoll_event events[EVENTS];
+    uint64_t end_ns = now_ns() + 2000000000;
+    load->options.per_s = 1e-9; /* nothing new */
+    while (count_waiting(load) > 0 && now_ns() < end_ns) {
+        int taken = epoll_wait(load->epoll_fd, events, EVENTS, 100);
+        for (int i = 0; i < taken; i++) on_event(load, events[i].data.ptr, events[i].events);
+    }
+    load->lost += count_waiting(load);
+}
+
 static bool is_over(const struct load *load)
 {
     return load->options.total > 0 && load->answered + load->lost + load->wrong >= load->options.total;
@@ -231,14 +265,18 @@ static double run(struct load *load)
     struct epoll_event events[EVENTS];
     size_t next = 0;
     load->started_ns = now_ns();
-    uint64_t end_ns = load->started_ns + (uint64_t)(load->options.seconds * 1e9);
+    uint64_t jump_ns = load->started_ns + (uint64_t)(load->options.jump_s * 1e9);
+    uint64_t end_ns = jump_ns + (uint64_t)(load->options.seconds * 1e9);
     for (int i = 0; i < load->options.clients; i++) client_open(load, &load->clients[i]);
     while (now_ns() < end_ns && !is_over(load)) {
         int taken = epoll_wait(load->epoll_fd, events, EVENTS, load->options.per_s > 0 ? 1 : 100);
         for (int i = 0; i < taken; i++) on_event(load, events[i].data.ptr, events[i].events);
+        if (load->options.per_s > 0 && load->options.jump_s > 0 && now_ns() >= jump_ns) jump(load);
         if (load->options.per_s > 0 && load->options.mode == PIPE) ask_in_turn(load, &next);
     }
-    return (double)(now_ns() - load->started_ns) / 1e9;
+    double seconds = (double)(now_ns() - load->started_ns) / 1e9;
+    if (load->options.jump_s > 0) wait_for_last(load);
+    return seconds;
 }
 
 static void report(const struct load *load, double seconds)
@@ -254,7 +292,7 @@ static void report(const struct load *load, double seconds)
 static bool read_options(int count, char **arguments, struct options *options)
 {
     *options = (struct options){.clients = 1, .in_flight = 1, .sources = 1, .seconds = 1, .prefix = "h"};
-    for (int option; (option = getopt(count, arguments, "p:m:c:q:l:r:n:u:t:")) != -1;) {
+    for (int option; (option = getopt(count, arguments, "p:m:c:q:l:r:n:u:t:j:")) != -1;) {
         switch (option) {
         case 'p': options->port = (uint16_t)strtoul(optarg, NULL, 10); break;
         case 'm': options->mode = *optarg == 'o' ? ONESHOT : *optarg == 'i' ? IDLE : PIPE; break;
@@ -264,6 +302,7 @@ static bool read_options(int count, char **arguments, struct options *options)
         case 'r': options->per_s = strtod(optarg, NULL); break;
         case 'n': options->sources = (int)strtol(optarg, NULL, 10); break;
         case 't': options->total = strtoull(optarg, NULL, 10); break;
+        case 'j': options->jump_s = strtod(optarg, NULL); break;
         case 'u': options->prefix = optarg; break;
         default: return false;
         }
@@ -275,7 +314,8 @@ int main(int count, char **arguments)
 {
     struct load *load = calloc(1, sizeof *load);
     if (!load || !read_options(count, arguments, &load->options)) {
-        fputs("usage: dnsload -p PORT [-m pipe|oneshot|idle] [-c N] [-q N] [-l SECONDS] [-r RATE] [-n N] [-u PREFIX]\n",
+        fputs("usage: dnsload -p PORT [-m pipe|oneshot|idle] [-c N] [-q N] [-l SECONDS] [-r RATE] [-n N] [-u PREFIX] "
+              "[-j SECONDS]\n",
               stderr);
         return 2;
     }
