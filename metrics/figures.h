@@ -38,6 +38,8 @@ enum {
       "Addresses of `listen` that this machine does not have now; they are tried again every second.")                 \
     X(workers, GAUGE, "dns_tls_proxy_workers",                                                                         \
       "Worker threads.")                                                                                               \
+    X(workers_active, GAUGE, "dns_tls_proxy_workers_active",                                                           \
+      "Worker threads that new connections and the clients that ask use now; as many as the load needs.")              \
     X(routes, GAUGE, "dns_tls_proxy_routes",                                                                           \
       "Routes of the configuration.")                                                                                  \
     X(routes_failing, GAUGE, "dns_tls_proxy_routes_failing",                                                           \

@@ -303,6 +303,7 @@ static void write_program(struct json *json, const struct status *status)
     json_text(json, "reason", readiness_reason(status->readiness.state));
     json_count(json, "ready_changed_ms", status->readiness.since_ns / NS_PER_MS); /* ready or not since then */
     json_number(json, "workers", figures->workers);
+    json_number(json, "workers_active", figures->workers_active);
     json_number(json, "cpu_seconds", figures->process_cpu_s);
     json_number(json, "resident_bytes", figures->process_resident_bytes);
     json_number(json, "open_fds", figures->process_open_fds);

@@ -378,7 +378,7 @@ function showTerms(now) {
     ["Processor", cpu.toFixed(1) + " %", "processor time " + duration(now.cpu_seconds)],
     ["Memory", bytes(now.resident_bytes)],
     ["Descriptors", count(now.open_fds), "of " + count(now.max_fds)],
-    ["Workers", count(now.workers)],
+    ["Workers active", count(now.workers_active), "of " + count(now.workers)],
     ["Sandbox", sandboxState(now.sandbox), sandboxMissing(now.sandbox)],
     ["Configuration", now.reload_good ? "in use" : "last reload refused", "read " + duration(now.reloaded_seconds_ago) + " ago"],
   ]);

@@ -189,6 +189,7 @@ static void commit(const struct reload *reload, struct server *server, const str
     connections_set_options(server->connections, &config->connections);
     if (server->endpoint) endpoint_set_options(server->endpoint, &config->endpoint);
     log_set_level(server->log, config->log.level);
+    active_workers_set_least(&server->active, config->min_workers);
     tell_workers(server, config);
     commit_config(server, config);
 }

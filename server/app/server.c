@@ -52,6 +52,7 @@ static bool make_tables(struct server *server)
 
 static bool make_workers(struct server *server)
 {
+    active_workers_init(&server->active, server->config.workers, server->config.min_workers, clock_now_ns());
     const struct worker_deps deps = {
         .log = server->log,
         .shared = &server->shared,
@@ -59,7 +60,7 @@ static bool make_workers(struct server *server)
         .connections = server->connections,
         .busiest = server->busiest,
         .main_mailbox = &server->mailbox,
-        .workers = server->config.workers,
+        .active = &server->active,
         .dnstap = server->dnstap,
         .recent_queries = server->config.recent_queries,
     };
@@ -101,6 +102,7 @@ static bool make_acceptor(struct server *server)
         .log = server->log,
         .connections = server->connections,
         .target_count = server->worker_count,
+        .active = &server->active,
         .heartbeat = health_add(&server->health, "acceptor", clock_now_ns()),
         .ring = server->acceptor_ring,
     };
@@ -127,7 +129,8 @@ static bool take_over_clients(struct server *server)
         udp_former_spread(&handover->udp, i, server->worker_count, &former);
         if (!worker_hold(server->workers[i], &former)) return false;
     }
-    return handover_take_clients(handover, server->connections, clients, server->worker_count, clock_now_ns());
+    return handover_take_clients(handover, server->connections, clients, active_workers_count(&server->active),
+                                 clock_now_ns());
 }
 
 static bool fail(const struct server *server, const char *why)
@@ -224,10 +227,12 @@ void server_hand_over(struct server *server, uint64_t stopped_ns)
 void server_free(struct server *server)
 {
     server_stop_accepting(server, false);
+    active_workers_stop_moves(&server->active);
     for (unsigned i = 0; i < server->workers_running; i++) worker_stop(server->workers[i]);
     server_join_workers(server);
     endpoint_stop(server->endpoint);
     for (unsigned i = 0; i < server->worker_count; i++) worker_free(server->workers[i]);
+    active_workers_done(&server->active);
     dnstap_stop(server->dnstap);
     if (!server->acceptor) listeners_close(&server->listeners); /* it did not come to own them */
     handover_done(&server->handover);

@@ -38,6 +38,7 @@ struct server {
     struct file_mark hosts; /* of the hosts file in `names` */
     struct worker *workers[WORKERS_MAX];
     unsigned worker_count; /* made */
+    struct active_workers active;
     unsigned workers_running;
     struct acceptor *acceptor;
     struct listeners listeners; /* a copy: the acceptor owns the sockets */

@@ -145,6 +145,7 @@ void snapshot_read(void *context, uint64_t now_ns, bool with_names, struct figur
     read_config(server, ret_figures);
     ret_figures->started_s = (double)server->started_s;
     ret_figures->workers = server->worker_count;
+    ret_figures->workers_active = active_workers_count(&server->active);
     ret_figures->build.version = PROJECT_VERSION;
     ret_figures->build.wolfssl = tls_library_version();
     ret_figures->build.ldns = validator_library_version();

@@ -104,6 +104,7 @@ static void stop(struct supervisor *supervisor)
 {
     struct server *server = &supervisor->server;
     supervisor->stopping = true;
+    active_workers_stop_moves(&server->active);
     for (unsigned i = 0; i < server->worker_count; i++) worker_stop(server->workers[i]);
 }
 
@@ -118,6 +119,7 @@ static void drain(struct supervisor *supervisor)
     service_stopping("Answering what is in flight", server->config.drain_timeout_ns + STOP_NS);
     health_drain(&server->health, now_ns);
     server_stop_accepting(server, keep);
+    active_workers_stop_moves(&server->active);
     for (unsigned i = 0; i < server->worker_count; i++) worker_drain(server->workers[i], keep);
     supervisor->drain_deadline_ns = now_ns + server->config.drain_timeout_ns;
     supervisor->stopped_reading_ns = now_ns;

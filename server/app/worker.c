@@ -99,13 +99,14 @@ static void begin(struct worker *worker)
     tcp_handover_begin(&worker->clients);
 }
 
-/* It was told to begin, and a session is open, or is not to be had soon. A worker that drains begins without, so that
- * what has come is answered, unless that is the next process's. */
+/* It was told to begin, and a session is open, or is not to be had soon, or not wanted (it is inactive). A worker that
+ * drains begins without, so that what has come is answered, unless that is the next process's. */
 static bool is_due_to_begin(const struct worker *worker)
 {
     const struct pool *pool = worker->forwarder.pool;
     if (!worker->held || worker->begins_ns == CLOCK_NEVER) return false;
     if (worker->draining) return !worker->keep_clients;
+    if (!worker_role_is_active(&worker->role)) return true;
     return pool_is_open(pool) || pool_is_down(pool) || worker->loop.now_ns >= worker->begins_ns;
 }
 
@@ -113,6 +114,12 @@ static bool is_due_to_begin(const struct worker *worker)
 static bool is_last_look(const struct worker *worker)
 {
     return worker->draining && !worker->clients.draining;
+}
+
+/* No client is on its way to this worker: what it has sent would not be read any more. */
+static bool has_adopted_all(const struct worker *worker)
+{
+    return atomic_load(&worker->load) == worker->clients.slots.taken;
 }
 
 static uint64_t next_deadline_ns(const struct worker *worker)
@@ -124,6 +131,7 @@ static uint64_t next_deadline_ns(const struct worker *worker)
     deadline_ns = clock_earlier(deadline_ns, udp_deadline_ns(&worker->udp));
     deadline_ns = clock_earlier(deadline_ns, forwarder_deadline_ns(&worker->forwarder));
     deadline_ns = clock_earlier(deadline_ns, prefetch_deadline_ns(&worker->prefetch));
+    deadline_ns = clock_earlier(deadline_ns, worker_role_deadline_ns(&worker->role, worker->loop.now_ns));
     return clock_earlier(deadline_ns, route_pools_deadline_ns(&worker->pools));
 }
 
@@ -147,12 +155,13 @@ static void turn(struct worker *worker)
     heartbeat_beat(worker->heartbeat, now_ns);
     if (is_due_to_begin(worker)) begin(worker);
     udp_receive(&worker->udp);
-    if (last_look) begin_to_drain(worker);
+    if (last_look && has_adopted_all(worker)) begin_to_drain(worker);
     route_pools_tick(&worker->pools, now_ns);
     prefetch_tick(&worker->prefetch, now_ns);
     forwarder_tick(&worker->forwarder, now_ns);
     tcp_clients_tick(&worker->clients, now_ns);
     udp_tick(&worker->udp);
+    worker_role_tick(&worker->role, now_ns);
     route_pools_flush(&worker->pools); /* last: whatever was asked in this turn leaves together */
 }
 
@@ -238,6 +247,7 @@ static bool init_parts(struct worker *worker, const struct worker_settings *sett
         .load = &worker->load,
         .scratch = worker->scratch,
         .tap = worker->tap,
+        .moves_stopped = &worker->deps.active->moves_stopped,
     };
     if (!tcp_clients_init(&worker->clients, &settings->client, &deps)) return false;
     tcp_clients_set_access(&worker->clients, settings->access);
@@ -256,7 +266,16 @@ static bool init_parts(struct worker *worker, const struct worker_settings *sett
     worker->forwarder.notices.log = worker->deps.log;
     worker->forwarder.notices.worker = worker->index;
     worker->forwarder.notices.route_name = route_name;
-    prefetch_init(&worker->prefetch, &worker->forwarder, worker->index, worker->deps.workers);
+    prefetch_init(&worker->prefetch, &worker->forwarder, worker->index, worker->deps.active->workers);
+    worker->role = (struct worker_role){
+        .active = worker->deps.active,
+        .index = worker->index,
+        .clients = &worker->clients,
+        .forwarder = &worker->forwarder,
+        .pools = &worker->pools,
+        .prefetch = &worker->prefetch,
+    };
+    worker_role_init(&worker->role, &worker->mailbox);
     return true;
 }
 

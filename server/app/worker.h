@@ -2,7 +2,7 @@
  * upstream.
  *
  * Made, started and freed by the main thread, which asks it for things by mailbox: worker_reload, worker_drain,
- * worker_stop. The acceptor adds clients to its loop. All else is the worker's alone. */
+ * worker_stop. The acceptor and other workers add clients to its loop. All else is the worker's alone. */
 #ifndef APP_WORKER_H
 #define APP_WORKER_H
 

@@ -8,6 +8,7 @@
 
 #include "app/route_table.h"
 #include "clients/acceptor.h"
+#include "clients/active_workers.h"
 #include "clients/tcp_clients.h"
 #include "clients/udp.h"
 #include "common/log.h"
@@ -46,10 +47,10 @@ struct worker_deps {
     struct ratelimit *udp_ratelimit; /* of UDP sources that are not verified */
     struct connections *connections;
     struct busiest *busiest;
-    struct mailbox *main_mailbox; /* gets a mail of kind WORKER_ENDED when the thread is about to end */
-    unsigned workers;
-    struct dnstap *dnstap;   /* NULL: no messages are copied */
-    uint32_t recent_queries; /* that each keeps, of each kind; 0: none */
+    struct mailbox *main_mailbox;  /* gets a mail of kind WORKER_ENDED when the thread is about to end */
+    struct active_workers *active; /* all workers, and which of them clients use */
+    struct dnstap *dnstap;         /* NULL: no messages are copied */
+    uint32_t recent_queries;       /* that each keeps, of each kind; 0: none */
 };
 
 enum { WORKER_ENDED = 1 };

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "app/route_pools.h"
+#include "app/worker_role.h"
 #include "app/worker_settings.h"
 #include "clients/cookie_option.h"
 #include "common/buffer.h"
@@ -30,12 +31,13 @@ struct worker {
     struct forwarder forwarder;
     struct route_pools pools;
     struct prefetch prefetch;
+    struct worker_role role;
     struct counters *counters;
     struct dnstap_tap *tap;           /* NULL: no messages are copied */
     struct query_ring *ring;          /* NULL: no queries are kept */
     struct counters *former_counters; /* replaced pools count here: their upstreams have no label any more */
     struct heartbeat *heartbeat;
-    atomic_uint load;               /* clients: the acceptor adds, the worker takes off */
+    atomic_uint load;               /* clients: the acceptor and other workers add, this one takes off */
     bool held;                      /* it reads from no client yet */
     uint64_t begins_ns;             /* while it is held: when it reads, at the latest; CLOCK_NEVER: not told to yet */
     struct worker_mail *begin_mail; /* of MAIL_BEGIN, made in advance; NULL: sent, or not held */

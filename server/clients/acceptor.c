@@ -37,11 +37,12 @@ struct acceptor_mail {
 static const struct acceptor_target *choose(struct acceptor *acceptor)
 {
     unsigned loads[WORKERS_MAX];
-    for (unsigned i = 0; i < acceptor->deps.target_count; i++)
+    unsigned active = active_workers_count(acceptor->deps.active);
+    CHECK(active <= acceptor->deps.target_count);
+    for (unsigned i = 0; i < active; i++)
         loads[i] = atomic_load_explicit(acceptor->deps.targets[i].load, memory_order_relaxed);
     uint32_t open = connections_count(acceptor->deps.connections);
-    unsigned chosen =
-        placement_choose(&acceptor->placement, loads, acceptor->deps.target_count, open, acceptor->loop.now_ns);
+    unsigned chosen = placement_choose(&acceptor->placement, loads, active, open, acceptor->loop.now_ns);
     return &acceptor->deps.targets[chosen];
 }
 

@@ -1,4 +1,4 @@
-/* acceptor: the thread that takes connections and gives each to a worker (placement.h).
+/* acceptor: the thread that takes connections and gives each to an active worker (placement.h).
  *
  * It never reads a byte of a client. A client that may not ask (access.allow) is closed at once, with a reset, before
  * it counts as a connection; so is one that is over a limit. If descriptors are out or max_connections is reached

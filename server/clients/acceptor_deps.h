@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "clients/active_workers.h"
 #include "clients/listener.h"
 #include "clients/placement.h"
 #include "clients/tcp_clients.h"
@@ -25,8 +26,8 @@ struct acceptor_options {
 
 /* A worker as the acceptor knows it: where connections go. */
 struct acceptor_target {
-    struct tcp_clients *clients;         /* only tcp_client_start may be called on it from the acceptor's thread */
-    atomic_uint *load;                   /* the worker's connections: the acceptor adds, the worker subtracts */
+    struct tcp_clients *clients; /* only tcp_client_start may be called on it from the acceptor's thread */
+    atomic_uint *load;           /* the worker's connections: the acceptor and other workers add, it subtracts */
     void (*shed)(struct worker *worker); /* asks the worker to close some connections; any thread */
     struct worker *worker;
 };
@@ -36,7 +37,8 @@ struct acceptor_deps {
     const struct log *log;
     struct connections *connections;
     struct acceptor_target targets[WORKERS_MAX];
-    unsigned target_count; /* 1..WORKERS_MAX */
+    unsigned target_count;               /* 1..WORKERS_MAX */
+    const struct active_workers *active; /* which of the targets get connections */
     struct heartbeat *heartbeat;
     struct query_ring *ring; /* what it writes of connections that it refuses; NULL: nothing */
 };

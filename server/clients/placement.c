@@ -28,7 +28,8 @@ unsigned placement_choose(struct placement *placement, const unsigned *loads, un
 {
     unsigned least = least_loaded(loads, count);
     look_at_lives(placement, open, now_ns);
-    if (!placement->is_coming_and_going || loads[placement->favoured] >= loads[least] + PLACEMENT_RUN)
+    bool is_active = placement->favoured < count;
+    if (!is_active || !placement->is_coming_and_going || loads[placement->favoured] >= loads[least] + PLACEMENT_RUN)
         placement->favoured = least;
     placement->placed++;
     return placement->favoured;

@@ -1,4 +1,4 @@
-/* placement: which worker gets a connection.
+/* placement: which of the active workers gets a connection.
  *
  * The one with the fewest clients. But a connection of one query costs more by the threads it wakes than by the query:
  * so while connections come and go, one worker gets them in a run and handles many in a turn (with two workers on two
@@ -23,8 +23,8 @@ struct placement {
     bool is_coming_and_going;
 };
 
-/* The index of the worker for a connection that came now: of `count` (1..WORKERS_MAX), whose clients are `loads`;
- * `open` are there in all. The connection counts as placed. */
+/* The index of the worker for a connection that came now: of the `count` active ones (1..WORKERS_MAX), whose clients
+ * are `loads`; `open` are there in all. The connection counts as placed. */
 unsigned placement_choose(struct placement *placement, const unsigned *loads, unsigned count, uint32_t open,
                           uint64_t now_ns);
 

@@ -30,7 +30,8 @@ struct access_options {
 };
 
 struct config {
-    unsigned workers; /* 1..WORKERS_MAX: `auto` is worked out */
+    unsigned workers;     /* 1..WORKERS_MAX: `auto` is worked out */
+    unsigned min_workers; /* active at any load; may be more than `workers` */
     struct acceptor_options acceptor;
     struct connections_options connections;
     struct tcp_client_options client;

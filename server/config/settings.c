@@ -31,7 +31,10 @@ static const struct setting of_config[] = {
      "Where clients are answered, over TCP and UDP; a link-local address with its interface, as `[fe80::1%eth0]:53`.",
      &list_of_listen},
     {"workers", SETTING_WORKERS, RESTART, FIELD(workers), 1, WORKERS_MAX, NULL, "auto",
-     "Worker threads. `auto`: the processors this process may run on, at most 8.", NULL},
+     "Worker threads; as many are active as the load needs. `auto`: the processors this process may run on, at most 8.",
+     NULL},
+    {"min_workers", SETTING_NUMBER, LIVE, FIELD(min_workers), 1, WORKERS_MAX, NULL, "1",
+     "Workers that are active at any load, also a light one; with as many as `workers`, or more, always all.", NULL},
     {"upstreams", SETTING_LIST, LIVE, FIELD(pool), 1, UPSTREAMS_MAX, NULL,
      "1.1.1.1:853" CLOUDFLARE "1.0.0.1:853" CLOUDFLARE "[2606:4700:4700::1111]:853" CLOUDFLARE
      "[2606:4700:4700::1001]:853" CLOUDFLARE,

@@ -19,7 +19,7 @@ from proxy import Proxy, run
 #: Another value for each row: as it is written, and as /metrics shows it (None: it shows no number of it).
 OTHER = {
     "sandbox": ("off", None), "user": ("daemon", None),
-    "workers": (1, 1), "drain_timeout": ("7s", 7),
+    "workers": (1, 1), "min_workers": (2, 2), "drain_timeout": ("7s", 7),
     "upstream.query_timeout": ("3s", 3), "upstream.connect_timeout": ("1s", 1), "upstream.idle_timeout": ("6s", 6),
     "upstream.max_age": ("2h", 7200), "upstream.keep_warm": (False, 0), "upstream.probe_interval": ("5s", 5),
     "upstream.max_in_flight": (500, 500), "upstream.max_sessions": (3, 3), "upstream.max_handshakes": (3, 3),

@@ -26,6 +26,7 @@ static void figures_are_those_of_the_configuration(void **state)
     assert_true(app_world_make(&world, free_port(), "workers: 2\ncache: {max_size: 1MiB}\n"));
     struct figures *figures = read_figures(&world, false);
     assert_int_equal((int)figures->workers, 2);
+    assert_int_equal((int)figures->workers_active, 1);
     assert_int_equal((int)figures->cache_bytes_max, 1 << 20);
     assert_int_equal(figures->upstream_count, 1);
     assert_string_equal(figures->upstreams[0], "127.0.0.1:1#cloudflare-dns.com");

@@ -9,6 +9,7 @@ static struct {
     struct acceptor *acceptor;
     struct heartbeat heartbeat;
     atomic_uint sheds;
+    struct active_workers active;
 } world;
 
 static void on_shed(struct worker *worker)
@@ -47,11 +48,13 @@ static int begin_accepting(void **state)
     memset(&world, 0, sizeof world);
     log_init(&world.log, &(struct log_options){LOG_LEVEL_ERROR, LOG_FORMAT_TEXT}, STDERR_FILENO);
     open_listener();
+    active_workers_init(&world.active, 1, 1, 0);
     const struct acceptor_deps deps = {
         .log = &world.log,
         .connections = story.connections,
         .targets = {{&story.clients, &story.load, on_shed, NULL}},
         .target_count = 1,
+        .active = &world.active,
         .heartbeat = &world.heartbeat,
     };
     struct access_list *access = access_of("127.0.0.1/32");
@@ -67,6 +70,7 @@ static int end_accepting(void **state)
     acceptor_stop(world.acceptor, false);
     acceptor_join(world.acceptor);
     acceptor_free(world.acceptor);
+    active_workers_done(&world.active);
     turn();
     return end(state);
 }

@@ -108,6 +108,17 @@ static void after_a_quiet_time_the_past_counts_no_more(void **state)
     for (int i = 0; i < WORKERS; i++) assert_in_range(world.loads[i], 1, 3);
 }
 
+static void a_run_ends_with_its_worker(void **state)
+{
+    (void)state;
+    struct world world = {.now_ns = START_NS, .loads = {100, 90, 0}};
+    come_and_go(&world, 400); /* all to the last */
+    assert_int_equal(come(&world), 2);
+    world.loads[2]--;
+    for (int i = 0; i < 10; i++) /* it is inactive from now on */
+        assert_int_equal(placement_choose(&world.placement, world.loads, 2, open_in(&world), world.now_ns), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -116,6 +127,7 @@ int main(void)
         cmocka_unit_test(the_one_with_fewest_gets_the_next),
         cmocka_unit_test(those_who_come_and_go_get_one_worker),
         cmocka_unit_test(a_run_is_bounded),
+        cmocka_unit_test(a_run_ends_with_its_worker),
         cmocka_unit_test(a_few_who_come_and_go_beside_many_who_stay_change_nothing),
         cmocka_unit_test(after_a_quiet_time_the_past_counts_no_more),
     };
