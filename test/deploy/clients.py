@@ -6,8 +6,8 @@ from remote import Remote
 from visitors import Visitors
 
 
-def steady(port, host="127.0.0.1", **options):
-    return Remote(Load, port=port, host=host, **options)
+def steady(port, host="127.0.0.1", zone="example", **options):
+    return Remote(Load, port=port, host=host, zone=zone, **options)
 
 
 def one_each(port, host="127.0.0.1", **options):

@@ -1,5 +1,5 @@
-"""machine: a Debian 12 machine with a real systemd as PID 1, in a container without network of its own (it shares a
-World's), thrown away at the end.
+"""machine: a Debian 12 machine (or another release's) with a real systemd as PID 1, in a container without network of
+its own (it shares a World's), thrown away at the end.
 
 What its kernel does not enforce inside: MemoryMax, TasksMax, IPAddressDeny. Needs root."""
 import os
@@ -8,7 +8,8 @@ import shutil
 import subprocess
 import tempfile
 
-import checks
+import checks  # first: it says where the modules below are
+import trees
 from process import ProcessError, wait_for
 
 PACKAGES = (
@@ -30,12 +31,18 @@ PACKAGES = (
     "libcivetweb1",
     "libyaml-0-2",
 )
+#: Of another release, whose libraries have other names.
+OTHER_PACKAGES = PACKAGES[: PACKAGES.index("dnsperf")] + ("libyaml-0-2",)
 SOURCES = "/etc/apt/sources.list.d/debian.sources"
 
 
-def make_tree():
+def make_tree(release="debian-12"):
     """The tree machines start from; made once, and outside of a World, which has no way to Debian's packages."""
     checks.install("systemd-container", "mmdebstrap")
+    if release != "debian-12":
+        made = trees.make(release, "machine", OTHER_PACKAGES)
+        checks.run("systemctl", f"--root={made}", "disable", "systemd-resolved.service")
+        return made
     tree = checks.CACHE / "tree"
     if (tree / "made").exists():
         return tree
