@@ -62,6 +62,27 @@ static void each_state_has_its_message(void **state)
     assert_string_equal(received(), "WATCHDOG=trigger");
 }
 
+static void what_is_stored_has_its_name_and_stays_without_its_other_end(void **state)
+{
+    (void)state;
+    assert_true(service_store(0));
+    assert_string_equal(received(), "FDSTORE=1\nFDPOLL=0\nFDNAME=handover");
+    service_empty_store();
+    assert_string_equal(received(), "FDSTOREREMOVE=1\nFDNAME=handover");
+}
+
+/* As systemd says it since 254; nothing is tried out then. */
+static void the_environment_tells_of_the_store(void **state)
+{
+    (void)state;
+    setenv("FDSTORE", "16", 1);
+    assert_true(service_has_store());
+    setenv("FDSTORE", "0", 1);
+    assert_false(service_has_store());
+    unsetenv("FDSTORE");
+    assert_string_equal(received(), "");
+}
+
 static void without_systemd_nothing_is_sent(void **state)
 {
     (void)state;
@@ -72,6 +93,9 @@ static void without_systemd_nothing_is_sent(void **state)
     service_ready("Answering");
     assert_int_equal(service_watchdog_ns(), 0);
     assert_int_equal(service_sockets(fds), 0);
+    assert_int_equal(service_stored(fds), 0);
+    assert_false(service_has_store());
+    assert_false(service_store(0));
 }
 
 static void the_watchdog_interval_is_read_from_the_environment(void **state)
@@ -101,6 +125,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_state_has_its_message, open_notify_socket, close_notify_socket),
+        cmocka_unit_test_setup_teardown(what_is_stored_has_its_name_and_stays_without_its_other_end, open_notify_socket,
+                                        close_notify_socket),
+        cmocka_unit_test_setup_teardown(the_environment_tells_of_the_store, open_notify_socket, close_notify_socket),
         cmocka_unit_test(without_systemd_nothing_is_sent),
         cmocka_unit_test(the_watchdog_interval_is_read_from_the_environment),
         cmocka_unit_test(only_a_listening_socket_is_a_listener),
