@@ -83,6 +83,10 @@ def check_start(check, machine):
             NET_BIND_SERVICE
         }
         assert status_of(machine, "NoNewPrivs") == "1" and status_of(machine, "Seccomp") == "2"
+    with check("its own sandbox is in force inside of systemd's filter"):
+        (line,) = [each for each in journal(machine, 200).splitlines() if "event=sandbox" in each][-1:]
+        check.note(line[line.index("mode="):])
+        assert 'landlock="ABI ' in line and "others are refused" in line, line
     with check("the acceptor is scheduled behind the workers"):
         classes = machine.out(f"ps -L -o comm=,cls= -p {machine.property('MainPID')}").splitlines()
         of = {" ".join(line.split()[:-1]): line.split()[-1] for line in classes}
@@ -113,7 +117,7 @@ clients: {{idle_timeout: {20 + i}s, max_connections: {5000 + i}}}
 access: {{allow: [127.0.0.0/8, 10.{i}.0.0/16]}}
 upstreams:
   - {{address: "1.{i % 2}.{i % 2}.1", name: cloudflare-dns.com}}
-  - {{address: "1.1.1.1", port: {8530 + i}, name: nobody.test}}
+  - {{address: "1.1.1.1", port: 53, name: nobody{i}.test}}
 rate_limit: {{queries_per_second: 0, burst: {2000 + i}}}
 """
 
@@ -238,14 +242,16 @@ def check_watchdog(check, machine):
 def check_without_socket(check, machine):
     with check("without the socket it takes port 53 itself, by its one capability"):
         machine.sh("systemctl disable --now dns-tls-proxy.socket; systemctl stop dns-tls-proxy.service")
-        set_config(machine, 'listen: ["0.0.0.0:53", "[::]:53"]\n')
+        # The sandbox lets a reload listen at the ports of the start alone: those of all that follows are among them.
+        set_config(machine, 'listen: ["0.0.0.0:53", "[::]:53", "127.0.0.1:5353", "127.0.0.1:853"]\n')
         machine.sh("systemctl start dns-tls-proxy.service")
         wait_ready(machine)
         assert clients.answers("example.com") and clients.answers("example.com", server="::1")
     with check("reload changes where it listens, under load, without a loss where it listened before"):
         load = clients.steady(53)
         running = load.begin("run", seconds=3, rate=500, connections=10)
-        for listen in ('["0.0.0.0:53", "127.0.0.1:5353"]', '["0.0.0.0:53", "[::]:53"]', '["0.0.0.0:53"]'):
+        for listen in ('["0.0.0.0:53"]', '["0.0.0.0:53", "127.0.0.1:5353"]', '["0.0.0.0:53", "[::]:53"]',
+                       '["0.0.0.0:53"]'):
             set_config(machine, f"listen: {listen}\n")
             machine.sh("systemctl reload dns-tls-proxy")
             assert clients.answers("example.com", port=5353 if "5353" in listen else 53)
@@ -269,6 +275,11 @@ def check_without_socket(check, machine):
         assert "1.1.1.1:853" in journal(machine, 20) and clients.answers("example.com")
         said = machine.out("curl -sS http://127.0.0.1:5000/metrics")
         assert "dns_tls_proxy_config_last_reload_successful 0" in said
+    with check("a port that is not one of the start: the reload is refused, with the reason"):
+        set_config(machine, 'listen: ["0.0.0.0:53", "127.0.0.1:5354"]\n')
+        machine.sh("systemctl reload dns-tls-proxy")
+        wait_for(lambda: "port 5354 only when it is started again" in journal(machine, 20), "the reason", 5)
+        assert clients.answers("example.com")
     with check("a port that is taken: the start fails and says which address"):
         machine.sh("systemctl stop dns-tls-proxy.service")
         set_config(machine, 'listen: ["1.1.1.1:853"]\n')

@@ -81,6 +81,10 @@ def check_run(check):
             assert all(int(facts[key][0], 16) == 0 for key in ("CapEff", "CapPrm", "CapBnd", "CapAmb")), facts
             root = pathlib.Path(f"/proc/{container.pid()}/mounts").read_text().splitlines()[0].split()
             assert root[1] == "/" and "ro" in root[3].split(","), root
+        with check("its own sandbox is in force under the default profile of the engine"):
+            (line,) = [each for each in container.logs().splitlines() if "event=sandbox" in each]
+            check.note(line[line.index("mode="):])
+            assert 'landlock="ABI ' in line and "others are refused" in line, line
         with check("docker stop: what is in flight is answered, and it exits with 0"):
             load = clients.steady(53, prefixes=("slow-1500ms-",))
             running = load.begin("run", seconds=0.3, rate=100, connections=5)
