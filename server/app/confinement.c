@@ -43,6 +43,7 @@ static const char *error_text(int error)
     switch (error) {
     case ENOSYS: return "the kernel does not have it, or a container hides it";
     case EOPNOTSUPP: return "the kernel was started without it";
+    case EPERM: return "a filter of system calls around the program refuses it";
     default: return strerror(error);
     }
 }
