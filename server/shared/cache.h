@@ -69,6 +69,55 @@ bool cache_put(struct cache *cache, const struct hashed_key *key, const void *va
 bool cache_remove(struct cache *cache, const struct hashed_key *key);
 void cache_clear(struct cache *cache);
 
+/* ---- for the state over a restart ---- */
+
+/* What is known of an entry besides its key and value. */
+struct cache_times {
+    uint64_t age_ns;  /* since it was stored */
+    uint64_t left_ns; /* of its lifetime; 0: it is stale, */
+    uint64_t over_ns; /* for so long */
+    bool is_used;     /* found since it was stored, or since it was last spared from eviction */
+};
+
+/* How far a walk through the cache has come; all zero: the beginning. */
+struct cache_cursor {
+    unsigned stripe;
+    uint32_t bucket;
+    uint32_t index; /* in the bucket */
+};
+
+/* An entry that was copied. */
+struct cache_copy {
+    uint16_t key_size;
+    size_t value_size;
+    struct cache_times times;
+};
+
+/* Copies the next entry, its key and behind it its value, to `out`; entries that are larger than `capacity` or no
+ * longer of use are passed over. False at the end. A lock is held for the copy of one entry at most. Entries that are
+ * in the cache during the whole walk are seen, except for a few where it shrinks meanwhile; some may be seen twice
+ * where it grows. That an entry is copied does not count as use. */
+bool cache_copy_next(struct cache *cache, struct cache_cursor *cursor, uint64_t now_ns, uint8_t *out, size_t capacity,
+                     struct cache_copy *ret_copy);
+
+/* The same for the entry of a key. False if there is none, or it is larger than `capacity`. */
+bool cache_copy_one(struct cache *cache, const struct hashed_key *key, uint64_t now_ns, uint8_t *out, size_t capacity,
+                    struct cache_copy *ret_copy);
+
+/* Whether there is a fresh answer; that one asks does not count as use. */
+bool cache_has_fresh(struct cache *cache, const struct hashed_key *key, uint64_t now_ns);
+
+enum cache_restored {
+    CACHE_RESTORED,
+    CACHE_KNOWN, /* there is an entry of this key, which is newer */
+    CACHE_FULL,  /* another entry would have to be evicted, or memory is short */
+};
+
+/* Stores an entry of an earlier run as the oldest of all. No age is above CACHE_AGE_MAX_NS. */
+#define CACHE_AGE_MAX_NS (UINT64_C(366) * 24 * 3600 * 1000000000)
+enum cache_restored cache_restore(struct cache *cache, const struct hashed_key *key, const void *value, size_t size,
+                                  const struct cache_times *times, uint64_t now_ns);
+
 struct cache_figures {
     uint64_t entries; /* expired entries count until they are looked up or evicted */
     uint64_t bytes;

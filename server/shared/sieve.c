@@ -184,6 +184,14 @@ static void queue_push(struct sieve *sieve, struct entry *entry)
     sieve->newest = entry;
 }
 
+static void queue_push_oldest(struct sieve *sieve, struct entry *entry)
+{
+    entry->older = NULL;
+    entry->newer = sieve->oldest;
+    *(sieve->oldest ? &sieve->oldest->older : &sieve->newest) = entry;
+    sieve->oldest = entry;
+}
+
 static void queue_remove(struct sieve *sieve, struct entry *entry)
 {
     *(entry->older ? &entry->older->newer : &sieve->oldest) = entry->newer;
@@ -209,13 +217,43 @@ bool sieve_has_room(const struct sieve *sieve, struct entry *entry)
     return SIEVE_BUCKETS_MIN * sizeof *sieve->buckets + entry_bytes(entry) <= sieve->max_bytes;
 }
 
-void sieve_insert(struct sieve *sieve, struct entry *entry)
+static void add_to_bucket(struct sieve *sieve, struct entry *entry)
 {
     bucket_push(bucket_of(sieve, entry->hash), entry);
-    queue_push(sieve, entry);
     sieve->bytes += entry_bytes(entry);
     sieve->entries++;
     if (sieve->entries > count_of(sieve) && count_of(sieve) < sieve->bucket_max) buckets_split(sieve);
+}
+
+void sieve_insert(struct sieve *sieve, struct entry *entry)
+{
+    queue_push(sieve, entry);
+    add_to_bucket(sieve, entry);
+}
+
+bool sieve_has_spare(const struct sieve *sieve, struct entry *entry)
+{
+    return sieve->bytes + entry_bytes(entry) + sizeof *sieve->buckets <= sieve->max_bytes; /* and one more bucket */
+}
+
+void sieve_insert_oldest(struct sieve *sieve, struct entry *entry)
+{
+    CHECK(sieve_has_spare(sieve, entry));
+    queue_push_oldest(sieve, entry);
+    add_to_bucket(sieve, entry);
+}
+
+const struct entry *sieve_entry_at(const struct sieve *sieve, uint32_t bucket, uint32_t index)
+{
+    CHECK(bucket < count_of(sieve));
+    const struct entry *entry = first_of(bucket_read(&sieve->buckets[bucket]));
+    while (entry && index-- > 0) entry = entry->next;
+    return entry;
+}
+
+uint32_t sieve_bucket_count(const struct sieve *sieve)
+{
+    return count_of(sieve);
 }
 
 void sieve_replace(struct sieve *sieve, struct entry *old, struct entry *entry)

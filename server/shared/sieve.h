@@ -77,8 +77,20 @@ bool sieve_has_room(const struct sieve *sieve, struct entry *entry);
 /* Inserts an entry whose key is not present; to be followed by sieve_trim. */
 void sieve_insert(struct sieve *sieve, struct entry *entry);
 
-/* The same if the key is present, in `old`: the new entry takes its position and mark; the caller owns the old one. */
+/* The same for an entry that is older than all others: the next to be evicted if it has no mark. There must be room for
+ * it (sieve_has_spare). */
+void sieve_insert_oldest(struct sieve *sieve, struct entry *entry);
+
+/* True if the entry, which has no former value, fits without an eviction. */
+bool sieve_has_spare(const struct sieve *sieve, struct entry *entry);
+
+/* The same as sieve_insert if the key is present, in `old`: the new entry takes its position and mark; the caller owns
+ * the old one. */
 void sieve_replace(struct sieve *sieve, struct entry *old, struct entry *entry);
+
+/* The entry of that index in a bucket, or NULL behind the last; for a walk through all. */
+const struct entry *sieve_entry_at(const struct sieve *sieve, uint32_t bucket, uint32_t index);
+uint32_t sieve_bucket_count(const struct sieve *sieve);
 
 /* Removes entries other than `keep` until the rest is within max_bytes, at most `max` of them. The caller owns the
  * returned list, linked by `next`. */
