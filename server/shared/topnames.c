@@ -11,6 +11,7 @@
 #include "common/random.h"
 #include "shared/candidates.h"
 #include "shared/reserve.h"
+#include "shared/topnames_state.h"
 
 enum {
     STRIPES_MAX = 64,
@@ -25,44 +26,6 @@ enum {
 #define LIFETIME_MIN  NS_PER_S
 #define LOOK_NS       (250 * NS_PER_MS) /* below 0.35 s, the earliest time at which a new answer can be due */
 #define LOOK_EMPTY_NS NS_PER_S          /* without names, so that an idle program rarely wakes */
-
-struct name {
-    uint64_t hash;
-    uint32_t next; /* in its bucket */
-    uint16_t size;
-    bool known; /* due_ns is valid: the lifetime is known, or is too short for a refresh */
-    bool asked; /* since its last answer */
-    uint8_t bytes[TOPNAMES_KEY_MAX];
-};
-
-/* The names are stored without gaps, 0..used-1. The values that searches read are in arrays of their own. Links are
- * indices plus one; 0 is none. */
-struct stripe {
-    /* Where the arrays are never changes, so it stands apart from what every query writes to. */
-    alignas(64) uint32_t *buckets;
-    struct name *names;
-    uint32_t *queries;
-    uint64_t *due_ns;
-    uint32_t bucket_mask;
-    uint32_t size; /* capacity in names */
-
-    alignas(64) pthread_mutex_t lock; /* guards what follows, and what is in the arrays */
-    uint64_t halved_ns;               /* 0: not yet */
-    uint64_t next_due_ns;             /* no name is due before */
-    uint32_t used;
-    uint32_t least; /* lower bound of the counts in a full stripe */
-    struct random random;
-    struct candidates candidates;
-};
-
-struct topnames {
-    struct stripe *stripes;
-    unsigned stripe_count; /* a power of two */
-    unsigned stripe_shift;
-    _Atomic uint64_t half_life_ns; /* written by a reload */
-    uint8_t *memory;
-    size_t memory_bytes;
-};
 
 /* --- memory --- */
 
@@ -349,46 +312,19 @@ size_t topnames_take_due(struct topnames *topnames, unsigned worker, unsigned wo
     return count;
 }
 
-/* --- the list for the status page --- */
+/* --- the state over a restart --- */
 
-static int by_count(const void *a, const void *b)
+bool topnames_restore(struct topnames *topnames, const struct hashed_key *key, uint32_t queries, uint64_t now_ns)
 {
-    uint32_t left = ((const struct topname *)a)->queries;
-    uint32_t right = ((const struct topname *)b)->queries;
-    return (left < right) - (left > right);
-}
-
-static size_t least_of(const struct topname *names, size_t count)
-{
-    size_t least = 0;
-    for (size_t i = 1; i < count; i++)
-        if (names[i].queries < names[least].queries) least = i;
-    return least;
-}
-
-/* Adds the names of a stripe to the `count` names so far; when there are `max`, each replaces the least asked one. */
-static size_t list_stripe(const struct stripe *stripe, struct topname *names, size_t count, size_t max)
-{
-    size_t least = count == max ? least_of(names, count) : 0;
-    for (uint32_t i = 0; i < stripe->used; i++) {
-        if (count == max && stripe->queries[i] <= names[least].queries) continue;
-        struct topname *to = count < max ? &names[count++] : &names[least];
-        to->size = stripe->names[i].size;
-        to->queries = stripe->queries[i];
-        memcpy(to->bytes, stripe->names[i].bytes, to->size);
-        if (count == max) least = least_of(names, count);
+    struct stripe *stripe = stripe_of(topnames, key);
+    if (key->size > TOPNAMES_KEY_MAX || queries < QUERIES_MIN || queries > QUERIES_MAX) return false;
+    pthread_mutex_lock(&stripe->lock);
+    if (stripe->halved_ns == 0) stripe->halved_ns = now_ns; /* or its count would be halved by the time before */
+    bool is_there = find(stripe, key) != 0;
+    if (!is_there && stripe->used < stripe->size) {
+        stripe->names[add_name(stripe, key, queries)].asked = false;
+        is_there = true;
     }
-    return count;
-}
-
-size_t topnames_list(struct topnames *topnames, struct topname *ret_names, size_t max)
-{
-    size_t count = 0;
-    for (unsigned i = 0; max > 0 && i < topnames->stripe_count; i++) {
-        pthread_mutex_lock(&topnames->stripes[i].lock);
-        count = list_stripe(&topnames->stripes[i], ret_names, count, max);
-        pthread_mutex_unlock(&topnames->stripes[i].lock);
-    }
-    if (count > 1) qsort(ret_names, count, sizeof *ret_names, by_count);
-    return count;
+    pthread_mutex_unlock(&stripe->lock);
+    return is_there;
 }

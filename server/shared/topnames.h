@@ -70,4 +70,20 @@ struct topname {
 };
 size_t topnames_list(struct topnames *topnames, struct topname *ret_names, size_t max);
 
+/* ---- for the state over a restart ---- */
+
+/* How far a walk through the names has come; all zero: the beginning. */
+struct topnames_cursor {
+    unsigned stripe;
+    uint32_t index;
+};
+
+/* Copies the next name; false at the end. A lock is held for the copy of one name. Names that come or go meanwhile may
+ * be seen twice or not at all. */
+bool topnames_next(struct topnames *topnames, struct topnames_cursor *cursor, struct topname *ret_name);
+
+/* Adds a name of an earlier run, with its count at that time, if it is not in the table and there is room; a name that
+ * clients ask now is worth more. True if it is in the table then. Nothing is known of its answer yet. */
+bool topnames_restore(struct topnames *topnames, const struct hashed_key *key, uint32_t queries, uint64_t now_ns);
+
 #endif
