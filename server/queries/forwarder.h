@@ -25,6 +25,7 @@
 #include "shared/cache.h"
 #include "shared/ratelimit.h"
 #include "shared/topnames.h"
+#include "shared/warmup.h"
 #include "upstream/pool.h"
 
 /* The tables all workers share; made and freed by the server. */
@@ -32,6 +33,7 @@ struct shared_tables {
     struct cache *cache;
     struct topnames *topnames;
     struct ratelimit *ratelimit;
+    struct warmup *warmup;    /* NULL: nothing is kept over a restart */
     struct hash_key hash_key; /* of question keys */
 };
 

@@ -11,6 +11,9 @@ enum {
     CREDIT_MAX = 50 * COST /* a burst after a quiet time stays small */
 };
 
+/* How often credit is spent while top names of the run before are to be asked. */
+#define WARM_UP_NS (100 * NS_PER_MS)
+
 void prefetch_init(struct prefetch *prefetch, struct forwarder *forwarder, unsigned worker, unsigned workers)
 {
     *prefetch = (struct prefetch){.forwarder = forwarder, .worker = worker, .workers = workers};
@@ -48,6 +51,19 @@ static bool may_refresh(struct prefetch *prefetch, const struct topname_due *due
     return true;
 }
 
+/* Asks for the top names of the run before whose answers are over, the most asked first, as far as the credit goes. */
+static void warm_up(struct prefetch *prefetch, uint64_t now_ns)
+{
+    const struct shared_tables *shared = prefetch->forwarder->shared;
+    struct question_key key;
+    _Static_assert((int)WARMUP_KEY_MAX == (int)QUESTION_KEY_MAX, "any key has room");
+    while (prefetch->credit >= COST && (key.size = (uint16_t)warmup_take(shared->warmup, key.bytes)) > 0) {
+        const struct hashed_key found = {key.bytes, key.size, hash_bytes(&shared->hash_key, key.bytes, key.size)};
+        if (cache_has_fresh(shared->cache, &found, now_ns)) continue; /* a client asked meanwhile */
+        if (forwarder_refresh(prefetch->forwarder, &key)) prefetch->credit -= COST;
+    }
+}
+
 static void refresh(struct prefetch *prefetch, const struct topname_due *due)
 {
     struct question_key key = {.size = due->size};
@@ -63,11 +79,14 @@ void prefetch_tick(struct prefetch *prefetch, uint64_t now_ns)
     size_t count;
     if (now_ns < prefetch->next_ns) return;
     earn(prefetch, now_ns);
+    warm_up(prefetch, now_ns);
     do {
         count = topnames_take_due(prefetch->forwarder->shared->topnames, prefetch->worker, prefetch->workers, now_ns,
                                   due, BATCH, &prefetch->next_ns);
         for (size_t i = 0; i < count; i++) refresh(prefetch, &due[i]);
     } while (count == BATCH);
+    if (!warmup_is_over(prefetch->forwarder->shared->warmup))
+        prefetch->next_ns = clock_earlier(prefetch->next_ns, now_ns + WARM_UP_NS);
 }
 
 uint64_t prefetch_deadline_ns(const struct prefetch *prefetch)
