@@ -131,6 +131,24 @@ void question_key(const struct question *question, struct question_key *ret_key)
     ret_key->size = (uint16_t)(question->name_size + KEY_TAIL_BYTES);
 }
 
+bool question_key_read(const uint8_t *bytes, size_t size, struct question_key *ret_key)
+{
+    enum { KNOWN = QUESTION_KEY_RD | QUESTION_KEY_CD | QUESTION_KEY_AD | QUESTION_KEY_DO | QUESTION_KEY_ROUTE };
+    struct question_key key = {.size = (uint16_t)size};
+    uint8_t name[DNS_NAME_MAX];
+    if (size <= KEY_TAIL_BYTES || size > sizeof key.bytes || bytes[size - 1] & ~KNOWN) return false;
+    bool has_route = bytes[size - 1] & QUESTION_KEY_ROUTE;
+    if (has_route && size <= KEY_TAIL_BYTES + QUESTION_KEY_ROUTE_BYTES) return false;
+    memcpy(key.bytes, bytes, size);
+    size_t name_size = question_key_name_size(&key);
+    struct reader reader = {.message = bytes, .size = name_size};
+    if (reader_name(&reader, false) != name_size || reader.failed) return false;
+    name_to_lower(bytes, name_size, name);
+    if (memcmp(name, bytes, name_size) != 0 || (has_route && question_key_route(&key) == 0)) return false;
+    *ret_key = key;
+    return true;
+}
+
 void question_key_set_route(struct question_key *key, uint32_t route)
 {
     uint8_t *tail = key->bytes + key->size - KEY_TAIL_BYTES;

@@ -86,6 +86,10 @@ struct question_key {
 /* The key of a question that takes the default route. */
 void question_key(const struct question *question, struct question_key *ret_key);
 
+/* Reads a key that was kept outside the program. False if it is none: its name is not sound or not in lower case, its
+ * flags are unknown, or it takes the route 0. */
+bool question_key_read(const uint8_t *bytes, size_t size, struct question_key *ret_key);
+
 /* The key takes the route of that identity, which is not 0; once. */
 void question_key_set_route(struct question_key *key, uint32_t route);
 

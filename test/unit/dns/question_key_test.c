@@ -137,6 +137,33 @@ static void the_longest_query_fits(void **state)
     }
 }
 
+/* Names that were kept outside the program. */
+static void a_key_is_read_again_and_nothing_else(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t size;
+        bool good;
+    } cases[] = {
+        {"\1a\0\0\1\1", 6, true},    {"\0\0\1\0", 4, true},       {"\1a\0\0\0\0\7\0\1\x11", 10, true},
+        {"\1A\0\0\1\1", 6, false},   {"\1a\0\0\1\x21", 6, false}, {"\1a\0\0\0\0\0\0\1\x11", 10, false},
+        {"\1a\0\1\1", 5, false},     {"\2a\0\0\1\1", 6, false},   {"\xc0\0\0\1\1", 5, false},
+        {"\1a\0\0\1\x11", 6, false}, {"\0\1\0", 3, false},        {"", 0, false},
+        {"\1a\0b\0\1\1", 7, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct question_key key = {.size = 0};
+        bool good = question_key_read((const uint8_t *)cases[i].bytes, cases[i].size, &key);
+        if (good != cases[i].good) fail_msg("case %zu", i);
+        assert_int_equal(key.size, good ? cases[i].size : 0);
+        if (good) assert_memory_equal(key.bytes, cases[i].bytes, key.size);
+    }
+    uint8_t long_key[QUESTION_KEY_MAX + 1] = {0};
+    struct question_key key;
+    assert_false(question_key_read(long_key, sizeof long_key, &key));
+}
+
 static void a_spelling_is_taken_and_given_back(void **state)
 {
     (void)state;
@@ -169,6 +196,7 @@ int main(void)
         cmocka_unit_test_setup(a_query_without_edns_is_header_and_question, setup),
         cmocka_unit_test_setup(a_route_is_a_part_of_the_key_and_not_of_the_query, setup),
         cmocka_unit_test_setup(the_longest_query_fits, setup),
+        cmocka_unit_test(a_key_is_read_again_and_nothing_else),
         cmocka_unit_test_setup(a_spelling_is_taken_and_given_back, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
