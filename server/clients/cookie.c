@@ -40,14 +40,21 @@ static void derive_both(struct cookie_keys *keys, uint32_t day)
     derive(keys->master, day - 1, keys->current.secrets[1]);
 }
 
-struct cookie_keys cookie_keys_draw(uint32_t now_s)
+struct cookie_keys cookie_keys_of_master(const uint8_t master[static COOKIE_SECRET_BYTES], uint32_t now_s)
 {
     struct cookie_keys keys = {.rotates = true};
-    const struct hash_key drawn = hash_key_draw();
-    _Static_assert(sizeof drawn == sizeof keys.master, "a key of SipHash");
-    memcpy(keys.master, &drawn, sizeof keys.master);
+    memcpy(keys.master, master, sizeof keys.master);
     derive_both(&keys, now_s / DAY_S);
     return keys;
+}
+
+struct cookie_keys cookie_keys_draw(uint32_t now_s)
+{
+    uint8_t master[COOKIE_SECRET_BYTES];
+    const struct hash_key drawn = hash_key_draw();
+    _Static_assert(sizeof drawn == sizeof master, "a key of SipHash");
+    memcpy(master, &drawn, sizeof master);
+    return cookie_keys_of_master(master, now_s);
 }
 
 void cookie_keys_update(struct cookie_keys *keys, uint32_t now_s)

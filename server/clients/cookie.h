@@ -47,6 +47,9 @@ struct cookie_keys {
 /* Keys of this process alone, from the kernel's random source, for the time `now_s`. */
 struct cookie_keys cookie_keys_draw(uint32_t now_s);
 
+/* The keys that are derived from a master key, which another run of the program has drawn. */
+struct cookie_keys cookie_keys_of_master(const uint8_t master[static COOKIE_SECRET_BYTES], uint32_t now_s);
+
 /* Keys from the text of a secret file: one or two lines of 32 hexadecimal digits, the first of which makes cookies;
  * empty lines and lines that begin with # do not count. False: it is no such text, and `ret_error` says why. */
 enum { COOKIE_ERROR_BYTES = 96 };
