@@ -21,6 +21,8 @@ static const char *const values_TRANSPORT[] = {LABELS_TRANSPORT(TEXT)};
 static const char *const values_COOKIE[] = {LABELS_COOKIE(TEXT)};
 static const char *const values_UDP_SOURCE[] = {LABELS_UDP_SOURCE(TEXT)};
 static const char *const values_UDP_DROPPED[] = {LABELS_UDP_DROPPED(TEXT)};
+static const char *const values_STATE_SAVE[] = {LABELS_STATE_SAVE(TEXT)};
+static const char *const values_STATE_REJECTED[] = {LABELS_STATE_REJECTED(TEXT)};
 #define values_NONE     NULL
 #define values_UPSTREAM NULL
 

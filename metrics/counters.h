@@ -76,6 +76,11 @@ enum { UPSTREAM_SERIES = 64, UPSTREAM_SERIES_REST = UPSTREAM_SERIES - 1 };
 #define LABELS_SESSION_END(L) /* with nothing wrong */                                                                 \
     L(IDLE, "idle") L(AGE, "max_age") L(REPLACED, "replaced") L(REVALIDATED, "revalidated") L(RELOAD, "reload")        \
     L(PEER, "peer_idle")
+#define LABELS_STATE_SAVE(L)                                                                                           \
+    L(GOOD, "good") L(FAILED, "failed")
+#define LABELS_STATE_REJECTED(L) /* a record of a snapshot */                                                          \
+    L(DAMAGED, "damaged") L(INVALID, "invalid") L(EXPIRED, "expired") L(ROUTE, "route") L(FULL, "no_room")             \
+    L(PURGED, "purged")
 #define LABELS_RESUMED(L)                                                                                              \
     L(NO, "false") L(YES, "true")
 
@@ -134,6 +139,14 @@ enum { UPSTREAM_SERIES = 64, UPSTREAM_SERIES_REST = UPSTREAM_SERIES - 1 };
       "Queries answered from the cache after the TTL.")                                                                \
     X(prefetch, COUNTER_SUM, "prefetch_total", PREFETCH, "result", NONE, "",                                           \
       "Refreshes of top names, by result.")                                                                            \
+    X(state_saves, COUNTER_SUM, "state_saves_total", STATE_SAVE, "result", NONE, "",                                   \
+      "Snapshots of the state over a restart, by whether they were written.")                                          \
+    X(state_saved, COUNTER_SUM, "state_saved_entries_total", NONE, "", NONE, "",                                       \
+      "Answers and top names written into snapshots.")                                                                 \
+    X(state_loaded, COUNTER_SUM, "state_loaded_entries_total", NONE, "", NONE, "",                                     \
+      "Answers and top names taken from the snapshot of an earlier run.")                                              \
+    X(state_rejected, COUNTER_SUM, "state_rejected_entries_total", STATE_REJECTED, "reason", NONE, "",                 \
+      "Records of such a snapshot that were not taken, by reason.")                                                    \
     X(upstream_queries, COUNTER_SUM, "upstream_queries_total", UPSTREAM, "upstream", NONE, "",                         \
       "Queries sent upstream.")                                                                                        \
     X(upstream_responses, COUNTER_SUM, "upstream_responses_total", UPSTREAM, "upstream", RCODE, "rcode",               \
@@ -186,23 +199,25 @@ enum { UPSTREAM_SERIES = 64, UPSTREAM_SERIES_REST = UPSTREAM_SERIES - 1 };
 #define LABELS_ENUM(set, tag)                                                                                          \
     enum label_##tag{LABELS_##set(LABELS_ENUM_##set)};                                                                 \
     enum { LABEL_##set##_COUNT = LABELS_##set(LABELS_ONE) };
-#define LABELS_ENUM_QTYPE(id, text)       LABEL_QTYPE_##id,
-#define LABELS_ENUM_RCODE(id, text)       LABEL_RCODE_##id,
-#define LABELS_ENUM_EDE(id, text)         LABEL_EDE_##id,
-#define LABELS_ENUM_REJECTED(id, text)    LABEL_REJECTED_##id,
-#define LABELS_ENUM_CLOSED(id, text)      LABEL_CLOSED_##id,
-#define LABELS_ENUM_INVALID(id, text)     LABEL_INVALID_##id,
-#define LABELS_ENUM_SOURCE(id, text)      LABEL_SOURCE_##id,
-#define LABELS_ENUM_DROPPED(id, text)     LABEL_DROPPED_##id,
-#define LABELS_ENUM_PREFETCH(id, text)    LABEL_PREFETCH_##id,
-#define LABELS_ENUM_FAILURE(id, text)     LABEL_FAILURE_##id,
-#define LABELS_ENUM_RETRY(id, text)       LABEL_RETRY_##id,
-#define LABELS_ENUM_SESSION_END(id, text) LABEL_SESSION_END_##id,
-#define LABELS_ENUM_RESUMED(id, text)     LABEL_RESUMED_##id,
-#define LABELS_ENUM_TRANSPORT(id, text)   LABEL_TRANSPORT_##id,
-#define LABELS_ENUM_COOKIE(id, text)      LABEL_COOKIE_##id,
-#define LABELS_ENUM_UDP_SOURCE(id, text)  LABEL_UDP_SOURCE_##id,
-#define LABELS_ENUM_UDP_DROPPED(id, text) LABEL_UDP_DROPPED_##id,
+#define LABELS_ENUM_QTYPE(id, text)          LABEL_QTYPE_##id,
+#define LABELS_ENUM_RCODE(id, text)          LABEL_RCODE_##id,
+#define LABELS_ENUM_EDE(id, text)            LABEL_EDE_##id,
+#define LABELS_ENUM_REJECTED(id, text)       LABEL_REJECTED_##id,
+#define LABELS_ENUM_CLOSED(id, text)         LABEL_CLOSED_##id,
+#define LABELS_ENUM_INVALID(id, text)        LABEL_INVALID_##id,
+#define LABELS_ENUM_SOURCE(id, text)         LABEL_SOURCE_##id,
+#define LABELS_ENUM_DROPPED(id, text)        LABEL_DROPPED_##id,
+#define LABELS_ENUM_PREFETCH(id, text)       LABEL_PREFETCH_##id,
+#define LABELS_ENUM_FAILURE(id, text)        LABEL_FAILURE_##id,
+#define LABELS_ENUM_RETRY(id, text)          LABEL_RETRY_##id,
+#define LABELS_ENUM_SESSION_END(id, text)    LABEL_SESSION_END_##id,
+#define LABELS_ENUM_RESUMED(id, text)        LABEL_RESUMED_##id,
+#define LABELS_ENUM_TRANSPORT(id, text)      LABEL_TRANSPORT_##id,
+#define LABELS_ENUM_COOKIE(id, text)         LABEL_COOKIE_##id,
+#define LABELS_ENUM_UDP_SOURCE(id, text)     LABEL_UDP_SOURCE_##id,
+#define LABELS_ENUM_UDP_DROPPED(id, text)    LABEL_UDP_DROPPED_##id,
+#define LABELS_ENUM_STATE_SAVE(id, text)     LABEL_STATE_SAVE_##id,
+#define LABELS_ENUM_STATE_REJECTED(id, text) LABEL_STATE_REJECTED_##id,
 
 LABELS_ENUM(QTYPE, qtype)
 LABELS_ENUM(RCODE, rcode)
@@ -221,6 +236,8 @@ LABELS_ENUM(TRANSPORT, transport)
 LABELS_ENUM(COOKIE, cookie)
 LABELS_ENUM(UDP_SOURCE, udp_source)
 LABELS_ENUM(UDP_DROPPED, udp_dropped)
+LABELS_ENUM(STATE_SAVE, state_save)
+LABELS_ENUM(STATE_REJECTED, state_rejected)
 
 enum { LABEL_NONE_COUNT = 1, LABEL_UPSTREAM_COUNT = UPSTREAM_SERIES };
 
@@ -272,43 +289,47 @@ struct counters {
 
 /* Parameters and indexes of the functions below: a series is found by an upstream's index, a label, both or neither. */
 #define KEY_NONE
-#define KEY_UPSTREAM      , unsigned upstream
-#define KEY_QTYPE         , enum label_qtype label
-#define KEY_RCODE         , enum label_rcode label
-#define KEY_EDE           , enum label_ede label
-#define KEY_REJECTED      , enum label_rejected label
-#define KEY_CLOSED        , enum label_closed label
-#define KEY_INVALID       , enum label_invalid label
-#define KEY_SOURCE        , enum label_source label
-#define KEY_DROPPED       , enum label_dropped label
-#define KEY_PREFETCH      , enum label_prefetch label
-#define KEY_FAILURE       , enum label_failure label
-#define KEY_RETRY         , enum label_retry label
-#define KEY_SESSION_END   , enum label_session_end label
-#define KEY_RESUMED       , enum label_resumed label
-#define KEY_TRANSPORT     , enum label_transport transport
-#define KEY_COOKIE        , enum label_cookie label
-#define KEY_UDP_SOURCE    , enum label_udp_source label
-#define KEY_UDP_DROPPED   , enum label_udp_dropped label
-#define INDEX_NONE        0
-#define INDEX_UPSTREAM    upstream
-#define INDEX_QTYPE       label
-#define INDEX_RCODE       label
-#define INDEX_EDE         label
-#define INDEX_REJECTED    label
-#define INDEX_CLOSED      label
-#define INDEX_INVALID     label
-#define INDEX_SOURCE      label
-#define INDEX_DROPPED     label
-#define INDEX_PREFETCH    label
-#define INDEX_FAILURE     label
-#define INDEX_RETRY       label
-#define INDEX_SESSION_END label
-#define INDEX_RESUMED     label
-#define INDEX_TRANSPORT   transport
-#define INDEX_COOKIE      label
-#define INDEX_UDP_SOURCE  label
-#define INDEX_UDP_DROPPED label
+#define KEY_UPSTREAM         , unsigned upstream
+#define KEY_QTYPE            , enum label_qtype label
+#define KEY_RCODE            , enum label_rcode label
+#define KEY_EDE              , enum label_ede label
+#define KEY_REJECTED         , enum label_rejected label
+#define KEY_CLOSED           , enum label_closed label
+#define KEY_INVALID          , enum label_invalid label
+#define KEY_SOURCE           , enum label_source label
+#define KEY_DROPPED          , enum label_dropped label
+#define KEY_PREFETCH         , enum label_prefetch label
+#define KEY_FAILURE          , enum label_failure label
+#define KEY_RETRY            , enum label_retry label
+#define KEY_SESSION_END      , enum label_session_end label
+#define KEY_RESUMED          , enum label_resumed label
+#define KEY_TRANSPORT        , enum label_transport transport
+#define KEY_COOKIE           , enum label_cookie label
+#define KEY_UDP_SOURCE       , enum label_udp_source label
+#define KEY_UDP_DROPPED      , enum label_udp_dropped label
+#define KEY_STATE_SAVE       , enum label_state_save label
+#define KEY_STATE_REJECTED   , enum label_state_rejected label
+#define INDEX_NONE           0
+#define INDEX_UPSTREAM       upstream
+#define INDEX_QTYPE          label
+#define INDEX_RCODE          label
+#define INDEX_EDE            label
+#define INDEX_REJECTED       label
+#define INDEX_CLOSED         label
+#define INDEX_INVALID        label
+#define INDEX_SOURCE         label
+#define INDEX_DROPPED        label
+#define INDEX_PREFETCH       label
+#define INDEX_FAILURE        label
+#define INDEX_RETRY          label
+#define INDEX_SESSION_END    label
+#define INDEX_RESUMED        label
+#define INDEX_TRANSPORT      transport
+#define INDEX_COOKIE         label
+#define INDEX_UDP_SOURCE     label
+#define INDEX_UDP_DROPPED    label
+#define INDEX_STATE_SAVE     label
+#define INDEX_STATE_REJECTED label
 
 /* cell_cache_hits(counters), cell_queries(counters, LABEL_QTYPE_A), cell_upstream_failures(counters, upstream,
  * LABEL_FAILURE_TLS), and so on: one series, for the writer; and value_...(): what it shows, in any thread. The

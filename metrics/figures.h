@@ -62,6 +62,15 @@ enum {
       "Memory the configuration allows the cache.")                                                                    \
     X(cache_evictions, COUNTER, "dns_tls_proxy_cache_evictions_total",                                                 \
       "Answers that left the cache to make room.")                                                                     \
+    X(state_snapshot_s, GAUGE, "dns_tls_proxy_state_snapshot_timestamp_seconds",                                       \
+      "When the newest snapshot was made, of this run or an earlier one; where there is none, when the program "       \
+      "started. 0: no state is kept.")                                                                                 \
+    X(state_snapshot_bytes, GAUGE, "dns_tls_proxy_state_snapshot_bytes",                                               \
+      "Size of the last snapshot that this run has written.")                                                          \
+    X(state_save_s, GAUGE, "dns_tls_proxy_state_save_duration_seconds",                                                \
+      "How long that took.")                                                                                           \
+    X(state_load_s, GAUGE, "dns_tls_proxy_state_load_duration_seconds",                                                \
+      "How long it took to load the snapshot of an earlier run.")                                                      \
     X(dnstap_written, COUNTER, "dns_tls_proxy_dnstap_frames_written_total",                                            \
       "Copies of DNS messages that a reader of `dnstap.socket` took.")                                                 \
     X(dnstap_lost, COUNTER, "dns_tls_proxy_dnstap_frames_lost_total",                                                  \

@@ -8,7 +8,16 @@ static const uint8_t mark[4] = {SNAPSHOT_MARK_FIRST, 'R', 'E', 'C'};
 
 /* Offsets in the head of the file, and of a record. */
 enum { AT_VERSION = 8, AT_SALT = 12, AT_SAVED = 16, AT_ORIGIN = 24, AT_HEAD_SUM = 36 };
-enum { AT_KIND = 4, AT_KEY_SIZE = 6, AT_VALUE_SIZE = 8, AT_FIRST = 12, AT_SECOND = 20, AT_BODY_SUM = 28, AT_SUM = 32 };
+enum {
+    AT_KIND = 4,
+    AT_USED = 5,
+    AT_KEY_SIZE = 6,
+    AT_VALUE_SIZE = 8,
+    AT_FIRST = 12,
+    AT_SECOND = 20,
+    AT_BODY_SUM = 28,
+    AT_SUM = 32
+};
 
 static void put_u64(uint8_t *at, uint64_t value)
 {
@@ -57,6 +66,7 @@ void snapshot_record_write(const struct snapshot_record *record, uint32_t salt,
     memset(out, 0, SNAPSHOT_RECORD_BYTES);
     memcpy(out, mark, sizeof mark);
     out[AT_KIND] = (uint8_t)record->kind;
+    out[AT_USED] = record->is_used;
     dns_put_u16(out + AT_KEY_SIZE, record->key_size);
     dns_put_u32(out + AT_VALUE_SIZE, record->value_size);
     put_u64(out + AT_FIRST, record->first);
@@ -73,6 +83,7 @@ bool snapshot_record_read(const uint8_t bytes[static SNAPSHOT_RECORD_BYTES], uin
     uint8_t kind = bytes[AT_KIND];
     const struct snapshot_record record = {
         .kind = (enum snapshot_kind)kind,
+        .is_used = bytes[AT_USED] != 0,
         .key_size = dns_u16(bytes + AT_KEY_SIZE),
         .value_size = dns_u32(bytes + AT_VALUE_SIZE),
         .first = get_u64(bytes + AT_FIRST),

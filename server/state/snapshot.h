@@ -50,6 +50,7 @@ enum snapshot_kind {
 
 struct snapshot_record {
     enum snapshot_kind kind;
+    bool is_used;        /* of an answer: clients asked for it lately */
     uint16_t key_size;   /* 0..SNAPSHOT_KEY_MAX */
     uint32_t value_size; /* 0..SNAPSHOT_VALUE_MAX */
     uint64_t first;

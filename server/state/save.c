@@ -1,0 +1,157 @@
+#include "state/save.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "common/clock.h"
+#include "queries/retention.h"
+#include "state/snapshot_writer.h"
+
+/* A quarter of one processor: a million entries take some seconds, and nobody waits for them. */
+#define WORK_NS  (500 * NS_PER_US)
+#define PAUSE_NS (1500 * NS_PER_US)
+
+struct save {
+    const struct save_source *source;
+    struct pace *pace;
+    struct pace_stretch stretch;
+    struct snapshot_writer writer;
+    uint64_t now_ns;
+    uint64_t wall_offset_ns; /* the wall clock less the program's, modulo 2^64: a step of the clock changes no age */
+    uint64_t entries;
+    enum pace_verdict verdict;
+    uint8_t *bytes; /* of an entry: key, value, and room to make a response of the value */
+};
+
+enum { BYTES = SNAPSHOT_KEY_MAX + ANSWER_BYTES_MAX + EDNS_REPLY_MAX };
+
+/* False: the work is over. */
+static bool step(struct save *save)
+{
+    save->verdict = pace_step(save->pace, &save->stretch, WORK_NS, PAUSE_NS, &save->now_ns);
+    return save->verdict == PACE_GO_ON && !save->writer.failed;
+}
+
+/* Makes of an answer, which stands behind its key in `bytes`, the response that a client would get, with its TTLs as
+ * they were stored. Returns its size; 0 if it is not worth keeping. */
+static size_t make_response(struct save *save, const struct cache_copy *copy)
+{
+    static const struct answer_use as_is = {.ttl_max_s = UINT32_MAX, .ede_code = DNS_EDE_NONE};
+    uint8_t *value = save->bytes + copy->key_size;
+    struct question_key key;
+    struct answer answer;
+    if (!question_key_read(save->bytes, copy->key_size, &key)) return 0;
+    if (!answer_unpack(value, copy->value_size, &answer) || !retention_is_worth_keeping(value)) return 0;
+    uint8_t flags = question_key_flags(&key);
+    const struct reply_profile profile = {
+        .flags = (uint16_t)((flags & QUESTION_KEY_RD ? DNS_RD : 0) | (flags & QUESTION_KEY_CD ? DNS_CD : 0)),
+        .edns = true, /* so that its errors are kept, too */
+        .dnssec_ok = flags & QUESTION_KEY_DO,
+        .max_bytes = DNS_MESSAGE_MAX,
+    };
+    return answer_to_reply(value, copy->value_size, &profile, key.bytes, &as_is);
+}
+
+static void write_answer(struct save *save, const struct cache_copy *copy)
+{
+    size_t size = make_response(save, copy);
+    if (size == 0) return;
+    uint64_t wall_ns = save->now_ns + save->wall_offset_ns;
+    const struct snapshot_record record = {
+        .kind = SNAPSHOT_ANSWER,
+        .is_used = copy->times.is_used,
+        .key_size = copy->key_size,
+        .value_size = (uint32_t)size,
+        .first = wall_ns - copy->times.age_ns,
+        .second = wall_ns + copy->times.left_ns - copy->times.over_ns,
+        .key = save->bytes,
+        .value = save->bytes + copy->key_size,
+    };
+    snapshot_writer_add(&save->writer, &record);
+    save->entries++;
+}
+
+/* ---- top names ---- */
+
+static int by_count(const void *a, const void *b)
+{
+    uint32_t left = ((const struct topname *)a)->queries;
+    uint32_t right = ((const struct topname *)b)->queries;
+    return (left < right) - (left > right);
+}
+
+/* Each name, the most asked first, and behind it its answer. */
+static void write_names(struct save *save, const struct topname *names, size_t count)
+{
+    const struct shared_tables *shared = save->source->shared;
+    for (size_t i = 0; i < count && step(save); i++) {
+        struct cache_copy copy;
+        const struct snapshot_record record = {
+            .kind = SNAPSHOT_NAME, .key_size = names[i].size, .first = names[i].queries, .key = names[i].bytes};
+        const struct hashed_key key = {names[i].bytes, names[i].size,
+                                       hash_bytes(&shared->hash_key, names[i].bytes, names[i].size)};
+        snapshot_writer_add(&save->writer, &record);
+        save->entries++;
+        if (cache_copy_one(shared->cache, &key, save->now_ns, save->bytes, SNAPSHOT_KEY_MAX + ANSWER_BYTES_MAX, &copy))
+            write_answer(save, &copy);
+    }
+}
+
+static bool write_top(struct save *save)
+{
+    struct topnames_cursor cursor = {0};
+    size_t count = 0;
+    size_t max = save->source->top;
+    if (max == 0) return true;
+    struct topname *names = malloc(max * sizeof *names);
+    if (!names) return false;
+    while (count < max && topnames_next(save->source->shared->topnames, &cursor, &names[count])) count++;
+    qsort(names, count, sizeof *names, by_count);
+    write_names(save, names, count);
+    free(names);
+    return true;
+}
+
+/* ---- all answers ---- */
+
+/* Those that were used, or the others. */
+static void write_answers(struct save *save, bool is_used)
+{
+    struct cache_cursor cursor = {0};
+    struct cache_copy copy;
+    while (step(save) && cache_copy_next(save->source->shared->cache, &cursor, save->now_ns, save->bytes,
+                                         SNAPSHOT_KEY_MAX + ANSWER_BYTES_MAX, &copy))
+        if (copy.times.is_used == is_used) write_answer(save, &copy);
+}
+
+static void write_cookie_key(struct save *save)
+{
+    const struct snapshot_record record = {
+        .kind = SNAPSHOT_COOKIE_KEY, .value_size = STATE_COOKIE_KEY_BYTES, .value = save->source->cookie_key};
+    if (save->source->has_cookie_key) snapshot_writer_add(&save->writer, &record);
+}
+
+enum save_result save_write(const struct save_source *source, struct pace *pace, FILE *out, uint64_t *ret_entries,
+                            int *ret_error)
+{
+    struct snapshot_head head = {.saved_ns = clock_wall_ns(), .origin = source->origin};
+    struct save save = {.source = source, .pace = pace, .now_ns = clock_now_ns(), .bytes = malloc(BYTES)};
+    *ret_error = ENOMEM;
+    if (!save.bytes) return SAVE_FAILED;
+    if (getrandom(&head.salt, sizeof head.salt, 0) != sizeof head.salt) head.salt = (uint32_t)head.saved_ns;
+    save.wall_offset_ns = head.saved_ns - save.now_ns;
+    snapshot_writer_begin(&save.writer, out, &head);
+    write_cookie_key(&save);
+    bool good = write_top(&save);
+    if (good) write_answers(&save, true);
+    if (good) write_answers(&save, false);
+    free(save.bytes);
+    if (!good) return SAVE_FAILED;
+    if (save.verdict == PACE_STOP) return SAVE_STOPPED;
+    *ret_entries = save.entries;
+    bool is_written = snapshot_writer_end(&save.writer);
+    *ret_error = save.writer.error;
+    return is_written ? SAVE_WRITTEN : SAVE_FAILED;
+}
