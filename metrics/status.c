@@ -290,6 +290,25 @@ static void write_sandbox(struct json *json, const struct figures *figures)
     json_close(json, '{');
 }
 
+/* What is kept over a restart; null where nothing is. */
+static void write_state(struct json *json, const struct status *status)
+{
+    const struct figures *figures = status->figures;
+    const struct counters *total = status->total;
+    if (!(figures->state_snapshot_s > 0)) {
+        json_null(json, "state");
+        return;
+    }
+    json_open(json, "state", '{');
+    json_number(json, "snapshot_seconds_ago", (double)status->wall_s - figures->state_snapshot_s);
+    json_number(json, "snapshot_bytes", figures->state_snapshot_bytes);
+    json_count(json, "saves", value_state_saves(total, LABEL_STATE_SAVE_GOOD));
+    json_count(json, "saves_failed", value_state_saves(total, LABEL_STATE_SAVE_FAILED));
+    json_count(json, "loaded", value_state_loaded(total));
+    write_row(json, "rejected", total, offsetof(struct counters, state_rejected));
+    json_close(json, '{');
+}
+
 static void write_program(struct json *json, const struct status *status)
 {
     const struct figures *figures = status->figures;
@@ -319,6 +338,7 @@ void status_write(const struct status *status, FILE *out)
     write_program(&json, status);
     write_traffic(&json, status->total, status->figures);
     write_cache(&json, status->total, status->figures);
+    write_state(&json, status);
     write_latency(&json, status->total);
     json_open(&json, "upstreams", '[');
     for (unsigned i = 0; i < status->figures->upstream_count; i++)

@@ -347,6 +347,16 @@ function sandboxMissing(sandbox) {
   return missing.join("; ");
 }
 
+// The snapshot from which a restart begins: of this run, of an earlier one, or none yet.
+function stateRow(now) {
+  const { saves, saves_failed: failed, loaded, snapshot_seconds_ago: ago, snapshot_bytes: size } = now.state;
+  const isThere = saves > 0 || loaded > 0;
+  const value = isThere ? "saved " + duration(Math.max(0, ago)) + " ago" : "not saved yet";
+  const parts = [size > 0 ? bytes(size) : "", loaded > 0 ? count(loaded) + " answers loaded" : "",
+    failed > 0 ? count(failed) + " saves failed" : ""].filter((part) => part);
+  return ["Kept over a restart", value, parts.join(", ")];
+}
+
 function showTerms(now) {
   const minute = sampleBefore(WINDOW_MS);
   const recent = (figure) => {
@@ -381,6 +391,7 @@ function showTerms(now) {
     ["Workers active", count(now.workers_active), "of " + count(now.workers)],
     ["Sandbox", sandboxState(now.sandbox), sandboxMissing(now.sandbox)],
     ["Configuration", now.reload_good ? "in use" : "last reload refused", "read " + duration(now.reloaded_seconds_ago) + " ago"],
+    ...(now.state ? [stateRow(now)] : []),
   ]);
 }
 

@@ -10,6 +10,7 @@
 
 #include "sandbox/call_filter.h"
 #include "sandbox/call_table.h"
+#include "state/directory.h"
 #include "upstream/tls.h"
 
 enum { DOT_PORT = 853, DNS_PORT = 53, LANDLOCK_ABI_PORTS = 4 };
@@ -121,23 +122,11 @@ static void grant_files(struct grants *grants, const struct config *config, cons
     grants_add_file(grants, config->udp.cookie_secret_file);
 }
 
-/* Of the settings or, without one, of systemd, which puts colons between several; NULL: nothing is kept. */
-static const char *state_directory(const struct config *config, char text[static STATE_PATH_MAX])
-{
-    const char *path = getenv("STATE_DIRECTORY");
-    if (config->state.is_off) return NULL;
-    if (config->state.directory[0]) return config->state.directory;
-    if (!path || !*path || strcspn(path, ":") >= STATE_PATH_MAX) return NULL;
-    snprintf(text, STATE_PATH_MAX, "%.*s", (int)strcspn(path, ":"), path);
-    return text;
-}
-
 /* Landlock grants what exists. What is wrong with the directory is told where it is used. */
 static void grant_state(struct grants *grants, const struct config *config, const struct identity *user)
 {
-    char text[STATE_PATH_MAX];
-    const char *path = state_directory(config, text);
-    if (!path) return;
+    char path[STATE_PATH_MAX];
+    if (!directory_find(&config->state, path)) return;
     if (mkdir(path, S_IRWXU) == 0 && user) (void)!chown(path, user->user, user->group);
     grants_add(grants, path, LANDLOCK_WRITE);
 }
@@ -219,8 +208,8 @@ void confinement_restrict(struct confinement *confinement, const struct config *
 
 static unsigned needs_of(const struct config *config)
 {
-    char text[STATE_PATH_MAX];
-    unsigned needs = state_directory(config, text) ? CALL_NEED_STATE : 0;
+    char path[STATE_PATH_MAX];
+    unsigned needs = directory_find(&config->state, path) ? CALL_NEED_STATE : 0;
     if (getenv("NOTIFY_SOCKET")) needs |= CALL_NEED_HANDOVER;
     return needs;
 }

@@ -55,7 +55,7 @@ bool http_start(struct server *server)
     char error[ENDPOINT_ERROR_BYTES];
     const struct endpoint_sources sources = {
         .blocks = server->blocks,
-        .block_count = server->worker_count + 1,
+        .block_count = server->worker_count + 1 + (server->keeper ? 1 : 0),
         .civetweb_port = server->civetweb_port,
         .health = &server->health,
         .log = server->log,

@@ -44,12 +44,14 @@ bool purge(void *context, const char *name, uint64_t *ret_removed)
     uint8_t wire[DNS_NAME_MAX];
     size_t size = name ? presentation_parse_name(name, wire) : 0;
     if (name && size == 0) return false;
+    keeper_note_purge(server->keeper, name ? wire : NULL, size);
     if (name) {
         *ret_removed = forget_name(&server->shared, wire, size, route_of(server, wire, size));
     } else {
         *ret_removed = cache_figures(server->shared.cache).entries;
         cache_clear(server->shared.cache);
     }
+    keeper_remove_snapshot(server->keeper);
     log_info(server->log, "cache purged", log_text("what", name ? "a name" : "all"),
              log_number("removed", *ret_removed));
     return true;

@@ -192,6 +192,8 @@ static void commit(const struct reload *reload, struct server *server, const str
     active_workers_set_least(&server->active, config->min_workers);
     tell_workers(server, config);
     commit_config(server, config);
+    const struct keeper_settings settings = server_keeper_settings(server);
+    if (server->keeper) keeper_set_settings(server->keeper, &settings);
 }
 
 bool reload_apply(struct server *server, struct config *config, char ret_error[static RELOAD_ERROR_BYTES])

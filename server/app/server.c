@@ -8,6 +8,7 @@
 #include "app/descriptors.h"
 #include "app/handover_give.h"
 #include "app/name_table.h"
+#include "app/state.h"
 #include "common/clock.h"
 
 /* ---- start ---- */
@@ -29,6 +30,24 @@ struct worker_settings server_worker_settings(const struct server *server, const
     settings.udp.max_pending = config->forwarder.max_queries * UDP_PENDING_PER_QUERY;
     settings.client.crowded_above = config->connections.max_connections / 5 * 4;
     return settings;
+}
+
+struct keeper_settings server_keeper_settings(const struct server *server)
+{
+    return state_settings(&server->config, server->names, &server->udp.keys);
+}
+
+static bool make_state(struct server *server)
+{
+    const struct keeper_deps deps = {
+        .log = server->log,
+        .shared = &server->shared,
+        .main_mailbox = &server->mailbox,
+        .saved_kind = STATE_SAVED,
+    };
+    const struct keeper_settings settings = server_keeper_settings(server);
+    _Static_assert((int)STATE_SAVED != (int)WORKER_ENDED, "mail of different kinds");
+    return state_make(&deps, &settings, &server->shared, &server->udp.keys, &server->keeper);
 }
 
 static bool make_tables(struct server *server)
@@ -112,6 +131,7 @@ static bool make_acceptor(struct server *server)
     server->rings[server->worker_count] = server->acceptor_ring;
     if (!server->acceptor) return false;
     server->blocks[server->worker_count] = acceptor_counters(server->acceptor);
+    server->blocks[server->worker_count + 1] = keeper_counters(server->keeper);
     listeners_retire(&server->handover.listeners, &server->listeners);
     acceptor_add_former(server->acceptor, &server->handover.listeners, &server->listeners);
     return true;
@@ -146,7 +166,11 @@ bool server_start_threads(struct server *server)
         server->workers_running++;
     }
     server->accepting = acceptor_start(server->acceptor);
-    return server->accepting || fail(server, "the system gives no more threads");
+    if (!server->accepting) return fail(server, "the system gives no more threads");
+    const struct keeper_settings settings = server_keeper_settings(server);
+    if (server->keeper && !keeper_start(server->keeper, &settings))
+        log_error(server->log, "no state is kept", log_text("why", "the system gives no more threads"));
+    return true;
 }
 
 bool server_make(struct server *server, struct config *config, struct log *log,
@@ -179,6 +203,7 @@ bool server_make(struct server *server, struct config *config, struct log *log,
 
 bool server_make_workers(struct server *server)
 {
+    if (!make_state(server)) return fail(server, "out of memory");
     if (*server->config.dnstap.socket) {
         server->dnstap = dnstap_start(&server->config.dnstap, server->config.workers);
         if (!server->dnstap) return fail(server, "no memory or thread for dnstap");
@@ -231,6 +256,8 @@ void server_free(struct server *server)
     for (unsigned i = 0; i < server->workers_running; i++) worker_stop(server->workers[i]);
     server_join_workers(server);
     endpoint_stop(server->endpoint);
+    keeper_free(server->keeper);
+    warmup_free(server->shared.warmup);
     for (unsigned i = 0; i < server->worker_count; i++) worker_free(server->workers[i]);
     active_workers_done(&server->active);
     dnstap_stop(server->dnstap);

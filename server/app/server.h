@@ -19,6 +19,7 @@
 #include "queries/forwarder.h"
 #include "shared/access.h"
 #include "shared/busiest.h"
+#include "state/keeper.h"
 
 struct server {
     pthread_mutex_t config_lock; /* for `config`, `names`, `routes`, `handover`'s figures, reloaded_s, reload_*: main
@@ -46,7 +47,8 @@ struct server {
     struct handover handover; /* what the process before this one left */
     struct ratelimit *udp_ratelimit;
     bool accepting;
-    struct counters *blocks[WORKERS_MAX + 1];        /* the workers', then the acceptor's */
+    struct keeper *keeper;                    /* NULL: no state is kept over a restart */
+    struct counters *blocks[WORKERS_MAX + 2]; /* the workers', then the acceptor's, then the keeper's if there is one */
     const struct query_ring *rings[WORKERS_MAX + 1]; /* the workers', then the acceptor's; NULL: no queries are kept */
     struct query_ring *acceptor_ring;                /* owned; the last of them */
     struct dnstap *dnstap;                           /* NULL: off */
@@ -87,6 +89,9 @@ void server_join_workers(struct server *server);
  * reading. */
 void server_hand_over(struct server *server, uint64_t stopped_ns);
 void server_free(struct server *server);
+
+/* What the configuration in use means for the state over a restart. */
+struct keeper_settings server_keeper_settings(const struct server *server);
 
 /* What a configuration means for one worker. What it points to is not shared by this. */
 struct worker_settings server_worker_settings(const struct server *server, const struct config *config,

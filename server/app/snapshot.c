@@ -157,6 +157,11 @@ void snapshot_read(void *context, uint64_t now_ns, bool with_names, struct figur
     ret_figures->dnstap_written = (double)dnstap.written;
     ret_figures->dnstap_lost = (double)dnstap.lost;
     confinement_read(&server->confinement, ret_figures);
+    const struct keeper_figures state = keeper_figures(server->keeper);
+    ret_figures->state_snapshot_s = state.snapshot_s;
+    ret_figures->state_snapshot_bytes = state.bytes;
+    ret_figures->state_save_s = state.save_s;
+    ret_figures->state_load_s = state.load_s;
     if (!with_names) return; /* as for the history each second: the tables of clients are not walked in vain */
     read_busiest(server, now_ns, ret_figures);
     read_names(server, ret_figures);

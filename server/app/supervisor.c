@@ -7,11 +7,13 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "app/announce.h"
 #include "app/http.h"
 #include "app/limited_log.h"
 #include "app/reload.h"
 #include "app/server.h"
 #include "app/snapshot.h"
+#include "app/state.h"
 #include "app/upstream_watch.h"
 #include "common/clock.h"
 #include "common/loop.h"
@@ -19,6 +21,8 @@
 
 #define LOOK_NS   NS_PER_S        /* at health and the watchdog */
 #define STOP_NS   (5 * NS_PER_S)  /* to join threads and free memory */
+#define SAVE_NS   (10 * NS_PER_S) /* to write the last snapshot of the state, as far as that goes */
+#define SYNC_NS   (5 * NS_PER_S)  /* and to have it on the disk */
 #define BUNDLE_NS (10 * NS_PER_S) /* at the CA bundle's file; if something is wrong with it, with each probe */
 
 struct supervisor {
@@ -31,6 +35,7 @@ struct supervisor {
     uint64_t listeners_looked_ns;
     struct file_mark refused_bundle; /* the last one: logged once, not every time; all zero: none */
     bool bundle_out_of_date;         /* none of its certificates is valid at this machine's clock */
+    uint64_t save_deadline_ns;       /* the last snapshot is being written; CLOCK_NEVER: it is not */
     uint64_t drain_deadline_ns;      /* CLOCK_NEVER: not draining */
     uint64_t stopped_reading_ns;     /* while draining */
     bool handing_over;               /* while draining: to the next process, through systemd's store */
@@ -113,6 +118,7 @@ static void drain(struct supervisor *supervisor)
     struct server *server = &supervisor->server;
     uint64_t now_ns = supervisor->loop.now_ns;
     bool keep = service_has_store();
+    supervisor->save_deadline_ns = CLOCK_NEVER;
     log_info(supervisor->log, "draining", log_number("connections", connections_count(server->connections)),
              log_number("timeout_ms", server->config.drain_timeout_ns / NS_PER_MS),
              log_text("connections_are", keep ? "handed over" : "closed"));
@@ -126,19 +132,33 @@ static void drain(struct supervisor *supervisor)
     supervisor->handing_over = keep;
 }
 
+/* Not ready from now on. The last snapshot is made while clients are still answered, so that it prolongs no pause. */
+static void begin_stop(struct supervisor *supervisor)
+{
+    struct server *server = &supervisor->server;
+    uint64_t now_ns = supervisor->loop.now_ns;
+    if (!keeper_save_last(server->keeper, now_ns + SAVE_NS)) {
+        drain(supervisor);
+        return;
+    }
+    service_stopping("Saving the state", SAVE_NS + SYNC_NS + server->config.drain_timeout_ns + STOP_NS);
+    health_drain(&server->health, now_ns);
+    supervisor->save_deadline_ns = now_ns + SAVE_NS + SYNC_NS;
+}
+
 static void on_signal(struct loop_source *source, uint32_t events)
 {
     (void)events;
     struct supervisor *supervisor = container_of(source, struct supervisor, signals);
     struct signalfd_siginfo info;
     while (read(source->fd, &info, sizeof info) == sizeof info) {
-        bool draining = supervisor->drain_deadline_ns != CLOCK_NEVER;
+        bool draining = supervisor->drain_deadline_ns != CLOCK_NEVER || supervisor->save_deadline_ns != CLOCK_NEVER;
         if (info.ssi_signo == SIGHUP && !draining)
             reload(supervisor);
         else if (info.ssi_signo != SIGHUP && draining)
             stop(supervisor);
         else if (info.ssi_signo != SIGHUP)
-            drain(supervisor);
+            begin_stop(supervisor);
     }
 }
 
@@ -151,8 +171,10 @@ static void on_mail(struct loop_source *source, uint32_t events)
     list_init(&mails);
     mailbox_drain(&supervisor->server.mailbox, &mails);
     while ((node = list_take(&mails))) {
-        supervisor->workers_ended++;
-        free(container_of(node, struct mail, node));
+        struct mail *mail = container_of(node, struct mail, node);
+        if (mail->kind == WORKER_ENDED) supervisor->workers_ended++;
+        if (mail->kind == STATE_SAVED && supervisor->save_deadline_ns != CLOCK_NEVER) drain(supervisor);
+        free(mail);
     }
 }
 
@@ -243,21 +265,6 @@ static void look_at_hosts(struct supervisor *supervisor)
         log_error(supervisor->log, "hosts file not read", log_text("why", "out of memory"));
 }
 
-static void announce_udp(struct supervisor *supervisor)
-{
-    const struct server *server = &supervisor->server;
-    const struct udp_listeners *listeners = &server->udp.listeners;
-    unsigned count = listeners->of_worker[0].count;
-    for (unsigned i = 0; i < count; i++) {
-        char text[ADDRESS_TEXT_BYTES];
-        log_info(supervisor->log, "listening", log_text("address", address_format(&listeners->addresses[i], text)),
-                 log_text("transport", "udp"));
-    }
-    if (listeners->inherited && server->config.udp.enabled && count == 0)
-        log_warning(supervisor->log, "no UDP", log_text("why", "systemd passed no datagram socket"),
-                    log_text("do", "add ListenDatagram= to the socket unit"));
-}
-
 /* Addresses that the machine did not have are tried again, until it has them. */
 static void look_at_listeners(struct supervisor *supervisor, uint64_t now_ns)
 {
@@ -292,26 +299,6 @@ static void look_at_upstreams(struct supervisor *supervisor, uint64_t now_ns)
     }
 }
 
-/* The last thing before others are told that it runs is to give up what it needed for that. */
-static void announce(struct supervisor *supervisor)
-{
-    const struct server *server = &supervisor->server;
-    const struct config *config = &server->config;
-    for (unsigned i = 0; i < server->listeners.count; i++) {
-        char text[ADDRESS_TEXT_BYTES];
-        log_info(supervisor->log, "listening",
-                 log_text("address", address_format(&server->listeners.addresses[i], text)));
-    }
-    announce_udp(supervisor);
-    log_info(supervisor->log, "started", log_text("version", PROJECT_VERSION), log_number("workers", config->workers),
-             log_number("upstreams", config->pool.upstream_count), log_text("ca_file", tls_ca_path(&config->tls)),
-             log_number("cache_bytes", config->cache.max_bytes),
-             log_number("max_connections", config->connections.max_connections),
-             log_number("http_port", config->endpoint.listen.port));
-    confinement_seal(&supervisor->server.confinement, config);
-    service_ready("Started; the upstream path is not proved yet");
-}
-
 static bool is_over(const struct supervisor *supervisor)
 {
     return supervisor->stopping || supervisor->workers_ended == supervisor->server.worker_count;
@@ -321,11 +308,13 @@ static void run(struct supervisor *supervisor)
 {
     while (!is_over(supervisor)) {
         uint64_t deadline_ns = supervisor->loop.now_ns + LOOK_NS;
-        if (supervisor->drain_deadline_ns < deadline_ns) deadline_ns = supervisor->drain_deadline_ns;
+        deadline_ns = clock_earlier(deadline_ns, supervisor->drain_deadline_ns);
+        deadline_ns = clock_earlier(deadline_ns, supervisor->save_deadline_ns);
         loop_turn(&supervisor->loop, deadline_ns);
         uint64_t now_ns = supervisor->loop.now_ns;
         look_at_health(supervisor, now_ns);
         look_at_limits(supervisor, now_ns);
+        if (now_ns >= supervisor->save_deadline_ns) drain(supervisor);
         if (supervisor->drain_deadline_ns == CLOCK_NEVER) {
             look_at_upstreams(supervisor, now_ns);
             look_at_bundle(supervisor, now_ns);
@@ -349,7 +338,8 @@ static sigset_t signals_waited_for(void)
 void supervisor_block_signals(void)
 {
     sigset_t set = signals_waited_for();
-    sigaddset(&set, SIGPIPE); /* a broken connection is an error code, never a signal */
+    sigaddset(&set, SIGPIPE); /* a broken connection is an error code, never a signal; */
+    sigaddset(&set, SIGXFSZ); /* nor is a file that may not grow */
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
@@ -374,13 +364,20 @@ int supervisor_run(const struct command_line *command, struct config *config, st
 {
     struct supervisor *supervisor = aligned_alloc(_Alignof(struct supervisor), sizeof *supervisor);
     if (!supervisor) return 1;
-    *supervisor = (struct supervisor){
-        .command = command, .log = log, .drain_deadline_ns = CLOCK_NEVER, .signals.fd = -1, .loop.epoll_fd = -1};
+    *supervisor = (struct supervisor){.command = command,
+                                      .log = log,
+                                      .save_deadline_ns = CLOCK_NEVER,
+                                      .drain_deadline_ns = CLOCK_NEVER,
+                                      .signals.fd = -1,
+                                      .loop.epoll_fd = -1};
     limited_log_init(&supervisor->limited, log);
     bool started = start(supervisor, config);
     if (started) {
         server_take_over(&supervisor->server);
-        announce(supervisor);
+        announce(&supervisor->server);
+        /* The last thing before others are told that it runs is to give up what it needed for that. */
+        confinement_seal(&supervisor->server.confinement, &supervisor->server.config);
+        service_ready("Started; the upstream path is not proved yet");
         run(supervisor);
         server_join_workers(&supervisor->server);
         if (supervisor->handing_over) server_hand_over(&supervisor->server, supervisor->stopped_reading_ns);

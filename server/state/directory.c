@@ -34,13 +34,15 @@ static int open_directory(const char *path)
     return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* What is wrong with the file, or NULL. */
-static const char *fault_of(int fd)
+/* What is wrong with the file, or NULL. Root, who will become another user, takes the directory's owner for that one.
+ */
+static const char *fault_of(int fd, const struct stat *directory)
 {
     struct stat status;
     if (fstat(fd, &status) != 0) return "it cannot be examined";
     if (!S_ISREG(status.st_mode)) return "it is not a regular file";
-    if (status.st_uid != geteuid()) return "it belongs to another user";
+    bool is_ours = status.st_uid == geteuid() || (geteuid() == 0 && status.st_uid == directory->st_uid);
+    if (!is_ours) return "it belongs to another user";
     if (status.st_mode & (S_IWGRP | S_IWOTH)) return "others may write to it";
     return NULL;
 }
@@ -60,7 +62,7 @@ FILE *directory_open(const char *path, char ret_why[static DIRECTORY_WHY_BYTES])
         if (error != ENOENT) say(ret_why, "it cannot be opened", error);
         return NULL;
     }
-    const char *fault = fault_of(fd);
+    const char *fault = fault_of(fd, &of_directory);
     FILE *file = fault ? NULL : fdopen(fd, "r");
     if (file) {
         setvbuf(file, NULL, _IONBF, 0); /* the reader has a window of its own */
