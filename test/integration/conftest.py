@@ -12,6 +12,7 @@ from hostile import start_hostile
 from pki import Pki
 from processors import pressure_s
 from proxy import Proxy
+from state_file import Snapshot
 
 
 def pytest_runtest_setup(item):
@@ -51,3 +52,46 @@ def _proxy(pki, module_path, hostile):
     """The program in front of `hostile`, one for the tests of a file."""
     with Proxy(module_path, pki, [hostile.port]) as proxy:
         yield proxy
+
+
+@pytest.fixture(name="directory")
+def _directory(tmp_path):
+    """Of the state over a restart."""
+    return tmp_path / "state"
+
+
+class Starts:
+    """Starts the program with that directory again and again."""
+
+    def __init__(self, folder, pki, hostile, directory):
+        self._folder, self._pki, self._hostile, self._directory = folder, pki, hostile, directory
+        self.started = []
+
+    def __call__(self, config=None, arguments=(), upstreams=None):
+        state = {"directory": str(self._directory), **(config or {}).get("state", {})}
+        proxy = Proxy(self._folder, self._pki, upstreams or [self._hostile.port], {**(config or {}), "state": state},
+                      arguments, name=f"proxy{len(self.started)}")
+        self.started.append(proxy)
+        return proxy
+
+    @staticmethod
+    def wait_loaded(proxy):
+        """Waits until the snapshot was loaded, or was not; returns the line that says so."""
+        return proxy.wait_log('event="state ', 30.0)
+
+
+@pytest.fixture(name="start")
+def _start(tmp_path, pki, hostile, directory):
+    starts = Starts(tmp_path, pki, hostile, directory)
+    yield starts
+    for proxy in starts.started:
+        proxy.kill()
+
+
+@pytest.fixture(name="origin")
+def _origin(start, directory):
+    """The number that stands for the upstreams of these tests; there is no snapshot afterwards."""
+    start().finish()
+    origin = Snapshot.load(directory / "snapshot").origin
+    (directory / "snapshot").unlink()
+    return origin
