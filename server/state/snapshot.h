@@ -3,7 +3,7 @@
  *
  * The file is a head and then records, numbers in network byte order. A record has a head of its own with a mark and
  * the sizes of what follows, so that a reader finds the next record behind a damaged one. Head and body have a checksum
- * each (CRC-32 of zlib, docs/decisions/0025). Checksums begin with the salt of the file, which is drawn anew for each:
+ * each (CRC-32 of zlib, docs/decisions/0027). Checksums begin with the salt of the file, which is drawn anew for each:
  * without it nobody can send an answer whose records hold octets that pass for a record of this file.
  *
  * The records come in the order in which they are of use: the cookie key, top names with the most asked first, answers
