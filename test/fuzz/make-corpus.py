@@ -328,9 +328,37 @@ def handovers():
     }
 
 
+def snapshots():
+    """Snapshots of the state, from a choice of how the rest is read: a file, records, or records that are changed."""
+    def described(kind, key, value=b"", age=10, lifetime=300, used=1):
+        return struct.pack("!BBHH2xIII", kind, used, len(key), len(value), age, lifetime, 0) + key + value
+
+    def key(text, qtype=A, flags=1):
+        return name(text) + struct.pack("!HB", qtype, flags)
+
+    www = question("www.example.com", A)
+    good = message(QR | RD | RA, www, an=[record(A, b"\xc0\0\2\1")], ar=[opt()])
+    answer = described(2, key("www.example.com"), good)
+    other = described(2, key("other.example.com"), good)
+    denied = described(2, key("no.example.com"), message(QR | RD | RA | 3, question("no.example.com", A), ns=[soa()]))
+    stale = described(2, key("www.example.com"), good, age=1000)
+    told = described(2, key("www.example.com"), message(
+        QR | RD | RA, www, an=[record(A, b"\xc0\0\2\1")], ar=[opt(option(15, b"\0\3stale"))]))
+    top = described(1, key("www.example.com"), age=40)
+    cookie_key = described(0, b"", bytes(range(16)))
+    head = b"DTPSTATE" + struct.pack("!IIQQ4xI", 1, 9, 0, 7, 0)
+    records = {"answer": answer, "other": other, "denied": denied, "stale": stale, "told": told, "top": top + answer,
+               "top-alone": top, "cookie-key": cookie_key, "all": cookie_key + top + answer + denied + stale + other,
+               "routed": described(2, name("a") + b"\0\0\0\7\0\1\x11", good), "empty": b"",
+               "over": described(2, key("www.example.com"), good, age=100000)}
+    files = {"file-empty": b"\0", "file-head": b"\0" + head, "file-version": b"\0" + head[:11] + b"\2" + head[12:]}
+    return {**{f"right-{title}": b"\1" + text for title, text in records.items()},
+            **{f"changed-{title}": b"\2" + text for title, text in records.items()}, **files}
+
+
 def main():
     targets = {"frame": frames(), "query": queries(), "answer": answers(), "cached": cached(), "path": paths(),
-               "cookie": cookies(), "udp": datagrams(), "http": http(),
+               "cookie": cookies(), "udp": datagrams(), "http": http(), "snapshot": snapshots(),
                "handover": handovers()}
     for target, inputs in targets.items():
         folder = HERE / target
