@@ -302,6 +302,9 @@ static void what_no_client_can_be_is_not_sound(void **state)
     bad.end_cause = LABEL_CLOSED_COUNT;
     assert_false(tcp_client_state_is_sound(&bad));
     bad = good;
+    bad.rate_started_ns = 1; /* a second in which it asks, and asks nothing */
+    assert_false(tcp_client_state_is_sound(&bad));
+    bad = good;
     bad.discard = 65536;
     assert_false(tcp_client_state_is_sound(&bad));
     bad = good;
