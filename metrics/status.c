@@ -299,8 +299,9 @@ static void write_state(struct json *json, const struct status *status)
         json_null(json, "state");
         return;
     }
+    double ago_s = (double)status->wall_s - figures->state_snapshot_s; /* of the whole second that has begun */
     json_open(json, "state", '{');
-    json_number(json, "snapshot_seconds_ago", (double)status->wall_s - figures->state_snapshot_s);
+    json_number(json, "snapshot_seconds_ago", ago_s > 0 ? ago_s : 0);
     json_number(json, "snapshot_bytes", figures->state_snapshot_bytes);
     json_count(json, "saves", value_state_saves(total, LABEL_STATE_SAVE_GOOD));
     json_count(json, "saves_failed", value_state_saves(total, LABEL_STATE_SAVE_FAILED));
