@@ -34,7 +34,6 @@ struct keeper {
     _Atomic uint64_t load_ns;
 
     /* Of the thread. */
-    uint64_t next_ns;
     bool has_failed;  /* the last time a snapshot was to be made; was logged */
     bool is_unloaded; /* the snapshot was not loaded to its end, and so is not to be replaced */
 };
