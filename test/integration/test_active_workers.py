@@ -80,7 +80,9 @@ def test_as_many_as_are_set_are_active_at_least(tmp_path, pki, hostile):
 
 def test_a_load_that_one_cannot_bear_gets_more_and_they_rest_afterwards(tmp_path, pki, hostile, dnsload):
     with start(tmp_path, pki, hostile, {"upstream": {"idle_timeout": "1s"}}) as proxy:
-        load = start_load(dnsload, proxy, "-m pipe -c 32 -q 100 -l 3")
+        result_of(start_load(dnsload, proxy, "-m pipe -c 4 -q 20 -l 2"))  # the names come into the cache
+        wait_for(lambda: active(proxy) == 1, "one is active", 10)
+        load = start_load(dnsload, proxy, "-m pipe -c 32 -q 50 -l 3")
         wait_for(lambda: active(proxy) > 1, "another worker becomes active", 3)
         result = result_of(load)
         assert result["lost"] == result["wrong"] == result["closed"] == result["servfail"] == 0, result
