@@ -8,7 +8,8 @@ enum {
     SUSPECTS_FIRST = 8, /* so few at first, and one more with each answer: all of them are suspected if it ends */
     KEPT_SHARE = 4,     /* one part in so many of a session's room is kept for light clients */
     HOPELESS_PART = 3,  /* after one part in so many of query_timeout a session is given up where all are silent, */
-                        /* and before the last of them a question is asked again where it failed */
+                        /* and before the last of them a question is asked again where it failed, */
+    WASTED_PART = 6,    /* but of this part only where sessions end whatever is asked: others come first */
 };
 
 #define OPENING_NS       (250 * NS_PER_MS) /* a connection older than that is not waited for (RFC 8305, 5) */
@@ -66,15 +67,21 @@ static bool is_best_of_avoided(const struct pool *pool, const struct upstream *u
     return is_better;
 }
 
+/* The upstreams that are no use to a question that ended sessions there, however well they serve others. */
+static uint16_t useless_to(const struct exchange *exchange)
+{
+    return exchange->lost >= EXCHANGE_ELSEWHERE ? exchange->failed_at : 0;
+}
+
 bool choice_is_avoided(const struct pool *pool, const struct upstream *upstream, const struct exchange *exchange)
 {
     uint16_t met_silence = exchange ? exchange->met_silence : 0;
-    if (met_silence && !has_another(pool, exchange, met_silence)) met_silence = 0; /* all were silent with it */
+    uint16_t failed_at = exchange ? useless_to(exchange) : 0;
+    if (met_silence && !has_another(pool, exchange, met_silence | failed_at)) met_silence = 0; /* none is better */
     if (is_in(met_silence, upstream)) return true;
     if (upstream_is_up(upstream)) return false;
     uint16_t useless = met_silence; /* upstreams that are no reason to avoid this one, however well they are */
-    if (exchange && exchange->lost >= EXCHANGE_ELSEWHERE && upstream->backoff.failures == 0)
-        useless |= exchange->failed_at;
+    if (upstream->backoff.failures == 0) useless |= failed_at;
     if (upstream->avoided && !is_best_of_avoided(pool, upstream, exchange)) return true;
     return another_is_up(pool, upstream, useless);
 }
@@ -102,18 +109,34 @@ static uint32_t room_of(const struct session *session, const struct exchange *ex
     return room < left ? room : left;
 }
 
+/* A part of the question's time is kept to ask it where it failed or met silence, whatever that promises. */
+static bool has_more_than(unsigned part, const struct pool *pool, const struct exchange *exchange)
+{
+    uint64_t timeout_ns = pool->options.query_timeout_ns;
+    return pool_now_ns(pool) - exchange->deadline.started_ns < timeout_ns - timeout_ns / part;
+}
+
+static bool has_time_to_wait(const struct pool *pool, const struct exchange *exchange)
+{
+    return has_more_than(HOPELESS_PART, pool, exchange);
+}
+
+/* It sent nothing of use lately, or what nobody asked for, and sessions ended with the question there: the next one
+ * would end as well, whatever is asked on it, and the attempts are kept for an upstream that works. */
+bool choice_is_wasted(const struct pool *pool, const struct upstream *upstream, const struct exchange *exchange)
+{
+    uint16_t useless = useless_to(exchange);
+    if (!is_in(useless, upstream) || !upstream->avoided || !has_more_than(WASTED_PART, pool, exchange)) return false;
+    for (unsigned i = 0; i < pool->upstream_count; i++)
+        if (!is_in(useless, &pool->upstreams[i]) && choice_is_allowed(exchange, &pool->upstreams[i])) return true;
+    return false;
+}
+
 /* A question to be asked alone that finds no session of its own for so long is asked among others. */
 static bool has_waited_enough(const struct pool *pool, const struct exchange *exchange)
 {
     uint64_t enough_ns = exchange->lost < EXCHANGE_ALONE ? ALONE_SLOW_NS : ALONE_SUSPECT_NS;
     return exchange_is_waiting(exchange) && pool_now_ns(pool) - exchange->waiting_ns >= enough_ns;
-}
-
-/* A part of the question's time is kept to ask it where it failed or met silence, whatever that promises. */
-static bool has_time_to_wait(const struct pool *pool, const struct exchange *exchange)
-{
-    uint64_t timeout_ns = pool->options.query_timeout_ns;
-    return pool_now_ns(pool) - exchange->deadline.started_ns < timeout_ns - timeout_ns / HOPELESS_PART;
 }
 
 /* Sessions for questions asked alone are those that an upstream may have beyond max_sessions: however many there are to
@@ -209,7 +232,9 @@ static bool has_good_upstream(const struct pool *pool, const struct exchange *ex
 {
     for (unsigned i = 0; i < pool->upstream_count; i++) {
         const struct upstream *upstream = &pool->upstreams[i];
-        if (choice_is_allowed(exchange, upstream) && !choice_is_avoided(pool, upstream, exchange)) return true;
+        if (is_in(useless_to(exchange), upstream) || !choice_is_allowed(exchange, upstream)) continue;
+        if (upstream->backoff.failures > 0) continue;
+        if (!choice_is_avoided(pool, upstream, exchange)) return true;
     }
     return false;
 }
@@ -221,7 +246,7 @@ static struct session *choose(struct pool *pool, const struct exchange *exchange
     bool last_resort = tier == TIER_ANY && (!exchange_is_live(exchange) || !has_good_upstream(pool, exchange));
     for (unsigned i = 0; i < pool->upstream_count; i++) {
         struct upstream *upstream = &pool->upstreams[i];
-        if (!choice_is_allowed(exchange, upstream)) continue;
+        if (!choice_is_allowed(exchange, upstream) || choice_is_wasted(pool, upstream, exchange)) continue;
         if (!last_resort && !exchange->only && choice_is_avoided(pool, upstream, exchange)) continue;
         list_for_each (node, &upstream->sessions) {
             struct session *session = container_of(node, struct session, of_upstream);

@@ -28,6 +28,10 @@ bool choice_is_avoided(const struct pool *pool, const struct upstream *upstream,
  * before. A handshake is waited for until connect_timeout; a third of query_timeout is kept to ask where it failed. */
 bool choice_is_other_awaited(const struct pool *pool, const struct exchange *exchange);
 
+/* Three sessions or more ended with the question, some at this upstream, which is avoided: it ends them whatever is
+ * asked. The question is not asked there again before a sixth of query_timeout is left, if another one may be asked. */
+bool choice_is_wasted(const struct pool *pool, const struct upstream *upstream, const struct exchange *exchange);
+
 /* The question may be asked of an upstream that it was not sent to yet and that nothing speaks against. */
 bool choice_has_untried(const struct pool *pool, const struct exchange *exchange);
 

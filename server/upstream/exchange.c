@@ -70,6 +70,13 @@ bool exchange_is_spent(const struct exchange *exchange)
     return exchange_in_flight(exchange) == EXCHANGE_ATTEMPTS_MAX && exchange->attempts_made >= EXCHANGE_HASTE_MAX;
 }
 
+unsigned exchange_slow_max(const struct exchange *exchange)
+{
+    unsigned further = 0;
+    for (unsigned rest = exchange->tried; rest; rest &= rest - 1) further++;
+    return EXCHANGE_SLOW_ATTEMPTS_MAX + (further > 0 ? further - 1 : 0);
+}
+
 bool exchange_may_be_answered(const struct exchange *exchange)
 {
     for (int i = 0; i < EXCHANGE_ATTEMPTS_MAX; i++)

@@ -3,8 +3,8 @@
  *
  * Its bounds, whatever upstreams do: EXCHANGE_ATTEMPTS_MAX attempts in flight at once (one and its hedge; the first
  * valid answer wins), EXCHANGE_ATTEMPTS_TOTAL in all, EXCHANGE_SESSIONS_MAX sessions that end while it is in flight on
- * them, EXCHANGE_INVALID_MAX responses that are no answer, EXCHANGE_SLOW_ATTEMPTS_MAX attempts if it seems to be
- * what an upstream that answers in order is busy with.
+ * them, EXCHANGE_INVALID_MAX responses that are no answer, exchange_slow_max() attempts if it seems to be what an
+ * upstream that answers in order is busy with.
  *
  * The owner embeds it, fills `key` and `on_done`, and keeps it where it is until on_done was called or the exchange was
  * cancelled. One thread. */
@@ -109,10 +109,14 @@ static inline unsigned exchange_unanswered(const struct exchange *exchange)
     return exchange->attempts_made - exchange->cut - exchange->invalid;
 }
 
+/* How many attempts may meet silence where the question seems to be the reason. Silence of several upstreams is no
+ * better reason to think so than that of one: the first attempt at each further one is not counted. */
+unsigned exchange_slow_max(const struct exchange *exchange);
+
 /* It met silence so often that one more attempt is left, which is not to be wasted on silence, too. */
 static inline bool exchange_is_at_last_attempt(const struct exchange *exchange)
 {
-    return exchange->slow && exchange_unanswered(exchange) >= EXCHANGE_SLOW_ATTEMPTS_MAX - 1;
+    return exchange->slow && exchange_unanswered(exchange) + 1 >= exchange_slow_max(exchange);
 }
 
 /* It is in flight on a session that is relied on. */

@@ -82,6 +82,7 @@ static bool may_be_tried(const struct pool *pool, const struct upstream *upstrea
     if (exchange && !choice_is_allowed(exchange, upstream)) return false;
     if (exchange && exchange_has_failed_at(exchange, upstream) && choice_is_other_awaited(pool, exchange)) return false;
     if (exchange && !choice_has_proof(pool, upstream, exchange)) return false;
+    if (exchange && choice_is_wasted(pool, upstream, exchange)) return false;
     if (!backoff_allows(&upstream->backoff, now_ns) || is_waited_for(upstream, now_ns)) return false;
     return choice_has_session_room(pool, upstream, exchange);
 }

@@ -114,7 +114,7 @@ static bool is_explained(const struct pool *pool, const struct exchange *exchang
 static bool may_try_again(const struct pool *pool, const struct exchange *exchange)
 {
     if (!exchange_may_try(exchange) || exchange_is_waiting(exchange) || exchange_is_spent(exchange)) return false;
-    return !exchange->slow || exchange_unanswered(exchange) < EXCHANGE_SLOW_ATTEMPTS_MAX ||
+    return !exchange->slow || exchange_unanswered(exchange) < exchange_slow_max(exchange) ||
            choice_has_untried(pool, exchange) || is_at_wrong_upstream(pool, exchange) || is_explained(pool, exchange);
 }
 
