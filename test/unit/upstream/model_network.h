@@ -36,6 +36,7 @@ struct script {
     bool serial;             /* answers the questions of a connection one after another */
     bool first_of_record;    /* reads the first message of a TLS record only */
     bool floods;             /* sends what nobody asked for */
+    bool floods_later;       /* the same, a moment after the first question: who is answered quickly is answered */
     uint32_t answers_max;    /* of a connection; 0: no bound */
     enum model_end end;      /* what comes then */
     uint64_t fault_every_ns; /* all connections end, or fall silent, again and again; 0: never */
@@ -229,6 +230,9 @@ static inline void arrive(struct channel *channel, const struct message *message
     uint64_t at_ns = model.loop.now_ns + model.turn_ns + script->way_ns; /* it leaves when the turn ends */
     enum kind kind = message->bytes[DNS_HEADER_BYTES + 1];
     if (script->plain_names) kind = KIND_GOOD;
+    if (script->floods_later)
+        for (int i = 0; i < 5; i++)
+            event_add(at_ns + script->way_ns + NS_PER_MS, EVENT_STRAY, channel, CAUSE_CLOSED, NULL);
     if (script->serial && channel->busy_until_ns > at_ns) at_ns = channel->busy_until_ns;
     if (kind == KIND_SLOW) at_ns += model.slow_ns;
     if (script->serial && kind != KIND_DROP) channel->busy_until_ns = at_ns;
