@@ -6,7 +6,9 @@
 enum {
     FIRST_BYTES = 256,          /* holds a usual query or reply */
     KEEP_BYTES = 64 * 1024 * 2, /* larger ones are needed rarely and are not kept */
-    SPARE_MAX = 64              /* more than a turn usually borrows */
+    SPARE_MAX = 64,             /* more than a turn usually borrows */
+    SMALL_BYTES = 4096,         /* larger ones are kept while all spare ones take no more than this: */
+    SPARE_BYTES = 512 * 1024,   /* or each would grow to the largest answer in time, and stay so */
 };
 
 static void buffer_free(struct buffers *buffers, struct buffer *buffer)
@@ -30,6 +32,7 @@ void buffers_trim(struct buffers *buffers)
         buffer_free(buffers, buffer);
     }
     buffers->spare_count = 0;
+    buffers->spare_bytes = 0;
 }
 
 void buffers_done(struct buffers *buffers)
@@ -43,6 +46,8 @@ struct buffer *buffers_borrow(struct buffers *buffers)
     if (buffer) {
         buffers->spare = buffer->next;
         buffers->spare_count--;
+        CHECK(buffers->spare_bytes >= buffer->capacity);
+        buffers->spare_bytes -= buffer->capacity;
         return buffer;
     }
     buffer = calloc(1, sizeof *buffer);
@@ -52,11 +57,17 @@ struct buffer *buffers_borrow(struct buffers *buffers)
     return buffer;
 }
 
+static bool is_kept(const struct buffers *buffers, const struct buffer *buffer)
+{
+    if (buffer->capacity > KEEP_BYTES || buffers->spare_count == SPARE_MAX) return false;
+    return buffer->capacity <= SMALL_BYTES || buffers->spare_bytes + buffer->capacity <= SPARE_BYTES;
+}
+
 void buffers_give(struct buffers *buffers, struct buffer *buffer)
 {
     if (!buffer) return;
     CHECK(buffer->owner == buffers);
-    if (buffer->capacity > KEEP_BYTES || buffers->spare_count == SPARE_MAX) {
+    if (!is_kept(buffers, buffer)) {
         buffer_free(buffers, buffer);
         return;
     }
@@ -64,6 +75,7 @@ void buffers_give(struct buffers *buffers, struct buffer *buffer)
     buffer->next = buffers->spare;
     buffers->spare = buffer;
     buffers->spare_count++;
+    buffers->spare_bytes += buffer->capacity;
 }
 
 uint8_t *buffer_room(struct buffer *buffer, size_t size)

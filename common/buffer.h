@@ -24,7 +24,8 @@ struct buffer {
 struct buffers {
     struct buffer *spare; /* list of buffers that were given back */
     unsigned spare_count;
-    size_t memory_bytes; /* of all its buffers, lent and spare */
+    size_t spare_bytes;  /* of the spare ones, */
+    size_t memory_bytes; /* and of all its buffers, lent and spare, with their overhead */
 };
 
 /* What a buffer takes besides its bytes, with the allocator's headers. */
@@ -39,7 +40,8 @@ void buffers_trim(struct buffers *buffers);
 /* Returns an empty buffer, or NULL without memory. */
 struct buffer *buffers_borrow(struct buffers *buffers);
 
-/* Gives a buffer back; NULL is allowed. A buffer that grew large is freed. */
+/* Gives a buffer back; NULL is allowed. A buffer that grew large is freed, and one that is not small where the spare
+ * ones take much already: a store keeps 768 KiB at most. */
 void buffers_give(struct buffers *buffers, struct buffer *buffer);
 
 static inline size_t buffer_size(const struct buffer *buffer)

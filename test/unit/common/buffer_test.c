@@ -139,6 +139,38 @@ static void no_more_are_kept_than_a_turn_needs(void **state)
     assert_true(buffers.spare_count > 0 && buffers.spare_count < 500);
 }
 
+/* Each holds the largest message, as in time each spare one would. */
+static void spare_buffers_take_little_however_large_messages_are(void **state)
+{
+    (void)state;
+    struct buffer *borrowed[64];
+    for (int turn = 0; turn < 3; turn++) {
+        for (size_t i = 0; i < 64; i++) {
+            borrowed[i] = buffers_borrow(&buffers);
+            assert_non_null(buffer_room(borrowed[i], turn == 1 ? 4000 : 65537));
+        }
+        for (size_t i = 0; i < 64; i++) buffers_give(&buffers, borrowed[i]);
+        assert_in_range(buffers.spare_count, 1, 64);
+        assert_in_range(buffers.memory_bytes, 1, 800 * 1024);
+    }
+}
+
+/* Those of usual messages are kept beside them. */
+static void large_spare_buffers_leave_room_for_small_ones(void **state)
+{
+    (void)state;
+    struct buffer *borrowed[40];
+    for (size_t i = 0; i < 40; i++) {
+        borrowed[i] = buffers_borrow(&buffers);
+        assert_non_null(buffer_room(borrowed[i], i < 20 ? 65537 : 4000));
+    }
+    for (size_t i = 0; i < 20; i++) buffers_give(&buffers, borrowed[i]);
+    unsigned large = buffers.spare_count;
+    assert_in_range(large, 1, 19);
+    for (size_t i = 20; i < 40; i++) buffers_give(&buffers, borrowed[i]);
+    assert_int_equal(buffers.spare_count, large + 20);
+}
+
 static void the_store_knows_the_memory_of_its_buffers(void **state)
 {
     (void)state;
@@ -180,6 +212,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_buffer_given_back_is_borrowed_again_empty, setup, teardown),
         cmocka_unit_test_setup_teardown(a_large_buffer_is_not_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(no_more_are_kept_than_a_turn_needs, setup, teardown),
+        cmocka_unit_test_setup_teardown(spare_buffers_take_little_however_large_messages_are, setup, teardown),
+        cmocka_unit_test_setup_teardown(large_spare_buffers_leave_room_for_small_ones, setup, teardown),
         cmocka_unit_test_setup_teardown(the_store_knows_the_memory_of_its_buffers, setup, teardown),
         cmocka_unit_test_setup_teardown(giving_nothing_is_fine, setup, teardown),
     };
