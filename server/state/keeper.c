@@ -1,6 +1,7 @@
 #include "state/keeper.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -205,6 +206,8 @@ static void *run(void *context)
 {
     struct keeper *keeper = context;
     pthread_setname_np(pthread_self(), "state");
+    /* It takes no processor from a worker when a pause ends. The system may forbid it, which does no harm. */
+    pthread_setschedparam(pthread_self(), SCHED_BATCH, &(struct sched_param){0});
     try_directory(keeper);
     load(keeper);
     warmup_close(keeper->deps.shared->warmup);

@@ -8,8 +8,8 @@
 #include "state/snapshot_reader.h"
 
 /* Half of one processor, most used entries first. */
-#define WORK_NS  NS_PER_MS
-#define PAUSE_NS NS_PER_MS
+#define WORK_NS  (200 * NS_PER_US)
+#define PAUSE_NS (200 * NS_PER_US)
 
 /* A clock that was set back by less is not worth a cold cache: the entries' ages count from the snapshot then. */
 #define AHEAD_NS (2 * NS_PER_S)

@@ -9,9 +9,10 @@
 #include "queries/retention.h"
 #include "state/snapshot_writer.h"
 
-/* A quarter of one processor: a million entries take some seconds, and nobody waits for them. */
-#define WORK_NS  (500 * NS_PER_US)
-#define PAUSE_NS (1500 * NS_PER_US)
+/* A fifth of one processor, in pieces that a query may wait for: a million entries take some seconds, and nobody waits
+ * for them. */
+#define WORK_NS  (100 * NS_PER_US)
+#define PAUSE_NS (400 * NS_PER_US)
 
 struct save {
     const struct save_source *source;
