@@ -8,6 +8,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
 
 # pylint: disable=wrong-import-position
+from fdstore import Store, StoredProxy
 from hostile import start_hostile
 from pki import Pki
 from processors import pressure_s
@@ -95,3 +96,17 @@ def _origin(start, directory):
     origin = Snapshot.load(directory / "snapshot").origin
     (directory / "snapshot").unlink()
     return origin
+
+
+@pytest.fixture(name="store")
+def _store(tmp_path):
+    """A descriptor store, as systemd has it."""
+    with Store(tmp_path) as store:
+        yield store
+
+
+@pytest.fixture(name="service")
+def _service(tmp_path, pki, hostile, store):
+    """The program as a service that has the store, in front of `hostile`."""
+    with StoredProxy(tmp_path, pki, [hostile.port], store) as proxy:
+        yield proxy

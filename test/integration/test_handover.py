@@ -9,18 +9,12 @@ import time
 import pytest
 import wire
 from dnsclient import Client, ask
-from fdstore import Store, StoredProxy, asked, handover, is_closed
+from fdstore import StoredProxy, asked, handover, is_closed
 from figures import Figures
 from process import free_port, wait_for
 from udpclient import UdpClient, ask_udp
 
 MANY = {"clients": {"max_per_address": 10000}}
-
-
-@pytest.fixture(name="store")
-def _store(tmp_path):
-    with Store(tmp_path) as store:
-        yield store
 
 
 @pytest.fixture(name="service")

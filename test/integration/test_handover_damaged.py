@@ -10,23 +10,11 @@ import struct
 import pytest
 import wire
 from dnsclient import Client, ask
-from fdstore import Store, StoredProxy, asked, handover, is_closed
+from fdstore import asked, handover, is_closed
 
 DISCARDED = "hand-over discarded"
 MFD_ALLOW_SEALING = 2
 F_ADD_SEALS, ALL_SEALS = 1033, 1 | 2 | 4 | 8
-
-
-@pytest.fixture(name="store")
-def _store(tmp_path):
-    with Store(tmp_path) as store:
-        yield store
-
-
-@pytest.fixture(name="service")
-def _service(tmp_path, pki, hostile, store):
-    with StoredProxy(tmp_path, pki, [hostile.port], store) as proxy:
-        yield proxy
 
 
 def memory(content, seals=ALL_SEALS):

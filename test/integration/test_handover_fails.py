@@ -8,7 +8,6 @@ import signal
 import socket
 import time
 
-import pytest
 import wire
 from dnsclient import Client
 from fdstore import Store, StoredProxy, asked, handover, is_closed
@@ -18,18 +17,6 @@ from proxy import PROGRAM
 from udpclient import UdpClient
 
 DISCARDED = "hand-over discarded"
-
-
-@pytest.fixture(name="store")
-def _store(tmp_path):
-    with Store(tmp_path) as store:
-        yield store
-
-
-@pytest.fixture(name="service")
-def _service(tmp_path, pki, hostile, store):
-    with StoredProxy(tmp_path, pki, [hostile.port], store) as proxy:
-        yield proxy
 
 
 # ---- without, or in vain ----

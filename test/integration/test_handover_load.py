@@ -10,7 +10,7 @@ import time
 
 import pytest
 from dnsclient import Client
-from fdstore import Store, StoredProxy, asked, handover
+from fdstore import StoredProxy, asked, handover
 from figures import Figures
 from load import Load
 from process import wait_for
@@ -18,12 +18,6 @@ from remote import Remote
 
 LONG = os.environ.get("LONG") == "1"
 UDP_TOOL = pathlib.Path(__file__).parents[1] / "bench/udpload.c"
-
-
-@pytest.fixture(name="store")
-def _store(tmp_path):
-    with Store(tmp_path) as store:
-        yield store
 
 
 @pytest.fixture(scope="module", name="udpload")
