@@ -12,7 +12,6 @@ from figures import Since
 from flood import flood_churn
 from hostile import start_hostile
 from namespace import is_possible, namespace
-from process import wait_for
 from proxy import Proxy, is_sanitized
 
 LONG = os.environ.get("LONG") == "1"

@@ -5,7 +5,6 @@ One of three upstreams can always be reached (weather.py says how), so every nam
 exception. Names whose question ends the session, or is answered wrongly or never, get SERVFAIL within query_timeout.
 The first upstream has another name than the other two, which is why they are asked about what it says of its failures.
 """
-import math
 import os
 import random
 import statistics

@@ -1,7 +1,4 @@
 """UDP sources: cookies, limits, and that nothing is gained by forging an address."""
-import os
-import socket
-import subprocess
 import time
 
 import hostile as upstreams

@@ -1,9 +1,7 @@
 """chain_cases: the table of certificate chains: what a server sends, what is trusted, and what must come of it."""
 import dataclasses
 
-from cryptography import x509
-
-from forge import Certificate, by_openssl, days, intermediate, issue, key, leaf, root
+from forge import by_openssl, intermediate, issue, key, leaf, root
 
 NAME = "cloudflare-dns.com"
 BELOW = "one.dns.example"  #: a name that a wildcard may stand for
