@@ -2,7 +2,6 @@
 sanitizer it shows that none of them steps on another's toes.
 """
 import itertools
-import signal
 import time
 import urllib.request
 
@@ -26,13 +25,6 @@ def flush(proxy):
         assert response.status == 200
 
 
-def reload(proxy, cache):
-    before = len(proxy.log())
-    proxy.write_config({"cache": cache})
-    proxy.child.send_signal(signal.SIGHUP)
-    proxy.wait_log("reload", since=before)
-
-
 def check(report):
     assert report["lost"] == 0 and report["unexpected"] == 0 and report["mismatched"] == 0, report
     assert report["rcodes"] == {"0": report["sent"]}, report
@@ -48,7 +40,7 @@ def test_all_at_once(tmp_path, pki, hostile):
                 wait_for(lambda: since.sum("queries_total") > RATE / 2, "the load flows")
                 end = time.monotonic() + SECONDS - 1
                 for cache in itertools.cycle(CACHES):
-                    reload(proxy, cache)
+                    proxy.reload({"cache": cache}, "reload")
                     time.sleep(0.2)  # the load goes on with it
                     if time.monotonic() > end:
                         break

@@ -5,7 +5,6 @@ import collections
 import contextlib
 import pathlib
 import shutil
-import signal
 import socket
 import subprocess
 import time
@@ -20,17 +19,7 @@ from proxy import Proxy
 from remote import Remote
 from visitors import Visitors
 
-RELOADED = "configuration reloaded"
 KEPT = "former configuration stays in use"
-
-
-def reload(proxy, changes, outcome=RELOADED):
-    """With the file changed; returns what it logged meanwhile."""
-    before = len(proxy.log())
-    proxy.write_config(changes)
-    proxy.child.send_signal(signal.SIGHUP)
-    proxy.wait_log(outcome, since=before)
-    return proxy.log()[before:]
 
 
 def listeners(proxy):
@@ -68,7 +57,7 @@ def test_an_address_and_one_that_covers_it_take_turns(tmp_path, pki, hostile, be
             assert wire.rcode_of(client.ask(wire.query("before.test"))) == wire.NOERROR
             running = visitors.begin("run", rate=300)
             for turn in range(6):
-                reload(proxy, {"listen": [f"127.0.0.1:{other}", f"{before if turn % 2 else after}:{port}"]})
+                proxy.reload({"listen": [f"127.0.0.1:{other}", f"{before if turn % 2 else after}:{port}"]})
                 time.sleep(0.2)  # some come in between, some while the former socket is on its way out
             visitors.enough()
             counts = running.result()
@@ -80,7 +69,7 @@ def test_an_address_and_one_that_covers_it_take_turns(tmp_path, pki, hostile, be
 
 def test_a_client_who_has_not_asked_yet_is_answered_at_the_former_address(tmp_path, pki, hostile):
     with Proxy(tmp_path, pki, [hostile.port]) as proxy, Client(proxy.port) as early:
-        reload(proxy, {"listen": [f"127.0.0.2:{proxy.port}"]})
+        proxy.reload({"listen": [f"127.0.0.2:{proxy.port}"]})
         assert wire.rcode_of(early.ask(wire.query("early.test"))) == wire.NOERROR
         wait_for(lambda: is_refused(proxy.port), "the former address is closed")
         assert wire.rcode_of(early.ask(wire.query("still-there.test"))) == wire.NOERROR
@@ -88,7 +77,7 @@ def test_a_client_who_has_not_asked_yet_is_answered_at_the_former_address(tmp_pa
 
 def test_a_process_of_another_kind_cannot_listen_beside_it_afterwards(tmp_path, pki, hostile):
     with Proxy(tmp_path, pki, [hostile.port]) as proxy:
-        reload(proxy, {"listen": [f"0.0.0.0:{proxy.port}"]})
+        proxy.reload({"listen": [f"0.0.0.0:{proxy.port}"]})
         wait_for(lambda: f"127.0.0.1:{proxy.port}" not in listeners(proxy), "the former socket is closed")
         for host in ("127.0.0.1", "0.0.0.0"):
             with pytest.raises(OSError):
@@ -101,7 +90,7 @@ def test_without_ipv6_its_addresses_are_left_out_at_a_reload_as_at_the_start(tmp
         pathlib.Path("/proc/sys/net/ipv6/conf/all/disable_ipv6").write_text("1")
         with start_hostile(pki) as upstream:
             with Proxy(tmp_path, pki, [upstream.port], {"listen": ["127.0.0.1:18853", "[::1]:18853"]}) as proxy:
-                assert "address left out" in reload(proxy, {"log": {"level": "debug"}})
+                assert "address left out" in proxy.reload({"log": {"level": "debug"}})
                 assert wire.rcode_of(ask(proxy.port, "ipv4.test")) == wire.NOERROR
 
 
@@ -117,7 +106,7 @@ def test_an_address_that_is_taken_leaves_everything_as_it_was(tmp_path, pki, hos
         taken_address = f"127.0.0.2:{ports[1]}"
         shutil.copy(pki.ca_file, tmp_path / "other.pem")
         for _ in range(5):
-            said = reload(proxy, {
+            said = proxy.reload({
                 "listen": [f"127.0.0.2:{ports[2]}", f"0.0.0.0:{proxy.port}", taken_address], "access": {"allow": []},
                 "tls": {"ca_file": str(tmp_path / "other.pem")}, "rate_limit": {"queries_per_second": 1, "burst": 1},
             }, KEPT)
@@ -133,10 +122,10 @@ def test_a_bundle_that_is_none_leaves_everything_as_it_was(tmp_path, pki, hostil
     bad.write_text("this is no certificate\n")
     with Proxy(tmp_path, pki, [hostile.port]) as proxy:
         ca_file = proxy.config["tls"]["ca_file"]
-        said = reload(proxy, {"listen": [f"127.0.0.2:{proxy.port}"], "tls": {"ca_file": str(bad)}}, KEPT)
+        said = proxy.reload({"listen": [f"127.0.0.2:{proxy.port}"], "tls": {"ca_file": str(bad)}}, KEPT)
         assert "bad.pem" in said
         assert is_refused(proxy.port, "127.0.0.2") and wire.rcode_of(ask(proxy.port, "after.test")) == wire.NOERROR
-        reload(proxy, {"tls": {"ca_file": ca_file}})
+        proxy.reload({"tls": {"ca_file": ca_file}})
         assert wire.rcode_of(ask(proxy.port, "mended.test", host="127.0.0.2")) == wire.NOERROR
 
 
@@ -148,7 +137,7 @@ def test_a_bundle_that_has_gone_bad_refuses_a_reload_every_time(tmp_path, pki, h
         own.write_text("this is no certificate\n")
         proxy.wait_log("CA bundle refused", seconds=20)
         for _ in range(2):
-            reload(proxy, {"log": {"level": "debug"}}, KEPT)
+            proxy.reload({"log": {"level": "debug"}}, KEPT)
         assert wire.rcode_of(ask(proxy.port, "after.test")) == wire.NOERROR
 
 
@@ -167,10 +156,10 @@ def rcodes_of(client, count):
 def test_the_rate_counts_for_who_is_connected(tmp_path, pki, hostile):
     with Proxy(tmp_path, pki, [hostile.port]) as proxy, Client(proxy.port) as client:
         assert rcodes_of(client, 100) == {wire.NOERROR: 100}, "no limit"
-        reload(proxy, {"rate_limit": {"queries_per_second": 1, "burst": 5}})
+        proxy.reload({"rate_limit": {"queries_per_second": 1, "burst": 5}})
         limited = rcodes_of(client, 100)
         assert 5 <= limited[wire.NOERROR] <= 10 and limited[wire.SERVFAIL] >= 90
-        reload(proxy, {"rate_limit": {"queries_per_second": 0}})
+        proxy.reload({"rate_limit": {"queries_per_second": 0}})
         assert rcodes_of(client, 100) == {wire.NOERROR: 100}, "and none again"
 
 
@@ -178,7 +167,7 @@ def test_the_rate_drops_for_who_is_connected(tmp_path, pki, hostile):
     config = {"rate_limit": {"queries_per_second": 1, "burst": 5}}
     with Proxy(tmp_path, pki, [hostile.port], config) as proxy, Client(proxy.port) as client:
         assert rcodes_of(client, 20)[wire.SERVFAIL] >= 14
-        reload(proxy, {"rate_limit": {"action": "drop"}})
+        proxy.reload({"rate_limit": {"action": "drop"}})
         client.send(*(wire.query(NAME, number=100 + number) for number in range(20)))
         list(iter(client.receive, None))  # until it is closed
 
@@ -195,9 +184,9 @@ def test_more_may_be_in_flight_for_who_is_connected(tmp_path, pki, hostile):
             return count
 
         assert asked("few") == 2
-        reload(proxy, {"clients": {"max_in_flight": 50}})
+        proxy.reload({"clients": {"max_in_flight": 50}})
         assert asked("many") == 12
-        reload(proxy, {"clients": {"max_in_flight": 3}})
+        proxy.reload({"clients": {"max_in_flight": 3}})
         assert asked("three") == 3
 
 
@@ -205,7 +194,7 @@ def test_idle_time_counts_for_who_is_connected(tmp_path, pki, hostile):
     with Proxy(tmp_path, pki, [hostile.port], {"clients": {"idle_timeout": "300s"}}) as proxy:
         with Client(proxy.port) as client, Client(proxy.port) as busy:
             client.ask(wire.query(NAME))
-            reload(proxy, {"clients": {"idle_timeout": "1s"}})
+            proxy.reload({"clients": {"idle_timeout": "1s"}})
             begin = time.monotonic()
             assert wire.rcode_of(busy.ask(wire.query(NAME))) == wire.NOERROR
             assert client.is_closed_by_peer() and time.monotonic() - begin < 5
@@ -215,10 +204,10 @@ def test_who_is_connected_stays_where_fewer_connections_are_allowed(tmp_path, pk
     with Proxy(tmp_path, pki, [hostile.port]) as proxy, contextlib.ExitStack() as stack:
         clients = [stack.enter_context(Client(proxy.port)) for _ in range(5)]
         assert all(rcodes_of(client, 1) == {wire.NOERROR: 1} for client in clients)
-        reload(proxy, {"clients": {"max_per_address": 3}})
+        proxy.reload({"clients": {"max_per_address": 3}})
         with Client(proxy.port) as sixth:
             sixth.send(wire.query(NAME))
             assert sixth.is_closed_by_peer(), "the new bound counts for who comes"
         assert all(rcodes_of(client, 1) == {wire.NOERROR: 1} for client in clients)
-        reload(proxy, {"clients": {"max_per_address": 6}})
+        proxy.reload({"clients": {"max_per_address": 6}})
         assert wire.rcode_of(ask(proxy.port, NAME)) == wire.NOERROR

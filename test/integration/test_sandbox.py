@@ -4,7 +4,6 @@ import os
 import pathlib
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -45,14 +44,6 @@ def is_answered(proxy, name="goes-on.example.com"):
     with Client(proxy.port) as client:
         over_tcp = wire.rcode_of(client.ask(wire.query(name)))
     return over_tcp == wire.rcode_of(ask_udp(proxy.port, name)) == wire.NOERROR
-
-
-def reload(proxy, changes, outcome="configuration reloaded"):
-    before = len(proxy.log())
-    proxy.write_config(changes)
-    proxy.child.send_signal(signal.SIGHUP)
-    proxy.wait_log(outcome, since=before)
-    return proxy.log()[before:]
 
 
 # ---- in force by default ----
@@ -175,12 +166,12 @@ def _proxy(tmp_path, pki, hostile):
 def test_a_reload_reads_new_files_where_the_former_ones_were(proxy, tmp_path, pki):
     shutil.copy(pki.ca_file, tmp_path / "ca" / "new")
     os.rename(tmp_path / "ca" / "new", tmp_path / "ca" / "ca.pem")  # another file, of the same name
-    reload(proxy, {})
+    proxy.reload({})
     assert "CA bundle loaded" in proxy.log()
     shutil.copy(pki.ca_file, tmp_path / "ca" / "other.pem")
     (tmp_path / "hosts").write_text("192.0.2.9 printer.home.arpa\n")
     (tmp_path / "secret").write_text("000102030405060708090a0b0c0d0e0f\n")
-    reload(proxy, {"tls": {"ca_file": str(tmp_path / "ca" / "other.pem")},
+    proxy.reload({"tls": {"ca_file": str(tmp_path / "ca" / "other.pem")},
                    "names": {"hosts_file": str(tmp_path / "hosts")},
                    "udp": {"cookie_secret_file": str(tmp_path / "secret")}})
     assert wire.rcode_of(ask(proxy.port, "printer.home.arpa")) == wire.NOERROR
@@ -191,7 +182,7 @@ def test_a_reload_reads_new_files_where_the_former_ones_were(proxy, tmp_path, pk
 @pytest.mark.parametrize("section, key", [("tls", "ca_file"), ("names", "hosts_file"), ("udp", "cookie_secret_file")])
 def test_a_reload_is_refused_a_file_elsewhere_with_the_reason(proxy, kept, pki, section, key):
     shutil.copy(pki.ca_file, kept / "file")
-    said = reload(proxy, {section: {key: str(kept / "file")}}, "former configuration stays in use")
+    said = proxy.reload({section: {key: str(kept / "file")}}, "former configuration stays in use")
     assert f"'{section}.{key}' '{kept}/file': the sandbox lets the program read no new file there" in said
     assert "the sandbox" in json.loads(fetch(proxy, "/status.json"))["reload_refusal"]
     assert is_answered(proxy, "stays.example.com")
@@ -207,12 +198,12 @@ def test_a_reload_is_refused_ports_elsewhere_with_the_reason(proxy):
         {"address": "127.0.0.1", "port": port, "name": SERVER_NAME}]}
     for key, value in changes.items():
         former = proxy.config.get(key, [])
-        said = reload(proxy, {key: value}, "former configuration stays in use")
+        said = proxy.reload({key: value}, "former configuration stays in use")
         assert f"'{key}': the sandbox lets the program" in said and str(port) in said
-        reload(proxy, {key: former})
+        proxy.reload({key: former})
     # The usual ports of DNS are open to a reload.
     route["upstreams"][0]["port"] = 53
-    reload(proxy, {"routes": [route]})
+    proxy.reload({"routes": [route]})
     assert is_answered(proxy, "stays.example.com")
 
 
@@ -232,7 +223,7 @@ def test_in_a_folder_that_others_share_the_file_alone_is_read(tmp_path, pki, hos
             os.rename(hosts.name + ".new", hosts.name)
             proxy.wait_log("sandbox refuses a file")
             assert wire.rcode_of(ask(proxy.port, "printer.home.arpa")) == wire.NOERROR, "what was read stays"
-            reload(proxy, {"drain_timeout": "7s"})
+            proxy.reload({"drain_timeout": "7s"})
             assert proxy.log().count("sandbox refuses a file") == 1
 
 
@@ -275,7 +266,7 @@ def test_root_becomes_the_user_once_the_sockets_are_open(public, pki, hostile, m
                 assert int(thread[name], 16) == 0, (name, thread[name])
             assert thread["NoNewPrivs"] == "1"
         proxy.config_path.chmod(0o644)
-        reload(proxy, {"drain_timeout": "7s"})
+        proxy.reload({"drain_timeout": "7s"})
         assert is_answered(proxy)
         (descriptors,) = re.findall(r"^process_open_fds (\d+)", fetch(proxy, "/metrics"), re.MULTILINE)
         assert int(descriptors) > 10

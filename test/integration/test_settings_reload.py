@@ -73,15 +73,6 @@ def as_config(key, value):
     return {section: {name: value}} if section else {name: value}
 
 
-def reload(proxy, changes, outcome="configuration reloaded"):
-    """With the file changed; returns what it logged meanwhile."""
-    before = len(proxy.log())
-    proxy.write_config(changes)
-    proxy.child.send_signal(signal.SIGHUP)
-    proxy.wait_log(outcome, since=before)
-    return proxy.log()[before:]
-
-
 def status(proxy):
     return json.loads(fetch(proxy, "/status.json"))
 
@@ -113,7 +104,7 @@ def test_a_live_setting_takes_its_new_value(proxy, key):
     if key in ("tls.ca_file", "udp.cookie_secret_file", "names.hosts_file"):
         value = str(proxy.config_path.parent / value)
     assert shown is None or in_force(proxy, key) != shown, "the case changes nothing"
-    said = reload(proxy, as_config(key, value))
+    said = proxy.reload(as_config(key, value))
     assert "needs a restart" not in said and "setting ignored" not in said
     (changed,) = [line for line in said.splitlines() if "setting changed" in line]
     assert f"setting={key} " in changed and "former=" in changed and "value=" in changed, changed
@@ -127,28 +118,28 @@ def test_a_setting_that_needs_a_restart_is_named_and_kept(tmp_path, pki, hostile
         before = in_force(proxy, key)
         value, shown = OTHER[key]
         assert shown is None or before != shown, "the case changes nothing"
-        said = reload(proxy, as_config(key, value))
+        said = proxy.reload(as_config(key, value))
         lines = [line for line in said.splitlines() if "needs a restart" in line]
         assert len(lines) == 1 and f"setting={key} " in lines[0] + " ", said
         assert in_force(proxy, key) == before
-        assert "needs a restart" in reload(proxy, {"drain_timeout": "8s"}), "as long as the file differs"
+        assert "needs a restart" in proxy.reload({"drain_timeout": "8s"}), "as long as the file differs"
 
 
 def test_a_reload_without_a_change_names_nothing(tmp_path, pki, hostile):
     with Proxy(tmp_path, pki, [hostile.port]) as proxy:
-        said = reload(proxy, {})
+        said = proxy.reload({})
         assert "needs a restart" not in said and "setting ignored" not in said and "setting changed" not in said
         assert status(proxy)["reload_changes"] == "" == status(proxy)["reload_refusal"]
 
 
 def test_the_page_says_what_a_reload_changed_or_why_it_was_refused(tmp_path, pki, hostile):
     with Proxy(tmp_path, pki, [hostile.port]) as proxy:
-        reload(proxy, {"cache": {"serve_stale": "2h"}, "clients": {"max_in_flight": 50}})
+        proxy.reload({"cache": {"serve_stale": "2h"}, "clients": {"max_in_flight": 50}})
         shown = status(proxy)
         assert shown["reload_good"] and shown["reload_refusal"] == ""
         changes = ["cache.serve_stale: 1d -> 2h", "clients.max_in_flight: 100 -> 50"]
         assert shown["reload_changes"].splitlines() == changes
-        reload(proxy, {"clients": {"max_in_flight": -1}, "nonsense": 1}, "former configuration stays in use")
+        proxy.reload({"clients": {"max_in_flight": -1}, "nonsense": 1}, "former configuration stays in use")
         shown = status(proxy)
         assert not shown["reload_good"], shown
         assert "max_in_flight" in shown["reload_refusal"] and "nonsense" in shown["reload_refusal"], shown
@@ -158,7 +149,7 @@ def test_the_page_says_what_a_reload_changed_or_why_it_was_refused(tmp_path, pki
 def test_a_long_list_is_cut_where_its_change_is_shown(tmp_path, pki, hostile):
     with Proxy(tmp_path, pki, [hostile.port]) as proxy:
         prefixes = [f"10.{n // 250}.{n % 250}.0/24" for n in range(5000)] + ["127.0.0.0/8"]
-        said = reload(proxy, {"access": {"allow": prefixes}})
+        said = proxy.reload({"access": {"allow": prefixes}})
         (changed,) = [line for line in said.splitlines() if "setting changed" in line]
         assert "10.0.1.0/24" in changed and "..." in changed and len(changed) < 1024, changed
         assert len(status(proxy)["reload_changes"]) < 1024
@@ -186,9 +177,9 @@ def rcodes_of_slow(proxy, word, count):
 
 def test_more_questions_of_a_worker_may_be_in_flight(fresh):
     assert rcodes_of_slow(fresh, "few", 60)[wire.SERVFAIL] >= 52
-    reload(fresh, {"clients": {"max_queries_in_flight": 200}})
+    fresh.reload({"clients": {"max_queries_in_flight": 200}})
     assert rcodes_of_slow(fresh, "many", 60) == {wire.NOERROR: 60}
-    reload(fresh, {"clients": {"max_queries_in_flight": 8}})
+    fresh.reload({"clients": {"max_queries_in_flight": 8}})
     assert rcodes_of_slow(fresh, "again", 60)[wire.SERVFAIL] >= 52
 
 
@@ -198,26 +189,26 @@ def test_the_status_page_and_its_names_follow(tmp_path, pki, hostile):
         proxy.http_port = port
         proxy.wait_listening(port)
         wait_for(lambda: '"names_shown":false' in fetch(proxy, "/status.json"), "HTTP answers")
-        reload(proxy, {"http": {"show_names": True}})
+        proxy.reload({"http": {"show_names": True}})
         assert '"names_shown":true' in fetch(proxy, "/status.json")
-        reload(proxy, {"http": {"status_page": False}})
+        proxy.reload({"http": {"status_page": False}})
         with pytest.raises(OSError):
             fetch(proxy, "/status.json")
 
 
 def test_the_log_level_follows(fresh):
     assert "level=debug" not in fresh.log()
-    reload(fresh, {"log": {"level": "debug"}})
+    fresh.reload({"log": {"level": "debug"}})
     ask(fresh.port, "debug.test")
     fresh.wait_log("level=debug")
 
 
 def test_the_cache_is_switched_off_and_on(fresh, hostile):
-    reload(fresh, {"cache": {"max_size": 0}})
+    fresh.reload({"cache": {"max_size": 0}})
     for _ in range(3):
         ask(fresh.port, "uncached.test")
     assert hostile.queries(containing="uncached")["uncached.test"] >= 3
-    reload(fresh, {"cache": {"max_size": "1MiB"}})
+    fresh.reload({"cache": {"max_size": "1MiB"}})
     before = hostile.queries(containing="recached")
     for _ in range(3):
         ask(fresh.port, "recached.test")
@@ -225,14 +216,14 @@ def test_the_cache_is_switched_off_and_on(fresh, hostile):
 
 
 def test_the_action_of_the_rate_limit_follows(fresh):
-    reload(fresh, {"rate_limit": {"queries_per_second": 1, "burst": 1}})
+    fresh.reload({"rate_limit": {"queries_per_second": 1, "burst": 1}})
     with Client(fresh.port) as client:
         def limited():
             client.send(*(wire.query("limited.test", number=number) for number in range(20)))
             return collections.Counter(wire.rcode_of(client.receive()) for _ in range(20))
 
         assert limited()[wire.SERVFAIL] >= 15
-        reload(fresh, {"rate_limit": {"action": "refuse"}})
+        fresh.reload({"rate_limit": {"action": "refuse"}})
         assert limited()[wire.REFUSED] >= 15
 
 
@@ -242,12 +233,12 @@ def test_prefixes_of_clients_follow(fresh):
         held = [stack.enter_context(Client(fresh.port, source=(f"127.0.3.{number + 1}", 0))) for number in range(4)]
         for client in held:
             client.ask(wire.query("held.test"))
-        reload(fresh, {"clients": {"max_per_address": 4}, "rate_limit": {"ipv4_prefix": 24}})
+        fresh.reload({"clients": {"max_per_address": 4}, "rate_limit": {"ipv4_prefix": 24}})
         since = Since(fresh)
         wait_for(lambda: is_closed(fresh, "127.0.3.200"), "the four of the network count for it")
         assert since.sum("client_connections_rejected_total", reason="max_per_address") >= 1
         assert wire.rcode_of(ask(fresh.port, "others.test")) == wire.NOERROR
-        reload(fresh, {"rate_limit": {"ipv4_prefix": 32}})
+        fresh.reload({"rate_limit": {"ipv4_prefix": 32}})
         wait_for(lambda: not is_closed(fresh, "127.0.3.200"), "each address counts for itself")
 
 
@@ -260,10 +251,10 @@ def is_closed(proxy, ip):
 
 def test_a_longer_message_is_taken(fresh):
     long = wire.query("padded.test", additional=[wire.opt(options=wire.option(12, bytes(900)))])
-    reload(fresh, {"clients": {"max_query_size": 512}})
+    fresh.reload({"clients": {"max_query_size": 512}})
     with Client(fresh.port) as client:
         assert wire.rcode_of(client.ask(long)) == wire.FORMERR
-    reload(fresh, {"clients": {"max_query_size": 4096}})
+    fresh.reload({"clients": {"max_query_size": 4096}})
     with Client(fresh.port) as client:
         assert wire.rcode_of(client.ask(long)) == wire.NOERROR
 
@@ -280,9 +271,9 @@ def udp_answers(proxy):
 
 def test_udp_is_switched_off_and_on(fresh):
     assert udp_answers(fresh)
-    reload(fresh, {"udp": {"enabled": False}})
+    fresh.reload({"udp": {"enabled": False}})
     wait_for(lambda: not udp_answers(fresh), "UDP is closed")
-    reload(fresh, {"udp": {"enabled": True}})
+    fresh.reload({"udp": {"enabled": True}})
     wait_for(lambda: udp_answers(fresh), "UDP is open again")
 
 

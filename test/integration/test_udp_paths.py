@@ -5,7 +5,6 @@ import contextlib
 import fcntl
 import os
 import pathlib
-import signal
 import socket
 import subprocess
 
@@ -41,13 +40,6 @@ def is_answered_over_tcp(host, port=53):
         return wire.rcode_of(stream.ask(wire.query("a.test"))) == wire.NOERROR
 
 
-def reload(proxy, changes):
-    before = len(proxy.log())
-    proxy.write_config(changes)
-    proxy.child.send_signal(signal.SIGHUP)
-    proxy.wait_log("configuration reloaded", since=before)
-
-
 # ---- link-local addresses ----
 
 
@@ -72,7 +64,7 @@ def test_a_link_local_address_with_its_interface(pki, module_path):
                         return False
 
             for listen, answers in ((["127.0.0.1:53"], False), (["127.0.0.1:53", "[fe80::1%dns0]:53"], True)):
-                reload(proxy, {"listen": listen})
+                proxy.reload({"listen": listen})
                 wait_for(lambda wanted=answers: is_open() == wanted, f"it answers: {answers}")
 
 

@@ -86,12 +86,13 @@ class Proxy(Process):
         self.config = merged(self.config, changes)
         self.config_path.write_text(json.dumps(self.config, indent=2))
 
-    def reload(self, changes):
-        """With the file changed; waits until the configuration is in force."""
-        before = self.log().count("configuration reloaded")
+    def reload(self, changes, outcome="configuration reloaded"):
+        """With the file changed, until the log says the outcome; returns what it said meanwhile."""
+        before = len(self.log())
         self.write_config(changes)
         self.child.send_signal(signal.SIGHUP)
-        wait_for(lambda: self.log().count("configuration reloaded") > before, "the reload")
+        self.wait_log(outcome, since=before)
+        return self.log()[before:]
 
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
