@@ -40,7 +40,7 @@ void tcp_client_close(struct tcp_client *client, enum label_closed cause)
     struct tcp_clients *clients = client->clients;
     CHECK(clients->in_flight >= client->in_flight);
     clients->in_flight -= client->in_flight;
-    if (client->asked > 0) tcp_client_report_rate(client, clients->loop->now_ns);
+    if (timeout_is_running(&client->rate)) tcp_client_report_rate(client, clients->loop->now_ns);
     /* Input that nobody reads would make the kernel send a reset, before which replies could be lost. */
     if (tcp_input_is_cut_off(client)) recv(client->source.fd, NULL, DISCARD_BYTES, MSG_TRUNC);
     loop_forget(clients->loop, &client->source);

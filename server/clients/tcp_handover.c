@@ -13,6 +13,7 @@ bool tcp_client_state_is_sound(const struct tcp_client_state *state)
     size_t most = state->held_back ? TCP_PARTIAL_MAX : FRAME_LENGTH_BYTES + DNS_MESSAGE_MAX - 1;
     if (state->end_cause >= LABEL_CLOSED_COUNT || state->discard > TCP_DISCARD_MAX) return false;
     if (state->rate_started_ns > 0 && state->asked == 0) return false; /* the second begins with a query */
+    if (state->asked > TCP_ASKED_MAX) return false;
     if (state->partial_bytes > most || (state->held_back && state->partial_bytes == 0)) return false;
     return state->greeted || (state->partial_bytes == 0 && state->discard == 0 && state->unsent_bytes == 0);
 }

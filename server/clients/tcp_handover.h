@@ -33,7 +33,7 @@ struct tcp_client_state {
 };
 
 /* Bounds of what tcp_handover_take accepts. */
-enum { TCP_PARTIAL_MAX = CLIENT_SCRATCH_BYTES, TCP_DISCARD_MAX = 65535 };
+enum { TCP_PARTIAL_MAX = CLIENT_SCRATCH_BYTES, TCP_DISCARD_MAX = 65535, TCP_ASKED_MAX = 1000 * 1000 * 1000 };
 
 /* A state that a client may have: all but its times, and memory. */
 bool tcp_client_state_is_sound(const struct tcp_client_state *state);

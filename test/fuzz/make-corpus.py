@@ -296,10 +296,10 @@ def address(ip, port):
     return bytes(10) + b"\xff\xff" + bytes(int(part) for part in ip.split(".")) + struct.pack("!HI", port, 0)
 
 
-def client(partial=b"", unsent=b"", flags=1, cause=0, discard=0, times=(1, 0, 0)):
+def client(partial=b"", unsent=b"", flags=1, cause=0, discard=0, times=(1, 0, 0), asked=1):
     """As app/handover_image.c writes it."""
     return struct.pack("!Q", 7) + address("192.0.2.1", 4711) + struct.pack(
-        "!BBIIQQQII", flags, cause, discard, 1, *times, len(partial), len(unsent)) + partial + unsent
+        "!BBIIQQQII", flags, cause, discard, asked, *times, len(partial), len(unsent)) + partial + unsent
 
 
 def image(*clients, listeners=0, udp=0, count=None):
@@ -324,6 +324,8 @@ def handovers():
         "more-said": image(client(), count=2), "less-said": image(client(), client(), count=1),
         "too-many-listeners": image(listeners=17), "cut": image(client(bytes(50)))[:-1],
         "times": image(client(times=(2 ** 64 - 1,) * 3), client(times=(3, 2, 1)), client(times=(1, 2, 3))),
+        "asked-most": image(client(whole, flags=5, times=(0, 0, 2 ** 64 - 2), asked=2 ** 32 - 1),
+                            client(whole, flags=5)),
         "five": image(*[client(whole[:n]) for n in range(5)]), "front": image()[:28], "short": b"dtp-hand",
     }
 

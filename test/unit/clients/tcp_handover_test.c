@@ -305,6 +305,12 @@ static void what_no_client_can_be_is_not_sound(void **state)
     bad.rate_started_ns = 1; /* a second in which it asks, and asks nothing */
     assert_false(tcp_client_state_is_sound(&bad));
     bad = good;
+    bad.rate_started_ns = 1;
+    bad.asked = TCP_ASKED_MAX;
+    assert_true(tcp_client_state_is_sound(&bad));
+    bad.asked++; /* more than it can ask in a second, and near the number that the next query makes 0 */
+    assert_false(tcp_client_state_is_sound(&bad));
+    bad = good;
     bad.discard = 65536;
     assert_false(tcp_client_state_is_sound(&bad));
     bad = good;
