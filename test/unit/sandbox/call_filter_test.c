@@ -248,10 +248,18 @@ static int try_for_all_threads(void)
     return own == EPERM && new == EPERM ? 0 : 6;
 }
 
+/* Sanitizers make calls of their own when a thread starts; the program has no filter with them. */
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+enum { IS_SANITIZED = 1 };
+#else
+enum { IS_SANITIZED = 0 };
+#endif
+
 static void the_kernel_refuses_for_all_threads(void **state)
 {
     (void)state;
     int status;
+    if (IS_SANITIZED) skip();
     pid_t child = fork();
     if (child == 0) _exit(try_for_all_threads());
     assert_int_equal(waitpid(child, &status, 0), child);
