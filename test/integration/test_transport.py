@@ -72,6 +72,7 @@ def test_the_same_id_twice_gets_two_answers(proxy):
 def test_identical_questions_in_flight_go_upstream_once_and_all_are_answered(tmp_path, pki, hostile):
     # no hedging: a second ask of a slow question is another subject
     with Proxy(tmp_path, pki, [hostile.port], {"upstream": {"hedge": 0}}) as proxy, Client(proxy.port) as client:
+        client.ask(wire.query("before.test"))  # an upstream that was never heard is given less time
         client.send(*(wire.query("slow-200ms-merged.test", number=i) for i in range(50)))
         assert {wire.number_of(client.receive()) for _ in range(50)} == set(range(50))
     assert hostile.queries(containing="merged") == {"slow-200ms-merged.test": 1}
