@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "filter_machine.h"
+#include "is_sanitized.h"
 #include "sandbox/call_filter.h"
 #include "sandbox/call_table.h"
 
@@ -247,13 +248,6 @@ static int try_for_all_threads(void)
     if (pthread_create(&thread, NULL, make_a_call, &new) != 0 || pthread_join(thread, NULL) != 0) return 5;
     return own == EPERM && new == EPERM ? 0 : 6;
 }
-
-/* Sanitizers make calls of their own when a thread starts; the program has no filter with them. */
-#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
-enum { IS_SANITIZED = 1 };
-#else
-enum { IS_SANITIZED = 0 };
-#endif
 
 static void the_kernel_refuses_for_all_threads(void **state)
 {
