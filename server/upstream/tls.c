@@ -39,14 +39,14 @@ struct tls_context {
 struct tls {
     WOLFSSL *ssl;
     int fd;
-    bool drained;                        /* the last read took all there was: the next one would find nothing */
-    bool closed;                         /* the socket said end of stream, */
-    bool reset;                          /* or broke */
-    bool more;                           /* the turn's share is used up: the socket may have more */
-    int code;                            /* the library's, of the last failure */
-    enum chain_verdict verdict;          /* of a full handshake */
-    const struct chain_anchors *anchors; /* the context's */
-    bool may_resume;                     /* a ticket was offered */
+    bool drained;                /* the last read took all there was: the next one would find nothing */
+    bool closed;                 /* the socket said end of stream, */
+    bool reset;                  /* or broke */
+    bool more;                   /* the turn's share is used up: the socket may have more */
+    int code;                    /* the library's, of the last failure */
+    enum chain_verdict verdict;  /* of a full handshake */
+    struct tls_context *context; /* a share: a reload may take the pool's away during the handshake */
+    bool may_resume;             /* a ticket was offered */
     char name[NAME_BYTES];
     size_t share;      /* bytes that may still be read from the socket in this turn */
     uint64_t received; /* bytes read from it so far */
@@ -159,7 +159,7 @@ static enum chain_verdict judge(const struct tls *tls, const WOLFSSL_X509_STORE_
     if (store->totalCerts < 1 || store->totalCerts > CHAIN_SENT_MAX) return CHAIN_MALFORMED;
     for (int i = 0; i < store->totalCerts; i++)
         sent[i] = (struct chain_certificate){store->certs[i].buffer, store->certs[i].length};
-    return chain_judge(tls->anchors, tls->name, sent, (unsigned)store->totalCerts, clock_wall_s());
+    return chain_judge(tls->context->anchors, tls->name, sent, (unsigned)store->totalCerts, clock_wall_s());
 }
 
 /* The values of X509_V_ERR_ for dates: wolfSSL 5.5.4 gives those that speak of the field, 5.7.2 the others. */
@@ -238,7 +238,7 @@ struct tls *tls_new(struct tls_context *context, int fd, const char *name, const
     if (!tls) return NULL;
     tls->fd = fd;
     tls->verdict = CHAIN_NOT_JUDGED;
-    tls->anchors = context->anchors;
+    tls->context = tls_context_share(context);
     tls->may_resume = ticket;
     if (snprintf(tls->name, sizeof tls->name, "%s", name) >= (int)sizeof tls->name) goto fail;
     tls->ssl = wolfSSL_new(context->ctx);
@@ -264,6 +264,7 @@ void tls_free(struct tls *tls)
 {
     if (!tls) return;
     wolfSSL_free(tls->ssl);
+    tls_context_free(tls->context);
     free(tls);
 }
 
