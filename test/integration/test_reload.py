@@ -14,6 +14,7 @@ import wire
 from dnsclient import Client, ask
 from namespace import is_possible, namespace
 from hostile import start_hostile
+from misbehaviour import proxy_before
 from process import LAST_FREE_PORT, free_port, wait_for
 from proxy import Proxy
 from remote import Remote
@@ -211,3 +212,15 @@ def test_who_is_connected_stays_where_fewer_connections_are_allowed(tmp_path, pk
         assert all(rcodes_of(client, 1) == {wire.NOERROR: 1} for client in clients)
         proxy.reload({"clients": {"max_per_address": 6}})
         assert wire.rcode_of(ask(proxy.port, NAME)) == wire.NOERROR
+
+
+def test_the_trusted_certificates_change_while_a_server_shakes_hands(tmp_path, pki):
+    """A session that began with the former ones ends with them, or is opened anew; nobody is in between."""
+    for name in ("first.pem", "second.pem"):
+        shutil.copy(pki.ca_file, tmp_path / name)
+    with proxy_before(tmp_path, pki, {"handshake": 0.3}, config={"sandbox": "off"}) as (proxy, _):
+        with Client(proxy.port) as client:
+            for i in range(6):
+                client.send(wire.query(f"during-{i}.test", number=i))
+                proxy.reload({"tls": {"ca_file": str(tmp_path / ("first.pem" if i % 2 else "second.pem"))}})
+            assert {wire.rcode_of(client.receive()) for _ in range(6)} == {wire.NOERROR}
