@@ -50,8 +50,7 @@ struct tls {
     char name[NAME_BYTES];
     size_t share;      /* bytes that may still be read from the socket in this turn */
     uint64_t received; /* bytes read from it so far */
-    size_t ahead_start;
-    size_t ahead_end;
+    size_t ahead_start, ahead_end;
     uint8_t ahead[AHEAD_BYTES]; /* read from the socket, not yet asked for by the library */
 };
 
