@@ -6,6 +6,7 @@ import os
 import pathlib
 import platform
 import re
+import textwrap
 
 import faults
 from field import OURS, PEERS, TITLES
@@ -88,10 +89,12 @@ def machine(rounds, peers, network):
     processor = re.search(r"^model name\s*: (.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     versions = ", ".join(f"{TITLES[peer]} {peers.version(peer)}" for peer in PEERS)
-    return (f"{datetime.date.today()}, {os.cpu_count()} processors ({processor.group(1) if processor else '?'}), "
-            f"{memory:.0f} GiB, Linux {platform.release()}, wolfSSL {installed_version('libwolfssl[0-9]*')}. "
-            f"Peers {peers.title()}: {versions}. {network}. "
-            f"Rounds: {rounds}, medians, servers in turn; load, upstream and servers share the processors.\n")
+    return textwrap.fill(
+        f"{datetime.date.today()}, {os.cpu_count()} processors ({processor.group(1) if processor else '?'}), "
+        f"{memory:.0f} GiB, Linux {platform.release()}, wolfSSL {installed_version('libwolfssl[0-9]*')}. "
+        f"Peers {peers.title()}: {versions}. {network}. "
+        f"Rounds: {rounds}, medians, servers in turn; load, upstream and servers share the processors.",
+        width=118, break_long_words=False, break_on_hyphens=False) + "\n"
 
 
 # --- the picture
