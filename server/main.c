@@ -53,6 +53,8 @@ static bool prints(const struct command_line *command)
         manual_write_example(stdout);
     else if (command->print_config_doc == CONFIG_DOC_METRICS)
         document_write(stdout);
+    else if (command->print_completion)
+        completion_write(command->print_completion, stdout);
     else
         return false;
     return true;

@@ -4,74 +4,26 @@
 #include <string.h>
 
 #include "config/faults.h"
+#include "config/flags.h"
 #include "config/hints.h"
 #include "config/settings.h"
 #include "config/value.h"
 
-enum flag_id {
-    FLAG_CONFIG,
-    FLAG_LISTEN,
-    FLAG_UPSTREAM,
-    FLAG_CA_FILE,
-    FLAG_HTTP,
-    FLAG_WORKERS,
-    FLAG_LOG_LEVEL,
-    FLAG_NO_STATE,
-    FLAG_CHECK_CONFIG,
-    FLAG_PRINT_CONFIG,
-    FLAG_HEALTH_CHECK,
-    FLAG_QUERY,
-    FLAG_PRINT_CONFIG_DOC,
-    FLAG_VERSION,
-    FLAG_HELP,
-    FLAGS
-};
-
-struct flag {
-    const char *name;
-    int argument; /* of getopt_long(3) */
-    const char *shown;
-    const char *help; /* a line, or more with '\n' between them */
-};
-
-static const struct flag flags[FLAGS] = {
-    [FLAG_CONFIG] = {"config", required_argument, "--config FILE", "read the settings from FILE (YAML)"},
-    [FLAG_LISTEN] = {"listen", required_argument, "--listen ADDR",
-                     "answer clients at ADDR; may be given several times"},
-    [FLAG_UPSTREAM] = {"upstream", required_argument, "--upstream ADDR#NAME",
-                       "ask the DNS-over-TLS server at ADDR (port 853 where none is\n"
-                       "given), whose certificate bears NAME; may be given several\n"
-                       "times, in order of preference"},
-    [FLAG_CA_FILE] = {"ca-file", required_argument, "--ca-file FILE",
-                      "trust the certificates in FILE (PEM), not the system's"},
-    [FLAG_HTTP] = {"http", required_argument, "--http ADDR",
-                   "metrics and health checks at ADDR; \"\" switches them off"},
-    [FLAG_WORKERS] = {"workers", required_argument, "--workers N", "worker threads, 1..64 or auto"},
-    [FLAG_LOG_LEVEL] = {"log-level", required_argument, "--log-level LEVEL", "error, warning, info or debug"},
-    [FLAG_NO_STATE] = {"no-state", no_argument, "--no-state",
-                       "start without what an earlier run has kept, and keep nothing"},
-    [FLAG_CHECK_CONFIG] = {"check-config", no_argument, "--check-config",
-                           "name every fault of the configuration, then exit: 0, or 1"},
-    [FLAG_PRINT_CONFIG] = {"print-config", no_argument, "--print-config",
-                           "print the configuration in force (file, flags and defaults\n"
-                           "together) as a file, then exit: 0, or 1"},
-    [FLAG_HEALTH_CHECK] = {"health-check", optional_argument, "--health-check[=ADDR]",
-                           "ask a running instance (at ADDR, or where the configuration\n"
-                           "has its HTTP) whether it is ready, then exit: 0, or 1"},
-    [FLAG_QUERY] = {"query", required_argument, "--query NAME [TYPE]",
-                    "print what the configuration does with NAME (of TYPE, or A),\n"
-                    "then exit; sends nothing; must be the last flag where TYPE is\n"
-                    "given"},
-    [FLAG_PRINT_CONFIG_DOC] = {"print-config-doc", required_argument, "--print-config-doc=FORM",
-                               "print all settings (markdown), an example file (example), or\n"
-                               "all metrics (metrics)"},
-    [FLAG_VERSION] = {"version", no_argument, "-V, --version", "print the version"},
-    [FLAG_HELP] = {"help", no_argument, "-h, --help", "print this"},
-};
+/* As "--config FILE", "--health-check[=ADDR]" or "-V, --version"; returns `text`. */
+enum { SHOWN_BYTES = 64 };
+static const char *format_flag(const struct flag *flag, char text[static SHOWN_BYTES])
+{
+    bool is_optional = flag->argument == optional_argument;
+    int used = flag->letter ? snprintf(text, SHOWN_BYTES, "-%c, ", flag->letter) : 0;
+    used += snprintf(text + used, SHOWN_BYTES - (size_t)used, "--%s", flag->name);
+    if (flag->value) snprintf(text + used, SHOWN_BYTES - (size_t)used, is_optional ? "[=%s]" : " %s", flag->value);
+    return text;
+}
 
 static void write_flag(const struct flag *flag, FILE *out)
 {
-    const char *shown = flag->shown;
+    char text[SHOWN_BYTES];
+    const char *shown = format_flag(flag, text);
     for (const char *line = flag->help; *line;) {
         int size = (int)strcspn(line, "\n");
         fprintf(out, "  %-25s %.*s\n", shown, size, line);
@@ -86,7 +38,7 @@ void command_line_help(FILE *out)
           "Answers DNS over UDP and TCP by asking DNS-over-TLS servers, Cloudflare's by default.\n\n"
           "Flags, which win over the file:\n",
           out);
-    for (size_t i = 0; i < FLAGS; i++) write_flag(&flags[i], out);
+    for (int id = 0; id < FLAGS; id++) write_flag(flag_at(id), out);
     fputs("\n"
           "ADDR is IP:PORT or [IP6]:PORT. Without a file and flags: clients are answered at\n"
           "127.0.0.1:8853 and [::1]:8853, HTTP is at 127.0.0.1:5000.\n\n"
@@ -110,12 +62,11 @@ static bool keep(const char **list, unsigned *count, unsigned max, const char *t
     return true;
 }
 
-static bool keep_config_doc(struct command_line *command, const char *text)
+/* Which of the flag's words it is, from 1 on; 0: none. */
+static unsigned number_of_word(enum flag_id id, const char *text)
 {
     uint64_t index;
-    if (value_parse_choice(text, "markdown example metrics", &index) != VALUE_OK) return false;
-    command->print_config_doc = (enum config_doc)(CONFIG_DOC_MARKDOWN + index);
-    return true;
+    return value_parse_choice(text, flag_at(id)->words, &index) == VALUE_OK ? (unsigned)index + 1 : 0;
 }
 
 /* NULL, or what is wrong. */
@@ -140,7 +91,12 @@ static const char *keep_flag(struct command_line *command, enum flag_id id, cons
         command->health_check_address = text;
         break;
     case FLAG_QUERY: command->query = text; break;
-    case FLAG_PRINT_CONFIG_DOC: return keep_config_doc(command, text) ? NULL : "markdown, example or metrics is wanted";
+    case FLAG_PRINT_CONFIG_DOC:
+        command->print_config_doc = (enum config_doc)number_of_word(id, text);
+        return command->print_config_doc ? NULL : "markdown, example or metrics is wanted";
+    case FLAG_PRINT_COMPLETION:
+        command->print_completion = (enum completion_shell)number_of_word(id, text);
+        return command->print_completion ? NULL : "bash, zsh or fish is wanted";
     case FLAG_VERSION: command->version = true; break;
     case FLAG_HELP: command->help = true; break;
     case FLAGS: break;
@@ -155,12 +111,11 @@ struct target {
     struct faults *faults;
 };
 
-static void apply_texts(const struct target *target, enum flag_id id, const char *key, const char *const *texts,
-                        unsigned count)
+static void apply_texts(const struct target *target, enum flag_id id, const char *const *texts, unsigned count)
 {
     struct settings settings = settings_of_config();
-    const struct setting *setting = settings_find(settings, key);
-    const struct source_location location = {.flag = flags[id].name};
+    const struct setting *setting = settings_find(settings, flag_at(id)->setting);
+    const struct source_location location = {.flag = flag_at(id)->name};
     if (count == 0) return;
     setting_clear(setting, target->config);
     target->locations[setting - settings.rows] = location;
@@ -174,12 +129,12 @@ void command_line_apply(const struct command_line *command, struct config *confi
                         struct faults *faults)
 {
     const struct target target = {config, locations, faults};
-    apply_texts(&target, FLAG_LISTEN, "listen", command->listen, command->listen_count);
-    apply_texts(&target, FLAG_UPSTREAM, "upstreams", command->upstreams, command->upstream_count);
-    apply_texts(&target, FLAG_CA_FILE, "tls.ca_file", &command->ca_file, command->ca_file != NULL);
-    apply_texts(&target, FLAG_HTTP, "http.listen", &command->http, command->http != NULL);
-    apply_texts(&target, FLAG_WORKERS, "workers", &command->workers, command->workers != NULL);
-    apply_texts(&target, FLAG_LOG_LEVEL, "log.level", &command->log_level, command->log_level != NULL);
+    apply_texts(&target, FLAG_LISTEN, command->listen, command->listen_count);
+    apply_texts(&target, FLAG_UPSTREAM, command->upstreams, command->upstream_count);
+    apply_texts(&target, FLAG_CA_FILE, &command->ca_file, command->ca_file != NULL);
+    apply_texts(&target, FLAG_HTTP, &command->http, command->http != NULL);
+    apply_texts(&target, FLAG_WORKERS, &command->workers, command->workers != NULL);
+    apply_texts(&target, FLAG_LOG_LEVEL, &command->log_level, command->log_level != NULL);
     config->state.is_off = command->no_state;
 }
 
@@ -189,7 +144,7 @@ static void check_values(const struct command_line *command, struct faults *faul
     struct config config = {.workers = 0};
     struct source_location locations[SETTINGS_MAX];
     command_line_apply(command, &config, locations, faults);
-    const struct source_location location = {.flag = flags[FLAG_HEALTH_CHECK].name};
+    const struct source_location location = {.flag = flag_at(FLAG_HEALTH_CHECK)->name};
     char quoted[FAULT_QUOTE_BYTES];
     struct address address;
     const char *text = command->health_check_address;
@@ -203,9 +158,22 @@ enum { LONG_FLAGS = 256 };
 static int next_flag(int argc, char **argv)
 {
     struct option options[FLAGS + 1] = {{.name = NULL}};
-    for (int i = 0; i < FLAGS; i++)
-        options[i] = (struct option){flags[i].name, flags[i].argument, NULL, LONG_FLAGS + i};
-    return getopt_long(argc, argv, "+:hV", options, NULL); /* stops at what is no flag; leaves errors to us */
+    char letters[2 + FLAGS + 1] = "+:"; /* stops at what is no flag; leaves errors to us */
+    size_t count = 2;
+    for (int i = 0; i < FLAGS; i++) {
+        const struct flag *flag = flag_at(i);
+        options[i] = (struct option){flag->name, flag->argument, NULL, LONG_FLAGS + i};
+        if (flag->letter) letters[count++] = flag->letter;
+    }
+    return getopt_long(argc, argv, letters, options, NULL);
+}
+
+/* The number of the flag whose short form getopt found. */
+static int number_of_letter(int letter)
+{
+    int id = 0;
+    while (flag_at(id)->letter != letter) id++;
+    return LONG_FLAGS + id;
 }
 
 /* Refuses what is no flag, and names the flag that it is near to. */
@@ -216,7 +184,7 @@ static void refuse_argument(struct faults *faults, const char *what, const char 
     const char *name = argument + strspn(argument, "-");
     snprintf(word, sizeof word, "%.*s", (int)strcspn(name, "="), name);
     struct hint hint = hint_begin(word);
-    for (size_t i = 0; i < FLAGS; i++) hint_offer(&hint, flags[i].name);
+    for (int i = 0; i < FLAGS; i++) hint_offer(&hint, flag_at(i)->name);
     fault_quote(argument, quoted);
     bool is_exact = strncmp(argument, "--", 2) == 0 && hint.edits == 0; /* a flag behind "--", which ends the flags */
     if (hint.found[0] && !is_exact)
@@ -228,12 +196,11 @@ static void refuse_argument(struct faults *faults, const char *what, const char 
 /* `argument` is the element of argv that getopt looked at. */
 static void read_flag(struct command_line *command, int id, const char *argument, struct faults *faults)
 {
-    if (id == 'h') id = LONG_FLAGS + FLAG_HELP;
-    if (id == 'V') id = LONG_FLAGS + FLAG_VERSION;
+    if (id < LONG_FLAGS && id != '?' && id != ':') id = number_of_letter(id);
     if (id == '?' && optopt < LONG_FLAGS) {
         refuse_argument(faults, "unknown flag", argument);
     } else {
-        struct source_location location = {.flag = flags[(id == '?' || id == ':' ? optopt : id) - LONG_FLAGS].name};
+        struct source_location location = {.flag = flag_at((id == '?' || id == ':' ? optopt : id) - LONG_FLAGS)->name};
         const char *wrong = id == '?'   ? "takes no value"
                             : id == ':' ? "wants a value"
                                         : keep_flag(command, (enum flag_id)(id - LONG_FLAGS), optarg);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "clients/acceptor.h"
+#include "config/completion.h"
 #include "metrics/counters.h"
 
 struct config;
@@ -35,6 +36,7 @@ struct command_line {
     bool health_check;
     const char *health_check_address; /* or NULL: the configured one */
     enum config_doc print_config_doc;
+    enum completion_shell print_completion;
     bool version;
     bool help;
 };

@@ -99,6 +99,10 @@ static void flags_that_ask_for_something_else(void **state)
     assert_good(&parsed);
     assert_int_equal(parsed.command.print_config_doc, CONFIG_DOC_METRICS);
     free(parsed.errors);
+    parsed = parse("--print-completion=zsh");
+    assert_good(&parsed);
+    assert_int_equal(parsed.command.print_completion, COMPLETION_ZSH);
+    free(parsed.errors);
 }
 
 static void a_health_check_may_have_an_address(void **state)
@@ -144,6 +148,7 @@ static void a_wrong_value_is_named_with_its_flag(void **state)
     assert_usage(parse("--config="), "dns-tls-proxy: --config: a file is wanted\n");
     assert_usage(parse("--print-config-doc=html"),
                  "dns-tls-proxy: --print-config-doc: markdown, example or metrics is wanted\n");
+    assert_usage(parse("--print-completion=tcsh"), "dns-tls-proxy: --print-completion: bash, zsh or fish is wanted\n");
 }
 
 static void an_upstream_wants_its_name(void **state)
@@ -256,11 +261,21 @@ static void flags_are_applied_and_their_locations_are_the_flags(void **state)
 static void the_help_names_every_flag_and_fits_a_terminal(void **state)
 {
     (void)state;
-    static const char *const wanted[] = {
-        "--config FILE",  "--listen ADDR",         "--upstream ADDR#NAME",    "--ca-file FILE",
-        "--http ADDR",    "--workers N",           "--log-level LEVEL",       "--no-state",
-        "--check-config", "--health-check[=ADDR]", "--print-config-doc=FORM", "--version",
-        "--help",         "\nExamples:\n"};
+    static const char *const wanted[] = {"--config FILE",
+                                         "--listen ADDR",
+                                         "--upstream ADDR#NAME",
+                                         "--ca-file FILE",
+                                         "--http ADDR",
+                                         "--workers N",
+                                         "--log-level LEVEL",
+                                         "--no-state",
+                                         "--check-config",
+                                         "--health-check[=ADDR]",
+                                         "--print-config-doc FORM",
+                                         "--print-completion SHELL",
+                                         "-V, --version",
+                                         "--help",
+                                         "\nExamples:\n"};
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
