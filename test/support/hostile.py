@@ -184,8 +184,8 @@ class Session(asyncio.Protocol):
 class Hostile:
     session_class = Session
 
-    def __init__(self, port, certificate, key, tls12=False, honest=False):
-        self.port = port
+    def __init__(self, port, certificate, key, tls12=False, honest=False, host="127.0.0.1"):
+        self.port, self.host = port, host  # "::": IPv4, too
         self.honest = honest  # answers every question as usual
         self.counts = collections.Counter()
         self.names = collections.Counter()
@@ -207,7 +207,9 @@ class Hostile:
         self.context.load_cert_chain(certificate, key)
 
     async def start(self):
-        listening = socket.create_server(("127.0.0.1", self.port), backlog=512)
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        listening = socket.create_server((self.host, self.port), family=family, backlog=512,
+                                         dualstack_ipv6=self.host == "::")
         listening.setblocking(False)
         self.listener = asyncio.get_running_loop().create_task(self._accept(listening))
 

@@ -12,12 +12,13 @@ from remote import Remote
 
 
 class TcpServer:
-    def __init__(self, port, address, ttl):
+    def __init__(self, port, address, ttl, host):
+        self.host = host
         self.port, self.address, self.ttl = port, bytes(map(int, address.split("."))), ttl
         self.names = collections.Counter()
 
     async def start(self):
-        await asyncio.start_server(self._serve, "127.0.0.1", self.port, backlog=512)
+        await asyncio.start_server(self._serve, self.host, self.port, backlog=512)
 
     async def _serve(self, reader, writer):
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
@@ -48,8 +49,8 @@ class TcpServer:
 
 
 @contextlib.contextmanager
-def start_tcp_server(address, port=None, ttl=300):
-    """A TcpServer in a process of its own, listening on `port`."""
-    with Remote(TcpServer, port=port or free_port(), address=address, ttl=ttl) as remote:
+def start_tcp_server(address, port=None, ttl=300, host="127.0.0.1"):
+    """A TcpServer in a process of its own, listening on `port` of `host`."""
+    with Remote(TcpServer, port=port or free_port(), address=address, ttl=ttl, host=host) as remote:
         remote.start()
         yield remote
