@@ -1,6 +1,6 @@
 # scripts/package, or `cpack -G DEB` in a build folder, makes the Debian package; `cmake --install` lays out the same
-# files. The configuration file and its manual page are written by the program itself when it is installed, so neither
-# can drift from it.
+# files. The configuration file, its manual page and the completion for shells are written by the program itself when
+# it is installed, so none can drift from it.
 set(DTP_PACKAGE_VERSION "" CACHE STRING
   "The package's version, where it is to differ from the program's (a rebuild, a test of an upgrade)")
 if(DTP_PACKAGE_VERSION)
@@ -14,14 +14,20 @@ set(package_made ${CMAKE_BINARY_DIR}/package)
 
 install(TARGETS dns-tls-proxy RUNTIME DESTINATION sbin)
 install(CODE "
-  execute_process(COMMAND \"${package_files}/make-files\" \"$<TARGET_FILE:dns-tls-proxy>\" ${CPACK_PACKAGE_VERSION}
-    \"${package_made}\" COMMAND_ERROR_IS_FATAL ANY)")
+  execute_process(COMMAND \"${package_files}/make-files\" ${CPACK_PACKAGE_VERSION} \"${package_made}\"
+    ${CMAKE_CROSSCOMPILING_EMULATOR} \"$<TARGET_FILE:dns-tls-proxy>\" COMMAND_ERROR_IS_FATAL ANY)")
 install(FILES ${package_made}/dns-tls-proxy.yaml DESTINATION /etc/dns-tls-proxy)
 install(FILES ${package_made}/dns-tls-proxy.8.gz DESTINATION share/man/man8)
 install(FILES ${package_made}/dns-tls-proxy.yaml.5.gz DESTINATION share/man/man5)
+install(FILES ${package_made}/bash RENAME dns-tls-proxy DESTINATION share/bash-completion/completions)
+install(FILES ${package_made}/zsh RENAME _dns-tls-proxy DESTINATION share/zsh/vendor-completions)
+install(FILES ${package_made}/fish RENAME dns-tls-proxy.fish DESTINATION share/fish/vendor_completions.d)
 install(FILES ${package_made}/changelog.gz ${package_files}/copyright DESTINATION share/doc/dns-tls-proxy)
 install(FILES scripts/deploy/systemd/dns-tls-proxy.service scripts/deploy/systemd/dns-tls-proxy.socket
   DESTINATION /lib/systemd/system)
+install(DIRECTORY scripts/deploy/examples/ DESTINATION share/doc/dns-tls-proxy/examples)
+install(FILES scripts/deploy/kubernetes/overlays/node-local/dns-tls-proxy.yaml RENAME kubernetes-node.yaml
+  DESTINATION share/doc/dns-tls-proxy/examples)
 install(DIRECTORY metrics/prometheus metrics/grafana scripts/deploy/consul DESTINATION share/doc/dns-tls-proxy/examples
   FILES_MATCHING PATTERN "*.yml" PATTERN "*.json" PATTERN "*_test.yml" EXCLUDE PATTERN "*test*" EXCLUDE)
 
@@ -48,6 +54,9 @@ set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS ca-certificates)
 set(CPACK_DEBIAN_COMPRESSION_TYPE xz)
+if(CMAKE_CROSSCOMPILING)
+  set(CPACK_DEBIAN_PACKAGE_ARCHITECTURE ${DTP_DEBIAN_ARCHITECTURE})
+endif()
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA
   ${package_files}/conffiles ${package_files}/postinst ${package_files}/prerm ${package_files}/postrm)
