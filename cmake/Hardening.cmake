@@ -22,4 +22,8 @@ endif()
 option(DTP_CHECKS "Compile in the slow run-time checks" OFF)
 if(DTP_CHECKS)
   add_compile_definitions(DTP_CHECKS)
+else()
+  # What is installed does not depend on the folder it was built in: neither debug information, by which the build is
+  # numbered, nor __FILE__ has its path.
+  add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
 endif()
