@@ -9,7 +9,6 @@ import tempfile
 import urllib.request
 
 import checks  # first: it says where the modules below are
-import package
 import readme
 import trees
 from fresh import Fresh
@@ -19,7 +18,8 @@ from world import World
 
 RUNBOOK = checks.ROOT / "docs/RUNBOOK.md"
 RELEASES = ("debian-12", "debian-13")
-KNOWN = ("git clone ", "dig ", "scripts/run", "scripts/test", "scripts/package", "cmake ", "docker ")
+KNOWN = ("git clone ", "dig ", "scripts/run", "scripts/test", "scripts/package", "cmake ", "docker ", "sudo ", "echo ",
+         "getent ")
 PAGES = {"": "<html", "metrics": "dns_tls_proxy_build_info", "healthz": "main", "readyz": "ready"}
 
 
@@ -55,7 +55,7 @@ def shows_what_it_should(text, found, run):
 
 def check_text(check, text, found):
     with check("a check runs each of its commands"):
-        assert len(found) == 9 and all(each.startswith(KNOWN) for each in found), found
+        assert len(found) == 15 and all(each.startswith(KNOWN) for each in found), found
     with check("the commands of containers are the runbook's, which check_runbook runs"):
         runbook = RUNBOOK.read_text()
         unknown = [each for each in found if each.startswith("docker") and each not in runbook]
@@ -92,37 +92,61 @@ def check_cloudflare(check, text, found):
             assert process.wait_exit(30) == 0, process.log_tail()
 
 
-def check_resolver(check, text):
-    """The settings that make it the system's resolver, on a machine with systemd."""
-    section = text.partition("## As the system's resolver")[2].partition("\n## ")[0]
-    listen = re.search(r"(?ms)^```yaml\n(.*?)^```$", section).group(1)
-    deb, tree = package.build(), make_tree()
-    with World("resolver") as world, Machine(world, tree) as machine:
-        machine.trust(world.pki.ca_file)
-        machine.put(deb, f"/root/{deb.name}")
-        with check("as the system's resolver: the package listens on port 53 of loopback"):
-            machine.sh(f"dpkg -i /root/{deb.name}")
-            machine.write("/etc/dns-tls-proxy/dns-tls-proxy.yaml", listen)
-            machine.sh(re.search(r"`(systemctl enable [^`]+)`", section).group(1))
-            machine.wait("dns-tls-proxy --health-check", "it is ready")
-        with check("... /etc/resolv.conf alone"):
-            machine.sh("rm -f /etc/resolv.conf && echo 'nameserver 127.0.0.1' > /etc/resolv.conf")
-            assert re.search(r"`nameserver 127.0.0.1`", section)
-            assert "192.0.2.1 " in machine.out("getent ahosts alone.example.com")
-        with check("... systemd-resolved"):
-            settings = re.search(r"\| systemd-resolved \| `(.+?)` and `(.+?)` under `(.+?)` in `(.+?)`; then `(.+?)`",
-                                 section)
-            one, other, heading, path, command = settings.groups()
-            machine.sh(f"mkdir -p $(dirname {path})")
-            machine.write(path, f"{heading}\n{one}\n{other}\n")
-            # It resolves nothing while no link but loopback is up.
-            machine.sh("ip link add up0 type veth peer name up1 && ip address add 198.51.100.1/24 dev up0 &&"
-                       " ip link set up0 up && ip link set up1 up")
-            machine.sh(command)
-            said = wait_for(lambda: machine.sh("resolvectl query resolved.example.com", check=False).stdout,
-                            "an answer", 30)
-            assert "192.0.2.1" in said, said
-            assert world.upstream.queries(containing="resolved.example.com"), "the upstream was not asked"
+def resolver_section(text):
+    return text.partition("## As the system's resolver")[2].partition("\n## ")[0]
+
+
+def check_laptop(check, text, release):
+    """From the clone to the system's resolver: the packages are fetched and built in a tree with the machine's network,
+    and a machine of that tree is booted where there is none but the world's."""
+    typed = readme.commands(resolver_section(text))
+    clone, *building, enable, name_it, look = [each for each in typed if not each.startswith("systemctl")]
+    with check(f"{release}: from the clone to the laptop's resolver in fewer than ten commands"):
+        assert clone.startswith("git clone ") and len(typed) < 10, typed
+    with Fresh(release, make_tree(release)) as fresh:
+        fresh.run("printf '#!/bin/sh\\nexec \"$@\"\\n' >/usr/local/bin/sudo && chmod 755 /usr/local/bin/sudo", 60)
+        for command in building:
+            with check(f"{release}: {command}"):
+                fresh.run(command, 900)
+        with World("laptop") as world, Machine(world, fresh.as_tree()) as machine:
+            machine.trust(world.pki.ca_file)
+            for command in (enable, name_it):
+                with check(f"{release}: {command}"):
+                    machine.sh(command)
+            with check(f"{release}: {look}: glibc has the name from the upstream"):
+                machine.wait("dns-tls-proxy --health-check", "it is ready")
+                assert "192.0.2.1 " in machine.out(look)
+                assert world.upstream.queries(containing="example.com"), "the upstream was not asked"
+            check_choosers(check, text, world, machine, release)
+
+
+def check_choosers(check, text, world, machine, release):
+    """What the table says of those who choose the resolver."""
+    section = resolver_section(text)
+    with check(f"{release}: ... /etc/resolv.conf alone"):
+        machine.sh("rm -f /etc/resolv.conf && echo 'nameserver 127.0.0.1' > /etc/resolv.conf")
+        assert re.search(r"`nameserver 127.0.0.1`", section)
+        assert "192.0.2.1 " in machine.out("getent ahosts alone.example.com")
+    with check(f"{release}: ... systemd-resolved"):
+        settings = re.search(r"\| systemd-resolved \| `(.+?)` and `(.+?)` under `(.+?)` in `(.+?)`; then `(.+?)`",
+                             section)
+        one, other, heading, path, command = settings.groups()
+        machine.sh(f"mkdir -p $(dirname {path})")
+        machine.write(path, f"{heading}\n{one}\n{other}\n")
+        # It resolves nothing while no link but loopback is up.
+        machine.sh("ip link add up0 type veth peer name up1 && ip address add 198.51.100.1/24 dev up0 &&"
+                   " ip link set up0 up && ip link set up1 up")
+        machine.sh(command)
+        said = wait_for(lambda: machine.sh("resolvectl query resolved.example.com", check=False).stdout,
+                        "an answer", 30)
+        assert "192.0.2.1" in said, said
+        assert world.upstream.queries(containing="resolved.example.com"), "the upstream was not asked"
+    with check(f"{release}: ... a router, for its network: the example that it names"):
+        example = re.search(r"the example `([^`]+)`", section)[1]
+        machine.sh(f"cp /usr/share/doc/dns-tls-proxy/examples/{example} /etc/dns-tls-proxy/dns-tls-proxy.yaml"
+                   " && systemctl restart dns-tls-proxy")
+        machine.wait("dns-tls-proxy --health-check", "it is ready")
+        assert "192.168.1.10" in machine.out("getent ahosts nas.home.arpa")
 
 
 def check_release(check, text, found, release):
@@ -156,9 +180,9 @@ def main():
     check_text(check, text, found)
     check_clone(check, found)
     check_cloudflare(check, text, found)
-    check_resolver(check, text)
     for release in RELEASES:
         try:
+            check_laptop(check, text, release)
             check_release(check, text, found, release)
         except trees.Unavailable as why:
             with check(release):

@@ -18,10 +18,11 @@ class Failed(AssertionError):
 
 
 class Fresh:
-    """`with` makes it and takes it away. One command at a time."""
+    """`with` makes it and takes it away. One command at a time. `tree`: another tree than the release's smallest."""
 
-    def __init__(self, release):
-        self._layer = trees.Layer(trees.make(release))
+    def __init__(self, release, tree=None):
+        self._tree = tree or trees.make(release)
+        self._layer = trees.Layer(self._tree)
         self._folder = tempfile.TemporaryDirectory(prefix="clone-", dir=trees.CACHE)
         self.folder = pathlib.Path(self._folder.name)
         self.clone = self.folder / "dns-tls-proxy"
@@ -33,6 +34,10 @@ class Fresh:
     def __exit__(self, *exception):
         self._folder.cleanup()
         self._layer.__exit__(*exception)
+
+    def as_tree(self):
+        """What the commands made of it, as a tree for a machine, while no command runs."""
+        return f"{self._layer.path('/')}:{self._tree}"
 
     def _command(self, command):
         inner = ["bash", "-c", f"cd /dns-tls-proxy && {command}"]
