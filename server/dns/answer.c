@@ -188,6 +188,13 @@ void answer_bound(const struct answer *answer, uint32_t ttl_min_s, uint32_t ttl_
     ret_bounded->errors = out + (answer->errors - answer->bytes);
 }
 
+void answer_age(uint8_t *bytes, size_t size, uint32_t age_s)
+{
+    const struct answer_use use = {.age_s = age_s, .ttl_max_s = UINT32_MAX};
+    struct parts parts;
+    if (take_apart(bytes, size, &parts)) age_ttls(bytes, &parts, &use);
+}
+
 /* The end of the record whose TTL lies at that offset. */
 static size_t record_end(const uint8_t *message, size_t ttl_at)
 {

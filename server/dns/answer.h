@@ -54,6 +54,9 @@ bool answer_unpack(const uint8_t *bytes, size_t size, struct answer *ret_answer)
 void answer_bound(const struct answer *answer, uint32_t ttl_min_s, uint32_t ttl_max_s, uint8_t *out,
                   struct answer *ret_bounded);
 
+/* Subtracts `age_s` from each TTL of an answer's bytes, down to 0, in place: as if it had been given later. */
+void answer_age(uint8_t *bytes, size_t size, uint32_t age_s);
+
 /* What the reply to one client needs of its query and of its transport. */
 struct reply_profile {
     uint16_t id;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "common/clock.h"
-#include "queries/retention.h"
+#include "queries/kept_answer.h"
 #include "state/snapshot_reader.h"
 
 /* Half of one processor, most used entries first. */
@@ -89,19 +89,6 @@ static void take_name(struct load *load, const struct snapshot_record *record)
 
 /* ---- answers ---- */
 
-/* Judges the response as if it came from an upstream, and sets for how long it is kept, from when it was stored. */
-static bool judge(struct load *load, const struct snapshot_record *record, const struct question_key *key,
-                  struct answer *ret_answer, uint64_t *ret_kept_ns)
-{
-    struct answer answer;
-    const struct forwarder_options *options = load->target->options;
-    if (answer_parse(record->value, record->value_size, key, load->parsed, &answer) != ANSWER_GOOD) return false;
-    if (answer.kind != ANSWER_POSITIVE && answer.kind != ANSWER_NEGATIVE) return false;
-    retention_clamp_ttls(options, &answer, load->clamped, ret_answer);
-    *ret_kept_ns = retention_ns(options, ret_answer);
-    return true;
-}
-
 /* False: it is of no use any more. */
 static bool find_times(const struct load *load, const struct snapshot_record *record, uint64_t kept_ns,
                        struct cache_times *ret_times)
@@ -149,7 +136,9 @@ static void take_answer(struct load *load, const struct snapshot_record *record)
     struct cache_times times;
     uint64_t kept_ns;
     if (!question_key_read(record->key, record->key_size, &key) || record->first > record->second ||
-        record->first > load->wall_ns || !judge(load, record, &key, &answer, &kept_ns))
+        record->first > load->wall_ns ||
+        !kept_answer_judge(load->target->options, record->value, record->value_size, &key, load->parsed, load->clamped,
+                           &answer, &kept_ns))
         reject(load, LABEL_STATE_REJECTED_INVALID);
     else if (!takes_its_route(load, &key))
         reject(load, LABEL_STATE_REJECTED_ROUTE);

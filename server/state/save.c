@@ -6,7 +6,7 @@
 #include <sys/random.h>
 
 #include "common/clock.h"
-#include "queries/retention.h"
+#include "queries/kept_answer.h"
 #include "state/snapshot_writer.h"
 
 /* A fifth of one processor, in pieces that a query may wait for: a million entries take some seconds, and nobody waits
@@ -26,7 +26,7 @@ struct save {
     uint8_t *bytes; /* of an entry: key, value, and room to make a response of the value */
 };
 
-enum { BYTES = SNAPSHOT_KEY_MAX + ANSWER_BYTES_MAX + EDNS_REPLY_MAX };
+enum { BYTES = SNAPSHOT_KEY_MAX + KEPT_ANSWER_BYTES };
 
 /* False: the work is over. */
 static bool step(struct save *save)
@@ -35,29 +35,12 @@ static bool step(struct save *save)
     return save->verdict == PACE_GO_ON && !save->writer.failed;
 }
 
-/* Makes of an answer, which stands behind its key in `bytes`, the response that a client would get, with its TTLs as
- * they were stored. Returns its size; 0 if it is not worth keeping. */
-static size_t make_response(struct save *save, const struct cache_copy *copy)
-{
-    static const struct answer_use as_is = {.ttl_max_s = UINT32_MAX, .ede_code = DNS_EDE_NONE};
-    uint8_t *value = save->bytes + copy->key_size;
-    struct question_key key;
-    struct answer answer;
-    if (!question_key_read(save->bytes, copy->key_size, &key)) return 0;
-    if (!answer_unpack(value, copy->value_size, &answer) || !retention_is_worth_keeping(value)) return 0;
-    uint8_t flags = question_key_flags(&key);
-    const struct reply_profile profile = {
-        .flags = (uint16_t)((flags & QUESTION_KEY_RD ? DNS_RD : 0) | (flags & QUESTION_KEY_CD ? DNS_CD : 0)),
-        .edns = true, /* so that its errors are kept, too */
-        .dnssec_ok = flags & QUESTION_KEY_DO,
-        .max_bytes = DNS_MESSAGE_MAX,
-    };
-    return answer_to_reply(value, copy->value_size, &profile, key.bytes, &as_is);
-}
-
 static void write_answer(struct save *save, const struct cache_copy *copy)
 {
-    size_t size = make_response(save, copy);
+    struct question_key key;
+    uint8_t *value = save->bytes + copy->key_size;
+    if (!question_key_read(save->bytes, copy->key_size, &key)) return;
+    size_t size = kept_answer_write(value, copy->value_size, &key);
     if (size == 0) return;
     uint64_t wall_ns = save->now_ns + save->wall_offset_ns;
     const struct snapshot_record record = {
@@ -68,7 +51,7 @@ static void write_answer(struct save *save, const struct cache_copy *copy)
         .first = wall_ns - copy->times.age_ns,
         .second = wall_ns + copy->times.left_ns - copy->times.over_ns,
         .key = save->bytes,
-        .value = save->bytes + copy->key_size,
+        .value = value,
     };
     snapshot_writer_add(&save->writer, &record);
     save->entries++;
