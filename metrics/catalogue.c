@@ -23,6 +23,12 @@ static const char *const values_UDP_SOURCE[] = {LABELS_UDP_SOURCE(TEXT)};
 static const char *const values_UDP_DROPPED[] = {LABELS_UDP_DROPPED(TEXT)};
 static const char *const values_STATE_SAVE[] = {LABELS_STATE_SAVE(TEXT)};
 static const char *const values_STATE_REJECTED[] = {LABELS_STATE_REJECTED(TEXT)};
+static const char *const values_SHARED_RESULT[] = {LABELS_SHARED_RESULT(TEXT)};
+static const char *const values_SHARED_REJECTED[] = {LABELS_SHARED_REJECTED(TEXT)};
+static const char *const values_SHARED_SKIPPED[] = {LABELS_SHARED_SKIPPED(TEXT)};
+static const char *const values_SHARED_DROPPED[] = {LABELS_SHARED_DROPPED(TEXT)};
+static const char *const values_SHARED_REFRESH[] = {LABELS_SHARED_REFRESH(TEXT)};
+static const char *const values_SHARED_FAILURE[] = {LABELS_SHARED_FAILURE(TEXT)};
 #define values_NONE     NULL
 #define values_UPSTREAM NULL
 

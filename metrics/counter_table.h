@@ -32,7 +32,7 @@
     L(EDNS_VERSION, "edns_version") L(TRANSFER, "transfer") L(CLASS, "class") L(ANY, "any")                    \
     L(TSIG, "tsig")
 #define LABELS_SOURCE(L)                                                                                               \
-    L(CACHE, "cache") L(UPSTREAM, "upstream") L(STALE, "stale") L(LOCAL, "local")
+    L(CACHE, "cache") L(UPSTREAM, "upstream") L(STALE, "stale") L(LOCAL, "local") L(SHARED, "shared_cache")
 #define LABELS_DROPPED(L) /* a query that gets no reply */                                                             \
     L(RATE, "rate_limit") L(NOT_QUERY, "not_a_query") L(CLIENT_GONE, "client_gone")
 #define LABELS_TRANSPORT(L)                                                                                            \
@@ -61,6 +61,21 @@
 #define LABELS_STATE_REJECTED(L) /* a record of a snapshot */                                                          \
     L(DAMAGED, "damaged") L(INVALID, "invalid") L(EXPIRED, "expired") L(ROUTE, "route") L(FULL, "no_room")             \
     L(PURGED, "purged")
+#define LABELS_SHARED_RESULT(L) /* of a question to the shared cache */                                                \
+    L(HIT, "hit") L(MISS, "miss") L(REJECTED, "rejected") L(FORGED, "forged") L(FAILED, "failed")                      \
+    L(OVERTAKEN, "overtaken")
+#define LABELS_SHARED_REJECTED(L) /* an entry of it */                                                                 \
+    L(FORMAT, "format") L(ANSWER, "answer") L(EXPIRED, "expired") L(FUTURE, "future") L(PURGED, "purged")
+#define LABELS_SHARED_SKIPPED(L) /* a question that it was not asked */                                                \
+    L(UNAVAILABLE, "unavailable") L(FULL, "full")
+#define LABELS_SHARED_DROPPED(L) /* an answer that it did not get */                                                   \
+    L(UNAVAILABLE, "unavailable") L(FULL, "full") L(REFUSED, "refused") L(LOST, "lost")
+#define LABELS_SHARED_REFRESH(L) /* of a top name */                                                                   \
+    L(CLAIMED, "claimed") L(FOUND, "found") L(LEFT, "left")
+#define LABELS_SHARED_FAILURE(L) /* of its connection */                                                               \
+    L(CONNECT, "connect") L(CONNECT_TIMEOUT, "connect_timeout") L(TLS, "tls") L(CERTIFICATE, "certificate")            \
+    L(CREDENTIALS, "credentials") L(REFUSED, "refused") L(SLOW, "time_out") L(CLOSED, "closed") L(RESET, "reset")      \
+    L(PROTOCOL, "protocol")
 #define LABELS_RESUMED(L)                                                                                              \
     L(NO, "false") L(YES, "true")
 
@@ -127,6 +142,30 @@
       "Answers and top names taken from the snapshot of an earlier run.")                                              \
     X(state_rejected, COUNTER_SUM, "state_rejected_entries_total", STATE_REJECTED, "reason", NONE, "",                 \
       "Records of such a snapshot that were not taken, by reason.")                                                    \
+    X(shared_asked, COUNTER_SUM, "shared_cache_asked_total", NONE, "", NONE, "",                                       \
+      "Questions asked of the shared cache.")                                                                          \
+    X(shared_results, COUNTER_SUM, "shared_cache_results_total", SHARED_RESULT, "result", NONE, "",                    \
+      "What came of them; `overtaken`: upstream answered first.")                                                      \
+    X(shared_late, COUNTER_SUM, "shared_cache_late_total", NONE, "", NONE, "",                                         \
+      "Questions for which upstream was asked, too, since the shared cache was late.")                                 \
+    X(shared_rejected, COUNTER_SUM, "shared_cache_rejected_entries_total", SHARED_REJECTED, "reason", NONE, "",        \
+      "Entries of the shared cache that were not used, by reason; without forged ones.")                               \
+    X(shared_skipped, COUNTER_SUM, "shared_cache_skipped_total", SHARED_SKIPPED, "reason", NONE, "",                   \
+      "Questions that the shared cache was not asked, by reason.")                                                     \
+    X(shared_written, COUNTER_SUM, "shared_cache_written_total", NONE, "", NONE, "",                                   \
+      "Answers that the store took.")                                                                                  \
+    X(shared_dropped, COUNTER_SUM, "shared_cache_dropped_total", SHARED_DROPPED, "reason", NONE, "",                   \
+      "Answers that were to be written and were not, by reason.")                                                      \
+    X(shared_refreshes, COUNTER_SUM, "shared_cache_refreshes_total", SHARED_REFRESH, "result", NONE, "",               \
+      "Refreshes: by this instance, found in the shared cache, or left to another instance.")                          \
+    X(shared_connections, GAUGE_SUM, "shared_cache_connections", NONE, "", NONE, "",                                   \
+      "Connections to the store that are in use.")                                                                     \
+    X(shared_connects, COUNTER_SUM, "shared_cache_connects_total", NONE, "", NONE, "",                                 \
+      "Connections to the store begun.")                                                                               \
+    X(shared_failures, COUNTER_SUM, "shared_cache_failures_total", SHARED_FAILURE, "reason", NONE, "",                 \
+      "Connections to the store that failed or ended, by reason.")                                                     \
+    X(shared_state, GAUGE_MAX, "shared_cache_state", NONE, "", NONE, "",                                               \
+      "0 no shared cache, 1 no connection, 2 refused by the store, 3 left alone (too slow), 4 in use.")                \
     X(upstream_queries, COUNTER_SUM, "upstream_queries_total", UPSTREAM, "upstream", NONE, "",                         \
       "Queries sent upstream.")                                                                                        \
     X(upstream_responses, COUNTER_SUM, "upstream_responses_total", UPSTREAM, "upstream", RCODE, "rcode",               \
@@ -163,7 +202,9 @@
     X(upstream_duration, "upstream_duration_seconds", UPSTREAM, "upstream", NONE, "",                                  \
       "From sending a query upstream to its response.")                                                                \
     X(handshake_duration, "upstream_handshake_duration_seconds", NONE, "", NONE, "",                                   \
-      "From connecting to a session ready for queries.")
+      "From connecting to a session ready for queries.")                                                               \
+    X(shared_duration, "shared_cache_duration_seconds", NONE, "", NONE, "",                                            \
+      "From asking the store to its reply, at most `shared_cache.timeout` and a little more.")
 
 /* X(member, name behind "dns_tls_proxy_", help) */
 #define SIZES(X)                                                                                                       \

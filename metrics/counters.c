@@ -133,6 +133,7 @@ static void merge_block(struct counters *total, const struct counters *block)
     merge_sessions(total, block);
     for (unsigned i = 0; i < UPSTREAM_SERIES; i++)
         if (upstream_error(block, i)) set_upstream_error(total, i, upstream_error(block, i));
+    if (shared_error(block)) set_shared_error(total, shared_error(block));
     merge_row(GAUGE_MAX, &total->upstream_answered_ns, &block->upstream_answered_ns, 1);
     merge_row(GAUGE_MAX, total->upstream_last_ns, block->upstream_last_ns, UPSTREAM_SERIES);
 }

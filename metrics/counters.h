@@ -29,25 +29,31 @@ enum { UPSTREAM_SERIES = 64, UPSTREAM_SERIES_REST = UPSTREAM_SERIES - 1 };
 #define LABELS_ENUM(set, tag)                                                                                          \
     enum label_##tag{LABELS_##set(LABELS_ENUM_##set)};                                                                 \
     enum { LABEL_##set##_COUNT = LABELS_##set(LABELS_ONE) };
-#define LABELS_ENUM_QTYPE(id, text)          LABEL_QTYPE_##id,
-#define LABELS_ENUM_RCODE(id, text)          LABEL_RCODE_##id,
-#define LABELS_ENUM_EDE(id, text)            LABEL_EDE_##id,
-#define LABELS_ENUM_REJECTED(id, text)       LABEL_REJECTED_##id,
-#define LABELS_ENUM_CLOSED(id, text)         LABEL_CLOSED_##id,
-#define LABELS_ENUM_INVALID(id, text)        LABEL_INVALID_##id,
-#define LABELS_ENUM_SOURCE(id, text)         LABEL_SOURCE_##id,
-#define LABELS_ENUM_DROPPED(id, text)        LABEL_DROPPED_##id,
-#define LABELS_ENUM_PREFETCH(id, text)       LABEL_PREFETCH_##id,
-#define LABELS_ENUM_FAILURE(id, text)        LABEL_FAILURE_##id,
-#define LABELS_ENUM_RETRY(id, text)          LABEL_RETRY_##id,
-#define LABELS_ENUM_SESSION_END(id, text)    LABEL_SESSION_END_##id,
-#define LABELS_ENUM_RESUMED(id, text)        LABEL_RESUMED_##id,
-#define LABELS_ENUM_TRANSPORT(id, text)      LABEL_TRANSPORT_##id,
-#define LABELS_ENUM_COOKIE(id, text)         LABEL_COOKIE_##id,
-#define LABELS_ENUM_UDP_SOURCE(id, text)     LABEL_UDP_SOURCE_##id,
-#define LABELS_ENUM_UDP_DROPPED(id, text)    LABEL_UDP_DROPPED_##id,
-#define LABELS_ENUM_STATE_SAVE(id, text)     LABEL_STATE_SAVE_##id,
-#define LABELS_ENUM_STATE_REJECTED(id, text) LABEL_STATE_REJECTED_##id,
+#define LABELS_ENUM_QTYPE(id, text)           LABEL_QTYPE_##id,
+#define LABELS_ENUM_RCODE(id, text)           LABEL_RCODE_##id,
+#define LABELS_ENUM_EDE(id, text)             LABEL_EDE_##id,
+#define LABELS_ENUM_REJECTED(id, text)        LABEL_REJECTED_##id,
+#define LABELS_ENUM_CLOSED(id, text)          LABEL_CLOSED_##id,
+#define LABELS_ENUM_INVALID(id, text)         LABEL_INVALID_##id,
+#define LABELS_ENUM_SOURCE(id, text)          LABEL_SOURCE_##id,
+#define LABELS_ENUM_DROPPED(id, text)         LABEL_DROPPED_##id,
+#define LABELS_ENUM_PREFETCH(id, text)        LABEL_PREFETCH_##id,
+#define LABELS_ENUM_FAILURE(id, text)         LABEL_FAILURE_##id,
+#define LABELS_ENUM_RETRY(id, text)           LABEL_RETRY_##id,
+#define LABELS_ENUM_SESSION_END(id, text)     LABEL_SESSION_END_##id,
+#define LABELS_ENUM_RESUMED(id, text)         LABEL_RESUMED_##id,
+#define LABELS_ENUM_TRANSPORT(id, text)       LABEL_TRANSPORT_##id,
+#define LABELS_ENUM_COOKIE(id, text)          LABEL_COOKIE_##id,
+#define LABELS_ENUM_UDP_SOURCE(id, text)      LABEL_UDP_SOURCE_##id,
+#define LABELS_ENUM_UDP_DROPPED(id, text)     LABEL_UDP_DROPPED_##id,
+#define LABELS_ENUM_STATE_SAVE(id, text)      LABEL_STATE_SAVE_##id,
+#define LABELS_ENUM_STATE_REJECTED(id, text)  LABEL_STATE_REJECTED_##id,
+#define LABELS_ENUM_SHARED_RESULT(id, text)   LABEL_SHARED_RESULT_##id,
+#define LABELS_ENUM_SHARED_REJECTED(id, text) LABEL_SHARED_REJECTED_##id,
+#define LABELS_ENUM_SHARED_SKIPPED(id, text)  LABEL_SHARED_SKIPPED_##id,
+#define LABELS_ENUM_SHARED_DROPPED(id, text)  LABEL_SHARED_DROPPED_##id,
+#define LABELS_ENUM_SHARED_REFRESH(id, text)  LABEL_SHARED_REFRESH_##id,
+#define LABELS_ENUM_SHARED_FAILURE(id, text)  LABEL_SHARED_FAILURE_##id,
 
 LABELS_ENUM(QTYPE, qtype)
 LABELS_ENUM(RCODE, rcode)
@@ -68,6 +74,12 @@ LABELS_ENUM(UDP_SOURCE, udp_source)
 LABELS_ENUM(UDP_DROPPED, udp_dropped)
 LABELS_ENUM(STATE_SAVE, state_save)
 LABELS_ENUM(STATE_REJECTED, state_rejected)
+LABELS_ENUM(SHARED_RESULT, shared_result)
+LABELS_ENUM(SHARED_REJECTED, shared_rejected)
+LABELS_ENUM(SHARED_SKIPPED, shared_skipped)
+LABELS_ENUM(SHARED_DROPPED, shared_dropped)
+LABELS_ENUM(SHARED_REFRESH, shared_refresh)
+LABELS_ENUM(SHARED_FAILURE, shared_failure)
 
 enum { LABEL_NONE_COUNT = 1, LABEL_UPSTREAM_COUNT = UPSTREAM_SERIES };
 
@@ -114,52 +126,66 @@ struct counters {
     /* Why the last attempt to reach an upstream failed: a constant text; NULL where it did not fail, or none was made.
      */
     _Atomic(const char *) upstream_error[UPSTREAM_SERIES];
+    /* Why the connection to the store cannot be used: a constant text; NULL where it can, or there is none. */
+    _Atomic(const char *) shared_error;
     struct session_row sessions[SESSIONS_SHOWN_MAX];
 };
 
 /* Parameters and indexes of the functions below: a series is found by an upstream's index, a label, both or neither. */
 #define KEY_NONE
-#define KEY_UPSTREAM         , unsigned upstream
-#define KEY_QTYPE            , enum label_qtype label
-#define KEY_RCODE            , enum label_rcode label
-#define KEY_EDE              , enum label_ede label
-#define KEY_REJECTED         , enum label_rejected label
-#define KEY_CLOSED           , enum label_closed label
-#define KEY_INVALID          , enum label_invalid label
-#define KEY_SOURCE           , enum label_source label
-#define KEY_DROPPED          , enum label_dropped label
-#define KEY_PREFETCH         , enum label_prefetch label
-#define KEY_FAILURE          , enum label_failure label
-#define KEY_RETRY            , enum label_retry label
-#define KEY_SESSION_END      , enum label_session_end label
-#define KEY_RESUMED          , enum label_resumed label
-#define KEY_TRANSPORT        , enum label_transport transport
-#define KEY_COOKIE           , enum label_cookie label
-#define KEY_UDP_SOURCE       , enum label_udp_source label
-#define KEY_UDP_DROPPED      , enum label_udp_dropped label
-#define KEY_STATE_SAVE       , enum label_state_save label
-#define KEY_STATE_REJECTED   , enum label_state_rejected label
-#define INDEX_NONE           0
-#define INDEX_UPSTREAM       upstream
-#define INDEX_QTYPE          label
-#define INDEX_RCODE          label
-#define INDEX_EDE            label
-#define INDEX_REJECTED       label
-#define INDEX_CLOSED         label
-#define INDEX_INVALID        label
-#define INDEX_SOURCE         label
-#define INDEX_DROPPED        label
-#define INDEX_PREFETCH       label
-#define INDEX_FAILURE        label
-#define INDEX_RETRY          label
-#define INDEX_SESSION_END    label
-#define INDEX_RESUMED        label
-#define INDEX_TRANSPORT      transport
-#define INDEX_COOKIE         label
-#define INDEX_UDP_SOURCE     label
-#define INDEX_UDP_DROPPED    label
-#define INDEX_STATE_SAVE     label
-#define INDEX_STATE_REJECTED label
+#define KEY_UPSTREAM          , unsigned upstream
+#define KEY_QTYPE             , enum label_qtype label
+#define KEY_RCODE             , enum label_rcode label
+#define KEY_EDE               , enum label_ede label
+#define KEY_REJECTED          , enum label_rejected label
+#define KEY_CLOSED            , enum label_closed label
+#define KEY_INVALID           , enum label_invalid label
+#define KEY_SOURCE            , enum label_source label
+#define KEY_DROPPED           , enum label_dropped label
+#define KEY_PREFETCH          , enum label_prefetch label
+#define KEY_FAILURE           , enum label_failure label
+#define KEY_RETRY             , enum label_retry label
+#define KEY_SESSION_END       , enum label_session_end label
+#define KEY_RESUMED           , enum label_resumed label
+#define KEY_TRANSPORT         , enum label_transport transport
+#define KEY_COOKIE            , enum label_cookie label
+#define KEY_UDP_SOURCE        , enum label_udp_source label
+#define KEY_UDP_DROPPED       , enum label_udp_dropped label
+#define KEY_STATE_SAVE        , enum label_state_save label
+#define KEY_STATE_REJECTED    , enum label_state_rejected label
+#define KEY_SHARED_RESULT     , enum label_shared_result label
+#define KEY_SHARED_REJECTED   , enum label_shared_rejected label
+#define KEY_SHARED_SKIPPED    , enum label_shared_skipped label
+#define KEY_SHARED_DROPPED    , enum label_shared_dropped label
+#define KEY_SHARED_REFRESH    , enum label_shared_refresh label
+#define KEY_SHARED_FAILURE    , enum label_shared_failure label
+#define INDEX_NONE            0
+#define INDEX_UPSTREAM        upstream
+#define INDEX_QTYPE           label
+#define INDEX_RCODE           label
+#define INDEX_EDE             label
+#define INDEX_REJECTED        label
+#define INDEX_CLOSED          label
+#define INDEX_INVALID         label
+#define INDEX_SOURCE          label
+#define INDEX_DROPPED         label
+#define INDEX_PREFETCH        label
+#define INDEX_FAILURE         label
+#define INDEX_RETRY           label
+#define INDEX_SESSION_END     label
+#define INDEX_RESUMED         label
+#define INDEX_TRANSPORT       transport
+#define INDEX_COOKIE          label
+#define INDEX_UDP_SOURCE      label
+#define INDEX_UDP_DROPPED     label
+#define INDEX_STATE_SAVE      label
+#define INDEX_STATE_REJECTED  label
+#define INDEX_SHARED_RESULT   label
+#define INDEX_SHARED_REJECTED label
+#define INDEX_SHARED_SKIPPED  label
+#define INDEX_SHARED_DROPPED  label
+#define INDEX_SHARED_REFRESH  label
+#define INDEX_SHARED_FAILURE  label
 
 /* cell_cache_hits(counters), cell_queries(counters, LABEL_QTYPE_A), cell_upstream_failures(counters, upstream,
  * LABEL_FAILURE_TLS), and so on: one series, for the writer; and value_...(): what it shows, in any thread. The
@@ -205,6 +231,17 @@ static inline void set_upstream_error(struct counters *counters, unsigned upstre
 static inline const char *upstream_error(const struct counters *counters, unsigned upstream)
 {
     return atomic_load_explicit(&counters->upstream_error[upstream], memory_order_relaxed);
+}
+
+/* The same of the connection to the store. */
+static inline void set_shared_error(struct counters *counters, const char *text)
+{
+    atomic_store_explicit(&counters->shared_error, text, memory_order_relaxed);
+}
+
+static inline const char *shared_error(const struct counters *counters)
+{
+    return atomic_load_explicit(&counters->shared_error, memory_order_relaxed);
 }
 
 /* The label of a DNS type, a response code, or the info code of an Extended DNS Error. */

@@ -142,6 +142,7 @@ struct figures {
 #undef X
     struct figures_build build;
     struct figures_sandbox sandbox;
+    char shared_cache[ADDRESS_TEXT_BYTES];     /* the store's address and port; "": no cache is shared */
     char failing_routes[FAILING_ROUTES_BYTES]; /* their first zones, ", " between them */
     char reload_changes[CHANGES_TEXT_BYTES];   /* lines "SETTING: FORMER -> VALUE" of the last reload */
     char reload_refusal[REFUSAL_TEXT_BYTES];   /* why the last reload was refused; "": it was not */

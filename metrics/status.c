@@ -69,6 +69,7 @@ static void write_latency(struct json *json, const struct counters *total)
     json_open(json, "latency", '{');
     write_durations(json, "cache", total->request_duration[LABEL_SOURCE_CACHE]);
     write_durations(json, "upstream", total->request_duration[LABEL_SOURCE_UPSTREAM]);
+    write_durations(json, "shared_cache", total->request_duration[LABEL_SOURCE_SHARED]);
     json_close(json, '{');
 }
 
@@ -117,6 +118,47 @@ static void write_cache(struct json *json, const struct counters *total, const s
     json_number(json, "bytes", figures->cache_bytes);
     json_number(json, "bytes_max", figures->cache_bytes_max);
     write_row(json, "prefetch", total, offsetof(struct counters, prefetch));
+    json_close(json, '{');
+}
+
+static void write_why(struct json *json, const char *key, const char *why)
+{
+    if (why && *why)
+        json_text(json, key, why);
+    else
+        json_null(json, key);
+}
+
+/* Of the gauge shared_cache_state. */
+static const char *shared_state_name(uint64_t state)
+{
+    static const char *const names[] = {"off", "not connected", "refused", "left alone", "in use"};
+    return state < sizeof names / sizeof *names ? names[state] : "unknown";
+}
+
+/* The cache that a fleet shares; null where there is none. */
+static void write_shared_cache(struct json *json, const struct status *status)
+{
+    const struct counters *total = status->total;
+    if (status->figures->shared_cache[0] == '\0') {
+        json_null(json, "shared_cache");
+        return;
+    }
+    json_open(json, "shared_cache", '{');
+    json_text(json, "store", status->figures->shared_cache);
+    json_text(json, "state", shared_state_name(value_shared_state(total)));
+    write_why(json, "error", shared_error(total));
+    json_count(json, "connections", value_shared_connections(total));
+    json_count(json, "asked", value_shared_asked(total));
+    write_row(json, "results", total, offsetof(struct counters, shared_results));
+    json_count(json, "late", value_shared_late(total));
+    write_row(json, "rejected", total, offsetof(struct counters, shared_rejected));
+    write_row(json, "skipped", total, offsetof(struct counters, shared_skipped));
+    json_count(json, "written", value_shared_written(total));
+    write_row(json, "dropped", total, offsetof(struct counters, shared_dropped));
+    write_row(json, "refreshes", total, offsetof(struct counters, shared_refreshes));
+    write_row(json, "failures", total, offsetof(struct counters, shared_failures));
+    write_histogram(json, "latency", &total->shared_duration[0][0]);
     json_close(json, '{');
 }
 
@@ -268,14 +310,6 @@ static void write_handover(struct json *json, const struct figures *figures)
     json_close(json, '{');
 }
 
-static void write_why(struct json *json, const char *key, const char *why)
-{
-    if (why && *why)
-        json_text(json, key, why);
-    else
-        json_null(json, key);
-}
-
 static void write_sandbox(struct json *json, const struct figures *figures)
 {
     const struct figures_sandbox *sandbox = &figures->sandbox;
@@ -339,6 +373,7 @@ void status_write(const struct status *status, FILE *out)
     write_program(&json, status);
     write_traffic(&json, status->total, status->figures);
     write_cache(&json, status->total, status->figures);
+    write_shared_cache(&json, status);
     write_state(&json, status);
     write_latency(&json, status->total);
     json_open(&json, "upstreams", '[');
