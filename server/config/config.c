@@ -43,7 +43,6 @@ static void check_addresses(struct draft *draft)
                        address_format(&config->endpoint.listen, text));
 }
 
-/* Faults that only two or more settings together show. */
 /* Settings that are right alone and wrong together. */
 static void check_pairs(struct draft *draft)
 {
@@ -60,9 +59,36 @@ static void check_pairs(struct draft *draft)
     }
 }
 
+/* `key`, where it is given, means nothing without `other`. */
+static void check_needs(struct draft *draft, bool is_given, bool has_other, const char *key, const char *other)
+{
+    if (!is_given || has_other) return;
+    struct source_location location = location_of_either(draft, key, other);
+    faults_add(&draft->faults, &location, "'%s': does nothing without '%s'", key, other);
+}
+
+static void check_shared_cache(struct draft *draft)
+{
+    const struct store_options *store = &draft->config.store;
+    struct source_location location = location_of_either(draft, "shared_cache.address", "shared_cache.secret_file");
+    char text[ADDRESS_TEXT_BYTES];
+    if (store->address.port == 0) return;
+    if (!value_is_host(&store->address))
+        faults_add(&draft->faults, &location, "'shared_cache.address': %s is not the address of a host",
+                   address_format(&store->address, text));
+    if (store->secret_file[0] == '\0')
+        faults_add(&draft->faults, &location,
+                   "'shared_cache.secret_file': is missing: a file with 64 hexadecimal digits by which answers in the "
+                   "store are signed, or " STORE_UNSIGNED " where whoever writes to the store may decide what clients "
+                   "get");
+    check_needs(draft, store->user[0], store->password_file[0], "shared_cache.user", "shared_cache.password_file");
+    check_needs(draft, store->ca_file[0], store->tls_name[0], "shared_cache.ca_file", "shared_cache.tls_name");
+}
+
 static bool finish(struct draft *draft, struct config *ret_config)
 {
     check_pairs(draft);
+    check_shared_cache(draft);
     check_addresses(draft);
     if (draft->faults.count > 0) {
         config_free(&draft->config);

@@ -27,6 +27,7 @@ static const struct section sections[] = {
      "Questions over UDP, whose source addresses may be forged: clients without a cookie have limits of their own."},
     {"state",
      "What is kept over a restart, so that it begins with a full cache. The flag `--no-state` switches it off."},
+    {"shared_cache", "A Valkey or Redis server (the *store*) in which the instances of a fleet share their answers."},
     {"http", "Metrics (`/metrics`), health checks (`/healthz`, `/readyz`) and the status page (`/`)."},
     {"log", "What the program says, on standard error."},
     {"dnstap", "Copies of the DNS messages, for a program that collects them."},
@@ -53,7 +54,7 @@ static void write_entries(const char *usual, FILE *out)
 /* A default as YAML, on one line; texts that YAML might take for something else are quoted. */
 static void write_default(const struct setting *setting, FILE *out)
 {
-    bool is_quoted = setting->kind == SETTING_PATH || setting->kind == SETTING_USER ||
+    bool is_quoted = setting->kind == SETTING_PATH || setting->kind == SETTING_USER || setting->kind == SETTING_WORD ||
                      setting->kind == SETTING_ADDRESS || setting->kind == SETTING_NAME;
     if (setting_is_list(setting))
         write_entries(setting->usual, out);

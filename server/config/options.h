@@ -20,6 +20,7 @@
 #include "shared/ratelimit.h"
 #include "shared/topnames.h"
 #include "state/options.h"
+#include "store/options.h"
 #include "upstream/pool.h"
 #include "upstream/tls.h"
 
@@ -49,6 +50,7 @@ struct config {
     struct log_options log;
     struct dnstap_options dnstap;
     struct state_options state;
+    struct store_options store;
     struct sandbox_options sandbox;
     uint32_t recent_queries; /* kept by each worker, of each kind; 0: none */
     uint64_t drain_timeout_ns;

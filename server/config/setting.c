@@ -100,6 +100,13 @@ static enum value_status set_user(const struct setting *setting, void *fields, c
     return set_path(setting, fields, text);
 }
 
+static enum value_status set_word(const struct setting *setting, void *fields, const char *text)
+{
+    for (const char *c = text; *c; c++)
+        if (*c <= ' ' || *c >= 0x7f) return VALUE_MALFORMED;
+    return set_path(setting, fields, text);
+}
+
 static enum value_status set_address(const struct setting *setting, void *fields, const char *text)
 {
     struct address address = {.port = 0};
@@ -129,6 +136,7 @@ static enum value_status set(const struct setting *setting, void *fields, const 
     case SETTING_CHOICE: return set_choice(setting, fields, text);
     case SETTING_PATH: return set_path(setting, fields, text);
     case SETTING_USER: return set_user(setting, fields, text);
+    case SETTING_WORD: return set_word(setting, fields, text);
     case SETTING_ADDRESS: return set_address(setting, fields, text);
     case SETTING_IP: return value_parse_ip(text, field_of(setting, fields));
     case SETTING_NAME: return set_name(setting, fields, text);
@@ -183,6 +191,7 @@ static const char *grammar_of(const struct setting *setting)
     case SETTING_BOOLEAN: return "true or false";
     case SETTING_PATH: return "a path of a file";
     case SETTING_USER: return "the name or number of a user, or empty (none)";
+    case SETTING_WORD: return "a text of printable ASCII characters without spaces";
     case SETTING_ADDRESS: return "IP:PORT or [IP6]:PORT, or empty (off)";
     case SETTING_IP: return "the IP address of a host, without a port";
     case SETTING_NAME: return "a DNS host name (an IP address is none)";
@@ -208,8 +217,8 @@ const char *setting_allowed_range(const struct setting *setting, char text[stati
 /* How to write what the operator may have meant, or "". */
 static const char *hint_of(const struct setting *setting, const char *text, char hint[static HINT_BYTES])
 {
-    enum { HTTP_PORT = 5000, DNS_PORT = 53 };
-    if (setting->kind == SETTING_ADDRESS) return hint_for_address(text, HTTP_PORT, hint);
+    enum { DNS_PORT = 53 };
+    if (setting->kind == SETTING_ADDRESS) return hint_for_address(text, (uint16_t)setting->max, hint);
     if (setting->list && setting->list->is_of_addresses) return hint_for_address(text, DNS_PORT, hint);
     const char *fault = setting->list && setting->list->fault_of ? setting->list->fault_of(text) : NULL;
     if (fault) {
@@ -336,8 +345,8 @@ bool setting_equal(const struct setting *setting, const void *fields, const void
     const char *field = (const char *)fields + setting->offset;
     const char *other_field = (const char *)other + setting->offset;
     if (setting_is_list(setting)) return lists_equal(setting->list, field, other_field);
-    if (setting->kind == SETTING_PATH || setting->kind == SETTING_USER || setting->kind == SETTING_NAME)
-        return strcmp(field, other_field) == 0;
+    if (setting->kind >= SETTING_PATH && setting->kind <= SETTING_WORD) return strcmp(field, other_field) == 0;
+    if (setting->kind == SETTING_NAME) return strcmp(field, other_field) == 0;
     if (setting->kind == SETTING_ADDRESS || setting->kind == SETTING_IP)
         return address_equal((const struct address *)(const void *)field,
                              (const struct address *)(const void *)other_field);

@@ -22,7 +22,8 @@ enum setting_kind {
     SETTING_CHOICE,
     SETTING_PATH,
     SETTING_USER,    /* of the system, a name or a number; empty: none */
-    SETTING_ADDRESS, /* with a port; port 0 stands for the empty text */
+    SETTING_WORD,    /* printable characters without spaces; may be empty */
+    SETTING_ADDRESS, /* with a port; port 0 stands for the empty text. `max`: the port that a hint names */
     SETTING_IP,
     SETTING_NAME,
     SETTING_LIST /* of texts or of mappings, see struct setting_list */

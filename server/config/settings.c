@@ -22,6 +22,8 @@
 #define LIVE          SETTING_LIVE
 #define RESTART       SETTING_RESTART
 
+enum { HTTP_PORT = 5000 };
+
 #define CLOUDFLARE   "#cloudflare-dns.com "
 #define PRIVATE_IPV4 "127.0.0.0/8 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 169.254.0.0/16"
 
@@ -194,7 +196,34 @@ static const struct setting of_config[] = {
     {"state.save_interval", SETTING_DURATION, LIVE, FIELD(state.save_interval_ns), SECOND, 30 * DAY, "at the end only",
      "10m", "How often they are written, besides at the end of the program.", NULL},
 
-    {"http.listen", SETTING_ADDRESS, RESTART, FIELD(endpoint.listen), 0, 0, "off", "127.0.0.1:5000",
+    {"shared_cache.address", SETTING_ADDRESS, LIVE, FIELD(store.address), 0, STORE_PORT_USUAL, "off", "",
+     "Where the store is, by its IP address: Valkey or Redis, 6.0 or later, not as a cluster. Empty: no cache is "
+     "shared.",
+     NULL},
+    {"shared_cache.timeout", SETTING_DURATION, LIVE, FIELD(store.timeout_ns), MS, SECOND, NULL, "5ms",
+     "How long a question waits for the store at most; less where the store is used to answer sooner. Then upstream "
+     "is asked, too, and the first answer counts.",
+     NULL},
+    {"shared_cache.prefix", SETTING_WORD, LIVE, FIELD(store.prefix), 0, STORE_WORD_MAX, NULL,
+     "dtp:", "What each key begins with.", NULL},
+    {"shared_cache.user", SETTING_WORD, LIVE, FIELD(store.user), 0, STORE_WORD_MAX, NULL, "",
+     "A user of the store's access list. Empty: the default one.", NULL},
+    {"shared_cache.password_file", SETTING_PATH, LIVE, FIELD(store.password_file), 0, STORE_PATH_MAX - 1, NULL, "",
+     "A file with its password, on one line. Empty: the store wants none.", NULL},
+    {"shared_cache.tls_name", SETTING_NAME, LIVE, FIELD(store.tls_name), 0, UPSTREAM_NAME_MAX, NULL, "",
+     "The name of the store's certificate. Empty: plain TCP, for a network that is trusted.", NULL},
+    {"shared_cache.ca_file", SETTING_PATH, LIVE, FIELD(store.ca_file), 0, STORE_PATH_MAX - 1, NULL, "",
+     "Certificates trusted for the store, PEM. Empty: those of `tls.ca_file`.", NULL},
+    {"shared_cache.secret_file", SETTING_PATH, LIVE, FIELD(store.secret_file), 0, STORE_PATH_MAX - 1, NULL, "",
+     "A file with 64 hexadecimal digits, the same for the whole fleet, by which answers in the store are signed and "
+     "names are hidden. Must be given with `address`; `none`: whoever writes to the store decides what clients get.",
+     NULL},
+    {"shared_cache.routes", SETTING_BOOLEAN, LIVE, FIELD(store.routes), 0, 1, NULL, "false",
+     "Whether answers of `routes` are shared, too.", NULL},
+    {"shared_cache.max_queued", SETTING_SIZE, LIVE, FIELD(store.queue_bytes), 128 * KIB, 64 * MIB, NULL, "1MiB",
+     "Memory for what one worker has to tell the store; above it, answers are not written.", NULL},
+
+    {"http.listen", SETTING_ADDRESS, RESTART, FIELD(endpoint.listen), 0, HTTP_PORT, "off", "127.0.0.1:5000",
      "Where HTTP is answered.", NULL},
     {"http.status_page", SETTING_BOOLEAN, LIVE, FIELD(endpoint.status_page), 0, 1, NULL, "true",
      "Whether the status page is shown.", NULL},

@@ -145,7 +145,7 @@ enum value_status value_parse_name(const char *text, char ret_name[static UPSTRE
 }
 
 /* One that a connection can be made to. */
-static bool is_host(const struct address *address)
+bool value_is_host(const struct address *address)
 {
     static const uint8_t unspecified[16];
     if (address_is_ipv4(address)) return address->ip[12] != 0 && address->ip[12] < 224;
@@ -158,7 +158,8 @@ enum value_status value_parse_ip(const char *text, struct address *ret_address)
     const char *colon = strchr(text, ':');
     bool has_port = colon && !strchr(colon + 1, ':');
     struct address address;
-    if (has_port || text[0] == '[' || !address_parse(text, 1, &address) || !is_host(&address)) return VALUE_MALFORMED;
+    if (has_port || text[0] == '[' || !address_parse(text, 1, &address) || !value_is_host(&address))
+        return VALUE_MALFORMED;
     address.port = ret_address->port;
     *ret_address = address;
     return VALUE_OK;
@@ -173,7 +174,7 @@ enum value_status value_parse_upstream(const char *text, struct upstream_options
     if (!hash || (size_t)(hash - text) >= sizeof host) return VALUE_MALFORMED;
     memcpy(host, text, (size_t)(hash - text));
     host[hash - text] = '\0';
-    if (!address_parse(host, DOT_PORT, &upstream.address) || !is_host(&upstream.address)) return VALUE_MALFORMED;
+    if (!address_parse(host, DOT_PORT, &upstream.address) || !value_is_host(&upstream.address)) return VALUE_MALFORMED;
     if (value_parse_name(hash + 1, upstream.name) != VALUE_OK) return VALUE_MALFORMED;
     *ret_upstream = upstream;
     return VALUE_OK;

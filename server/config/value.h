@@ -41,8 +41,11 @@ enum value_status value_parse_choice(const char *text, const char *words, uint64
  * label is not a number. Comes out lower-cased and without a dot at the end. */
 enum value_status value_parse_name(const char *text, char ret_name[static UPSTREAM_NAME_MAX + 1]);
 
-/* The IP address of one host, without a port: not unspecified, not multicast, and with its interface where it is
- * link-local (fe80::1%eth0). Keeps the port that `ret_address` has. */
+/* True for the address of one host: not unspecified, not multicast, and with its interface where it is link-local
+ * (fe80::1%eth0). */
+bool value_is_host(const struct address *address);
+
+/* The IP address of one host, without a port. Keeps the port that `ret_address` has. */
 enum value_status value_parse_ip(const char *text, struct address *ret_address);
 
 /* "IP#NAME", "IP:PORT#NAME", "[IP6]:PORT#NAME"; port 853 (RFC 7858) if none is given. */

@@ -4,7 +4,7 @@
 
 #define ALL_KEYS                                                                                                       \
     "listen, workers, min_workers, upstreams, routes, drain_timeout, sandbox, user, upstream, tls, names, cache, "     \
-    "prefetch, access, rate_limit, clients, udp, state, http, log, dnstap"
+    "prefetch, access, rate_limit, clients, udp, state, shared_cache, http, log, dnstap"
 
 /* A file that was cut off must not move a service to the defaults. */
 static void a_file_that_sets_nothing_is_refused(void **state)
