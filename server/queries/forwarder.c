@@ -2,142 +2,16 @@
 
 #include <stdlib.h>
 
-#include "common/check.h"
 #include "common/clock.h"
+#include "queries/fetching.h"
 #include "queries/reply.h"
 #include "queries/retention.h"
 
 #define PATIENCE_NS (1800 * NS_PER_MS) /* how long upstream may take if a stale answer is there (RFC 8767, 5) */
-#define RECHECK_NS  NS_PER_S /* how long a question that upstream just failed is not asked again (RFC 9520, 3.2) */
 
 enum {
     LIGHT_CLIENT_MAX = 4, /* a client with fewer questions in flight than this leaves room for others */
 };
-
-/* ---- the cache ---- */
-
-static struct hashed_key hashed(const struct question_key *key, uint64_t hash)
-{
-    return (struct hashed_key){key->bytes, key->size, hash};
-}
-
-/* Gives every client that waits the stale answer. False if there is none any more. */
-static bool give_all_stale(struct forwarder *forwarder, struct query *query)
-{
-    const struct hashed_key key = hashed(&query->exchange.key, query->hash);
-    struct cache_found found;
-    struct answer answer;
-    enum cache_state state =
-        cache_find(forwarder->shared->cache, &key, forwarder->loop->now_ns, forwarder->value, ANSWER_BYTES_MAX, &found);
-    if (state == CACHE_ABSENT || !answer_unpack(forwarder->value, found.size, &answer)) return false;
-    if (!retention_is_worth_keeping(forwarder->value)) return false;
-    /* Fresh: another worker's question was answered first. */
-    const struct answer_use use = retention_use(state, &found, forwarder->value, ++forwarder->rotation);
-    queries_answer(&forwarder->queries, query, &answer, &use,
-                   state == CACHE_FRESH ? LABEL_SOURCE_UPSTREAM : LABEL_SOURCE_STALE, forwarder->loop->now_ns);
-    return true;
-}
-
-/* Puts the answer to the query into the cache, in place of what was there; nothing is left there if it may not be
- * kept, so that what was withdrawn never comes back as a stale answer. */
-static void keep(struct forwarder *forwarder, const struct query *query, const struct answer *answer)
-{
-    const struct hashed_key key = hashed(&query->exchange.key, query->hash);
-    uint64_t now_ns = forwarder->loop->now_ns;
-    uint64_t kept_ns = retention_ns(&forwarder->options, answer);
-    if (kept_ns == 0)
-        cache_remove(forwarder->shared->cache, &key);
-    else if (!cache_put(forwarder->shared->cache, &key, answer->bytes, answer->size, kept_ns, now_ns))
-        kept_ns = 0;
-    if (answer->kind == ANSWER_FAILURE || answer->kind == ANSWER_VERDICT) return;
-    topnames_answered(forwarder->shared->topnames, &key, kept_ns, now_ns); /* 0: not worth a refresh */
-}
-
-/* ---- upstream ---- */
-
-/* Upstream failed: every client that waits gets the stale answer, if there is one, and the question is not asked again
- * for a moment. */
-static bool fall_back(struct forwarder *forwarder, struct query *query)
-{
-    if (!give_all_stale(forwarder, query)) return false;
-    recheck_hold(&forwarder->recheck, query->hash, forwarder->loop->now_ns + RECHECK_NS);
-    return true;
-}
-
-static void on_failed(struct forwarder *forwarder, struct query *query, enum exchange_result result)
-{
-    struct answer answer;
-    if (fall_back(forwarder, query)) return;
-    const struct answer_error error = query_error(query, result);
-    retention_make_failure(&query->exchange.key, &error, forwarder->value, &answer);
-    keep(forwarder, query, &answer);
-    queries_fail(&forwarder->queries, query, &error, forwarder->loop->now_ns);
-}
-
-static void on_answered(struct forwarder *forwarder, struct query *query, const struct answer *answer)
-{
-    static const struct answer_use fresh = {.ttl_max_s = UINT32_MAX, .ede_code = DNS_EDE_NONE};
-    struct answer clamped;
-    if (answer->kind == ANSWER_FAILURE && fall_back(forwarder, query)) return;
-    retention_clamp_ttls(&forwarder->options, answer, forwarder->value, &clamped);
-    keep(forwarder, query, &clamped);
-    queries_answer(&forwarder->queries, query, &clamped, &fresh, LABEL_SOURCE_UPSTREAM, forwarder->loop->now_ns);
-}
-
-static void on_done(struct exchange *exchange, enum exchange_result result, const struct answer *answer)
-{
-    struct query *query = container_of(exchange, struct query, exchange);
-    struct forwarder *forwarder = query->forwarder;
-    bool answered = result == EXCHANGE_ANSWERED;
-    if (query->prefetch) {
-        enum label_prefetch label = answered ? LABEL_PREFETCH_REFRESHED : LABEL_PREFETCH_FAILED;
-        count_event_by(forwarder->counters, prefetch, label);
-    }
-    if (query->route != NAMES_ROUTE_DEFAULT && forwarder->on_route_done)
-        forwarder->on_route_done(forwarder, query->route, question_key_route(&exchange->key), answered);
-    if (answered)
-        on_answered(forwarder, query, answer);
-    else
-        on_failed(forwarder, query, result);
-    queries_remove(&forwarder->queries, query);
-    set_gauge(forwarder->counters, in_flight, forwarder->queries.queries.taken);
-}
-
-/* For whom a question is asked. */
-enum requester_kind { REQUESTER_NONE, REQUESTER_LIGHT, REQUESTER_OTHER };
-
-/* Asks the upstreams of the route a question; NULL at the bound, or if memory is short. */
-static struct query *begin_query(struct forwarder *forwarder, uint16_t route, const struct question_key *key,
-                                 uint64_t hash, enum requester_kind kind)
-{
-    bool is_default = route == NAMES_ROUTE_DEFAULT;
-    struct pool *pool = is_default ? forwarder->pool : forwarder->pool_of_route(forwarder, route);
-    if (!pool && !is_default) return NULL;
-    struct query *query = queries_add(&forwarder->queries, key, hash);
-    if (!query) return NULL;
-    query->forwarder = forwarder;
-    query->pool = pool;
-    query->route = route;
-    query->exchange.on_done = on_done;
-    query->exchange.background = kind == REQUESTER_NONE;
-    query->exchange.light = kind == REQUESTER_LIGHT;
-    pool_submit(pool, &query->exchange, forwarder->loop->now_ns);
-    set_gauge(forwarder->counters, in_flight, forwarder->queries.queries.taken);
-    return query;
-}
-
-bool forwarder_refresh(struct forwarder *forwarder, const struct question_key *key)
-{
-    uint64_t hash = hash_bytes(&forwarder->shared->hash_key, key->bytes, key->size);
-    const struct hashed_key found = hashed(key, hash);
-    uint32_t identity = question_key_route(key);
-    uint16_t route = NAMES_ROUTE_DEFAULT;
-    if (identity != 0 && !(forwarder->names && names_route_of(forwarder->names, identity, &route))) return false;
-    if (queries_find(&forwarder->queries, &found)) return false;
-    struct query *query = begin_query(forwarder, route, key, hash, REQUESTER_NONE);
-    if (query) query->prefetch = true;
-    return query;
-}
 
 /* ---- the path of a query ---- */
 
@@ -175,7 +49,7 @@ static void note_hit(struct forwarder *forwarder, const struct incoming *in, enu
     topnames_count(forwarder->shared->topnames, &in->hashed, now_ns + found->left_ns, now_ns);
     /* A failure is remembered for its second and not refreshed. */
     if (found->refresh_due && retention_is_worth_keeping(reply) && !queries_find(&forwarder->queries, &in->hashed))
-        begin_query(forwarder, in->route, &in->key, in->hashed.hash, REQUESTER_NONE);
+        fetch_begin(forwarder, in->route, &in->key, in->hashed.hash, REQUESTER_NONE);
 }
 
 /* The query in flight for the same question, or a new one. NULL if there is no room. */
@@ -185,16 +59,16 @@ static struct query *join_or_ask(struct forwarder *forwarder, const struct incom
     struct query *query = queries_find(&forwarder->queries, &in->hashed);
     if (in->requester->must_not_wait || !queries_may_wait(&forwarder->queries, light, in->is_verified)) return NULL;
     if (query) {
-        if (light) pool_promote(query->pool, &query->exchange);
+        if (light) fetch_promote(query);
         count_event(forwarder->counters, merged);
         return query;
     }
     if (!queries_may_ask(&forwarder->queries, light, in->is_verified)) return NULL;
     forwarder->questions++;
-    return begin_query(forwarder, in->route, &in->key, in->hashed.hash, light ? REQUESTER_LIGHT : REQUESTER_OTHER);
+    return fetch_begin(forwarder, in->route, &in->key, in->hashed.hash, light ? REQUESTER_LIGHT : REQUESTER_OTHER);
 }
 
-/* Answers from the cache, or waits for the upstreams of its route. */
+/* Answers from the cache, or waits for the shared one and the upstreams of its route. */
 static void resolve(struct forwarder *forwarder, const struct incoming *in)
 {
     uint64_t now_ns = forwarder->loop->now_ns;
@@ -235,8 +109,8 @@ static void resolve(struct forwarder *forwarder, const struct incoming *in)
         return;
     }
     if (state != CACHE_STALE) return;
-    if (query->stale_will_do || pool_is_down(query->pool))
-        give_all_stale(forwarder, query);
+    if (query->stale_will_do || (query->is_submitted && pool_is_down(query->pool)))
+        fetch_give_stale(forwarder, query);
     else if (!timeout_is_running(&query->patience))
         timeouts_start(&forwarder->impatience, &query->patience, now_ns);
 }
@@ -327,7 +201,7 @@ void forwarder_tick(struct forwarder *forwarder, uint64_t now_ns)
     notices_tick(&forwarder->notices, now_ns);
     while ((timeout = timeouts_take_expired(&forwarder->impatience, now_ns))) {
         struct query *query = container_of(timeout, struct query, patience);
-        query->stale_will_do = give_all_stale(forwarder, query);
+        query->stale_will_do = fetch_give_stale(forwarder, query);
     }
     if (forwarder->hits[LABEL_TRANSPORT_TCP] + forwarder->hits[LABEL_TRANSPORT_UDP] == 0) return;
     uint64_t took_ns = clock_now_ns() - forwarder->loop->now_ns;
@@ -357,6 +231,11 @@ bool forwarder_init(struct forwarder *forwarder, const struct forwarder_options 
            forwarder->value;
 }
 
+bool forwarder_set_store(struct forwarder *forwarder, struct store *store)
+{
+    return sharing_init(&forwarder->sharing, store, forwarder->shared->purges, forwarder->counters);
+}
+
 void forwarder_set_names(struct forwarder *forwarder, struct names *names)
 {
     names_free(forwarder->names);
@@ -381,11 +260,9 @@ void forwarder_done(struct forwarder *forwarder)
     forwarder->names = NULL;
     aliases_done(&forwarder->aliases);
     if (!forwarder->queries.buckets) return;
-    while ((query = queries_any(&forwarder->queries))) {
-        pool_cancel(&query->exchange);
-        queries_remove(&forwarder->queries, query);
-    }
+    while ((query = queries_any(&forwarder->queries))) fetch_cancel(forwarder, query);
     queries_done(&forwarder->queries);
+    sharing_done(&forwarder->sharing);
     free(forwarder->value);
     forwarder->value = NULL;
 }

@@ -1,4 +1,5 @@
-/* forwarder: the path of a query through one worker: admit, names of ours, cache, merge, ask upstream, reply.
+/* forwarder: the path of a query through one worker: admit, names of ours, cache, merge, ask the cache of the fleet and
+ * upstream, reply.
  *
  * Every query that a transport hands over is ended once: by a reply, or if none is due by an end_reply of 0 bytes.
  * What is asked upstream is the proxy's own query (dns/question.h), and each reply is made for its client
@@ -21,6 +22,7 @@
 #include "queries/options.h"
 #include "queries/query.h"
 #include "queries/recheck.h"
+#include "queries/sharing.h"
 #include "queries/transport.h"
 #include "shared/cache.h"
 #include "shared/ratelimit.h"
@@ -34,6 +36,7 @@ struct shared_tables {
     struct topnames *topnames;
     struct ratelimit *ratelimit;
     struct warmup *warmup;    /* NULL: nothing is kept over a restart */
+    struct purges *purges;    /* NULL: no answers of a fleet are shared */
     struct hash_key hash_key; /* of question keys */
 };
 
@@ -51,6 +54,7 @@ struct forwarder {
     struct counters *counters;
     struct loop *loop;
     struct queries queries;
+    struct sharing sharing;     /* with no store until the owner gives one */
     struct timeouts impatience; /* of queries for which there is a stale answer */
     struct recheck recheck;
     struct notices notices;               /* with no ring and no log until the owner gives some */
@@ -70,6 +74,10 @@ bool forwarder_init(struct forwarder *forwarder, const struct forwarder_options 
 
 /* Other names and routes from now on; they are shared, not taken. */
 void forwarder_set_names(struct forwarder *forwarder, struct names *names);
+
+/* The store whose cache is asked before upstream; it outlives the forwarder. Once, before any query. False if memory is
+ * short. */
+bool forwarder_set_store(struct forwarder *forwarder, struct store *store);
 
 /* New options (reload). False: memory is short for a larger max_queries; the former bound stays, all else is new. */
 bool forwarder_set_options(struct forwarder *forwarder, const struct forwarder_options *options);

@@ -253,7 +253,7 @@ struct answer_error query_error(const struct query *query, enum exchange_result 
         error.ede_text = "upstream does not answer";
         break;
     case EXCHANGE_UNREACHABLE:
-        error.ede_text = pool_error(query->pool);
+        error.ede_text = query->is_submitted ? pool_error(query->pool) : NULL;
         if (!error.ede_text) error.ede_text = "upstream is out of reach";
         break;
     case EXCHANGE_FAILED:

@@ -19,6 +19,7 @@
 #include "queries/notice.h"
 #include "queries/tally.h"
 #include "queries/transport.h"
+#include "store/lookup.h"
 #include "upstream/exchange.h"
 
 struct forwarder;
@@ -44,12 +45,14 @@ struct query {
     struct list waiters;     /* of struct waiter; empty for a refresh */
     struct timeout patience; /* of forwarder->impatience: when a stale answer will do */
     struct forwarder *forwarder;
-    struct exchange exchange; /* with the question's key */
-    struct pool *pool;        /* that asks it */
-    uint16_t route;           /* its index when it was asked */
-    uint64_t hash;            /* of the key */
-    bool prefetch;            /* begun as a refresh of a top name */
-    bool stale_will_do;       /* there is a stale answer, and patience is over */
+    struct exchange exchange;   /* with the question's key */
+    struct pool *pool;          /* that asks it, once it is submitted */
+    struct store_lookup lookup; /* of the cache of the fleet */
+    uint16_t route;             /* its index when it was asked */
+    uint64_t hash;              /* of the key */
+    bool is_submitted;          /* to the pool: `pool` is set */
+    bool prefetch;              /* begun as a refresh of a top name */
+    bool stale_will_do;         /* there is a stale answer, and patience is over */
 };
 
 struct queries {

@@ -358,10 +358,33 @@ def snapshots():
             **{f"changed-{title}": b"\2" + text for title, text in records.items()}, **files}
 
 
+def store():
+    """Steps of store_fuzz.c: an octet for the step (modulo 10), then what it takes."""
+    ask, refresh, cancel, write, wait, end = (bytes([step, 0]) for step in (0, 1, 2, 3, 7, 8))
+    ok, null, empty, error = (bytes([5, reply]) for reply in range(4))
+    address = record(A, b"\xc0\0\2\1")
+    # For question 0: stored just now, ends after 300 s; flags, counts, and one record of that size.
+    entry = bytes([6, 0, 2, 150, 1, 0, 1, 0, 0, len(address)]) + address
+    old, other = bytes([6, 0, 255]) + entry[3:], bytes([6, 1]) + entry[2:]
+    raw = {
+        "pieces": (b"$", b"-1", b"\r", b"\n"), "array": (b"*200000000\r\n",), "huge": (b"$5000000000000\r\n",),
+        "line": (b"+" + b"x" * 200,) * 6, "shifted": (b"$3\r\nabcXY",), "type": (b"-WRONGTYPE no\r\n",),
+    }
+    sent = {title: ask + b"".join(bytes([4, len(part)]) + part for part in parts) for title, parts in raw.items()}
+    return {
+        "entry": ask + entry, "entry-old": ask + old, "entry-of-another": ask + other, "miss": ask + null,
+        "claimed": refresh + null + ok, "found": refresh + entry + ok, "left": refresh + null + null,
+        "late": ask + b"\7\6" + entry + wait, "overtaken": ask + cancel + entry, "empty": ask + empty,
+        "slow": (ask + b"\0\1\0\2\7\6") * 2, "ends": ask + refresh + write + b"\1\1" + end + b"\7\x64\x09" + ask,
+        "written": write + b"\1\1" + ok + write + b"\1\1" + error, "withdrawn": write + b"\1\0" + ok, "unasked": ok,
+        **sent,
+    }
+
+
 def main():
     targets = {"frame": frames(), "query": queries(), "answer": answers(), "cached": cached(), "path": paths(),
                "cookie": cookies(), "udp": datagrams(), "http": http(), "snapshot": snapshots(),
-               "handover": handovers()}
+               "handover": handovers(), "store": store()}
     for target, inputs in targets.items():
         folder = HERE / target
         folder.mkdir(parents=True, exist_ok=True)
