@@ -6,6 +6,7 @@
 #include "app/ca_bundle.h"
 #include "app/confinement.h"
 #include "app/explain.h"
+#include "app/shared_cache.h"
 #include "app/supervisor.h"
 #include "config/config.h"
 #include "config/manual.h"
@@ -79,6 +80,7 @@ static int run(int argc, char **argv, FILE *errors)
     if (command.check_config) {
         bool good = ca_bundle_check(&config.tls, errors);
         good = confinement_check_user(&config, errors) && good;
+        good = shared_cache_check(&config, errors) && good;
         if (good) printf("configuration is good\n");
         config_free(&config);
         return good ? EXIT_STOPPED : EXIT_FAILED;

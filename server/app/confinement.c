@@ -120,6 +120,11 @@ static void grant_files(struct grants *grants, const struct config *config, cons
     grants_add_file(grants, tls_ca_path(&config->tls));
     grants_add_file(grants, config->names.hosts_file);
     grants_add_file(grants, config->udp.cookie_secret_file);
+    const struct store_options *store = &config->store;
+    if (store->address.port == 0) return;
+    if (strcmp(store->secret_file, STORE_UNSIGNED) != 0) grants_add_file(grants, store->secret_file);
+    grants_add_file(grants, store->password_file);
+    grants_add_file(grants, store->ca_file);
 }
 
 /* Landlock grants what exists. What is wrong with the directory is told where it is used. */
@@ -148,6 +153,11 @@ static void add_routes(struct port_set *set, const struct routes_options *routes
             port_set_add(set, routes->list[i].upstreams.list[j].address.port);
 }
 
+static void add_store(struct port_set *set, const struct store_options *store)
+{
+    if (store->address.port != 0) port_set_add(set, store->address.port);
+}
+
 /* The usual ports of DNS are granted in any case, so that a reload may name other servers. */
 static void grant_ports(struct grants *grants, const struct config *config, uint16_t http_port)
 {
@@ -157,6 +167,7 @@ static void grant_ports(struct grants *grants, const struct config *config, uint
     port_set_add(&grants->connect, DNS_PORT);
     add_upstreams(&grants->connect, &config->pool);
     add_routes(&grants->connect, &config->routes);
+    add_store(&grants->connect, &config->store);
     if (http_port == 0) return;
     port_set_add(&grants->bind, http_port);
     port_set_add(&grants->connect, http_port);
@@ -312,14 +323,16 @@ bool confinement_check_ports(const struct confinement *confinement, const struct
                              char *ret_why, size_t why_bytes)
 {
     const struct grants *grants = confinement->grants;
-    struct port_set listeners = {{0}}, upstreams = {{0}}, routes = {{0}};
+    struct port_set listeners = {{0}}, upstreams = {{0}}, routes = {{0}}, store = {{0}};
     if (!grants || confinement->landlock_abi < LANDLOCK_ABI_PORTS) return true;
     if (listens) add_listeners(&listeners, &config->acceptor);
     add_upstreams(&upstreams, &config->pool);
     add_routes(&routes, &config->routes);
+    add_store(&store, &config->store);
     return check_ports(&listeners, &grants->bind, "listen", "listen at", ret_why, why_bytes) &&
            check_ports(&upstreams, &grants->connect, "upstreams", "connect to", ret_why, why_bytes) &&
-           check_ports(&routes, &grants->connect, "routes", "connect to", ret_why, why_bytes);
+           check_ports(&routes, &grants->connect, "routes", "connect to", ret_why, why_bytes) &&
+           check_ports(&store, &grants->connect, "shared_cache.address", "connect to", ret_why, why_bytes);
 }
 
 /* ---- what is shown ---- */

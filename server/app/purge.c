@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "app/server.h"
+#include "common/clock.h"
 #include "dns/presentation.h"
 
 enum { FLAG_SETS = 16 }; /* of QUESTION_KEY_ bits */
@@ -45,6 +46,7 @@ bool purge(void *context, const char *name, uint64_t *ret_removed)
     size_t size = name ? presentation_parse_name(name, wire) : 0;
     if (name && size == 0) return false;
     keeper_note_purge(server->keeper, name ? wire : NULL, size);
+    purges_note(&server->purges, name ? wire : NULL, size, clock_wall_ns() / NS_PER_MS);
     if (name) {
         *ret_removed = forget_name(&server->shared, wire, size, route_of(server, wire, size));
     } else {

@@ -10,7 +10,8 @@
 #include "common/clock.h"
 #include "config/settings.h"
 
-_Static_assert((int)RELOAD_ERROR_BYTES >= (int)TLS_ERROR_MAX && (int)RELOAD_ERROR_BYTES >= (int)LISTENER_ERROR_BYTES,
+_Static_assert((int)RELOAD_ERROR_BYTES >= (int)TLS_ERROR_MAX && (int)RELOAD_ERROR_BYTES >= (int)SETUP_ERROR_BYTES &&
+                   (int)RELOAD_ERROR_BYTES >= (int)LISTENER_ERROR_BYTES,
                "the parts write their errors to where ours is wanted");
 
 /* What a reload acquires before it changes anything; each acquisition can fail. */
@@ -23,6 +24,7 @@ struct reload {
     struct names *names;
     struct file_mark hosts; /* of the hosts file in `names` */
     struct route_table *routes;
+    struct shared_cache store;
 };
 
 /* ---- settings that a reload does not change ---- */
@@ -68,6 +70,19 @@ static bool prepare_bundle(struct reload *reload, const struct server *server, c
 
 /* What would fail later for no other reason than the sandbox. A hosts file that was replaced is no reason to refuse the
  * rest: its former content stays (look_at_hosts in supervisor.c says why). */
+static bool check_store_files(const struct confinement *confinement, const struct store_options *store,
+                              char ret_error[static RELOAD_ERROR_BYTES])
+{
+    bool is_signed = strcmp(store->secret_file, STORE_UNSIGNED) != 0;
+    return store->address.port == 0 ||
+           ((!is_signed || confinement_check_file(confinement, "'shared_cache.secret_file'", store->secret_file,
+                                                  ret_error, RELOAD_ERROR_BYTES)) &&
+            confinement_check_file(confinement, "'shared_cache.password_file'", store->password_file, ret_error,
+                                   RELOAD_ERROR_BYTES) &&
+            confinement_check_file(confinement, "'shared_cache.ca_file'", store->ca_file, ret_error,
+                                   RELOAD_ERROR_BYTES));
+}
+
 static bool check_sandbox(const struct server *server, const struct config *config,
                           char ret_error[static RELOAD_ERROR_BYTES])
 {
@@ -77,6 +92,7 @@ static bool check_sandbox(const struct server *server, const struct config *conf
     return confinement_check_ports(confinement, config, !server->listeners.inherited, ret_error, RELOAD_ERROR_BYTES) &&
            confinement_check_file(confinement, "'udp.cookie_secret_file'", config->udp.cookie_secret_file, ret_error,
                                   RELOAD_ERROR_BYTES) &&
+           check_store_files(confinement, &config->store, ret_error) &&
            (!is_new || confinement_check_file(confinement, "'names.hosts_file'", hosts, ret_error, RELOAD_ERROR_BYTES));
 }
 
@@ -90,12 +106,20 @@ static bool prepare_names(struct reload *reload, const struct server *server, co
     return reload->routes;
 }
 
+static bool prepare_store(struct reload *reload, const struct server *server, const struct config *config,
+                          char ret_error[static RELOAD_ERROR_BYTES])
+{
+    struct tls_context *tls = reload->tls ? reload->tls : server->tls;
+    return shared_cache_make(config, tls, &server->shared_cache, &reload->store, ret_error);
+}
+
 static void discard(struct reload *reload, const struct server *server)
 {
     tls_context_free(reload->tls);
     access_free(reload->access);
     names_free(reload->names);
     route_table_free(reload->routes);
+    shared_cache_free(&reload->store);
     listeners_close_but(&reload->listeners, &server->listeners);
     udp_setup_close_but(&reload->udp, &server->udp);
 }
@@ -106,6 +130,7 @@ static bool prepare(struct reload *reload, const struct server *server, const st
     const struct acceptor_options *options = &config->acceptor;
     if (!check_sandbox(server, config, ret_error)) return false;
     if (!prepare_bundle(reload, server, config, ret_error)) return false;
+    if (!prepare_store(reload, server, config, ret_error)) return false;
     if (!listeners_reopen(&server->listeners, &reload->listeners, options->listen, options->listen_count, server->log,
                           ret_error))
         return false;
@@ -135,6 +160,13 @@ static void commit_bundle(const struct reload *reload, struct server *server, co
     server->tls = reload->tls;
     server->bundle = reload->bundle;
     log_info(server->log, "CA bundle loaded", log_text("file", tls_ca_path(&config->tls)));
+}
+
+static void commit_store(const struct reload *reload, struct server *server, const struct config *config)
+{
+    shared_cache_free(&server->shared_cache);
+    server->shared_cache = reload->store;
+    shared_cache_warn(config, server->log);
 }
 
 static void commit_names(const struct reload *reload, struct server *server)
@@ -175,6 +207,7 @@ static void commit_config(struct server *server, const struct config *config)
 static void commit(const struct reload *reload, struct server *server, const struct config *config)
 {
     commit_bundle(reload, server, config);
+    commit_store(reload, server, config);
     access_free(server->access);
     server->access = reload->access;
     commit_names(reload, server);
@@ -216,7 +249,12 @@ bool reload_apply_bundle(struct server *server, char ret_error[static RELOAD_ERR
 {
     struct reload reload = {.tls = NULL};
     if (!prepare_bundle(&reload, server, &server->config, ret_error)) return false;
+    if (!prepare_store(&reload, server, &server->config, ret_error)) {
+        tls_context_free(reload.tls);
+        return false;
+    }
     commit_bundle(&reload, server, &server->config);
+    commit_store(&reload, server, &server->config);
     tell_workers(server, &server->config);
     return true;
 }

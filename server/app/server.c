@@ -26,6 +26,7 @@ struct worker_settings server_worker_settings(const struct server *server, const
         .access = server->access,
         .names = server->names,
         .routes = server->routes,
+        .store = server->shared_cache.setup,
     };
     settings.udp.max_pending = config->forwarder.max_queries * UDP_PENDING_PER_QUERY;
     settings.client.crowded_above = config->connections.max_connections / 5 * 4;
@@ -54,6 +55,7 @@ static bool make_tables(struct server *server)
 {
     const struct config *config = &server->config;
     server->shared.hash_key = hash_key_draw();
+    server->shared.purges = &server->purges;
     server->shared.cache = cache_new(&config->cache);
     server->shared.topnames = topnames_new(&config->topnames);
     server->shared.ratelimit = ratelimit_new(&config->ratelimit, &server->shared.hash_key);
@@ -185,6 +187,7 @@ bool server_make(struct server *server, struct config *config, struct log *log,
                               .civetweb_fd = -1};
     *config = (struct config){0};
     pthread_mutex_init(&server->config_lock, NULL);
+    purges_init(&server->purges);
     server->started_s = server->reloaded_s = clock_wall_s();
     if (!confinement_begin(&server->confinement, &server->config, log)) return false;
     if (!mailbox_init(&server->mailbox, on_mail)) return fail(server, "no descriptors");
@@ -194,6 +197,9 @@ bool server_make(struct server *server, struct config *config, struct log *log,
                   log_text("do", "install ca-certificates, or set tls.ca_file"));
         return false;
     }
+    char why[SETUP_ERROR_BYTES];
+    if (!shared_cache_make(&server->config, server->tls, NULL, &server->shared_cache, why)) return fail(server, why);
+    shared_cache_warn(&server->config, log);
     health_init(&server->health, server->blocks, server->config.workers, clock_now_ns());
     server->heartbeat = health_add(&server->health, "main", clock_now_ns());
     if (!make_tables(server)) return fail(server, "out of memory");
@@ -268,6 +274,7 @@ void server_free(struct server *server)
     access_free(server->access);
     names_free(server->names);
     route_table_free(server->routes);
+    shared_cache_free(&server->shared_cache);
     tls_context_free(server->tls);
     busiest_free(server->busiest);
     connections_free(server->connections);
@@ -279,5 +286,6 @@ void server_free(struct server *server)
     if (server->civetweb_fd >= 0) close(server->civetweb_fd);
     config_free(&server->config);
     confinement_done(&server->confinement);
+    purges_done(&server->purges);
     pthread_mutex_destroy(&server->config_lock);
 }

@@ -8,6 +8,7 @@
 #include "app/ca_bundle.h"
 #include "app/confinement.h"
 #include "app/handover_take.h"
+#include "app/shared_cache.h"
 #include "app/udp_setup.h"
 #include "app/worker.h"
 #include "clients/acceptor.h"
@@ -19,6 +20,7 @@
 #include "queries/forwarder.h"
 #include "shared/access.h"
 #include "shared/busiest.h"
+#include "shared/purges.h"
 #include "state/keeper.h"
 
 struct server {
@@ -34,6 +36,8 @@ struct server {
     struct access_list *access;
     struct tls_context *tls;
     struct file_mark bundle; /* of `tls` */
+    struct shared_cache shared_cache;
+    struct purges purges; /* of this run; for entries of the shared cache */
     struct names *names;
     struct route_table *routes;
     struct file_mark hosts; /* of the hosts file in `names` */

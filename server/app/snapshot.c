@@ -126,6 +126,9 @@ static void read_config(struct server *server, struct figures *figures)
     figures->reloaded_s = (double)server->reloaded_s;
     figures->connections_max = server->config.connections.max_connections;
     figures->cache_bytes_max = (double)server->config.cache.max_bytes;
+    const struct address *store = &server->config.store.address;
+    figures->shared_cache[0] = '\0';
+    if (store->port != 0) address_format(store, figures->shared_cache);
     read_upstreams(server, figures);
     read_settings(server, figures);
     pthread_mutex_unlock(&server->config_lock);

@@ -46,6 +46,7 @@ struct supervisor {
     bool said_hung;
     struct upstream_watch watch;
     uint64_t upstreams_looked_ns;
+    struct shared_cache_watch shared_cache;
     char upstream_labels[UPSTREAM_SERIES][UPSTREAM_LABEL_BYTES]; /* as they are now; see snapshot.h */
     uint64_t watchdog_ns;                                        /* how often systemd wants to hear of us; 0 = not */
 };
@@ -317,6 +318,9 @@ static void run(struct supervisor *supervisor)
         if (now_ns >= supervisor->save_deadline_ns) drain(supervisor);
         if (supervisor->drain_deadline_ns == CLOCK_NEVER) {
             look_at_upstreams(supervisor, now_ns);
+            const struct server *server = &supervisor->server;
+            shared_cache_look(&supervisor->shared_cache, server->blocks, server->worker_count, &server->config.store,
+                              supervisor->log, now_ns);
             look_at_bundle(supervisor, now_ns);
             look_at_listeners(supervisor, now_ns);
             look_at_hosts(supervisor);

@@ -132,6 +132,7 @@ static uint64_t next_deadline_ns(const struct worker *worker)
     deadline_ns = clock_earlier(deadline_ns, forwarder_deadline_ns(&worker->forwarder));
     deadline_ns = clock_earlier(deadline_ns, prefetch_deadline_ns(&worker->prefetch));
     deadline_ns = clock_earlier(deadline_ns, worker_role_deadline_ns(&worker->role, worker->loop.now_ns));
+    if (worker->shares) deadline_ns = clock_earlier(deadline_ns, store_deadline_ns(worker->store));
     return clock_earlier(deadline_ns, route_pools_deadline_ns(&worker->pools));
 }
 
@@ -156,12 +157,14 @@ static void turn(struct worker *worker)
     if (is_due_to_begin(worker)) begin(worker);
     udp_receive(&worker->udp);
     if (last_look && has_adopted_all(worker)) begin_to_drain(worker);
+    if (worker->shares) store_tick(worker->store);
     route_pools_tick(&worker->pools, now_ns);
     prefetch_tick(&worker->prefetch, now_ns);
     forwarder_tick(&worker->forwarder, now_ns);
     tcp_clients_tick(&worker->clients, now_ns);
     udp_tick(&worker->udp);
     worker_role_tick(&worker->role, now_ns);
+    if (worker->shares) store_flush(worker->store);
     route_pools_flush(&worker->pools); /* last: whatever was asked in this turn leaves together */
 }
 
@@ -236,6 +239,22 @@ static bool init_udp(struct worker *worker, const struct worker_settings *settin
     return worker_apply_udp(worker, settings);
 }
 
+static bool init_store(struct worker *worker, const struct worker_settings *settings)
+{
+    const struct store_deps deps = {
+        .loop = &worker->loop,
+        .buffers = &worker->buffers,
+        .scratch = worker->scratch,
+        .counters = worker->counters,
+        .seed = clock_now_ns() + worker->index,
+    };
+    _Static_assert((int)CONNECTION_SCRATCH_BYTES <= (int)CHANNEL_SCRATCH_BYTES, "one scratch serves both");
+    worker->store = store_new(&deps);
+    if (!worker->store || !forwarder_set_store(&worker->forwarder, worker->store)) return false;
+    worker_apply_store(worker, settings);
+    return true;
+}
+
 static bool init_parts(struct worker *worker, const struct worker_settings *settings)
 {
     const struct tcp_clients_deps deps = {
@@ -262,6 +281,7 @@ static bool init_parts(struct worker *worker, const struct worker_settings *sett
     worker->forwarder.pool_of_route = pool_of_route;
     worker->forwarder.on_route_done = on_route_done;
     forwarder_set_names(&worker->forwarder, settings->names);
+    if (!init_store(worker, settings)) return false;
     worker->forwarder.notices.ring = worker->ring;
     worker->forwarder.notices.log = worker->deps.log;
     worker->forwarder.notices.worker = worker->index;
@@ -312,6 +332,7 @@ void worker_free(struct worker *worker)
     if (worker->loop.epoll_fd >= 0)
         loop_turn(&worker->loop, 0); /* clients handed over last are adopted, to be closed */
     forwarder_done(&worker->forwarder);
+    store_free(worker->store);
     tcp_clients_done(&worker->clients);
     udp_done(&worker->udp);
     route_pools_done(&worker->pools);

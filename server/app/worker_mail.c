@@ -30,6 +30,12 @@ bool worker_apply_udp(struct worker *worker, const struct worker_settings *setti
     return is_taken;
 }
 
+void worker_apply_store(struct worker *worker, const struct worker_settings *settings)
+{
+    store_set_setup(worker->store, settings->store);
+    worker->shares = settings->store;
+}
+
 static void apply(struct worker *worker, const struct worker_settings *settings)
 {
     bool is_taken = worker_apply_udp(worker, settings);
@@ -44,6 +50,7 @@ static void apply(struct worker *worker, const struct worker_settings *settings)
                   log_number("worker", worker->index));
     worker->forwarder.pool = route_pools_get(&worker->pools, NAMES_ROUTE_DEFAULT);
     forwarder_set_names(&worker->forwarder, settings->names); /* whose routes are those of the pools now */
+    worker_apply_store(worker, settings); /* last: what the former one was asked goes to these pools */
 }
 
 /* ---- mail ---- */
@@ -57,6 +64,7 @@ static void open_mail(struct worker *worker, struct worker_mail *mail)
         access_free(mail->settings.access);
         names_free(mail->settings.names);
         route_table_free(mail->settings.routes);
+        store_setup_free(mail->settings.store);
         break;
     case MAIL_BEGIN: worker->begins_ns = worker->loop.now_ns + SESSION_WAIT_NS; break;
     case MAIL_DRAIN:
@@ -105,6 +113,7 @@ bool worker_reload(struct worker *worker, const struct worker_settings *settings
     mail->settings.access = access_share(settings->access);
     mail->settings.names = names_share(settings->names);
     mail->settings.routes = route_table_share(settings->routes);
+    mail->settings.store = store_setup_share(settings->store);
     return post(worker, mail);
 }
 

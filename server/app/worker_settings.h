@@ -24,6 +24,7 @@
 #include "shared/access.h"
 #include "shared/busiest.h"
 #include "shared/connections.h"
+#include "store/setup.h"
 #include "upstream/pool.h"
 
 /* What a worker goes by; a reload brings it another. */
@@ -38,6 +39,7 @@ struct worker_settings {
     struct access_list *access;     /* the same */
     struct names *names;            /* the same */
     struct route_table *routes;     /* the same; its indexes are those of `names` */
+    struct store_setup *store;      /* the same; NULL: no cache is shared */
 };
 
 /* What all workers have in common, and outlives them. */

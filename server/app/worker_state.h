@@ -14,6 +14,7 @@
 #include "common/buffer.h"
 #include "common/loop.h"
 #include "common/mailbox.h"
+#include "store/store.h"
 
 struct worker_mail;
 
@@ -31,6 +32,8 @@ struct worker {
     struct forwarder forwarder;
     struct route_pools pools;
     struct prefetch prefetch;
+    struct store *store;
+    bool shares; /* there is a shared cache: the store wants its part of each turn */
     struct worker_role role;
     struct counters *counters;
     struct dnstap_tap *tap;           /* NULL: no messages are copied */
@@ -53,6 +56,9 @@ void worker_on_mail(struct loop_source *source, uint32_t events);
 
 /* Makes what worker_begin sends, which so cannot fail. False: memory is short. */
 bool worker_prepare_begin(struct worker *worker);
+
+/* The shared cache of the settings, or none. */
+void worker_apply_store(struct worker *worker, const struct worker_settings *settings);
 
 /* False: memory for UDP's questions in flight is short; all else is applied. */
 bool worker_apply_udp(struct worker *worker, const struct worker_settings *settings);
