@@ -189,7 +189,7 @@ function showCache(now) {
 
 function showLatency(now) {
   const minute = sampleBefore(WINDOW_MS);
-  const rows = [["cached", "cache"], ["upstream", "upstream"]];
+  const rows = [["cached", "cache"], ...(now.shared_cache ? [["shared cache", "shared_cache"]] : []), ["upstream", "upstream"]];
   keyed($("latency"), rows, ([title]) => title, () => element("tr"), (row, [title, key]) =>
     tableRow(row, [[title], ...percentiles(minute.latency[key], now.latency[key], now.edges_ms).map((ms) => [milliseconds(ms, now.edges_ms)])]));
 }
@@ -357,6 +357,17 @@ function stateRow(now) {
   return ["Kept over a restart", value, parts.join(", ")];
 }
 
+// The cache of the fleet: whether it is used, and what it was good for in the last minute.
+function sharedRow(now, minute) {
+  const { state, store, error, results } = now.shared_cache;
+  const before = minute.shared_cache?.results ?? {};
+  const hits = results.hit - (before.hit ?? 0);
+  const asked = sum(results) - sum(before);
+  const forged = results.forged > 0 ? count(results.forged) + " forged" : "";
+  const share = asked > 0 ? ((100 * hits) / asked).toFixed(0) + " % of " + count(asked) + " in the last minute" : "";
+  return ["Shared cache", state, [error ?? share, forged, "at " + store].filter((part) => part).join(", ")];
+}
+
 function showTerms(now) {
   const minute = sampleBefore(WINDOW_MS);
   const recent = (figure) => {
@@ -392,6 +403,7 @@ function showTerms(now) {
     ["Sandbox", sandboxState(now.sandbox), sandboxMissing(now.sandbox)],
     ["Configuration", now.reload_good ? "in use" : "last reload refused", "read " + duration(now.reloaded_seconds_ago) + " ago"],
     ...(now.state ? [stateRow(now)] : []),
+    ...(now.shared_cache ? [sharedRow(now, minute)] : []),
   ]);
 }
 
