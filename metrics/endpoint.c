@@ -29,7 +29,7 @@ struct endpoint {
 };
 
 /* What is shown at one moment; too large for the stacks of HTTP threads, 100 KB. */
-struct snapshot {
+struct reading {
     struct counters total;
     struct figures figures;
     struct readiness readiness;
@@ -51,24 +51,24 @@ struct route {
 #define JSON_TYPE  "application/json; charset=utf-8"
 
 /* The caller frees. NULL if memory is short. */
-static struct snapshot *snapshot_take(struct endpoint *endpoint, bool with_names)
+static struct reading *reading_take(struct endpoint *endpoint, bool with_names)
 {
     const struct endpoint_sources *sources = &endpoint->sources;
-    struct snapshot *snapshot = calloc(1, sizeof *snapshot);
-    if (!snapshot) return NULL;
-    struct figures *figures = &snapshot->figures;
-    snapshot->now_ns = clock_now_ns();
-    snapshot->readiness = health_look(sources->health, snapshot->now_ns);
-    counters_merge(sources->blocks, sources->block_count, &snapshot->total);
-    sources->read_figures(sources->context, snapshot->now_ns, with_names, figures);
+    struct reading *reading = calloc(1, sizeof *reading);
+    if (!reading) return NULL;
+    struct figures *figures = &reading->figures;
+    reading->now_ns = clock_now_ns();
+    reading->readiness = health_look(sources->health, reading->now_ns);
+    counters_merge(sources->blocks, sources->block_count, &reading->total);
+    sources->read_figures(sources->context, reading->now_ns, with_names, figures);
     if (!with_names) figures->busiest_port_count = figures->busiest_address_count = figures->limited_count = 0;
-    upstream_times_look(&endpoint->upstream_times, &snapshot->total, figures, snapshot->now_ns, clock_wall_s());
+    upstream_times_look(&endpoint->upstream_times, &reading->total, figures, reading->now_ns, clock_wall_s());
     process_read(figures);
     figures->process_started_s = endpoint->process_started_s;
-    figures->ready = snapshot->readiness.state == READINESS_READY;
-    figures->live = health_is_live(sources->health, snapshot->now_ns);
+    figures->ready = reading->readiness.state == READINESS_READY;
+    figures->live = health_is_live(sources->health, reading->now_ns);
     figures->build.civetweb = http_server_library_version();
-    return snapshot;
+    return reading;
 }
 
 /* Another site may give its own name the address 127.0.0.1, so that its page can read from this server as if it were
@@ -92,12 +92,12 @@ static bool may_show_names(const struct endpoint *endpoint, const struct http_re
 static bool answer_metrics(struct endpoint *endpoint, const struct http_received *received, FILE *out,
                            struct http_response *response)
 {
-    struct snapshot *snapshot = snapshot_take(endpoint, may_show_names(endpoint, received));
-    if (!snapshot) return false;
+    struct reading *reading = reading_take(endpoint, may_show_names(endpoint, received));
+    if (!reading) return false;
     enum exposition_format format = exposition_format_of(received->accept);
     response->content_type = exposition_content_type(format);
-    exposition_write(out, format, &snapshot->total, &snapshot->figures);
-    free(snapshot);
+    exposition_write(out, format, &reading->total, &reading->figures);
+    free(reading);
     return true;
 }
 
@@ -144,20 +144,20 @@ static bool answer_status(struct endpoint *endpoint, const struct http_received 
 {
     (void)response;
     bool show_names = may_show_names(endpoint, received);
-    struct snapshot *snapshot = snapshot_take(endpoint, show_names);
-    if (!snapshot) return false;
+    struct reading *reading = reading_take(endpoint, show_names);
+    if (!reading) return false;
     const struct status status = {
-        .total = &snapshot->total,
-        .figures = &snapshot->figures,
-        .readiness = snapshot->readiness,
-        .live = snapshot->figures.live > 0,
+        .total = &reading->total,
+        .figures = &reading->figures,
+        .readiness = reading->readiness,
+        .live = reading->figures.live > 0,
         .show_names = show_names,
         .may_purge = may_purge(endpoint, received),
-        .now_ns = snapshot->now_ns,
+        .now_ns = reading->now_ns,
         .wall_s = clock_wall_s(),
     };
     status_write(&status, out);
-    free(snapshot);
+    free(reading);
     return true;
 }
 
@@ -209,10 +209,10 @@ static bool answer_config(struct endpoint *endpoint, const struct http_received 
 static void record(void *context)
 {
     struct endpoint *endpoint = context;
-    struct snapshot *snapshot = snapshot_take(endpoint, false);
-    if (!snapshot) return; /* a gap */
-    history_take(endpoint->history, &snapshot->total, &snapshot->figures, snapshot->now_ns);
-    free(snapshot);
+    struct reading *reading = reading_take(endpoint, false);
+    if (!reading) return; /* a gap */
+    history_take(endpoint->history, &reading->total, &reading->figures, reading->now_ns);
+    free(reading);
 }
 
 /* POST /cache/purge, or /cache/purge?name=NAME; /cache/flush is its old name. */

@@ -4,7 +4,7 @@
  * Names and clients are shown, on the page and in /metrics, only if the listener is a loopback address and the Host
  * is an address or "localhost" (against DNS rebinding), or if `show_names` is set.
  *
- * HTTP itself is http_server's. Answers are made on its threads: they read counters and take snapshots through the
+ * HTTP itself is http_server's. Answers are made on its threads: they read counters and figures through the
  * sources below and never touch the data path. */
 #ifndef METRICS_ENDPOINT_H
 #define METRICS_ENDPOINT_H

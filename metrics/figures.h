@@ -1,4 +1,4 @@
-/* figures: what the program shows besides its counters: what is looked up only on request. A plain snapshot,
+/* figures: what the program shows besides its counters: what is looked up only on request. A plain copy,
  * filled on the HTTP thread by the server's callback (metrics/endpoint.h) and by process_read; the table below makes
  * its numbers, the exposition and docs/METRICS.md. */
 #ifndef METRICS_FIGURES_H

@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/figures.h"
 #include "app/purge.h"
 #include "app/query_list.h"
-#include "app/snapshot.h"
 #include "common/port_holder.h"
 #include "metrics/http_server.h"
 
@@ -60,9 +60,9 @@ bool http_start(struct server *server)
         .health = &server->health,
         .log = server->log,
         .context = server,
-        .read_figures = snapshot_read,
-        .write_config = snapshot_write_config,
-        .list_failing_routes = snapshot_list_failing_routes,
+        .read_figures = figures_read,
+        .write_config = figures_write_config,
+        .list_failing_routes = figures_list_failing_routes,
         .write_queries = query_list_write,
         .purge = purge,
     };

@@ -8,11 +8,11 @@
 #include <unistd.h>
 
 #include "app/announce.h"
+#include "app/figures.h"
 #include "app/http.h"
 #include "app/limited_log.h"
 #include "app/reload.h"
 #include "app/server.h"
-#include "app/snapshot.h"
 #include "app/state.h"
 #include "app/upstream_watch.h"
 #include "common/clock.h"
@@ -47,7 +47,7 @@ struct supervisor {
     struct upstream_watch watch;
     uint64_t upstreams_looked_ns;
     struct shared_cache_watch shared_cache;
-    char upstream_labels[UPSTREAM_SERIES][UPSTREAM_LABEL_BYTES]; /* as they are now; see snapshot.h */
+    char upstream_labels[UPSTREAM_SERIES][UPSTREAM_LABEL_BYTES]; /* as they are now; see app/figures.h */
     uint64_t watchdog_ns;                                        /* how often systemd wants to hear of us; 0 = not */
 };
 
@@ -291,7 +291,7 @@ static void look_at_upstreams(struct supervisor *supervisor, uint64_t now_ns)
     struct server *server = &supervisor->server;
     if (now_ns - supervisor->upstreams_looked_ns < LOOK_NS) return;
     supervisor->upstreams_looked_ns = now_ns;
-    unsigned count = snapshot_label_upstreams(server, supervisor->upstream_labels);
+    unsigned count = figures_label_upstreams(server, supervisor->upstream_labels);
     for (unsigned i = 0; i < count && i < UPSTREAM_SERIES_REST; i++) {
         struct upstream_report report = {.label = supervisor->upstream_labels[i]};
         if (report.label[0] == '\0') continue;

@@ -1,5 +1,5 @@
 /* What the status page and the metrics show of a server is what the server has. */
-#include "app/snapshot.h"
+#include "app/figures.h"
 
 #include "app_world.h"
 
@@ -7,7 +7,7 @@ static struct figures *read_figures(struct app_world *world, bool with_names)
 {
     struct figures *figures = calloc(1, sizeof *figures);
     assert_non_null(figures);
-    snapshot_read(world->server, 10 * NS_PER_S, with_names, figures);
+    figures_read(world->server, 10 * NS_PER_S, with_names, figures);
     return figures;
 }
 

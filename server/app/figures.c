@@ -1,4 +1,4 @@
-#include "app/snapshot.h"
+#include "app/figures.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,8 +64,7 @@ static void read_names(const struct server *server, struct figures *figures)
     free(names);
 }
 
-unsigned snapshot_label_upstreams(const struct server *server,
-                                  char labels[static UPSTREAM_SERIES][UPSTREAM_LABEL_BYTES])
+unsigned figures_label_upstreams(const struct server *server, char labels[static UPSTREAM_SERIES][UPSTREAM_LABEL_BYTES])
 {
     _Static_assert((int)UPSTREAM_LABEL_BYTES >= (int)UPSTREAM_LABEL_MAX, "a label has room");
     const struct pool_options *pool = &server->config.pool;
@@ -85,7 +84,7 @@ unsigned snapshot_label_upstreams(const struct server *server,
 static void read_upstreams(const struct server *server, struct figures *figures)
 {
     const struct route_table *table = server->routes;
-    figures->upstream_count = snapshot_label_upstreams(server, figures->upstreams);
+    figures->upstream_count = figures_label_upstreams(server, figures->upstreams);
     figures->routes = table->count;
     figures->routes_failing = route_table_list_failing(table, figures->failing_routes, sizeof figures->failing_routes);
 }
@@ -134,7 +133,7 @@ static void read_config(struct server *server, struct figures *figures)
     pthread_mutex_unlock(&server->config_lock);
 }
 
-void snapshot_write_config(void *context, FILE *out)
+void figures_write_config(void *context, FILE *out)
 {
     struct server *server = context;
     pthread_mutex_lock(&server->config_lock);
@@ -142,7 +141,7 @@ void snapshot_write_config(void *context, FILE *out)
     pthread_mutex_unlock(&server->config_lock);
 }
 
-void snapshot_read(void *context, uint64_t now_ns, bool with_names, struct figures *ret_figures)
+void figures_read(void *context, uint64_t now_ns, bool with_names, struct figures *ret_figures)
 {
     struct server *server = context;
     read_config(server, ret_figures);
@@ -170,7 +169,7 @@ void snapshot_read(void *context, uint64_t now_ns, bool with_names, struct figur
     read_names(server, ret_figures);
 }
 
-void snapshot_list_failing_routes(void *context, char text[static FAILING_ROUTES_BYTES])
+void figures_list_failing_routes(void *context, char text[static FAILING_ROUTES_BYTES])
 {
     struct server *server = context;
     pthread_mutex_lock(&server->config_lock);
