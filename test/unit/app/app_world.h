@@ -26,19 +26,32 @@ struct app_world {
     bool made;
 };
 
-/* A port on which nobody listens now. */
-static inline uint16_t free_port(void)
+/* Whether `port` of 127.0.0.1 is nobody's now, for TCP or UDP. */
+static inline bool is_port_free(uint16_t port, int type)
 {
     struct sockaddr_storage storage;
     struct address address;
     assert_true(address_parse("127.0.0.1:1", 0, &address));
-    address.port = 0;
+    address.port = port;
     socklen_t size = address_to_socket(&address, &storage);
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&storage, size), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&storage, &size), 0);
+    int fd = socket(AF_INET, type, 0);
+    bool is_free = bind(fd, (struct sockaddr *)&storage, size) == 0;
     close(fd);
-    return address_from_socket(&storage).port;
+    return is_free;
+}
+
+/* A port on which nobody listens now, below those which the kernel gives to connections, so that none of them gets it
+ * meanwhile; each process begins at a place of its own, as test programs run side by side. */
+static inline uint16_t free_port(void)
+{
+    enum { FIRST = 10000, COUNT = 10000 };
+    static unsigned asked;
+    for (unsigned i = 0; i < COUNT; i++) {
+        uint16_t port = (uint16_t)(FIRST + ((unsigned)getpid() * 101 + asked++) % COUNT);
+        if (is_port_free(port, SOCK_STREAM) && is_port_free(port, SOCK_DGRAM)) return port;
+    }
+    fail_msg("no free port");
+    return 0;
 }
 
 static inline void app_on_mail(struct loop_source *source, uint32_t events)
