@@ -30,7 +30,7 @@ def _sessions(proxy):
 def promised_bytes(proxy):
     """The sum of docs/CONFIG.md, for this configuration."""
     workers = proxy.config["workers"]
-    return (12 * MIB + 5 * MIB * workers + _setting(proxy, "cache", "max_size")
+    return (15 * MIB + 5 * MIB * workers + _setting(proxy, "cache", "max_size")
             + 72 * _setting(proxy, "rate_limit", "max_clients") + 800 * _setting(proxy, "prefetch", "top")
             + KIB * workers * _setting(proxy, "clients", "max_queries_in_flight") + 512 * KIB * _sessions(proxy)
             + 512 * _setting(proxy, "clients", "max_connections")
