@@ -2,12 +2,12 @@
 
 #include "common/clock.h"
 
-bool ca_bundle_load(const struct tls_options *options, struct tls_context **ret_tls, struct file_mark *ret_mark,
-                    char ret_error[static TLS_ERROR_MAX])
+bool ca_bundle_load(const struct tls_options *options, struct tls_crypto *crypto, struct tls_context **ret_tls,
+                    struct file_mark *ret_mark, char ret_error[static TLS_ERROR_MAX])
 {
     /* The mark is taken before the file is read, so that a change in between is noticed later. */
     struct file_mark mark = file_mark_of(tls_ca_path(options));
-    struct tls_context *tls = tls_context_new(options, ret_error);
+    struct tls_context *tls = tls_context_new(options, crypto, ret_error);
     if (!tls) return false;
     *ret_tls = tls;
     *ret_mark = mark;
@@ -19,7 +19,7 @@ bool ca_bundle_check(const struct tls_options *options, FILE *errors)
     char error[TLS_ERROR_MAX];
     struct tls_context *tls;
     struct file_mark mark;
-    if (!ca_bundle_load(options, &tls, &mark, error)) {
+    if (!ca_bundle_load(options, NULL, &tls, &mark, error)) {
         fprintf(errors, "'tls.ca_file': %s\n", error);
         return false;
     }

@@ -65,7 +65,7 @@ static bool prepare_bundle(struct reload *reload, const struct server *server, c
     if (!confinement_check_file(&server->confinement, "'tls.ca_file'", tls_ca_path(&config->tls), ret_error,
                                 RELOAD_ERROR_BYTES))
         return false;
-    return ca_bundle_load(&config->tls, &reload->tls, &reload->bundle, ret_error);
+    return ca_bundle_load(&config->tls, server->tls_crypto, &reload->tls, &reload->bundle, ret_error);
 }
 
 /* What would fail later for no other reason than the sandbox. A hosts file that was replaced is no reason to refuse the
@@ -109,8 +109,8 @@ static bool prepare_names(struct reload *reload, const struct server *server, co
 static bool prepare_store(struct reload *reload, const struct server *server, const struct config *config,
                           char ret_error[static RELOAD_ERROR_BYTES])
 {
-    struct tls_context *tls = reload->tls ? reload->tls : server->tls;
-    return shared_cache_make(config, tls, &server->shared_cache, &reload->store, ret_error);
+    const struct shared_cache_tls tls = {reload->tls ? reload->tls : server->tls, server->tls_crypto};
+    return shared_cache_make(config, &tls, &server->shared_cache, &reload->store, ret_error);
 }
 
 static void discard(struct reload *reload, const struct server *server)

@@ -10,6 +10,7 @@
 #include "app/name_table.h"
 #include "app/state.h"
 #include "common/clock.h"
+#include "upstream/tls_crypto.h"
 
 /* ---- start ---- */
 
@@ -192,13 +193,16 @@ bool server_make(struct server *server, struct config *config, struct log *log,
     if (!confinement_begin(&server->confinement, &server->config, log)) return false;
     if (!mailbox_init(&server->mailbox, on_mail)) return fail(server, "no descriptors");
     server->config.connections.max_connections = descriptors_connections_max(&server->config, log);
-    if (!ca_bundle_load(&server->config.tls, &server->tls, &server->bundle, error)) {
+    server->tls_crypto = tls_crypto_new(NULL);
+    if (!server->tls_crypto) return fail(server, "out of memory");
+    if (!ca_bundle_load(&server->config.tls, server->tls_crypto, &server->tls, &server->bundle, error)) {
         log_error(log, "start failed", log_text("why", error),
                   log_text("do", "install ca-certificates, or set tls.ca_file"));
         return false;
     }
     char why[SETUP_ERROR_BYTES];
-    if (!shared_cache_make(&server->config, server->tls, NULL, &server->shared_cache, why)) return fail(server, why);
+    const struct shared_cache_tls tls = {server->tls, server->tls_crypto};
+    if (!shared_cache_make(&server->config, &tls, NULL, &server->shared_cache, why)) return fail(server, why);
     shared_cache_warn(&server->config, log);
     health_init(&server->health, server->blocks, server->config.workers, clock_now_ns());
     server->heartbeat = health_add(&server->health, "main", clock_now_ns());
@@ -276,6 +280,7 @@ void server_free(struct server *server)
     route_table_free(server->routes);
     shared_cache_free(&server->shared_cache);
     tls_context_free(server->tls);
+    tls_crypto_free(server->tls_crypto);
     busiest_free(server->busiest);
     connections_free(server->connections);
     ratelimit_free(server->shared.ratelimit);

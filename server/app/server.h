@@ -34,6 +34,7 @@ struct server {
     struct connections *connections;
     struct busiest *busiest;
     struct access_list *access;
+    struct tls_crypto *tls_crypto; /* of all contexts */
     struct tls_context *tls;
     struct file_mark bundle; /* of `tls` */
     struct shared_cache shared_cache;

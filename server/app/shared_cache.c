@@ -12,15 +12,16 @@
 /* ---- making it ---- */
 
 /* What is trusted for the store: a share for the caller; NULL for plain TCP. False: the bundle cannot be used. */
-static bool find_tls(const struct store_options *options, struct tls_context *tls, const struct shared_cache *current,
-                     struct tls_context **ret_tls, struct file_mark *ret_mark, char ret_error[static SETUP_ERROR_BYTES])
+static bool find_tls(const struct store_options *options, const struct shared_cache_tls *tls,
+                     const struct shared_cache *current, struct tls_context **ret_tls, struct file_mark *ret_mark,
+                     char ret_error[static SETUP_ERROR_BYTES])
 {
     struct tls_options own;
     char why[TLS_ERROR_MAX];
     *ret_tls = NULL;
     if (options->tls_name[0] == '\0') return true;
     if (options->ca_file[0] == '\0') {
-        *ret_tls = tls_context_share(tls);
+        *ret_tls = tls_context_share(tls->upstreams);
         return true;
     }
     struct file_mark mark = file_mark_of(options->ca_file);
@@ -34,13 +35,14 @@ static bool find_tls(const struct store_options *options, struct tls_context *tl
     }
     _Static_assert(sizeof own.ca_file >= sizeof options->ca_file, "a path has room");
     memcpy(own.ca_file, options->ca_file, sizeof options->ca_file);
-    if (ca_bundle_load(&own, ret_tls, ret_mark, why)) return true;
+    if (ca_bundle_load(&own, tls->crypto, ret_tls, ret_mark, why)) return true;
     snprintf(ret_error, SETUP_ERROR_BYTES, "shared_cache.ca_file: %s", why);
     return false;
 }
 
-bool shared_cache_make(const struct config *config, struct tls_context *tls, const struct shared_cache *current,
-                       struct shared_cache *ret_cache, char ret_error[static SETUP_ERROR_BYTES])
+bool shared_cache_make(const struct config *config, const struct shared_cache_tls *tls,
+                       const struct shared_cache *current, struct shared_cache *ret_cache,
+                       char ret_error[static SETUP_ERROR_BYTES])
 {
     struct tls_context *trusted;
     const struct store_options *options = &config->store;
@@ -63,9 +65,10 @@ bool shared_cache_check(const struct config *config, FILE *errors)
 {
     struct shared_cache cache;
     struct config without_bundle = *config; /* of upstreams, which has a check of its own */
+    const struct shared_cache_tls tls = {NULL, NULL};
     char error[SETUP_ERROR_BYTES];
     if (config->store.ca_file[0] == '\0') without_bundle.store.tls_name[0] = '\0';
-    bool good = shared_cache_make(&without_bundle, NULL, NULL, &cache, error);
+    bool good = shared_cache_make(&without_bundle, &tls, NULL, &cache, error);
     if (!good) fprintf(errors, "%s\n", error);
     shared_cache_free(&cache);
     return good;

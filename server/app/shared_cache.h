@@ -18,11 +18,18 @@ struct shared_cache {
     struct file_mark bundle;   /* of shared_cache.ca_file, if there is one */
 };
 
-/* Reads the files. `tls`: what is trusted for upstreams, and for the store where it has no bundle of its own.
+/* What TLS to the store is made of. */
+struct shared_cache_tls {
+    struct tls_context *upstreams; /* what is trusted for these, and for the store where it has no bundle of its own */
+    struct tls_crypto *crypto;     /* as for tls_context_new */
+};
+
+/* Reads the files.
  * `current`: what is in use, whose bundle stays where its file is the same; NULL: nothing is. False: `ret_error` says
  * which file and why. */
-bool shared_cache_make(const struct config *config, struct tls_context *tls, const struct shared_cache *current,
-                       struct shared_cache *ret_cache, char ret_error[static SETUP_ERROR_BYTES]);
+bool shared_cache_make(const struct config *config, const struct shared_cache_tls *tls,
+                       const struct shared_cache *current, struct shared_cache *ret_cache,
+                       char ret_error[static SETUP_ERROR_BYTES]);
 void shared_cache_free(struct shared_cache *cache);
 
 /* For --check-config: false, and why, if a start would be refused. */

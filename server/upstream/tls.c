@@ -20,10 +20,8 @@
 
 #include "common/clock.h"
 #include "upstream/chain.h"
-#include "upstream/tls_ciphers.h"
+#include "upstream/tls_crypto.h"
 #include "upstream/tls_failure.h"
-
-#define SYSTEM_BUNDLE "/etc/ssl/certs/ca-certificates.crt"
 
 /* One read takes a whole TLS record and more: the library by itself would read five octets and then the rest. */
 enum { AHEAD_BYTES = 18 * 1024 };
@@ -32,6 +30,7 @@ enum { NAME_BYTES = 256 }; /* a DNS name and a NUL */
 
 struct tls_context {
     WOLFSSL_CTX *ctx;
+    struct tls_crypto *crypto; /* or NULL */
     struct chain_anchors *anchors;
     atomic_uint owners;
 };
@@ -46,6 +45,7 @@ struct tls {
     int code;                    /* the library's, of the last failure */
     enum chain_verdict verdict;  /* of a full handshake */
     struct tls_context *context; /* a share: a reload may take the pool's away during the handshake */
+    struct list keys;            /* of tls_crypto.h */
     bool may_resume;             /* a ticket was offered */
     char name[NAME_BYTES];
     size_t share;      /* bytes that may still be read from the socket in this turn */
@@ -102,11 +102,6 @@ static int on_send(WOLFSSL *ssl, char *bytes, int size, void *context)
     if (errno == EAGAIN || errno == EINTR) return WOLFSSL_CBIO_ERR_WANT_WRITE;
     tls->reset = true;
     return WOLFSSL_CBIO_ERR_CONN_RST;
-}
-
-const char *tls_ca_path(const struct tls_options *options)
-{
-    return options->ca_file[0] ? options->ca_file : SYSTEM_BUNDLE;
 }
 
 /* What wolfSSL is to trust, and how many of these it took. */
@@ -185,19 +180,14 @@ static int on_verify(int accepted, WOLFSSL_X509_STORE_CTX *store)
 
 /* ---- contexts and connections ---- */
 
-static bool offer_ciphers(WOLFSSL_CTX *ctx)
-{
-    struct tls_cipher_costs costs;
-    const char *ciphers = tls_ciphers_order(tls_ciphers_measure(&costs) ? &costs : NULL);
-    return wolfSSL_CTX_set_cipher_list(ctx, ciphers) == WOLFSSL_SUCCESS;
-}
-
-struct tls_context *tls_context_new(const struct tls_options *options, char ret_error[static TLS_ERROR_MAX])
+struct tls_context *tls_context_new(const struct tls_options *options, struct tls_crypto *crypto,
+                                    char ret_error[static TLS_ERROR_MAX])
 {
     snprintf(ret_error, TLS_ERROR_MAX, "out of memory");
     struct tls_context *context = calloc(1, sizeof *context);
     if (!context) return NULL;
     wolfSSL_Init();
+    context->crypto = crypto;
     atomic_init(&context->owners, 1);
     context->ctx = wolfSSL_CTX_new(wolfSSLv23_client_method());
     if (!context->ctx) goto fail;
@@ -207,7 +197,8 @@ struct tls_context *tls_context_new(const struct tls_options *options, char ret_
     wolfSSL_CTX_UseSessionTicket(context->ctx);
     wolfSSL_CTX_SetIORecv(context->ctx, on_receive);
     wolfSSL_CTX_SetIOSend(context->ctx, on_send);
-    if (!offer_ciphers(context->ctx)) goto fail;
+    wolfSSL_CTX_SetDevId(context->ctx, tls_crypto_device(crypto));
+    if (wolfSSL_CTX_set_cipher_list(context->ctx, tls_crypto_ciphers(crypto)) != WOLFSSL_SUCCESS) goto fail;
     if (!load_bundle(context, tls_ca_path(options), ret_error)) goto fail;
     return context;
 fail:
@@ -236,6 +227,7 @@ struct tls *tls_new(struct tls_context *context, int fd, const char *name, const
     struct tls *tls = calloc(1, sizeof *tls);
     if (!tls) return NULL;
     tls->fd = fd;
+    list_init(&tls->keys);
     tls->verdict = CHAIN_NOT_JUDGED;
     tls->context = tls_context_share(context);
     tls->may_resume = ticket;
@@ -263,6 +255,7 @@ void tls_free(struct tls *tls)
 {
     if (!tls) return;
     wolfSSL_free(tls->ssl);
+    tls_crypto_free_keys(&tls->keys);
     tls_context_free(tls->context);
     free(tls);
 }
@@ -281,6 +274,7 @@ static enum tls_status status_of(struct tls *tls, int result)
 enum tls_status tls_handshake(struct tls *tls)
 {
     int result = wolfSSL_connect(tls->ssl);
+    tls_crypto_claim(tls->context->crypto, &tls->keys);
     if (result != WOLFSSL_SUCCESS) return status_of(tls, result);
     if (tls->verdict == CHAIN_GOOD || (tls->may_resume && tls_is_resumed(tls))) return TLS_DONE;
     tls->code = VERIFY_CERT_ERROR; /* a library that does not call the verify callback must not be trusted */
@@ -290,6 +284,7 @@ enum tls_status tls_handshake(struct tls *tls)
 enum tls_status tls_read(struct tls *tls, void *out, size_t capacity, size_t *ret_size)
 {
     int result = wolfSSL_read(tls->ssl, out, (int)capacity);
+    tls_crypto_claim(tls->context->crypto, &tls->keys);
     if (result <= 0) return status_of(tls, result);
     *ret_size = (size_t)result;
     return TLS_DONE;
@@ -298,6 +293,7 @@ enum tls_status tls_read(struct tls *tls, void *out, size_t capacity, size_t *re
 enum tls_status tls_write(struct tls *tls, const void *bytes, size_t size, size_t *ret_size)
 {
     int result = wolfSSL_write(tls->ssl, bytes, (int)size);
+    tls_crypto_claim(tls->context->crypto, &tls->keys);
     if (result <= 0) return status_of(tls, result);
     *ret_size = (size_t)result;
     return TLS_DONE;
@@ -327,6 +323,7 @@ uint64_t tls_received(const struct tls *tls)
 void tls_close(struct tls *tls)
 {
     wolfSSL_shutdown(tls->ssl);
+    tls_crypto_claim(tls->context->crypto, &tls->keys);
 }
 
 bool tls_is_resumed(const struct tls *tls)

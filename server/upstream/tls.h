@@ -1,7 +1,7 @@
 /* tls: one TLS connection as a client, over a non-blocking socket; only tls*.c know wolfSSL.
  *
  * The peer is authenticated by chain and by DNS name (RFC 8310, strict): there is no way to switch that off. TLS 1.3,
- * or 1.2 if the peer has no more; ALPN "dot" (RFC 7858); the cheaper cipher first (tls_ciphers.h).
+ * or 1.2 if the peer has no more; ALPN "dot" (RFC 7858); the cheaper cipher first (tls_crypto.h).
  * The socket belongs to the caller. A context may be shared by threads once made; a connection and its
  * ticket belong to one thread. */
 #ifndef UPSTREAM_TLS_H
@@ -19,10 +19,13 @@ struct tls_options {
 
 /* The certificates trusted. */
 struct tls_context;
+struct tls_crypto;
 
-/* NULL if the bundle cannot be read, is not a regular file or holds no certificate that can be used; `ret_error`
+/* `crypto`: tls_crypto.h; outlives the context; NULL: the library encrypts by itself, with ChaCha20 if the peer can.
+ * NULL if the bundle cannot be read, is not a regular file or holds no certificate that can be used; `ret_error`
  * then says which file and why. Dates do not matter: they are compared with the clock in each handshake. */
-struct tls_context *tls_context_new(const struct tls_options *options, char ret_error[static TLS_ERROR_MAX]);
+struct tls_context *tls_context_new(const struct tls_options *options, struct tls_crypto *crypto,
+                                    char ret_error[static TLS_ERROR_MAX]);
 struct tls_context *tls_context_share(struct tls_context *context);
 void tls_context_free(struct tls_context *context); /* the last owner's call frees it */
 
@@ -31,7 +34,10 @@ void tls_context_free(struct tls_context *context); /* the last owner's call fre
 bool tls_context_is_valid_at(const struct tls_context *context, int64_t now_s);
 
 /* The file the options mean. */
-const char *tls_ca_path(const struct tls_options *options);
+static inline const char *tls_ca_path(const struct tls_options *options)
+{
+    return options->ca_file[0] ? options->ca_file : "/etc/ssl/certs/ca-certificates.crt";
+}
 
 struct tls;
 struct tls_ticket; /* what a later connection to the same peer resumes by (RFC 8446, 2.2; RFC 5077) */

@@ -9,6 +9,7 @@
 #include <wolfssl/ssl.h>
 
 #include "common/clock.h"
+#include "upstream/aes_gcm.h"
 
 /* A full TLS record: long enough for the cost of the bytes to outweigh that of the call. */
 enum { SAMPLE_BYTES = 16 * 1024, ROUNDS = 5, KEY_BYTES_MAX = 32, NONCE_BYTES = 12, TAG_BYTES = 16 };
@@ -49,7 +50,7 @@ static bool time_once(const WOLFSSL_EVP_CIPHER *cipher, uint64_t *ret_ns)
 
 bool tls_ciphers_measure(struct tls_cipher_costs *ret_costs)
 {
-    struct tls_cipher_costs least = {UINT64_MAX, UINT64_MAX};
+    struct tls_cipher_costs least = {UINT64_MAX, UINT64_MAX, aes_gcm_has_instructions()};
     /* In turn, and the least of each: a round that another process interrupted does not count. */
     for (int round = 0; round < ROUNDS; round++) {
         uint64_t aes_gcm_ns = 0;
@@ -63,9 +64,14 @@ bool tls_ciphers_measure(struct tls_cipher_costs *ret_costs)
     return true;
 }
 
-const char *tls_ciphers_order(const struct tls_cipher_costs *costs)
+bool tls_ciphers_want_libcrypto(const struct tls_cipher_costs *costs)
 {
-    if (costs && costs->aes_gcm_ns < costs->chacha20_ns)
+    return costs && costs->libcrypto_has_instructions && costs->aes_gcm_ns >= costs->chacha20_ns;
+}
+
+const char *tls_ciphers_order(const struct tls_cipher_costs *costs, bool by_libcrypto)
+{
+    if (by_libcrypto || (costs && costs->aes_gcm_ns < costs->chacha20_ns))
         return AES_GCM_13 ":" CHACHA20_13 ":" AES256_GCM_13 ":" AES_GCM_12 ":" CHACHA20_12 ":" AES256_GCM_12;
     return CHACHA20_13 ":" AES_GCM_13 ":" AES256_GCM_13 ":" CHACHA20_12 ":" AES_GCM_12 ":" AES256_GCM_12;
 }

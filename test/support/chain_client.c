@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "upstream/tls.h"
+#include "upstream/tls_crypto.h"
 
 enum { WAIT_MS = 10000, LINE_BYTES = 4096, TURN_BYTES = 128 * 1024 };
 
@@ -65,11 +66,12 @@ int main(void)
     char error[TLS_ERROR_MAX] = "no context";
     int port;
     struct tls_context *context = NULL;
+    struct tls_crypto *crypto = tls_crypto_new(NULL);
     while (fgets(line, sizeof line, stdin)) {
         if (sscanf(line, "%d %4095s %4095s", &port, name, options.ca_file) != 3) return 2;
         if (strcmp(options.ca_file, "-") != 0) {
             tls_context_free(context);
-            context = tls_context_new(&options, error);
+            context = tls_context_new(&options, crypto, error);
         }
         if (context)
             answer(context, port, name);
@@ -77,5 +79,6 @@ int main(void)
             printf("failed %s\n", error), fflush(stdout);
     }
     tls_context_free(context);
+    tls_crypto_free(crypto);
     return 0;
 }

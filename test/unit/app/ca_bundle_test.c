@@ -40,7 +40,7 @@ static void a_file_without_a_certificate_is_refused(void **state)
     int fd = mkstemp(options.ca_file);
     assert_true(fd >= 0);
     write_file(options.ca_file, "no certificate\n");
-    assert_false(ca_bundle_load(&options, &tls, &mark, error));
+    assert_false(ca_bundle_load(&options, NULL, &tls, &mark, error));
     assert_null(tls);
     assert_int_equal(mark.inode, 77); /* outputs are unchanged */
     assert_non_null(strstr(error, options.ca_file));

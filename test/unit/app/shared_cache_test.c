@@ -15,6 +15,8 @@
 #include "config/config.h"
 #include "store/failure.h"
 
+static const struct shared_cache_tls no_tls;
+
 static const char *const upstream = "upstreams: [{address: 192.0.2.1, name: dns.example}]\n";
 
 static struct config config_of(const char *shared_cache)
@@ -34,7 +36,7 @@ static void without_an_address_there_is_none(void **state)
     struct config config = config_of("secret_file: /nonexistent");
     struct shared_cache cache;
     char error[SETUP_ERROR_BYTES];
-    assert_true(shared_cache_make(&config, NULL, NULL, &cache, error));
+    assert_true(shared_cache_make(&config, &no_tls, NULL, &cache, error));
     assert_null(cache.setup);
     assert_true(shared_cache_check(&config, stderr));
     shared_cache_free(&cache);
@@ -59,7 +61,7 @@ static void its_files_are_read_and_what_is_wrong_is_said(void **state)
         char error[SETUP_ERROR_BYTES], *said = NULL;
         size_t size;
         FILE *errors = open_memstream(&said, &size);
-        assert_false(shared_cache_make(&config, NULL, NULL, &cache, error));
+        assert_false(shared_cache_make(&config, &no_tls, NULL, &cache, error));
         assert_non_null(strstr(error, cases[i].said));
         assert_null(cache.setup);
         assert_false(shared_cache_check(&config, errors));
@@ -84,7 +86,7 @@ static void what_is_made_is_of_the_upstreams(void **state)
     struct config config = config_of("address: \"192.0.2.6:6379\", secret_file: none");
     struct shared_cache cache;
     char error[SETUP_ERROR_BYTES];
-    assert_true(shared_cache_make(&config, NULL, NULL, &cache, error));
+    assert_true(shared_cache_make(&config, &no_tls, NULL, &cache, error));
     assert_string_equal(cache.setup->origin, "dns.example");
     assert_null(cache.setup->tls);
     shared_cache_free(&cache);
