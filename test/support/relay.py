@@ -58,6 +58,9 @@ class Pair:
         if self.relay.swallow_after and now - self.used > self.relay.swallow_after:
             self.hung = True
         self.used = now
+        if self.relay.changes_next and side is self.server:
+            self.relay.changes_next = False
+            data = data[:-1] + bytes([data[-1] ^ 1])
         if self.hung or self.relay.hang_new:
             self.hung = True
             self.relay.counts["swallowed_bytes"] += len(data)
@@ -95,6 +98,7 @@ class Relay:
         self.delay = 0.0
         self.swallow_after = 0.0
         self.hang_new = False
+        self.changes_next = False
         self.listening = None  # the socket
         self.listener = None  # the task that accepts
         self.fillers = []
@@ -135,6 +139,10 @@ class Relay:
     def set_swallow_after(self, seconds):
         """A connection that was idle for so long passes nothing any more, as behind a NAT that forgot it."""
         self.swallow_after = seconds
+
+    def change_next(self):
+        """One bit of what the server sends next is changed on its way."""
+        self.changes_next = True
 
     def set_hang_new(self, hang):
         """Connections are accepted and stay silent."""
