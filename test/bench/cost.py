@@ -28,20 +28,26 @@ SHARE = 0.10  #: what a figure may move
 CALLS = 0.05  #: and a number of system calls, where a tenth of it is less than what a turn more or less makes
 SECONDS = 120  #: a load that takes longer hangs
 
-#: name -> dnsload's arguments, queries
+#: name -> program of the load, its arguments, queries
 INSTRUCTIONS = {
-    "cached": ("-m pipe -c 4 -q 50", 20000),
-    "uncached": ("-m pipe -c 4 -q 50 -u {new}", 8000),
+    "cached": ("dnsload", "-m pipe -c 4 -q 50", 20000),
+    "cached-udp": ("udpload", "-c 4 -q 50", 20000),
+    "uncached": ("dnsload", "-m pipe -c 4 -q 50 -u {new}", 8000),
+    "uncached-udp": ("udpload", "-c 4 -q 50 -u {new}", 8000),
 }
 SYSTEM_CALLS = {
-    "cached-pipelined": ("-m pipe -c 4 -q 50", 20000),
-    "cached-one-in-flight": ("-m pipe -c 50 -q 1", 4000),
-    "cached-one-a-connection": ("-m oneshot -c 8 -n 10", 3000),
+    "cached-pipelined": ("dnsload", "-m pipe -c 4 -q 50", 20000),
+    "cached-one-in-flight": ("dnsload", "-m pipe -c 50 -q 1", 4000),
+    "cached-one-a-connection": ("dnsload", "-m oneshot -c 8 -n 10", 3000),
+    "cached-udp": ("udpload", "-c 4 -q 50", 20000),
+    "uncached-pipelined": ("dnsload", "-m pipe -c 4 -q 50 -u {new}", 8000),
+    "uncached-udp": ("udpload", "-c 4 -q 50 -u {new}", 8000),
 }
 TIMES = 3
 
 #: Responses of 64 kB that are built to be expensive (test/support/crafted.py), and what one may take at most, TLS and
-#: copying included: more than half of it is decryption without instructions for AES. 12 million take 1.2 ms.
+#: copying included: more than half of it is decryption where the processor has no instructions for AES. 12 million take
+#: 1.2 ms.
 EXPENSIVE = ("costly", "aliases", "fan")
 EXPENSIVE_MOST = 14e6
 EXPENSIVE_COUNT = 20
@@ -54,10 +60,10 @@ class Cost:
         self._outs = itertools.count()
         self._out = None
 
-    def _load(self, server, arguments, total):
+    def _load(self, server, program, arguments, total):
         self._serial += 1
         arguments = arguments.format(new=f"x{self._serial}-")
-        command = [self.field.tools / "bench_dnsload", "-p", server.port, "-l", SECONDS, "-t", total]
+        command = [self.field.tools / f"bench_{program}", "-p", server.port, "-l", SECONDS, "-t", total]
         command = [*map(str, command), *arguments.split()]
         out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         if f'"noerror":{total},' not in out:
@@ -66,7 +72,7 @@ class Cost:
     def _start(self, wrapper):
         """The program under `wrapper`, warm: the names are in the cache, the session stands."""
         server = self.field.start(OURS, workers=1, wrapper=wrapper)
-        self._load(server, "-m pipe -c 1 -q 50", 3000)
+        self._load(server, "dnsload", "-m pipe -c 1 -q 50", 3000)
         return server
 
     def _end(self, server):
@@ -86,12 +92,12 @@ class Cost:
         self._end(server)
         return int(re.search(r"^(?:summary|totals): (\d+)", self._out.read_text(), re.MULTILINE).group(1))
 
-    def instructions(self, arguments, total):
+    def instructions(self, program, arguments, total):
         """Of a query, where all sessions that the load needs stand, and the names are in the cache."""
         server = self._start(self._callgrind())
-        self._load(server, arguments, total // 4)
+        self._load(server, program, arguments, total // 4)
         self._count_from_now(server)
-        self._load(server, arguments, total)
+        self._load(server, program, arguments, total)
         return self._counted(server) / total
 
     def expensive(self, how):
@@ -109,12 +115,13 @@ class Cost:
                         sys.exit(f"check-cost: no answer to {how}-{i}.org")
             return self._counted(server) / EXPENSIVE_COUNT
 
-    def system_calls(self, arguments, total):
+    def system_calls(self, program, arguments, total):
         """Of a query: {name: calls}; those made once in a hundred queries, or less, left out."""
         out = self.field.folder / f"strace-{self._serial}"
         server = self._start(["strace", "-f", "-q", "-s", "0", "-o", out])
+        self._load(server, program, arguments, total // 4)
         warm = out.stat().st_size
-        self._load(server, arguments, total)
+        self._load(server, program, arguments, total)
         with open(out, encoding="ascii", errors="replace") as log:
             log.seek(warm)
             names = re.findall(r"^\d+ +(\w+)\(", log.read(), re.MULTILINE)

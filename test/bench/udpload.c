@@ -1,11 +1,12 @@
 /* udpload: DNS queries over UDP from one thread, and what came of them.
  *
- *   udpload -p PORT [-c CLIENTS] [-q IN_FLIGHT] [-l SECONDS] [-r PER_SECOND] [-n SOURCES] [-u PREFIX]
+ *   udpload -p PORT [-c CLIENTS] [-q IN_FLIGHT] [-l SECONDS] [-t TOTAL] [-r PER_SECOND] [-n SOURCES] [-u PREFIX]
  *
  * Each client is a socket with a port of its own, and keeps IN_FLIGHT queries in flight, or what -r allows. Names are
- * one of NAMES at random, or with -u PREFIX never the same twice. Clients are spread over SOURCES addresses 127.1.0.x.
- * Each answer must bear the id and the question of a query that waits; one that does not come within PATIENCE_NS is
- * lost. Datagrams are sent and received in batches. It prints one line of JSON, as dnsload. */
+ * one of NAMES at random, or with -u PREFIX never the same twice; with -t it ends when TOTAL queries have an answer.
+ * Clients are spread over SOURCES addresses 127.1.0.x. Each answer must bear the id and the question of a query that
+ * waits; one that does not come within PATIENCE_NS is lost. Datagrams are sent and received in batches. It prints one
+ * line of JSON, as dnsload. */
 #include <arpa/inet.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,7 +32,8 @@ struct options {
     int in_flight; /* of a client, at most 65536 */
     int sources;
     double seconds;
-    double per_s; /* 0: as fast as answers come */
+    uint64_t total; /* queries; 0: time alone ends it */
+    double per_s;   /* 0: as fast as answers come */
     const char *prefix;
 };
 
@@ -65,6 +67,7 @@ struct load {
 
 static bool may_send(const struct load *load, uint64_t now)
 {
+    if (load->options.total > 0 && load->sent >= load->options.total) return false;
     if (load->options.per_s <= 0) return true;
     return (double)load->sent < load->options.per_s * (double)(now - load->started_ns) / 1e9;
 }
@@ -151,6 +154,11 @@ static void open_client(struct load *load, int index)
     epoll_ctl(load->epoll_fd, EPOLL_CTL_ADD, client->fd, &event);
 }
 
+static bool is_over(const struct load *load)
+{
+    return load->options.total > 0 && load->answered + load->lost + load->wrong >= load->options.total;
+}
+
 static double run(struct load *load)
 {
     struct epoll_event events[EVENTS];
@@ -159,7 +167,7 @@ static double run(struct load *load)
     load->started_ns = now_ns();
     uint64_t end = load->started_ns + (uint64_t)(load->options.seconds * 1e9);
     for (int i = 0; i < load->options.clients && !has_rate; i++) ask(load, &load->clients[i]);
-    while (now_ns() < end) {
+    while (now_ns() < end && !is_over(load)) {
         int taken = epoll_wait(load->epoll_fd, events, EVENTS, has_rate ? 1 : 20);
         for (int i = 0; i < taken; i++) {
             receive(load, events[i].data.ptr);
@@ -170,7 +178,7 @@ static double run(struct load *load)
     }
     double seconds = (double)(now_ns() - load->started_ns) / 1e9;
     for (int taken = 1; taken > 0;) { /* what is on its way is not lost */
-        taken = epoll_wait(load->epoll_fd, events, EVENTS, 300);
+        taken = is_over(load) ? 0 : epoll_wait(load->epoll_fd, events, EVENTS, 300);
         for (int i = 0; i < taken; i++) receive(load, events[i].data.ptr);
     }
     for (int i = 0; i < load->options.clients; i++) load->lost += (uint64_t)load->clients[i].in_flight;
@@ -180,12 +188,13 @@ static double run(struct load *load)
 static bool read_options(int count, char **arguments, struct options *options)
 {
     *options = (struct options){.clients = 1, .in_flight = 1, .sources = 1, .seconds = 1, .prefix = "h"};
-    for (int option; (option = getopt(count, arguments, "p:c:q:l:r:n:u:")) != -1;) {
+    for (int option; (option = getopt(count, arguments, "p:c:q:l:t:r:n:u:")) != -1;) {
         switch (option) {
         case 'p': options->port = (uint16_t)strtoul(optarg, NULL, 10); break;
         case 'c': options->clients = (int)strtol(optarg, NULL, 10); break;
         case 'q': options->in_flight = (int)strtol(optarg, NULL, 10); break;
         case 'l': options->seconds = strtod(optarg, NULL); break;
+        case 't': options->total = strtoull(optarg, NULL, 10); break;
         case 'r': options->per_s = strtod(optarg, NULL); break;
         case 'n': options->sources = (int)strtol(optarg, NULL, 10); break;
         case 'u': options->prefix = optarg; break;
@@ -200,7 +209,7 @@ int main(int count, char **arguments)
 {
     struct load *load = calloc(1, sizeof *load);
     if (!load || !read_options(count, arguments, &load->options)) {
-        fputs("usage: udpload -p PORT [-c N] [-q N] [-l SECONDS] [-r RATE] [-n N] [-u PREFIX]\n", stderr);
+        fputs("usage: udpload -p PORT [-c N] [-q N] [-l SECONDS] [-t TOTAL] [-r RATE] [-n N] [-u PREFIX]\n", stderr);
         return 2;
     }
     load->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
