@@ -24,7 +24,7 @@ install(FILES ${package_made}/zsh RENAME _dns-tls-proxy DESTINATION share/zsh/ve
 install(FILES ${package_made}/fish RENAME dns-tls-proxy.fish DESTINATION share/fish/vendor_completions.d)
 install(FILES ${package_made}/changelog.gz ${package_files}/copyright DESTINATION share/doc/dns-tls-proxy)
 install(FILES scripts/deploy/systemd/dns-tls-proxy.service scripts/deploy/systemd/dns-tls-proxy.socket
-  DESTINATION /lib/systemd/system)
+  DESTINATION lib/systemd/system)
 install(DIRECTORY scripts/deploy/examples/ DESTINATION share/doc/dns-tls-proxy/examples)
 install(FILES scripts/deploy/kubernetes/overlays/node-local/dns-tls-proxy.yaml RENAME kubernetes-node.yaml
   DESTINATION share/doc/dns-tls-proxy/examples)

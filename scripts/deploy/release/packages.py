@@ -13,7 +13,7 @@ from source import Unfit
 #: The release's name in the versions of packages: an upgrade of the system goes to a higher one.
 SUFFIXES = {"debian-12": "~deb12", "debian-13": "~deb13"}
 ARCHITECTURES = ("amd64", "arm64")
-LINTIAN = ["lintian", "--fail-on", "error,warning,info", "--tag-display-limit", "0", "--allow-root"]
+LINTIAN = ["lintian", "--fail-on", "error,warning", "--tag-display-limit", "0", "--allow-root"]
 
 
 def build(source, archive, release, architecture, folder):
