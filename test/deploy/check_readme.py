@@ -142,7 +142,9 @@ def check_choosers(check, text, world, machine, release):
         assert "192.0.2.1" in said, said
         assert world.upstream.queries(containing="resolved.example.com"), "the upstream was not asked"
     with check(f"{release}: ... a router, for its network: the example that it names"):
-        example = re.search(r"the example `([^`]+)`", section)[1]
+        example, line = re.search(r"the example `([^`]+)` .*`(DNSStubListener=no)`", section).groups()
+        machine.write(path, f"{heading}\n{one}\n{other}\n{line}\n")
+        machine.sh(command)
         machine.sh(f"cp /usr/share/doc/dns-tls-proxy/examples/{example} /etc/dns-tls-proxy/dns-tls-proxy.yaml"
                    " && systemctl restart dns-tls-proxy")
         machine.wait("dns-tls-proxy --health-check", "it is ready")

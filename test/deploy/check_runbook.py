@@ -14,11 +14,13 @@ import check_manifests
 import checks
 import containers
 import package
+from fresh import Fresh
 from machine import Machine, make_tree
 from process import wait_for
 from world import World
 
 RUNBOOK = checks.ROOT / "docs/RUNBOOK.md"
+RELEASES = ("debian-12", "debian-13")
 RULES = checks.ROOT / "metrics/prometheus"
 SETTING = re.compile(r"`([a-z_]+: [^`]*)`")
 COMMAND = re.compile(
@@ -132,26 +134,32 @@ def check_inline(check, machine, units, commands):
             machine.wait("dns-tls-proxy --health-check", "it is ready after that")
 
 
-def check_machine(check, text):
-    """As root on a machine that has the package's file at hand; `editor` stands for the operator's own."""
-    deb = package.build()
-    tree = make_tree()
-    with World("runbook") as world, Machine(world, tree) as machine:
-        machine.trust(world.pki.ca_file)
-        machine.put(deb, f"/root/{deb.name}")
-        machine.write("/usr/local/bin/editor", "#!/bin/sh\nsed -i 's/# drain_timeout: 5s/drain_timeout: 4s/' \"$1\"\n")
-        machine.sh("chmod +x /usr/local/bin/editor")
-        # The page's first block is for a machine that runs already.
-        for heading, script in sorted(blocks(text, ""), key=lambda block: not block[0].startswith("Install")):
-            with check(title(heading, script)):
-                machine.sh(f"set -e -o pipefail; cd /root\n{script}", timeout=90)
-                machine.wait("dns-tls-proxy --health-check", "it is ready after that")
-        commands = inline_commands(text)
-        units = "dns-tls-proxy.socket dns-tls-proxy.service"
-        check_inline(check, machine, units, [each for each in commands if "8853" not in each])
-        # The trial beside an old server: without the socket unit.
-        machine.sh(f"systemctl disable --now {units}")
-        check_inline(check, machine, "dns-tls-proxy.service", [each for each in commands if "8853" in each])
+def check_machine(check, text, release):
+    """As root on a machine of the release that has the package's file at hand."""
+    with Fresh(release, make_tree(release)) as fresh:
+        package.put_into(fresh)
+        fresh.run("apt-get install -y -q --no-install-recommends dnsperf knot-dnsutils", 300)
+        with World("runbook") as world, Machine(world, fresh.as_tree()) as machine:
+            check.note(f"{release}: " + machine.out("systemctl --version | head -n 1"))
+            machine.trust(world.pki.ca_file)
+            check_commands(check, text, machine)
+
+
+def check_commands(check, text, machine):
+    """`editor` stands for the operator's own."""
+    machine.write("/usr/local/bin/editor", "#!/bin/sh\nsed -i 's/# drain_timeout: 5s/drain_timeout: 4s/' \"$1\"\n")
+    machine.sh("chmod +x /usr/local/bin/editor")
+    # The page's first block is for a machine that runs already.
+    for heading, script in sorted(blocks(text, ""), key=lambda block: not block[0].startswith("Install")):
+        with check(title(heading, script)):
+            machine.sh(f"set -e -o pipefail; cd /root\n{script}", timeout=90)
+            machine.wait("dns-tls-proxy --health-check", "it is ready after that")
+    commands = inline_commands(text)
+    units = "dns-tls-proxy.socket dns-tls-proxy.service"
+    check_inline(check, machine, units, [each for each in commands if "8853" not in each])
+    # The trial beside an old server: without the socket unit.
+    machine.sh(f"systemctl disable --now {units}")
+    check_inline(check, machine, "dns-tls-proxy.service", [each for each in commands if "8853" in each])
 
 
 DOCKER = """#!/bin/sh
@@ -223,7 +231,8 @@ def main():
         check_settings(check, text, pathlib.Path(name))
     check_cluster(check, text)
     check_tree(check, text)
-    check_machine(check, text)
+    for release in RELEASES:
+        check_machine(check, text, release)
     check.finish()
 
 

@@ -183,7 +183,7 @@ class Layer:
         """As an argument list."""
         options = f"lowerdir={self._lower},upperdir={self.folder}/upper,workdir={self.folder}/work"
         before = f"mount -t overlay overlay -o '{options}' '{self.folder}/root'\n"
-        before += f"cp -L /etc/resolv.conf '{self.folder}/root/etc/resolv.conf'\n"
+        before += f"cp -L --remove-destination /etc/resolv.conf '{self.folder}/root/etc/resolv.conf'\n"
         return command_in(self.folder / "root", command, folders, self._archives, contained=True, before=before)
 
     def run(self, *command, folders=()):
