@@ -8,7 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { STATE_LISTEN = 0x0a, NAME_BYTES = 32, LINE_BYTES = 512 };
+/* States of tcp_states.h: a TCP socket that listens, and a UDP socket without a peer. */
+enum { STATE_LISTEN = 0x0a, STATE_UNCONNECTED = 0x07, NAME_BYTES = 32, LINE_BYTES = 512 };
 
 #define STUB_REMEDY " (set DNSStubListener=no in /etc/systemd/resolved.conf.d/, then restart systemd-resolved)"
 
@@ -47,7 +48,8 @@ static bool covers(const struct address *a, const struct address *b)
     return address_is_ipv4(a) == address_is_ipv4(b) && (is_wildcard(a) || is_wildcard(b));
 }
 
-static bool find_socket(const char *path, const struct address *wanted, struct holder *ret_holder)
+static bool find_socket(const char *path, unsigned wanted_state, const struct address *wanted,
+                        struct holder *ret_holder)
 {
     char line[LINE_BYTES], local[64];
     unsigned port, state;
@@ -59,7 +61,7 @@ static bool find_socket(const char *path, const struct address *wanted, struct h
                    &holder.inode) != 4)
             continue;
         holder.address = (struct address){.port = (uint16_t)port};
-        if (state != STATE_LISTEN || !parse_words(local, &holder.address)) continue;
+        if (state != wanted_state || !parse_words(local, &holder.address)) continue;
         found = covers(&holder.address, wanted);
         if (found) *ret_holder = holder;
     }
@@ -122,15 +124,17 @@ static bool is_stub(const struct address *address)
            (address->ip[15] == 53 || address->ip[15] == 54);
 }
 
-const char *port_holder_in(const char *tcp, const char *tcp6, const char *processes, const struct address *address,
+const char *port_holder_in(const struct port_files *files, const struct address *address, enum port_transport transport,
                            char text[static PORT_HOLDER_BYTES])
 {
     struct holder holder;
     char pid[NAME_BYTES], name[NAME_BYTES];
+    unsigned state = transport == PORT_TCP ? STATE_LISTEN : STATE_UNCONNECTED;
     text[0] = '\0';
-    if (!find_socket(tcp, address, &holder) && !find_socket(tcp6, address, &holder)) return text;
+    if (!find_socket(files->sockets, state, address, &holder) && !find_socket(files->sockets6, state, address, &holder))
+        return text;
     bool is_resolved = is_stub(&holder.address);
-    if (find_process(processes, holder.inode, pid, name)) {
+    if (find_process(files->processes, holder.inode, pid, name)) {
         is_resolved = is_resolved || strncmp(name, "systemd-resolve", strlen("systemd-resolve")) == 0;
         snprintf(text, PORT_HOLDER_BYTES, "; held by %s (process %s)%s", name, pid, is_resolved ? STUB_REMEDY : "");
     } else if (is_resolved) {
@@ -142,7 +146,12 @@ const char *port_holder_in(const char *tcp, const char *tcp6, const char *proces
     return text;
 }
 
-const char *port_holder(const struct address *address, char text[static PORT_HOLDER_BYTES])
+const char *port_holder(const struct address *address, enum port_transport transport,
+                        char text[static PORT_HOLDER_BYTES])
 {
-    return port_holder_in("/proc/self/net/tcp", "/proc/self/net/tcp6", "/proc", address, text);
+    static const struct port_files files[] = {
+        [PORT_TCP] = {"/proc/self/net/tcp", "/proc/self/net/tcp6", "/proc"},
+        [PORT_UDP] = {"/proc/self/net/udp", "/proc/self/net/udp6", "/proc"},
+    };
+    return port_holder_in(&files[transport], address, transport, text);
 }

@@ -9,39 +9,40 @@
 #include "app/figures.h"
 #include "app/purge.h"
 #include "app/query_list.h"
-#include "common/port_holder.h"
+#include "common/bind_hint.h"
 #include "metrics/http_server.h"
 
-static bool fail(const struct server *server, const char *error)
+static bool fail(const struct server *server, const char *why)
 {
-    char holder[PORT_HOLDER_BYTES], why[ENDPOINT_ERROR_BYTES + PORT_HOLDER_BYTES];
-    snprintf(why, sizeof why, "%s%s", error, port_holder(&server->config.endpoint.listen, holder));
     log_error(server->log, "start failed", log_text("why", why),
               log_text("do", "choose another address with http.listen or --http; \"\" switches HTTP off"));
     return false;
 }
 
-/* Whether somebody listens there. Who that is can be found out only before the sandbox: it hides other processes. */
-static bool is_held(const struct address *address)
+/* Why nothing can be bound there; 0: it can. Who has the port can be found out only before the sandbox: it hides other
+ * processes. */
+static int error_of_binding(const struct address *address)
 {
     struct sockaddr_storage storage;
     socklen_t size = address_to_socket(address, &storage);
     int fd = socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) return false;
+    if (fd < 0) return 0; /* the start will say so */
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){0}, sizeof(int));
-    bool held = bind(fd, (struct sockaddr *)&storage, size) != 0 && errno == EADDRINUSE;
+    int error = bind(fd, (struct sockaddr *)&storage, size) == 0 ? 0 : errno;
     close(fd);
-    return held;
+    return error;
 }
 
 bool http_reserve(struct server *server)
 {
     const struct address *listen = &server->config.endpoint.listen;
-    char text[ADDRESS_TEXT_BYTES], error[ENDPOINT_ERROR_BYTES];
+    char text[ADDRESS_TEXT_BYTES], hint[BIND_HINT_BYTES], error[ENDPOINT_ERROR_BYTES + BIND_HINT_BYTES];
     if (listen->port == 0) return true; /* switched off */
-    if (is_held(listen)) {
-        snprintf(error, sizeof error, "cannot bind to %s: %s", address_format(listen, text), strerror(EADDRINUSE));
+    int number = error_of_binding(listen);
+    if (number == EADDRINUSE || number == EACCES) {
+        snprintf(error, sizeof error, "cannot bind to %s: %s%s", address_format(listen, text), strerror(number),
+                 bind_hint(number, listen, PORT_TCP, hint));
         return fail(server, error);
     }
     server->civetweb_fd = http_server_reserve_port(&server->civetweb_port);

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/port_holder.h"
+#include "common/bind_hint.h"
 #include "common/service.h"
 
 enum {
@@ -85,13 +85,10 @@ static bool add_opened(struct listeners *listeners, const struct address *addres
 {
     int fd = open_one(address, shared);
     if (fd < 0) {
-        char text[ADDRESS_TEXT_BYTES], holder[PORT_HOLDER_BYTES];
+        char text[ADDRESS_TEXT_BYTES], hint[BIND_HINT_BYTES];
         int error = errno;
-        const char *hint = "";
-        if (error == EACCES) hint = " (ports below 1024 need CAP_NET_BIND_SERVICE)";
-        if (error == EADDRINUSE) hint = port_holder(address, holder);
         snprintf(ret_error, LISTENER_ERROR_BYTES, "cannot listen on %s: %s%s", address_format(address, text),
-                 strerror(error), hint);
+                 strerror(error), bind_hint(error, address, PORT_TCP, hint));
         errno = error;
         return false;
     }

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/bind_hint.h"
 #include "common/service.h"
 
 enum { BUFFER_BYTES_MAX = 1 << 30 }; /* which the kernel doubles */
@@ -112,11 +113,10 @@ static bool add_opened(struct udp_listeners *listeners, struct udp_former *forme
         add(listeners, address, fds);
         return true;
     }
-    char text[ADDRESS_TEXT_BYTES];
+    char text[ADDRESS_TEXT_BYTES], hint[BIND_HINT_BYTES];
     int error = errno;
-    const char *hint = error == EACCES ? " (ports below 1024 need CAP_NET_BIND_SERVICE)" : "";
     snprintf(ret_error, LISTENER_ERROR_BYTES, "cannot open UDP on %s: %s%s", address_format(address, text),
-             strerror(error), hint);
+             strerror(error), bind_hint(error, address, PORT_UDP, hint));
     while (opened > 0) close(fds[--opened]);
     errno = error;
     return false;

@@ -27,14 +27,20 @@ static const char *file_with(const char *rows)
     return path;
 }
 
-static void assert_holder(const char *rows, const char *address_text, const char *expected)
+static void assert_holder_of(enum port_transport transport, const char *rows, const char *address_text,
+                             const char *expected)
 {
     char text[PORT_HOLDER_BYTES];
     struct address address;
     assert_true(address_parse(address_text, 0, &address));
-    const char *tcp = file_with(rows);
-    assert_string_equal(port_holder_in(tcp, "/nowhere", "/nowhere", &address, text), expected);
-    unlink(tcp);
+    const struct port_files files = {file_with(rows), "/nowhere", "/nowhere"};
+    assert_string_equal(port_holder_in(&files, &address, transport, text), expected);
+    unlink(files.sockets);
+}
+
+static void assert_holder(const char *rows, const char *address_text, const char *expected)
+{
+    assert_holder_of(PORT_TCP, rows, address_text, expected);
 }
 
 static void the_stub_of_resolved_is_recognised(void **state)
@@ -62,6 +68,18 @@ static void another_holder_is_named_with_its_address(void **state)
     assert_holder("rubbish\n", "127.0.0.1:53", "");
 }
 
+/* Of UDP a socket without a peer has the port (state 07); one with a peer (01) does not. */
+static void a_holder_of_udp_has_no_peer(void **state)
+{
+    (void)state;
+    static const char rows[] =
+        HEAD "   0: 0100007F:0035 0100007F:9C40 01 00000000:00000000 00:00000000 00000000     0 0 20122 1 0 0\n"
+             "   1: 0200007F:0035 00000000:0000 07 00000000:00000000 00:00000000 00000000     0 0 20123 1 0 0\n";
+    assert_holder_of(PORT_UDP, rows, "127.0.0.2:53", "; held by another process, at 127.0.0.2:53");
+    assert_holder_of(PORT_UDP, rows, "127.0.0.1:53", "");
+    assert_holder_of(PORT_TCP, rows, "127.0.0.2:53", "");
+}
+
 static void a_process_of_ours_is_found(void **state)
 {
     (void)state;
@@ -79,9 +97,9 @@ static void a_process_of_ours_is_found(void **state)
     assert_int_equal(getsockname(fd, (struct sockaddr *)&storage, &size), 0);
     address = address_from_socket(&storage);
     snprintf(expected, sizeof expected, "(process %d)", (int)getpid());
-    assert_non_null(strstr(port_holder(&address, text), expected));
+    assert_non_null(strstr(port_holder(&address, PORT_TCP, text), expected));
     close(fd);
-    assert_string_equal(port_holder(&address, text), "");
+    assert_string_equal(port_holder(&address, PORT_TCP, text), "");
 }
 
 int main(void)
@@ -89,6 +107,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_stub_of_resolved_is_recognised),
         cmocka_unit_test(another_holder_is_named_with_its_address),
+        cmocka_unit_test(a_holder_of_udp_has_no_peer),
         cmocka_unit_test(a_process_of_ours_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
