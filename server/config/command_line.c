@@ -6,7 +6,9 @@
 #include "config/faults.h"
 #include "config/flags.h"
 #include "config/hints.h"
+#include "config/misplaced.h"
 #include "config/settings.h"
+#include "config/suggest.h"
 #include "config/value.h"
 
 /* As "--config FILE", "--health-check[=ADDR]" or "-V, --version"; returns `text`. */
@@ -120,8 +122,9 @@ static void apply_texts(const struct target *target, enum flag_id id, const char
     setting_clear(setting, target->config);
     target->locations[setting - settings.rows] = location;
     for (unsigned i = 0; i < count; i++) {
-        char why[SETTING_WHY_BYTES];
-        if (!setting_set(setting, target->config, texts[i], why)) faults_add(target->faults, &location, "%s", why);
+        char why[SETTING_WHY_BYTES], hint[HINT_BYTES];
+        if (setting_set(setting, target->config, texts[i], why)) continue;
+        faults_add(target->faults, &location, "%s%s", why, suggest_hint(setting, texts[i], hint));
     }
 }
 
@@ -138,18 +141,25 @@ void command_line_apply(const struct command_line *command, struct config *confi
     config->state.is_off = command->no_state;
 }
 
+/* Of a flag that sets nothing. */
+static void check_address(enum flag_id id, const char *text, struct faults *faults)
+{
+    enum { HTTP_PORT = 5000, DNS_PORT = 53 };
+    const struct source_location location = {.flag = flag_at(id)->name};
+    char quoted[FAULT_QUOTE_BYTES], hint[HINT_BYTES];
+    struct address address;
+    if (address_parse(text, 0, &address)) return;
+    hint_for_address(text, id == FLAG_HEALTH_CHECK ? HTTP_PORT : DNS_PORT, hint);
+    faults_add(faults, &location, "%s is not IP:PORT or [IP6]:PORT%s", fault_quote(text, quoted), hint);
+}
+
 /* Values are tried on a configuration that nobody uses. */
 static void check_values(const struct command_line *command, struct faults *faults)
 {
     struct config config = {.workers = 0};
     struct source_location locations[SETTINGS_MAX];
     command_line_apply(command, &config, locations, faults);
-    const struct source_location location = {.flag = flag_at(FLAG_HEALTH_CHECK)->name};
-    char quoted[FAULT_QUOTE_BYTES];
-    struct address address;
-    const char *text = command->health_check_address;
-    if (text && !address_parse(text, 0, &address))
-        faults_add(faults, &location, "%s is not IP:PORT or [IP6]:PORT", fault_quote(text, quoted));
+    if (command->health_check_address) check_address(FLAG_HEALTH_CHECK, command->health_check_address, faults);
 }
 
 /* getopt's numbers of our flags; below it are letters. */
@@ -176,19 +186,65 @@ static int number_of_letter(int letter)
     return LONG_FLAGS + id;
 }
 
-/* Refuses what is no flag, and names the flag that it is near to. */
+/* What other programs call our flags. */
+static const struct {
+    const char *word;
+    const char *flag;
+} foreign_flags[] = {
+    {"port", "listen IP:PORT"},      {"bind", "listen IP:PORT"},   {"address", "listen IP:PORT"},
+    {"verbose", "log-level debug"},  {"debug", "log-level debug"}, {"quiet", "log-level error"},
+    {"test-config", "check-config"}, {"conf", "config FILE"},      {"metrics", "http IP:PORT"},
+};
+
+/* The flag that a letter may stand for: the first that begins with it. */
+static const char *flag_of_letter(char letter)
+{
+    for (size_t i = 0; i < FLAGS; i++)
+        if (flag_at((int)i)->name[0] == letter) return flag_at((int)i)->name;
+    return NULL;
+}
+
+/* What the operator may have meant with `word`, "--listen" or the key of a setting; false: nothing is known. */
+static bool find_meant(const char *word, bool is_long, char text[static HINT_BYTES])
+{
+    char key[2 * HINT_WORD_BYTES];
+    struct hint hint = hint_begin(word);
+    const char *flag = strlen(word) == 1 ? flag_of_letter(word[0]) : NULL;
+    for (size_t i = 0; i < FLAGS; i++) hint_offer(&hint, flag_at((int)i)->name);
+    bool is_exact = is_long && hint.edits == 0; /* a flag behind "--", which ends the flags */
+    if (hint.found[0] && !is_exact) flag = hint.found;
+    for (size_t i = 0; i < sizeof foreign_flags / sizeof *foreign_flags && !flag; i++)
+        if (strcmp(foreign_flags[i].word, word) == 0) flag = foreign_flags[i].flag;
+    if (flag) {
+        snprintf(text, HINT_BYTES, "did you mean --%s?", flag);
+        return true;
+    }
+    size_t size = strlen(word);
+    if (is_exact || !is_long || size >= sizeof key) return false;
+    for (size_t i = 0; i <= size; i++) key[i] = (char)(word[i] == '-' ? '_' : word[i]);
+    const struct setting *setting = settings_find(settings_of_config(), key);
+    if (!setting && !misplaced_key(settings_of_config(), "", key, text)[0]) return false;
+    if (setting) snprintf(text, HINT_BYTES, "'%s' is a setting of the file (--config FILE)", key);
+    return true;
+}
+
+static bool is_yaml_file(const char *argument)
+{
+    const char *dot = strrchr(argument, '.');
+    return argument[0] != '-' && dot && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0);
+}
+
+/* Refuses what is no flag, and names what it may be meant to be. */
 static void refuse_argument(struct faults *faults, const char *what, const char *argument)
 {
-    char quoted[FAULT_QUOTE_BYTES];
-    char word[2 * HINT_WORD_BYTES];
+    char quoted[FAULT_QUOTE_BYTES], word[2 * HINT_WORD_BYTES], meant[HINT_BYTES];
     const char *name = argument + strspn(argument, "-");
     snprintf(word, sizeof word, "%.*s", (int)strcspn(name, "="), name);
-    struct hint hint = hint_begin(word);
-    for (int i = 0; i < FLAGS; i++) hint_offer(&hint, flag_at(i)->name);
     fault_quote(argument, quoted);
-    bool is_exact = strncmp(argument, "--", 2) == 0 && hint.edits == 0; /* a flag behind "--", which ends the flags */
-    if (hint.found[0] && !is_exact)
-        faults_add(faults, NULL, "%s %s; did you mean --%s?", what, quoted, hint.found);
+    if (is_yaml_file(argument))
+        faults_add(faults, NULL, "%s %s; did you mean --config %s?", what, quoted, quoted);
+    else if (find_meant(word, strncmp(argument, "--", 2) == 0, meant))
+        faults_add(faults, NULL, "%s %s; %s", what, quoted, meant);
     else
         faults_add(faults, NULL, "%s %s", what, quoted);
 }

@@ -29,6 +29,39 @@ static struct source_location location_of_offset(const char *text, size_t size, 
     return location;
 }
 
+/* The bytes of a line up to its end. */
+static size_t line_bytes(const char *line, const char *end)
+{
+    const char *newline = memchr(line, '\n', (size_t)(end - line));
+    return (size_t)((newline ? newline : end) - line);
+}
+
+/* Where a line, counted from 0, begins; NULL: there is none. */
+static const char *find_line(const char *text, size_t size, size_t line)
+{
+    const char *end = text + size;
+    while (text && line-- > 0) {
+        text = memchr(text, '\n', (size_t)(end - text));
+        if (text) text++;
+    }
+    return text;
+}
+
+/* An address outside of quotes that YAML takes for something else: [::1]:53 for a list, *:53 for an alias, @ and % for
+ * nothing at all. */
+static bool has_bare_address(const char *line, size_t size)
+{
+    char before = ' ';
+    bool is_quoted = false;
+    for (size_t i = 0; i + 1 < size && line[i] != '#'; i++) {
+        bool is_colon_next = line[i + 1] == ':';
+        if (line[i] == '"' || line[i] == '\'') is_quoted = !is_quoted;
+        if (!is_quoted && strchr(" [,-", before) && (line[i] == '*' || line[i] == '[') && is_colon_next) return true;
+        before = line[i];
+    }
+    return false;
+}
+
 static bool is_tab_at(const char *text, size_t size, size_t character)
 {
     for (size_t i = 0; i < size; i++) {
@@ -36,6 +69,30 @@ static bool is_tab_at(const char *text, size_t size, size_t character)
         if (!is_continuation && character-- == 0) return text[i] == '\t';
     }
     return false;
+}
+
+static bool is_indented_by_tab(const char *line, size_t size)
+{
+    size_t spaces = 0;
+    while (spaces < size && line[spaces] == ' ') spaces++;
+    return spaces < size && line[spaces] == '\t';
+}
+
+/* What the usual reason is for what libyaml complains of. */
+static const char *hint_for(const yaml_parser_t *parser, const char *text, size_t size)
+{
+    const yaml_mark_t *mark = &parser->problem_mark;
+    const char *line = find_line(text, size, mark->line);
+    const char *former = mark->line > 0 ? find_line(text, size, mark->line - 1) : NULL;
+    const char *end = text + size;
+    size_t line_size = line ? line_bytes(line, end) : 0;
+    if (is_tab_at(text, size, mark->index) || (line && is_indented_by_tab(line, line_size)))
+        return "; indent with spaces, not tabs";
+    if ((line && has_bare_address(line, line_size)) || (former && has_bare_address(former, line_bytes(former, end))))
+        return "; put an address into double quotes, as \"[::1]:53\"";
+    if (parser->problem && strstr(parser->problem, "mapping values are not allowed"))
+        return "; look at the indentation, and put a text with a ':' into double quotes";
+    return "";
 }
 
 static void report_syntax(const yaml_parser_t *parser, const char *text, size_t size, struct faults *faults)
@@ -47,9 +104,12 @@ static void report_syntax(const yaml_parser_t *parser, const char *text, size_t 
         faults_add(faults, &location, "not UTF-8 text: %s", problem);
         return;
     }
-    const char *hint = is_tab_at(text, size, parser->problem_mark.index) ? "; indent with spaces, not tabs" : "";
+    char begun[48] = "";
     const char *context = parser->context ? parser->context : "";
-    faults_add(faults, &location, "not YAML: %s%s%s%s", problem, *context ? " " : "", context, hint);
+    if (*context && parser->context_mark.line < parser->problem_mark.line)
+        snprintf(begun, sizeof begun, " from line %zu on", parser->context_mark.line + 1);
+    faults_add(faults, &location, "not YAML: %s%s%s%s%s", problem, *context ? " " : "", context, begun,
+               hint_for(parser, text, size));
 }
 
 static void refuse(struct scan *scan, const yaml_event_t *event, const char *what)

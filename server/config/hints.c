@@ -10,23 +10,23 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* How many letters must be added, dropped or changed to make one word of the other (Levenshtein 1966). `b` is shorter
- * than HINT_WORD_BYTES. */
+/* How many letters must be added, dropped, changed, or swapped with their neighbour to make one word of the other
+ * (Damerau 1964, Levenshtein 1966). Both are shorter than HINT_WORD_BYTES. */
 static size_t edits_between(const char *a, const char *b)
 {
-    size_t row[HINT_WORD_BYTES];
-    size_t columns = strlen(b);
-    for (size_t j = 0; j <= columns; j++) row[j] = j;
-    for (size_t i = 1; a[i - 1]; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= columns; j++) {
-            size_t changed = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            row[j] = least(changed, least(row[j], row[j - 1]) + 1);
+    size_t rows[HINT_WORD_BYTES][HINT_WORD_BYTES];
+    size_t height = strlen(a), width = strlen(b);
+    for (size_t j = 0; j <= width; j++) rows[0][j] = j;
+    for (size_t i = 1; i <= height; i++) {
+        rows[i][0] = i;
+        for (size_t j = 1; j <= width; j++) {
+            size_t changed = rows[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+            rows[i][j] = least(changed, least(rows[i - 1][j], rows[i][j - 1]) + 1);
+            bool is_swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+            if (is_swapped) rows[i][j] = least(rows[i][j], rows[i - 2][j - 2] + 1);
         }
     }
-    return row[columns];
+    return rows[height][width];
 }
 
 struct hint hint_begin(const char *word)
@@ -68,43 +68,116 @@ static bool hint_for_interface(const char *wrong, uint16_t usual_port, bool with
     return true;
 }
 
-const char *hint_for_address(const char *wrong, uint16_t usual_port, char text[static HINT_BYTES])
+/* ":53", "*:53", "53": every address. */
+static bool hint_for_all(const char *wrong, char text[static HINT_BYTES])
 {
     char with_port[2 * ADDRESS_TEXT_BYTES];
     struct address address;
     const char *port = wrong;
-    text[0] = '\0';
-    if (hint_for_interface(wrong, usual_port, true, text)) return text;
     if (strncmp(port, "*:", 2) == 0 || strncmp(port, "*#", 2) == 0) port++;
     if (*port == ':' || *port == '#') port++;
     snprintf(with_port, sizeof with_port, "0.0.0.0:%.*s", ADDRESS_TEXT_BYTES, port);
-    if (address_parse(with_port, 0, &address)) {
-        snprintf(text, HINT_BYTES, "; write \"0.0.0.0:%s\" for all IPv4 addresses or \"[::]:%s\" for all of IPv6", port,
-                 port);
-    } else if (address_parse(wrong, usual_port, &address)) {
+    if (!address_parse(with_port, 0, &address)) return false;
+    snprintf(text, HINT_BYTES, "; write \"0.0.0.0:%s\" for all IPv4 addresses or \"[::]:%s\" for all of IPv6", port,
+             port);
+    return true;
+}
+
+/* "::1:53": an IPv6 address, whose last group may be meant as the port. */
+static bool hint_for_brackets(const char *wrong, uint16_t usual_port, char text[static HINT_BYTES])
+{
+    char with_brackets[2 * ADDRESS_TEXT_BYTES];
+    struct address address;
+    const char *last = strrchr(wrong, ':');
+    if (wrong[0] == '[' || !last || strchr(wrong, ':') == last || !address_parse(wrong, 1, &address)) return false;
+    snprintf(with_brackets, sizeof with_brackets, "[%.*s]:%.8s", (int)least((size_t)(last - wrong), ADDRESS_TEXT_BYTES),
+             wrong, last + 1);
+    if (!address_parse(with_brackets, 0, &address)) return false;
+    snprintf(text, HINT_BYTES, "; write \"%s\", or \"[%.*s]:%u\" if all of it is the address", with_brackets,
+             ADDRESS_TEXT_BYTES, wrong, usual_port);
+    return true;
+}
+
+/* HOST:PORT or HOST, of which the host or the port is no such thing. */
+static void hint_for_parts(const char *wrong, char text[static HINT_BYTES])
+{
+    char host[ADDRESS_TEXT_BYTES], name[UPSTREAM_NAME_MAX + 1];
+    struct address address;
+    const char *colon = strrchr(wrong, ':');
+    size_t size = colon ? (size_t)(colon - wrong) : strlen(wrong);
+    snprintf(host, sizeof host, "%.*s", (int)least(size, sizeof host - 1), wrong);
+    bool has_number = colon && colon[1] && strspn(colon + 1, "0123456789") == strlen(colon + 1);
+    if (strchr(wrong, '/') && !strstr(wrong, "://"))
+        snprintf(text, HINT_BYTES, "; an address is wanted, not a network");
+    else if (has_number && (host[0] == '\0' || strcmp(host, "*") == 0 || address_parse(host, 1, &address)))
+        snprintf(text, HINT_BYTES, "; a port is 1..65535");
+    else if (value_parse_name(host, name) == VALUE_OK)
+        snprintf(text, HINT_BYTES, "; an IP address is wanted, not a name");
+}
+
+static bool hint_for_localhost(const char *wrong, uint16_t usual_port, char text[static HINT_BYTES])
+{
+    static const char localhost[] = "localhost";
+    char port[sizeof ":65535"], with_port[ADDRESS_TEXT_BYTES];
+    struct address address;
+    if (strncmp(wrong, localhost, strlen(localhost)) != 0) return false;
+    snprintf(port, sizeof port, ":%u", usual_port);
+    const char *behind = wrong[strlen(localhost)] ? wrong + strlen(localhost) : port;
+    snprintf(with_port, sizeof with_port, "127.0.0.1%.8s", behind);
+    if (!address_parse(with_port, 0, &address)) return false;
+    snprintf(text, HINT_BYTES, "; write \"%s\" or \"[::1]%s\"", with_port, behind);
+    return true;
+}
+
+const char *hint_for_address(const char *wrong, uint16_t usual_port, char text[static HINT_BYTES])
+{
+    char with_port[ADDRESS_TEXT_BYTES];
+    struct address address;
+    text[0] = '\0';
+    if (hint_for_interface(wrong, usual_port, true, text) || hint_for_all(wrong, text) ||
+        hint_for_brackets(wrong, usual_port, text) || hint_for_localhost(wrong, usual_port, text))
+        return text;
+    if (address_parse(wrong, usual_port, &address))
         snprintf(text, HINT_BYTES, "; the port is missing: write \"%s\"", address_format(&address, with_port));
-    } else if (strncmp(wrong, "localhost", strlen("localhost")) == 0) {
-        const char *colon = strchr(wrong, ':');
-        snprintf(with_port, sizeof with_port, ":%u", usual_port);
-        if (!colon) colon = with_port;
-        snprintf(text, HINT_BYTES, "; write \"127.0.0.1%.6s\" or \"[::1]%.6s\"", colon, colon);
-    }
+    else
+        hint_for_parts(wrong, text);
     return text;
 }
 
-const char *hint_for_ip(const char *wrong, char text[static HINT_BYTES])
+enum { FORM_BYTES = 160 };
+
+/* An upstream as other programs write it ("tls://1.1.1.1", "1.1.1.1@853#NAME"), in the form of our flag. */
+static void as_flag(const char *wrong, char ret_form[static FORM_BYTES + 4])
+{
+    char copy[FORM_BYTES];
+    const char *scheme = strstr(wrong, "://");
+    snprintf(copy, sizeof copy, "%s", scheme ? scheme + strlen("://") : wrong);
+    if (scheme) copy[strcspn(copy, "/?")] = '\0';
+    size_t host = strcspn(copy, "@");
+    bool has_port = copy[host] == '@';
+    bool has_brackets = has_port && copy[0] != '[' && memchr(copy, ':', host);
+    snprintf(ret_form, FORM_BYTES + 4, has_brackets ? "[%.*s]%s%s" : "%.*s%s%s", (int)host, copy, has_port ? ":" : "",
+             copy + host + has_port);
+}
+
+const char *hint_for_ip(const char *wrong, bool by_name, char text[static HINT_BYTES])
 {
     enum { DOT_PORT = 853 };
     struct upstream_options upstream;
     struct address address;
-    char ip[ADDRESS_TEXT_BYTES];
+    char ip[ADDRESS_TEXT_BYTES], form[FORM_BYTES + 4], name[UPSTREAM_NAME_MAX + 1];
     text[0] = '\0';
     if (hint_for_interface(wrong, DOT_PORT, false, text)) return text;
-    if (value_parse_upstream(wrong, &upstream) == VALUE_OK)
+    as_flag(wrong, form);
+    if (value_parse_upstream(form, &upstream) == VALUE_OK)
         snprintf(text, HINT_BYTES, "; write {address: \"%s\", port: %u, name: %.80s}",
                  address_format_ip(&upstream.address, ip), upstream.address.port, upstream.name);
-    else if (address_parse(wrong, DOT_PORT, &address))
+    else if (address_parse(form, DOT_PORT, &address))
         snprintf(text, HINT_BYTES, "; write {address: \"%s\", port: %u, ...}", address_format_ip(&address, ip),
                  address.port);
+    else if (value_parse_name(wrong, name) == VALUE_OK && by_name)
+        snprintf(text, HINT_BYTES, "; write {name: %.90s} for a server by its name alone", name);
+    else if (value_parse_name(wrong, name) == VALUE_OK)
+        snprintf(text, HINT_BYTES, "; an IP address is wanted, not a name");
     return text;
 }

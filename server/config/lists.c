@@ -99,6 +99,7 @@ static void prefix_clear(void *list)
 
 const struct setting_list list_of_prefixes = {
     .grammar = "IP/BITS with no bit set behind the prefix, as 10.0.0.0/8 or \"fc00::/7\"",
+    .is_of_prefixes = true,
     .add_text = prefix_add,
     .count = prefix_count,
     .entry_at = prefix_at,

@@ -9,7 +9,6 @@
 
 #include "common/check.h"
 #include "config/faults.h"
-#include "config/hints.h"
 
 /* Workers beyond this many gain a proxy nothing that its sessions, one set a worker, do not cost. */
 enum { AUTO_WORKERS_MAX = 8 };
@@ -214,31 +213,16 @@ const char *setting_allowed_range(const struct setting *setting, char text[stati
     return has_range(setting) ? format_range(setting, text, SETTING_ALLOWED_BYTES) : setting_allowed(setting, text);
 }
 
-/* How to write what the operator may have meant, or "". */
-static const char *hint_of(const struct setting *setting, const char *text, char hint[static HINT_BYTES])
-{
-    enum { DNS_PORT = 53 };
-    if (setting->kind == SETTING_ADDRESS) return hint_for_address(text, (uint16_t)setting->max, hint);
-    if (setting->list && setting->list->is_of_addresses) return hint_for_address(text, DNS_PORT, hint);
-    const char *fault = setting->list && setting->list->fault_of ? setting->list->fault_of(text) : NULL;
-    if (fault) {
-        snprintf(hint, HINT_BYTES, ": %s", fault);
-        return hint;
-    }
-    return setting->kind == SETTING_IP ? hint_for_ip(text, hint) : "";
-}
-
 /* True if the status is good; else says in words what it is. */
 static bool explain(const struct setting *setting, enum value_status status, const char *text,
                     char ret_why[static SETTING_WHY_BYTES])
 {
-    char value[FAULT_QUOTE_BYTES], allowed[SETTING_ALLOWED_BYTES], range[SETTING_ALLOWED_BYTES], hint[HINT_BYTES];
+    char value[FAULT_QUOTE_BYTES], allowed[SETTING_ALLOWED_BYTES], range[SETTING_ALLOWED_BYTES];
     fault_quote(text, value);
     switch (status) {
     case VALUE_OK: return true;
     case VALUE_MALFORMED:
-        snprintf(ret_why, SETTING_WHY_BYTES, "%s is not %s%s", value, setting_allowed(setting, allowed),
-                 hint_of(setting, text, hint));
+        snprintf(ret_why, SETTING_WHY_BYTES, "%s is not %s", value, setting_allowed(setting, allowed));
         break;
     case VALUE_OUT_OF_RANGE:
         snprintf(ret_why, SETTING_WHY_BYTES, "%s is out of range %s", value,
@@ -253,6 +237,15 @@ static bool explain(const struct setting *setting, enum value_status status, con
     case VALUE_NO_MEMORY: snprintf(ret_why, SETTING_WHY_BYTES, "no memory for it"); break;
     }
     return false;
+}
+
+bool setting_takes(const struct setting *setting, const char *text)
+{
+    void *fields = calloc(1, setting->offset + setting->width); /* a list has its whole struct there */
+    bool is_taken = fields && set(setting, fields, text) == VALUE_OK;
+    if (fields) setting_clear(setting, fields);
+    free(fields);
+    return is_taken;
 }
 
 bool setting_set(const struct setting *setting, void *fields, const char *text, char ret_why[static SETTING_WHY_BYTES])

@@ -66,7 +66,9 @@ enum { SETTING_ENTRY_BYTES = 1024 };
  * every list, the last one by lists of mappings alone. Lists may stand in entries of other lists. */
 struct setting_list {
     const char *grammar;   /* what an entry is, in words, as "IP:PORT or [IP6]:PORT" */
-    bool is_of_addresses;  /* IP:PORT; for hints */
+    bool is_of_addresses;  /* IP:PORT; for suggestions, */
+    bool is_of_prefixes;   /* IP/BITS; */
+    bool is_of_names;      /* or mappings that may have a name alone */
     const char *example;   /* of a mapping, as "{zone: corp.example}" */
     const char *conflict;  /* the rule that VALUE_CONFLICT says is broken; NULL if it is never returned */
     struct settings entry; /* none: the entries are texts */
@@ -92,9 +94,13 @@ struct setting_list {
 enum { SETTING_ENTRY_STRUCT_BYTES = 16384 };
 
 /* Reads `text` into the setting's field of `fields`, a struct config or the struct of a list's entry; a list gets one
- * more entry. False: untouched, and `ret_why` says what is wrong and what is allowed. */
+ * more entry. False: untouched, and `ret_why` says what is wrong and what is allowed; suggest.h knows what may have
+ * been meant. */
 enum { SETTING_WHY_BYTES = 384 };
 bool setting_set(const struct setting *setting, void *fields, const char *text, char ret_why[static SETTING_WHY_BYTES]);
+
+/* Whether setting_set would take the text, of a list as its first entry. */
+bool setting_takes(const struct setting *setting, const char *text);
 
 /* One more entry of a list of mappings; false as setting_set. */
 bool setting_add_mapping(const struct setting *setting, void *fields, const void *entry,

@@ -5,6 +5,8 @@
 
 #include "config/document.h"
 #include "config/hints.h"
+#include "config/misplaced.h"
+#include "config/suggest.h"
 
 enum { KEY_BYTES = 3 * SETTING_NAME_BYTES + 3 };
 
@@ -26,25 +28,41 @@ static yaml_node_t *node_of(const struct walker *walker, int index)
     return yaml_document_get_node(walker->document, index);
 }
 
+/* `hint` is said behind the fault. */
 static bool is_kind(const struct walker *walker, const yaml_node_t *node, const char *key, yaml_node_type_t type,
-                    const char *wanted)
+                    const char *wanted, const char *hint)
 {
     if (node->type == type) return true;
     struct source_location location = document_location(node);
-    faults_add(walker->faults, &location, "'%s': must be %s, not %s", key, wanted, document_kind(node));
+    faults_add(walker->faults, &location, "'%s': must be %s, not %s%s", key, wanted, document_kind(node), hint);
     return false;
+}
+
+/* The text of a single value, or of the only entry of a list; NULL: it is something else. */
+static const char *only_text(const struct walker *walker, const yaml_node_t *node)
+{
+    if (node->type == YAML_SCALAR_NODE) return document_text(node);
+    if (node->type != YAML_SEQUENCE_NODE) return NULL;
+    const yaml_node_item_t *first = node->data.sequence.items.start;
+    if (node->data.sequence.items.top - first != 1) return NULL;
+    const yaml_node_t *entry = node_of(walker, *first);
+    return entry->type == YAML_SCALAR_NODE ? document_text(entry) : NULL;
 }
 
 static void read_scalar(const struct walker *walker, const struct setting *setting, void *fields,
                         const yaml_node_t *node)
 {
     struct source_location location = document_location(node);
-    char why[SETTING_WHY_BYTES];
-    if (!is_kind(walker, node, setting->key, YAML_SCALAR_NODE, "a single value")) return;
+    char why[SETTING_WHY_BYTES], allowed[SETTING_ALLOWED_BYTES], wanted[SETTING_WHY_BYTES], hint[HINT_BYTES] = "";
+    const char *only = node->type == YAML_SCALAR_NODE ? NULL : only_text(walker, node);
+    if (only) misplaced_in_list(setting, only, hint);
+    snprintf(wanted, sizeof wanted, "a single value (%s)", setting_allowed(setting, allowed));
+    if (!is_kind(walker, node, setting->key, YAML_SCALAR_NODE, wanted, hint)) return;
     if (document_is_null(node))
         faults_add(walker->faults, &location, "'%s': has no value; leave it out for the default", setting->key);
     else if (!setting_set(setting, fields, document_text(node), why))
-        faults_add(walker->faults, &location, "'%s': %s", setting->key, why);
+        faults_add(walker->faults, &location, "'%s': %s%s", setting->key, why,
+                   suggest_hint(setting, document_text(node), hint));
 }
 
 static void read_mapping(const struct walker *walker, const struct scope *scope, const yaml_node_t *node);
@@ -67,9 +85,11 @@ static bool is_complete(const struct walker *walker, const struct scope *scope, 
  * text. */
 static bool refuse_flag_form(const struct walker *walker, const struct setting *setting, const yaml_node_t *node)
 {
-    char hint[HINT_BYTES];
+    char hint[HINT_BYTES], address[KEY_BYTES];
     struct source_location location = document_location(node);
-    if (hint_for_ip(document_text(node), hint)[0] == '\0') return false;
+    snprintf(address, sizeof address, "%s.address", setting->key);
+    if (!settings_find(setting->list->entry, address)) return false; /* no upstream */
+    if (hint_for_ip(document_text(node), setting->list->is_of_names, hint)[0] == '\0') return false;
     faults_add(walker->faults, &location, "'%s': must be a mapping, not a single value%s", setting->key, hint);
     return true;
 }
@@ -85,7 +105,7 @@ static void read_entry(const struct walker *walker, const struct setting *settin
     char wanted[SETTING_WHY_BYTES], why[SETTING_WHY_BYTES];
     snprintf(wanted, sizeof wanted, "a mapping, as %s", setting->list->example);
     if (node->type == YAML_SCALAR_NODE && refuse_flag_form(walker, setting, node)) return;
-    if (!is_kind(walker, node, setting->key, YAML_MAPPING_NODE, wanted)) return;
+    if (!is_kind(walker, node, setting->key, YAML_MAPPING_NODE, wanted, "")) return;
     for (size_t i = 0; i < scope.settings.count; i++) setting_set_default(&scope.settings.rows[i], entry);
     read_mapping(walker, &scope, node);
     if (is_complete(walker, &scope, node) && walker->faults->count == faults_before) {
@@ -98,7 +118,12 @@ static void read_entry(const struct walker *walker, const struct setting *settin
 
 static void read_list(const struct walker *walker, const struct setting *setting, void *fields, const yaml_node_t *node)
 {
-    if (!is_kind(walker, node, setting->key, YAML_SEQUENCE_NODE, "a list")) return;
+    char hint[HINT_BYTES] = "";
+    if (node->type == YAML_SCALAR_NODE)
+        misplaced_for_list(setting, document_text(node), hint);
+    else if (setting_is_list_of_mappings(setting))
+        snprintf(hint, sizeof hint, "; begin each entry with \"- \", or put it into [ ]");
+    if (!is_kind(walker, node, setting->key, YAML_SEQUENCE_NODE, "a list", hint)) return;
     setting_clear(setting, fields);
     const yaml_node_item_t *item = node->data.sequence.items.start;
     if (item == node->data.sequence.items.top && setting->min > 0) {
@@ -128,7 +153,7 @@ static const char *list_names(const struct scope *scope, char *text, size_t size
 
 static void refuse_key(const struct walker *walker, const struct scope *scope, const yaml_node_t *node)
 {
-    char quoted[FAULT_QUOTE_BYTES], near[SETTING_NAME_BYTES], all[512], full[KEY_BYTES];
+    char quoted[FAULT_QUOTE_BYTES], near[SETTING_NAME_BYTES], all[512], full[KEY_BYTES], place[HINT_BYTES];
     const char *dot = scope->section[0] ? "." : "";
     struct source_location location = document_location(node);
     fault_quote(document_text(node), quoted);
@@ -138,6 +163,8 @@ static void refuse_key(const struct walker *walker, const struct scope *scope, c
     else if (settings_nearest(scope->settings, scope->section, document_text(node), near))
         faults_add(walker->faults, &location, "'%s%s%s': unknown key; did you mean '%s'?", scope->section, dot, quoted,
                    near);
+    else if (misplaced_key(settings_of_config(), scope->section, document_text(node), place)[0])
+        faults_add(walker->faults, &location, "'%s%s%s': unknown key; %s", scope->section, dot, quoted, place);
     else
         faults_add(walker->faults, &location, "'%s%s%s': unknown key; allowed: %s", scope->section, dot, quoted,
                    list_names(scope, all, sizeof all));
@@ -157,13 +184,16 @@ static void read_section(const struct walker *walker, const struct scope *top, c
                          const yaml_node_t *node)
 {
     const struct scope scope = {top->settings, name, top->fields, top->locations};
-    char wanted[SETTING_WHY_BYTES] = "a mapping of settings", list[SETTING_NAME_BYTES + 1];
+    char wanted[SETTING_WHY_BYTES] = "a mapping of settings", list[SETTING_NAME_BYTES + 1], hint[HINT_BYTES] = "";
+    const char *only = only_text(walker, node);
     if (document_is_null(node)) return;
     /* `upstream` holds settings, `upstreams` is a list. */
     snprintf(list, sizeof list, "%ss", name);
     if (settings_find(top->settings, list))
         snprintf(wanted, sizeof wanted, "a mapping of settings (did you mean '%s'?)", list);
-    if (is_kind(walker, node, name, YAML_MAPPING_NODE, wanted)) read_mapping(walker, &scope, node);
+    else if (only)
+        misplaced_for_section(top->settings, name, only, hint);
+    if (is_kind(walker, node, name, YAML_MAPPING_NODE, wanted, hint)) read_mapping(walker, &scope, node);
 }
 
 static void read_value(const struct walker *walker, const struct scope *scope, const yaml_node_t *key,
@@ -220,6 +250,14 @@ static void read_mapping(const struct walker *walker, const struct scope *scope,
         read_pair(walker, scope, node, pair);
 }
 
+static void refuse_root(const struct walker *walker, const yaml_node_t *root)
+{
+    struct source_location location = document_location(root);
+    char hint[HINT_BYTES] = "";
+    if (root->type == YAML_SCALAR_NODE) misplaced_for_file(document_text(root), hint);
+    faults_add(walker->faults, &location, "must be a mapping of settings, not %s%s", document_kind(root), hint);
+}
+
 void walker_read(const char *text, size_t size, struct config *config,
                  struct source_location locations[static SETTINGS_MAX], struct faults *faults)
 {
@@ -228,7 +266,6 @@ void walker_read(const char *text, size_t size, struct config *config,
     const struct walker walker = {.document = &document, .faults = faults};
     const struct scope top = {settings_of_config(), "", config, locations};
     const yaml_node_t *root = yaml_document_get_root_node(&document);
-    struct source_location location = root ? document_location(root) : (struct source_location){.line = 0};
     bool is_mapping = root && root->type == YAML_MAPPING_NODE;
     /* A file that was cut off must not move the service to the defaults. */
     if (!root || document_is_null(root) ||
@@ -238,6 +275,6 @@ void walker_read(const char *text, size_t size, struct config *config,
     else if (is_mapping)
         read_mapping(&walker, &top, root);
     else
-        faults_add(faults, &location, "must be a mapping of settings, not %s", document_kind(root));
+        refuse_root(&walker, root);
     yaml_document_delete(&document);
 }

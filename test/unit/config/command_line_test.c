@@ -117,7 +117,9 @@ static void a_health_check_may_have_an_address(void **state)
     assert_good(&parsed);
     assert_string_equal(parsed.command.health_check_address, "[::1]:5000");
     free(parsed.errors);
-    assert_usage(parse("--health-check=5000"), "dns-tls-proxy: --health-check: 5000 is not IP:PORT or [IP6]:PORT\n");
+    assert_usage(parse("--health-check=5000"),
+                 "dns-tls-proxy: --health-check: 5000 is not IP:PORT or [IP6]:PORT; write \"0.0.0.0:5000\" for all "
+                 "IPv4 addresses or \"[::]:5000\" for all of IPv6\n");
     assert_usage(parse("--health-check="), "dns-tls-proxy: --health-check: \"\" is not IP:PORT or [IP6]:PORT\n");
     assert_usage(parse("--health-check", "127.0.0.1:5000"), "dns-tls-proxy: unexpected argument 127.0.0.1:5000\n");
 }
@@ -169,23 +171,25 @@ static void an_upstream_wants_its_name(void **state)
 static void every_wrong_flag_is_named_in_one_go(void **state)
 {
     (void)state;
-    assert_usage(parse("--bogus", "-x", "--help=2", "--workers", "0", "--listen", "x", "--upstream", "y", "--ca-file"),
-                 "dns-tls-proxy: unknown flag --bogus\n"
-                 "dns-tls-proxy: unknown flag -x\n"
-                 "dns-tls-proxy: --help: takes no value\n"
-                 "dns-tls-proxy: --ca-file: wants a value\n"
-                 "dns-tls-proxy: --listen: x is not IP:PORT or [IP6]:PORT\n"
-                 "dns-tls-proxy: --upstream: y is not IP#NAME, IP:PORT#NAME or [IP6]:PORT#NAME, as "
-                 "1.1.1.1:853#cloudflare-dns.com\n"
-                 "dns-tls-proxy: --workers: 0 is out of range 1..64, or auto\n");
+    assert_usage(
+        parse("--bogus", "-x", "--help=2", "--workers", "0", "--listen", "x", "--upstream", "1.1.1.1", "--ca-file"),
+        "dns-tls-proxy: unknown flag --bogus\n"
+        "dns-tls-proxy: unknown flag -x\n"
+        "dns-tls-proxy: --help: takes no value\n"
+        "dns-tls-proxy: --ca-file: wants a value\n"
+        "dns-tls-proxy: --listen: x is not IP:PORT or [IP6]:PORT; an IP address is wanted, not a name\n"
+        "dns-tls-proxy: --upstream: 1.1.1.1 is not IP#NAME, IP:PORT#NAME or [IP6]:PORT#NAME, as "
+        "1.1.1.1:853#cloudflare-dns.com\n"
+        "dns-tls-proxy: --workers: 0 is out of range 1..64, or auto\n");
 }
 
 static void arguments_that_are_no_flags_are_refused(void **state)
 {
     (void)state;
-    assert_usage(parse("dns.yaml"), "dns-tls-proxy: unexpected argument dns.yaml\n");
+    assert_usage(parse("dns.yaml"), "dns-tls-proxy: unexpected argument dns.yaml; did you mean --config dns.yaml?\n");
     assert_usage(parse("dns.yaml", "--bogus"),
-                 "dns-tls-proxy: unexpected argument dns.yaml\n"); /* nothing behind it is read */
+                 "dns-tls-proxy: unexpected argument dns.yaml; did you mean --config dns.yaml?\n"); /* nothing behind it
+                                                                                                       is read */
     assert_usage(parse("--", "--help"), "dns-tls-proxy: unexpected argument --help\n");
     assert_usage(parse("--listen", "127.0.0.1:53", "127.0.0.1:54"),
                  "dns-tls-proxy: unexpected argument 127.0.0.1:54\n");
@@ -205,7 +209,20 @@ static void a_mistyped_flag_gets_the_one_it_was_meant_to_be(void **state)
                                                    "dns-tls-proxy: unexpected argument 127.0.0.1:53\n");
     assert_usage(parse("check-config"),
                  "dns-tls-proxy: unexpected argument check-config; did you mean --check-config?\n");
+    assert_usage(parse("-c", "--bind=127.0.0.1:53"),
+                 "dns-tls-proxy: unknown flag -c; did you mean --config?\n"
+                 "dns-tls-proxy: unknown flag \"--bind=127.0.0.1:53\"; did you mean --listen IP:PORT?\n");
     assert_usage(parse("-x", "-xy"), "dns-tls-proxy: unknown flag -x\ndns-tls-proxy: unknown flag -xy\n");
+}
+
+static void a_flag_that_is_a_setting_of_the_file_is_called_so(void **state)
+{
+    (void)state;
+    assert_usage(parse("--drain-timeout=5s"),
+                 "dns-tls-proxy: unknown flag \"--drain-timeout=5s\"; 'drain_timeout' is a setting of the file "
+                 "(--config FILE)\n");
+    assert_usage(parse("--max-size"),
+                 "dns-tls-proxy: unknown flag --max-size; did you mean 'cache.max_size' or 'udp.max_size'?\n");
 }
 
 static void lists_are_bounded_and_without_doubles(void **state)
@@ -301,6 +318,7 @@ int main(void)
         cmocka_unit_test(every_wrong_flag_is_named_in_one_go),
         cmocka_unit_test(arguments_that_are_no_flags_are_refused),
         cmocka_unit_test(a_mistyped_flag_gets_the_one_it_was_meant_to_be),
+        cmocka_unit_test(a_flag_that_is_a_setting_of_the_file_is_called_so),
         cmocka_unit_test(lists_are_bounded_and_without_doubles),
         cmocka_unit_test(a_refused_command_line_leaves_the_output_alone),
         cmocka_unit_test(flags_are_applied_and_their_locations_are_the_flags),

@@ -123,11 +123,15 @@ static void nodes_say_what_they_are(void **state)
 static void broken_yaml_is_pointed_at(void **state)
 {
     (void)state;
-    assert_unreadable("a: [1, 2\n",
-                      "f:2:1: not YAML: did not find expected ',' or ']' while parsing a flow sequence\n");
-    assert_unreadable("a: 'b\n", "f:2:1: not YAML: found unexpected end of stream while scanning a quoted scalar\n");
-    assert_unreadable("a: b: c\n", "f:1:5: not YAML: mapping values are not allowed in this context\n");
-    assert_unreadable("a: 1\n b: 2\n", "f:2:3: not YAML: mapping values are not allowed in this context\n");
+    assert_unreadable(
+        "a: [1, 2\n",
+        "f:2:1: not YAML: did not find expected ',' or ']' while parsing a flow sequence from line 1 on\n");
+    assert_unreadable(
+        "a: 'b\n", "f:2:1: not YAML: found unexpected end of stream while scanning a quoted scalar from line 1 on\n");
+    assert_unreadable("a: b: c\n", "f:1:5: not YAML: mapping values are not allowed in this context; look at the "
+                                   "indentation, and put a text with a ':' into double quotes\n");
+    assert_unreadable("a: 1\n b: 2\n", "f:2:3: not YAML: mapping values are not allowed in this context; look at the "
+                                       "indentation, and put a text with a ':' into double quotes\n");
     assert_unreadable(
         "a: @x\n", "f:1:4: not YAML: found character that cannot start any token while scanning for the next token\n");
     assert_unreadable("]", "f:1:1: not YAML: did not find expected node content while parsing a block node\n");

@@ -25,6 +25,7 @@ static void the_nearest_word_is_found(void **state)
     assert_string_equal(nearest_of("wrokers", &hint), "workers");
     assert_string_equal(nearest_of("maxsize", &hint), "max_size");
     assert_string_equal(nearest_of("htp", &hint), "http");
+    assert_string_equal(nearest_of("htpt", &hint), "http"); /* one edit: two letters are swapped */
     assert_string_equal(nearest_of("listen", &hint), "listen");
     assert_int_equal(hint.edits, 0);
 }
@@ -60,6 +61,7 @@ static void the_correct_form_of_an_address_is_shown(void **state)
     assert_address_hint("[::1]", "; the port is missing: write \"[::1]:53\"");
     assert_address_hint("localhost", "; write \"127.0.0.1:53\" or \"[::1]:53\"");
     assert_address_hint("localhost:8853", "; write \"127.0.0.1:8853\" or \"[::1]:8853\"");
+    assert_address_hint("::1:53", "; write \"[::1]:53\", or \"[::1:53]:53\" if all of it is the address");
 }
 
 static void a_link_local_address_needs_an_interface_that_is_there(void **state)
@@ -70,16 +72,27 @@ static void a_link_local_address_needs_an_interface_that_is_there(void **state)
     assert_address_hint("[fe80::1]:5353", "; a link-local address needs its interface: write \"[fe80::1%eth0]:5353\"");
     assert_address_hint("[fe80::1%no-such]:53", "; there is no interface 'no-such'");
     assert_address_hint("fe80::1%", "; there is no interface ''");
-    assert_string_equal(hint_for_ip("fe80::1", text),
+    assert_string_equal(hint_for_ip("fe80::1", true, text),
                         "; a link-local address needs its interface: write \"fe80::1%eth0\"");
-    assert_string_equal(hint_for_ip("fe80::1%no-such", text), "; there is no interface 'no-such'");
-    assert_string_equal(hint_for_ip("1.1.1.1%lo", text), "");
+    assert_string_equal(hint_for_ip("fe80::1%no-such", true, text), "; there is no interface 'no-such'");
+    assert_string_equal(hint_for_ip("1.1.1.1%lo", true, text), "");
+}
+
+static void the_part_that_is_wrong_is_named(void **state)
+{
+    (void)state;
+    static const char *const ports[] = {":0", ":70000", "*:70000", "127.0.0.1:0", "127.0.0.1:99999", "[::1]:65536"};
+    static const char *const names[] = {"eth0", "eth0:53", "dns.example", "dns.example:53", "localhost:70000"};
+    for (size_t i = 0; i < sizeof ports / sizeof *ports; i++) assert_address_hint(ports[i], "; a port is 1..65535");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        assert_address_hint(names[i], "; an IP address is wanted, not a name");
+    assert_address_hint("10.0.0.0/8:53", "; an address is wanted, not a network");
 }
 
 static void no_form_is_shown_for_what_is_no_address(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"", ":", "*", ":0", ":70000", "*:*", "eth0", "127.0.0.1:0", "1.2.3:53"};
+    static const char *const texts[] = {"", ":", "*", "*:*", "1.2.3:53", "127.0.0.1:x", "[::1", "a_b:53"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) assert_address_hint(texts[i], "");
 }
 
@@ -87,12 +100,20 @@ static void an_upstream_is_taken_apart(void **state)
 {
     (void)state;
     char text[HINT_BYTES];
-    assert_string_equal(hint_for_ip("1.1.1.1#one.example", text),
+    assert_string_equal(hint_for_ip("1.1.1.1#one.example", true, text),
                         "; write {address: \"1.1.1.1\", port: 853, name: one.example}");
-    assert_string_equal(hint_for_ip("[2001:db8::1]:8853#one.example", text),
+    assert_string_equal(hint_for_ip("[2001:db8::1]:8853#one.example", true, text),
                         "; write {address: \"2001:db8::1\", port: 8853, name: one.example}");
-    assert_string_equal(hint_for_ip("1.1.1.1:8853", text), "; write {address: \"1.1.1.1\", port: 8853, ...}");
-    assert_string_equal(hint_for_ip("one.example", text), "");
+    assert_string_equal(hint_for_ip("1.1.1.1:8853", true, text), "; write {address: \"1.1.1.1\", port: 8853, ...}");
+    assert_string_equal(hint_for_ip("tls://1.1.1.1", true, text), "; write {address: \"1.1.1.1\", port: 853, ...}");
+    assert_string_equal(hint_for_ip("1.1.1.1@8853#one.example", true, text),
+                        "; write {address: \"1.1.1.1\", port: 8853, name: one.example}");
+    assert_string_equal(hint_for_ip("2001:db8::1@853#one.example", true, text),
+                        "; write {address: \"2001:db8::1\", port: 853, name: one.example}");
+    assert_string_equal(hint_for_ip("one.example", true, text),
+                        "; write {name: one.example} for a server by its name alone");
+    assert_string_equal(hint_for_ip("one.example", false, text), "; an IP address is wanted, not a name");
+    assert_string_equal(hint_for_ip("1.1.1.1@", true, text), "");
 }
 
 int main(void)
@@ -102,6 +123,7 @@ int main(void)
         cmocka_unit_test(a_word_that_is_similar_to_no_setting_finds_nothing),
         cmocka_unit_test(the_correct_form_of_an_address_is_shown),
         cmocka_unit_test(a_link_local_address_needs_an_interface_that_is_there),
+        cmocka_unit_test(the_part_that_is_wrong_is_named),
         cmocka_unit_test(no_form_is_shown_for_what_is_no_address),
         cmocka_unit_test(an_upstream_is_taken_apart),
     };

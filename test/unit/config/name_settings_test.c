@@ -65,7 +65,7 @@ static const struct {
     const char *text;
     const char *fault;
 } cases[] = {
-    {"names: {special_use: lokal}\n", "1:22: 'names.special_use': lokal is not one of local, forward\n"},
+    {"names: {special_use: lokal}\n", "1:22: 'names.special_use': lokal is not one of local, forward; write local\n"},
     {"names:\n  records:\n    - \"nas 300 IN A x\"\n",
      "3:7: 'names.records': \"nas 300 IN A x\"" RECORD_WANTED "Syntax error, could not parse the RR's rdata\n"},
     {"names: {records: [\"a CH A 192.0.2.1\"]}\n",

@@ -11,6 +11,7 @@
 
 #include "config/lists.h"
 #include "config/settings.h"
+#include "config/suggest.h"
 
 static const struct setting *setting_of(const char *key)
 {
@@ -23,9 +24,10 @@ static const struct setting *setting_of(const char *key)
 static void assert_refused(const char *key, const char *text, const char *expected)
 {
     struct config config = {.workers = 0};
-    char why[SETTING_WHY_BYTES] = "";
+    char why[SETTING_WHY_BYTES] = "", hint[HINT_BYTES], all[SETTING_WHY_BYTES + HINT_BYTES];
     if (setting_set(setting_of(key), &config, text, why)) fail_msg("%s: '%s' was taken", key, text);
-    assert_string_equal(why, expected);
+    snprintf(all, sizeof all, "%s%s", why, suggest_hint(setting_of(key), text, hint));
+    assert_string_equal(all, expected);
 }
 
 static void assert_allowed(const char *key, const char *expected)
@@ -154,15 +156,17 @@ static void a_refusal_says_what_is_wrong_and_what_is_allowed(void **state)
     (void)state;
     assert_refused("workers", "65", "65 is out of range 1..64, or auto");
     assert_refused("workers", "0", "0 is out of range 1..64, or auto");
-    assert_refused("workers", "Auto", "Auto is not a whole number 1..64, or auto");
+    assert_refused("workers", "Auto", "Auto is not a whole number 1..64, or auto; write auto");
     assert_refused("upstreams.port", "70000", "70000 is out of range 1..65535");
     assert_refused("upstreams.name", "1.1.1.1", "1.1.1.1 is not a DNS host name (an IP address is none)");
-    assert_refused("upstreams.address", "a.b", "a.b is not the IP address of a host, without a port");
-    assert_refused("upstream.query_timeout", "5", "5 is not a duration (with ms, s, m, h or d) 100ms..1m");
+    assert_refused(
+        "upstreams.address", "a.b",
+        "a.b is not the IP address of a host, without a port; an IP address is wanted, not a name");
+    assert_refused("upstream.query_timeout", "5", "5 is not a duration (with ms, s, m, h or d) 100ms..1m; write 5s");
     assert_refused("upstream.query_timeout", "99ms", "99ms is out of range 100ms..1m");
     assert_refused("upstream.keep_warm", "maybe", "maybe is not true or false");
     assert_refused("clients.max_query_size", "64KiB", "64KiB is out of range 512..65535");
-    assert_refused("log.level", "warn", "warn is not one of error, warning, info, debug");
+    assert_refused("log.level", "warn", "warn is not one of error, warning, info, debug; write warning");
     assert_refused(
         "http.listen", "5000",
         "5000 is not IP:PORT or [IP6]:PORT, or empty (off); write \"0.0.0.0:5000\" for all IPv4 addresses or "
@@ -173,7 +177,8 @@ static void a_refusal_says_what_is_wrong_and_what_is_allowed(void **state)
     assert_refused("listen", "localhost:53",
                    "localhost:53 is not IP:PORT or [IP6]:PORT; write \"127.0.0.1:53\" or \"[::1]:53\"");
     assert_refused("access.allow", "10.0.0.1/8",
-                   "10.0.0.1/8 is not IP/BITS with no bit set behind the prefix, as 10.0.0.0/8 or \"fc00::/7\"");
+                   "10.0.0.1/8 is not IP/BITS with no bit set behind the prefix, as 10.0.0.0/8 or \"fc00::/7\"; write "
+                   "\"10.0.0.0/8\"");
     assert_refused("upstreams", "1.1.1.1",
                    "1.1.1.1 is not IP#NAME, IP:PORT#NAME or [IP6]:PORT#NAME, as 1.1.1.1:853#cloudflare-dns.com");
 }

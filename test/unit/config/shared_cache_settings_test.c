@@ -57,7 +57,7 @@ static void the_store_is_a_host_by_its_address_and_port(void **state)
     (void)state;
     assert_refused("shared_cache: {address: cache.example, secret_file: none}\n",
                    "dns.yaml:1:25: 'shared_cache.address': cache.example is not IP:PORT or [IP6]:PORT, or empty "
-                   "(off)\n");
+                   "(off); an IP address is wanted, not a name\n");
     assert_refused("shared_cache: {address: 10.0.0.6, secret_file: none}\n",
                    "dns.yaml:1:25: 'shared_cache.address': 10.0.0.6 is not IP:PORT or [IP6]:PORT, or empty (off); "
                    "the port is missing: write \"10.0.0.6:6379\"\n");

@@ -108,14 +108,24 @@ static void a_key_that_is_no_word_is_refused(void **state)
 static void the_wrong_kind_of_value_is_named(void **state)
 {
     (void)state;
-    assert_refused("workers: [4]\n", "dns.yaml:1:10: 'workers': must be a single value, not a list\n");
-    assert_refused("workers: {a: 4}\n", "dns.yaml:1:10: 'workers': must be a single value, not a mapping\n");
-    assert_refused("cache: 64MiB\n", "dns.yaml:1:8: 'cache': must be a mapping of settings, not a single value\n");
-    assert_refused("cache: [64MiB]\n", "dns.yaml:1:8: 'cache': must be a mapping of settings, not a list\n");
-    assert_refused("listen: 127.0.0.1:53\n", "dns.yaml:1:9: 'listen': must be a list, not a single value\n");
+    assert_refused(
+        "workers: [4]\n",
+        "dns.yaml:1:10: 'workers': must be a single value (a whole number 1..64, or auto), not a list; write 4\n");
+    assert_refused("workers: {a: 4}\n",
+                   "dns.yaml:1:10: 'workers': must be a single value (a whole number 1..64, or auto), not a mapping\n");
+    assert_refused(
+        "cache: 64MiB\n",
+        "dns.yaml:1:8: 'cache': must be a mapping of settings, not a single value; write {max_size: 64MiB}\n");
+    assert_refused("cache: [64MiB]\n",
+                   "dns.yaml:1:8: 'cache': must be a mapping of settings, not a list; write {max_size: 64MiB}\n");
+    assert_refused("listen: 127.0.0.1:53\n",
+                   "dns.yaml:1:9: 'listen': must be a list, not a single value; write [\"127.0.0.1:53\"]\n");
     assert_refused("access: {allow: {a: b}}\n", "dns.yaml:1:17: 'access.allow': must be a list, not a mapping\n");
-    assert_refused("listen: [[\"127.0.0.1:53\"]]\n", "dns.yaml:1:10: 'listen': must be a single value, not a list\n");
-    assert_refused("upstreams:\n  address: 1.1.1.1\n", "dns.yaml:2:3: 'upstreams': must be a list, not a mapping\n");
+    assert_refused("listen: [[\"127.0.0.1:53\"]]\n",
+                   "dns.yaml:1:10: 'listen': must be a single value (IP:PORT or [IP6]:PORT), not a list\n");
+    assert_refused(
+        "upstreams:\n  address: 1.1.1.1\n",
+        "dns.yaml:2:3: 'upstreams': must be a list, not a mapping; begin each entry with \"- \", or put it into [ ]\n");
     assert_refused(
         "upstreams: [\"1.1.1.1:853#a.b\"]\n",
         "dns.yaml:1:13: 'upstreams': must be a mapping, not a single value; write {address: \"1.1.1.1\", port: 853, "
@@ -274,27 +284,28 @@ static void a_port_before_the_address_stays(void **state)
 static void every_fault_of_a_file_is_found_in_one_go(void **state)
 {
     (void)state;
-    assert_refused("listen: [nonsense, 127.0.0.1:99999]\n"
-                   "workers: 65\n"
-                   "upstream:\n"
-                   "  query_timeout: 5\n"
-                   "  paddin: 5\n"
-                   "  keep_warm: maybe\n"
-                   "tls: !secret {ca_file: &here x}\n"
-                   "cache: {min_ttl: 2h, max_ttl: 1h}\n"
-                   "nonsense: 1\n"
-                   "workers: 66\n",
-                   "dns.yaml:7:6: tags (!) are not supported; a setting's kind is known\n"
-                   "dns.yaml:7:24: anchors (&) are not supported; write the value where it is wanted\n"
-                   "dns.yaml:1:10: 'listen': nonsense is not IP:PORT or [IP6]:PORT\n"
-                   "dns.yaml:1:20: 'listen': 127.0.0.1:99999 is not IP:PORT or [IP6]:PORT\n"
-                   "dns.yaml:2:10: 'workers': 65 is out of range 1..64, or auto\n"
-                   "dns.yaml:4:18: 'upstream.query_timeout': 5 is not a duration (with ms, s, m, h or d) 100ms..1m\n"
-                   "dns.yaml:5:3: 'upstream.paddin': unknown key; did you mean 'padding'?\n"
-                   "dns.yaml:6:14: 'upstream.keep_warm': maybe is not true or false\n"
-                   "dns.yaml:9:1: 'nonsense': unknown key; allowed: " ALL_KEYS "\n"
-                   "dns.yaml:10:1: 'workers': given twice, first on line 2\n"
-                   "dns.yaml:8:18: 'cache.min_ttl': is above 'cache.max_ttl'; at most that is allowed\n");
+    assert_refused(
+        "listen: [nonsense, 127.0.0.1:99999]\n"
+        "workers: 65\n"
+        "upstream:\n"
+        "  query_timeout: 5\n"
+        "  paddin: 5\n"
+        "  keep_warm: maybe\n"
+        "tls: !secret {ca_file: &here x}\n"
+        "cache: {min_ttl: 2h, max_ttl: 1h}\n"
+        "nonsense: 1\n"
+        "workers: 66\n",
+        "dns.yaml:7:6: tags (!) are not supported; a setting's kind is known\n"
+        "dns.yaml:7:24: anchors (&) are not supported; write the value where it is wanted\n"
+        "dns.yaml:1:10: 'listen': nonsense is not IP:PORT or [IP6]:PORT; an IP address is wanted, not a name\n"
+        "dns.yaml:1:20: 'listen': 127.0.0.1:99999 is not IP:PORT or [IP6]:PORT; a port is 1..65535\n"
+        "dns.yaml:2:10: 'workers': 65 is out of range 1..64, or auto\n"
+        "dns.yaml:4:18: 'upstream.query_timeout': 5 is not a duration (with ms, s, m, h or d) 100ms..1m; write 5s\n"
+        "dns.yaml:5:3: 'upstream.paddin': unknown key; did you mean 'padding'?\n"
+        "dns.yaml:6:14: 'upstream.keep_warm': maybe is not true or false\n"
+        "dns.yaml:9:1: 'nonsense': unknown key; allowed: " ALL_KEYS "\n"
+        "dns.yaml:10:1: 'workers': given twice, first on line 2\n"
+        "dns.yaml:8:18: 'cache.min_ttl': is above 'cache.max_ttl'; at most that is allowed\n");
 }
 
 static void the_first_of_two_documents_is_read_all_the_same(void **state)
@@ -319,7 +330,8 @@ static void aliases_that_multiply_are_bounded(void **state)
     assert_refused("cache: &a {max_ttl: *a}\n",
                    "dns.yaml:1:8: anchors (&) are not supported; write the value where it is wanted\n"
                    "dns.yaml:1:21: aliases (*) are not supported; write the value where it is wanted\n"
-                   "dns.yaml:1:8: 'cache.max_ttl': must be a single value, not a mapping\n");
+                   "dns.yaml:1:8: 'cache.max_ttl': must be a single value (a duration (with ms, s, m, h or d) "
+                   "0s..30d), not a mapping\n");
 }
 
 static void a_flood_of_keys_ends(void **state)
