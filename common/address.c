@@ -161,6 +161,13 @@ bool address_is_loopback(const struct address *address)
     return memcmp(address->ip, &in6addr_loopback, sizeof address->ip) == 0;
 }
 
+bool address_is_host(const struct address *address)
+{
+    enum { IPV4_MULTICAST = 224, IPV6_MULTICAST = 0xff };
+    if (address_is_ipv4(address)) return address->ip[12] != 0 && address->ip[12] < IPV4_MULTICAST;
+    return !address_needs_interface(address) && !address_is_any(address) && address->ip[0] != IPV6_MULTICAST;
+}
+
 bool address_equal(const struct address *a, const struct address *b)
 {
     return memcmp(a->ip, b->ip, sizeof a->ip) == 0 && a->port == b->port && a->scope == b->scope;

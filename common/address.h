@@ -46,6 +46,10 @@ bool address_is_any(const struct address *address); /* :: */
 bool address_is_loopback(const struct address *address);
 bool address_equal(const struct address *a, const struct address *b); /* with port and scope */
 
+/* One that a connection can be made to: not unspecified (0.0.0.0/8, ::), no multicast, and with its interface where it
+ * is link-local. */
+bool address_is_host(const struct address *address);
+
 /* A link-local IPv6 address (fe80::/10) without its interface: nothing can be bound or connected to it, since each
  * interface may have it. */
 bool address_needs_interface(const struct address *address);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/address.h"
+#include "dns/address_records.h"
 #include "dns/answer.h"
 #include "dns/edns.h"
 
@@ -76,6 +78,24 @@ static void check_unpack(const uint8_t *data, size_t size)
     free(reply);
 }
 
+/* Addresses of an upstream as an answer has them: few, each once, and a host's. */
+static void read_addresses(const struct answer *answer)
+{
+    static const uint16_t types[] = {DNS_TYPE_A, DNS_TYPE_AAAA};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        struct address_records found, again;
+        address_records_read(answer, types[i], &found);
+        need(found.count <= ADDRESS_RECORDS_MAX);
+        for (unsigned j = 0; j < found.count; j++) {
+            struct address address = {.port = 53};
+            memcpy(address.ip, found.ip[j], sizeof address.ip);
+            need(address_is_host(&address) && (types[i] != DNS_TYPE_A || address_is_ipv4(&address)));
+        }
+        again = found;
+        need(!address_records_update(&again, &found) && again.count == found.count);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct question_key key;
@@ -86,6 +106,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t *bytes = malloc(ANSWER_BYTES_MAX);
     need(bytes);
     if (answer_parse(data, size, &key, bytes, &answer) == ANSWER_GOOD) {
+        read_addresses(&answer);
         need(answer.bytes == bytes && answer.size <= ANSWER_BYTES_MAX && answer.message_size < answer.size);
         need(answer_unpack(bytes, answer.size, &again) && again.message_size == answer.message_size);
         uint8_t *reply = malloc(answer.size + EDNS_REPLY_MAX);

@@ -274,9 +274,27 @@ static void a_prefix_of_an_address_is_zero_behind_its_bits(void **state)
     }
 }
 
+static void a_host_is_what_a_connection_can_be_made_to(void **state)
+{
+    (void)state;
+    static const char *const hosts[] = {"127.0.0.1", "10.0.0.1", "223.255.255.255", "::1", "2001:db8::1", "fd00::1"};
+    static const char *const others[] = {"0.0.0.0", "0.1.2.3", "224.0.0.1", "255.255.255.255",
+                                         "::",      "ff02::1", "fe80::1"};
+    struct address address;
+    for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
+        assert_true(address_parse(hosts[i], 53, &address));
+        assert_true(address_is_host(&address));
+    }
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        assert_true(address_parse(others[i], 53, &address));
+        assert_false(address_is_host(&address));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_host_is_what_a_connection_can_be_made_to),
         cmocka_unit_test(addresses_with_a_port_are_taken),
         cmocka_unit_test(without_a_port_the_default_is_taken),
         cmocka_unit_test(what_is_no_address_is_refused),
