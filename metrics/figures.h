@@ -40,6 +40,10 @@ enum {
       "Worker threads.")                                                                                               \
     X(workers_active, GAUGE, "dns_tls_proxy_workers_active",                                                           \
       "Worker threads that new connections and the clients that ask use now; as many as the load needs.")              \
+    X(upstream_names, GAUGE, "dns_tls_proxy_upstream_names",                                                           \
+      "Upstreams of the configuration that have a name alone, whose addresses are looked up.")                         \
+    X(upstream_names_failing, GAUGE, "dns_tls_proxy_upstream_names_failing",                                           \
+      "Of these, the ones whose last look-up failed, or of which no address is known yet.")                            \
     X(routes, GAUGE, "dns_tls_proxy_routes",                                                                           \
       "Routes of the configuration.")                                                                                  \
     X(routes_failing, GAUGE, "dns_tls_proxy_routes_failing",                                                           \

@@ -46,6 +46,11 @@ void health_drain(struct health *health, uint64_t now_ns)
     atomic_compare_exchange_strong(&health->draining_since_ns, &never, now_ns);
 }
 
+void health_set_nothing_resolved(struct health *health, bool nothing_is_resolved)
+{
+    atomic_store_explicit(&health->nothing_is_resolved, nothing_is_resolved, memory_order_relaxed);
+}
+
 void health_set_nothing_trusted(struct health *health, bool nothing_is_trusted)
 {
     atomic_store_explicit(&health->nothing_is_trusted, nothing_is_trusted, memory_order_relaxed);
@@ -97,6 +102,8 @@ static struct readiness readiness_now(const struct health *health, uint64_t now_
         readiness.since_ns = readiness.answered_ns + ANSWER_STALE_NS;
     }
     bool no_answer = readiness.state == READINESS_NO_ANSWER_YET || readiness.state == READINESS_NO_ANSWER;
+    if (no_answer && atomic_load_explicit(&health->nothing_is_resolved, memory_order_relaxed))
+        readiness.state = READINESS_NAMES;
     if (no_answer && atomic_load_explicit(&health->nothing_is_trusted, memory_order_relaxed))
         readiness.state = READINESS_CLOCK;
     return readiness;
@@ -125,6 +132,7 @@ const char *readiness_reason(enum readiness_state state)
     case READINESS_DRAINING: return "draining";
     case READINESS_NO_ANSWER_YET: return "no upstream has answered yet";
     case READINESS_CLOCK: return "no certificate in the CA bundle is valid at this machine's clock";
+    case READINESS_NAMES: return "no address of an upstream is known: no server of `bootstrap` answers";
     case READINESS_NO_ANSWER: break;
     }
     return "no upstream has answered for more than 9 s";

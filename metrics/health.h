@@ -44,6 +44,7 @@ struct health {
     _Atomic uint64_t draining_since_ns; /* 0 = not draining */
     _Atomic uint64_t ready_since_ns;    /* as seen by health_look; 0 = not ready */
     _Atomic bool nothing_is_trusted;    /* health_set_nothing_trusted */
+    _Atomic bool nothing_is_resolved;   /* health_set_nothing_resolved */
     pthread_mutex_t not_served_lock;    /* of the two below */
     struct address not_served[HEALTH_ADDRESSES_MAX];
     unsigned not_served_count;
@@ -78,6 +79,9 @@ void health_set_not_served(struct health *health, const struct address *addresse
  * then why no upstream answers. Any thread. */
 void health_set_nothing_trusted(struct health *health, bool nothing_is_trusted);
 
+/* Whether the upstreams have names alone, and no address of them is known, so that none can be asked. Any thread. */
+void health_set_nothing_resolved(struct health *health, bool nothing_is_resolved);
+
 /* From now on not ready, for good. Any thread. */
 void health_drain(struct health *health, uint64_t now_ns);
 
@@ -90,6 +94,7 @@ enum readiness_state {
     READINESS_NO_ANSWER_YET,
     READINESS_NO_ANSWER,
     READINESS_CLOCK, /* no answer, yet or any more, and nothing is trusted */
+    READINESS_NAMES, /* the same, and nothing is resolved */
 };
 
 struct readiness {

@@ -146,6 +146,11 @@ static void add_upstreams(struct port_set *set, const struct pool_options *pool)
     for (unsigned i = 0; i < pool->upstream_count; i++) port_set_add(set, pool->upstreams[i].address.port);
 }
 
+static void add_bootstrap(struct port_set *set, const struct bootstrap_options *bootstrap)
+{
+    for (unsigned i = 0; i < bootstrap->count; i++) port_set_add(set, bootstrap->servers[i].address.port);
+}
+
 static void add_routes(struct port_set *set, const struct routes_options *routes)
 {
     for (size_t i = 0; i < routes->count; i++)
@@ -166,6 +171,7 @@ static void grant_ports(struct grants *grants, const struct config *config, uint
     port_set_add(&grants->connect, DOT_PORT);
     port_set_add(&grants->connect, DNS_PORT);
     add_upstreams(&grants->connect, &config->pool);
+    add_bootstrap(&grants->connect, &config->bootstrap);
     add_routes(&grants->connect, &config->routes);
     add_store(&grants->connect, &config->store);
     if (http_port == 0) return;
@@ -323,14 +329,16 @@ bool confinement_check_ports(const struct confinement *confinement, const struct
                              char *ret_why, size_t why_bytes)
 {
     const struct grants *grants = confinement->grants;
-    struct port_set listeners = {{0}}, upstreams = {{0}}, routes = {{0}}, store = {{0}};
+    struct port_set listeners = {{0}}, upstreams = {{0}}, bootstrap = {{0}}, routes = {{0}}, store = {{0}};
     if (!grants || confinement->landlock_abi < LANDLOCK_ABI_PORTS) return true;
     if (listens) add_listeners(&listeners, &config->acceptor);
     add_upstreams(&upstreams, &config->pool);
+    add_bootstrap(&bootstrap, &config->bootstrap);
     add_routes(&routes, &config->routes);
     add_store(&store, &config->store);
     return check_ports(&listeners, &grants->bind, "listen", "listen at", ret_why, why_bytes) &&
            check_ports(&upstreams, &grants->connect, "upstreams", "connect to", ret_why, why_bytes) &&
+           check_ports(&bootstrap, &grants->connect, "bootstrap", "connect to", ret_why, why_bytes) &&
            check_ports(&routes, &grants->connect, "routes", "connect to", ret_why, why_bytes) &&
            check_ports(&store, &grants->connect, "shared_cache.address", "connect to", ret_why, why_bytes);
 }

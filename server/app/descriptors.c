@@ -2,6 +2,8 @@
 
 #include <sys/resource.h>
 
+#include "dns/address_records.h"
+
 enum {
     FDS_RESERVED =
         128, /* HTTP (80: metrics/http_connections.h), standard streams, epoll sets, mailboxes, a file at a reload */
@@ -22,7 +24,10 @@ static uint64_t raise_limit(void)
 /* Of the default route and of all others. */
 static uint64_t count_upstreams(const struct config *config)
 {
-    uint64_t count = config->pool.upstream_count;
+    uint64_t count = 0;
+    for (unsigned i = 0; i < config->pool.upstream_count; i++)
+        count += upstream_is_named(&config->pool.upstreams[i]) ? 2 * ADDRESS_RECORDS_MAX : 1; /* IPv4 and IPv6 */
+    if (count > UPSTREAMS_MAX) count = UPSTREAMS_MAX;
     for (size_t i = 0; i < config->routes.count; i++) count += config->routes.list[i].upstreams.count;
     return count;
 }

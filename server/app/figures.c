@@ -67,10 +67,10 @@ static void read_names(const struct server *server, struct figures *figures)
 unsigned figures_label_upstreams(const struct server *server, char labels[static UPSTREAM_SERIES][UPSTREAM_LABEL_BYTES])
 {
     _Static_assert((int)UPSTREAM_LABEL_BYTES >= (int)UPSTREAM_LABEL_MAX, "a label has room");
-    const struct pool_options *pool = &server->config.pool;
     const struct route_table *table = server->routes;
     memset(labels, 0, UPSTREAM_SERIES * sizeof *labels);
-    for (unsigned i = 0; i < pool->upstream_count; i++) upstream_format_label(&pool->upstreams[i], "", labels[i]);
+    for (unsigned i = 0; i < server->upstreams.count; i++)
+        upstream_format_label(&server->upstreams.list[i], "", labels[i]);
     for (unsigned i = 0; i < table->count; i++) {
         const struct route *route = &table->routes[i];
         if (route->first_series == UPSTREAM_SERIES_REST) continue;
@@ -78,13 +78,15 @@ unsigned figures_label_upstreams(const struct server *server, char labels[static
             upstream_format_label(&route->upstreams[j], route->name, labels[route->first_series + j]);
     }
     if (table->series[UPSTREAM_SERIES_REST] != 0) snprintf(labels[UPSTREAM_SERIES_REST], UPSTREAM_LABEL_BYTES, "rest");
-    return table->count > 0 ? UPSTREAM_SERIES : pool->upstream_count;
+    return table->count > 0 ? UPSTREAM_SERIES : server->upstreams.count;
 }
 
 static void read_upstreams(const struct server *server, struct figures *figures)
 {
     const struct route_table *table = server->routes;
     figures->upstream_count = figures_label_upstreams(server, figures->upstreams);
+    figures->upstream_names = server->upstreams.figures.names;
+    figures->upstream_names_failing = server->upstreams.figures.failing;
     figures->routes = table->count;
     figures->routes_failing = route_table_list_failing(table, figures->failing_routes, sizeof figures->failing_routes);
 }

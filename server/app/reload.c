@@ -25,6 +25,7 @@ struct reload {
     struct file_mark hosts; /* of the hosts file in `names` */
     struct route_table *routes;
     struct shared_cache store;
+    struct pool *bootstrap; /* for other servers that are asked for addresses; NULL: the pool there is will do */
 };
 
 /* ---- settings that a reload does not change ---- */
@@ -120,6 +121,7 @@ static void discard(struct reload *reload, const struct server *server)
     names_free(reload->names);
     route_table_free(reload->routes);
     shared_cache_free(&reload->store);
+    pool_free(reload->bootstrap);
     listeners_close_but(&reload->listeners, &server->listeners);
     udp_setup_close_but(&reload->udp, &server->udp);
 }
@@ -136,22 +138,14 @@ static bool prepare(struct reload *reload, const struct server *server, const st
         return false;
     if (!udp_setup_open(&reload->udp, &server->udp, NULL, config, server->log, ret_error)) return false;
     snprintf(ret_error, RELOAD_ERROR_BYTES, "out of memory");
+    struct tls_context *tls = reload->tls ? reload->tls : server->tls;
+    if (!bootstrap_prepare(server->bootstrap, config, tls, &reload->bootstrap)) return false;
     reload->access = access_new(config->access.allow, config->access.allow_count);
     return reload->access && prepare_names(reload, server, config) &&
            acceptor_reload(server->acceptor, &reload->listeners, reload->access);
 }
 
 /* ---- commit: no step fails ---- */
-
-static void tell_workers(const struct server *server, const struct config *config)
-{
-    for (unsigned i = 0; i < server->worker_count; i++) {
-        struct worker_settings settings = server_worker_settings(server, config, i);
-        if (!worker_reload(server->workers[i], &settings))
-            log_error(server->log, "reload incomplete", log_text("why", "out of memory"), log_number("worker", i),
-                      log_text("do", "reload again"));
-    }
-}
 
 static void commit_bundle(const struct reload *reload, struct server *server, const struct config *config)
 {
@@ -223,7 +217,9 @@ static void commit(const struct reload *reload, struct server *server, const str
     if (server->endpoint) endpoint_set_options(server->endpoint, &config->endpoint);
     log_set_level(server->log, config->log.level);
     active_workers_set_least(&server->active, config->min_workers);
-    tell_workers(server, config);
+    bootstrap_set(server->bootstrap, config, server->tls, reload->bootstrap);
+    server_resolve_upstreams(server, config);
+    server_tell_workers(server, config);
     commit_config(server, config);
     const struct keeper_settings settings = server_keeper_settings(server);
     if (server->keeper) keeper_set_settings(server->keeper, &settings);
@@ -255,7 +251,8 @@ bool reload_apply_bundle(struct server *server, char ret_error[static RELOAD_ERR
     }
     commit_bundle(&reload, server, &server->config);
     commit_store(&reload, server, &server->config);
-    tell_workers(server, &server->config);
+    bootstrap_set(server->bootstrap, &server->config, server->tls, NULL);
+    server_tell_workers(server, &server->config);
     return true;
 }
 
@@ -267,7 +264,7 @@ bool reload_apply_hosts(struct server *server)
         return false;
     }
     commit_names(&reload, server);
-    tell_workers(server, &server->config);
+    server_tell_workers(server, &server->config);
     return true;
 }
 
@@ -281,7 +278,7 @@ static void retry_udp(struct server *server)
         return;
     }
     server->udp = next;
-    tell_workers(server, &server->config);
+    server_tell_workers(server, &server->config);
 }
 
 void reload_retry_listeners(struct server *server)

@@ -14,6 +14,43 @@
 
 /* ---- start ---- */
 
+/* Whether the pools of the workers would be made anew. */
+static bool are_same(const struct upstream_options *a, const struct upstream_options *b, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (!address_equal(&a[i].address, &b[i].address) || strcmp(a[i].name, b[i].name) != 0) return false;
+    return true;
+}
+
+bool server_resolve_upstreams(struct server *server, const struct config *config)
+{
+    struct upstream_options upstreams[UPSTREAMS_MAX];
+    unsigned count = bootstrap_resolve(server->bootstrap, &config->pool, upstreams);
+    const struct bootstrap_figures figures = bootstrap_figures(server->bootstrap);
+    bool is_stuck = count == 0 && server->upstreams.count > 0;
+    bool is_other =
+        !is_stuck && (count != server->upstreams.count || !are_same(upstreams, server->upstreams.list, count));
+    pthread_mutex_lock(&server->config_lock);
+    server->upstreams.figures = figures;
+    if (is_other) {
+        memcpy(server->upstreams.list, upstreams, count * sizeof *upstreams);
+        server->upstreams.count = count;
+    }
+    pthread_mutex_unlock(&server->config_lock);
+    health_set_nothing_resolved(&server->health, count == 0);
+    return is_other;
+}
+
+void server_tell_workers(const struct server *server, const struct config *config)
+{
+    for (unsigned i = 0; i < server->worker_count; i++) {
+        struct worker_settings settings = server_worker_settings(server, config, i);
+        if (!worker_reload(server->workers[i], &settings))
+            log_error(server->log, "reload incomplete", log_text("why", "out of memory"), log_number("worker", i),
+                      log_text("do", "reload again"));
+    }
+}
+
 struct worker_settings server_worker_settings(const struct server *server, const struct config *config, unsigned worker)
 {
     struct worker_settings settings = {
@@ -29,6 +66,8 @@ struct worker_settings server_worker_settings(const struct server *server, const
         .routes = server->routes,
         .store = server->shared_cache.setup,
     };
+    memcpy(settings.pool.upstreams, server->upstreams.list, sizeof server->upstreams.list);
+    settings.pool.upstream_count = server->upstreams.count;
     settings.udp.max_pending = config->forwarder.max_queries * UDP_PENDING_PER_QUERY;
     settings.client.crowded_above = config->connections.max_connections / 5 * 4;
     return settings;
@@ -176,6 +215,22 @@ bool server_start_threads(struct server *server)
     return true;
 }
 
+bool server_start_bootstrap(struct server *server, struct loop *loop)
+{
+    struct pool *pool = NULL;
+    bootstrap_set_loop(server->bootstrap, loop);
+    if (!bootstrap_prepare(server->bootstrap, &server->config, server->tls, &pool))
+        return fail(server, "out of memory");
+    bootstrap_set(server->bootstrap, &server->config, server->tls, pool);
+    return true;
+}
+
+void server_look_up_names(struct server *server, uint64_t now_ns)
+{
+    bootstrap_tick(server->bootstrap, now_ns);
+    if (server_resolve_upstreams(server, &server->config)) server_tell_workers(server, &server->config);
+}
+
 bool server_make(struct server *server, struct config *config, struct log *log,
                  void (*on_mail)(struct loop_source *source, uint32_t events))
 {
@@ -206,6 +261,9 @@ bool server_make(struct server *server, struct config *config, struct log *log,
     shared_cache_warn(&server->config, log);
     health_init(&server->health, server->blocks, server->config.workers, clock_now_ns());
     server->heartbeat = health_add(&server->health, "main", clock_now_ns());
+    server->bootstrap = bootstrap_new(log);
+    if (!server->bootstrap) return fail(server, "out of memory");
+    server_resolve_upstreams(server, &server->config);
     if (!make_tables(server)) return fail(server, "out of memory");
     handover_look(&server->handover, log);
     return open_sockets(server);
@@ -266,6 +324,7 @@ void server_free(struct server *server)
     for (unsigned i = 0; i < server->workers_running; i++) worker_stop(server->workers[i]);
     server_join_workers(server);
     endpoint_stop(server->endpoint);
+    bootstrap_free(server->bootstrap);
     keeper_free(server->keeper);
     warmup_free(server->shared.warmup);
     for (unsigned i = 0; i < server->worker_count; i++) worker_free(server->workers[i]);

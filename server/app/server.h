@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "app/bootstrap.h"
 #include "app/ca_bundle.h"
 #include "app/confinement.h"
 #include "app/handover_take.h"
@@ -24,9 +25,15 @@
 #include "state/keeper.h"
 
 struct server {
-    pthread_mutex_t config_lock; /* for `config`, `names`, `routes`, `handover`'s figures, reloaded_s, reload_*: main
-                                    writes, HTTP reads */
+    pthread_mutex_t config_lock; /* for `config`, `upstreams`, `names`, `routes`, `handover`'s figures, reloaded_s,
+                                    reload_*: main writes, HTTP reads */
     struct config config;        /* in use; owned */
+    struct {
+        struct upstream_options list[UPSTREAMS_MAX]; /* those in use: of the configuration, names by their addresses */
+        unsigned count;
+        struct bootstrap_figures figures;
+    } upstreams;
+    struct bootstrap *bootstrap; /* looks the names up */
     struct log *log;
     struct confinement confinement;
     struct mailbox mailbox; /* for the main thread */
@@ -94,6 +101,19 @@ void server_join_workers(struct server *server);
  * reading. */
 void server_hand_over(struct server *server, uint64_t stopped_ns);
 void server_free(struct server *server);
+
+/* Begins to look up the names of upstreams on the main thread's loop; after server_start_threads. False: as there. */
+bool server_start_bootstrap(struct server *server, struct loop *loop);
+
+/* In each turn of the main thread: does what is due of that; the workers are told of other addresses. */
+void server_look_up_names(struct server *server, uint64_t now_ns);
+
+/* Brings `upstreams` up to date with the configuration, which is about to be used, and with what is known of its names.
+ * While that leaves none, those in use stay: better the servers of before than none. False: they are as they were. */
+bool server_resolve_upstreams(struct server *server, const struct config *config);
+
+/* Gives the workers what a configuration means for them. */
+void server_tell_workers(const struct server *server, const struct config *config);
 
 /* What the configuration in use means for the state over a restart. */
 struct keeper_settings server_keeper_settings(const struct server *server);

@@ -311,12 +311,15 @@ static void run(struct supervisor *supervisor)
         uint64_t deadline_ns = supervisor->loop.now_ns + LOOK_NS;
         deadline_ns = clock_earlier(deadline_ns, supervisor->drain_deadline_ns);
         deadline_ns = clock_earlier(deadline_ns, supervisor->save_deadline_ns);
+        if (supervisor->drain_deadline_ns == CLOCK_NEVER)
+            deadline_ns = clock_earlier(deadline_ns, bootstrap_deadline_ns(supervisor->server.bootstrap));
         loop_turn(&supervisor->loop, deadline_ns);
         uint64_t now_ns = supervisor->loop.now_ns;
         look_at_health(supervisor, now_ns);
         look_at_limits(supervisor, now_ns);
         if (now_ns >= supervisor->save_deadline_ns) drain(supervisor);
         if (supervisor->drain_deadline_ns == CLOCK_NEVER) {
+            server_look_up_names(&supervisor->server, now_ns);
             look_at_upstreams(supervisor, now_ns);
             const struct server *server = &supervisor->server;
             shared_cache_look(&supervisor->shared_cache, server->blocks, server->worker_count, &server->config.store,
@@ -361,7 +364,8 @@ static bool start(struct supervisor *supervisor, struct config *config)
     supervisor->watchdog_ns = service_watchdog_ns();
     return supervisor->signals.fd >= 0 && loop_init(&supervisor->loop) &&
            loop_add(&supervisor->loop, &supervisor->signals, EPOLLIN) &&
-           loop_add(&supervisor->loop, &supervisor->server.mailbox.source, EPOLLIN);
+           loop_add(&supervisor->loop, &supervisor->server.mailbox.source, EPOLLIN) &&
+           server_start_bootstrap(server, &supervisor->loop);
 }
 
 int supervisor_run(const struct command_line *command, struct config *config, struct log *log)

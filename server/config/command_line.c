@@ -81,6 +81,9 @@ static const char *keep_flag(struct command_line *command, enum flag_id id, cons
     case FLAG_UPSTREAM:
         return keep(command->upstreams, &command->upstream_count, UPSTREAMS_MAX, text) ? NULL
                                                                                        : "more than 16 are given";
+    case FLAG_BOOTSTRAP:
+        return keep(command->bootstrap, &command->bootstrap_count, BOOTSTRAP_MAX, text) ? NULL
+                                                                                        : "more than 8 are given";
     case FLAG_CA_FILE: command->ca_file = text; break;
     case FLAG_HTTP: command->http = text; break;
     case FLAG_WORKERS: command->workers = text; break;
@@ -134,6 +137,7 @@ void command_line_apply(const struct command_line *command, struct config *confi
     const struct target target = {config, locations, faults};
     apply_texts(&target, FLAG_LISTEN, command->listen, command->listen_count);
     apply_texts(&target, FLAG_UPSTREAM, command->upstreams, command->upstream_count);
+    apply_texts(&target, FLAG_BOOTSTRAP, command->bootstrap, command->bootstrap_count);
     apply_texts(&target, FLAG_CA_FILE, &command->ca_file, command->ca_file != NULL);
     apply_texts(&target, FLAG_HTTP, &command->http, command->http != NULL);
     apply_texts(&target, FLAG_WORKERS, &command->workers, command->workers != NULL);

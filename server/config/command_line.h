@@ -9,6 +9,7 @@
 #include "clients/acceptor.h"
 #include "config/completion.h"
 #include "metrics/counters.h"
+#include "upstream/options.h"
 
 struct config;
 struct faults;
@@ -24,6 +25,8 @@ struct command_line {
     unsigned listen_count;
     const char *upstreams[UPSTREAMS_MAX];
     unsigned upstream_count;
+    const char *bootstrap[BOOTSTRAP_MAX];
+    unsigned bootstrap_count;
     const char *ca_file;
     const char *http;
     const char *workers;
@@ -34,7 +37,7 @@ struct command_line {
     const char *query_type; /* and its type, or NULL */
     bool print_config;
     bool health_check;
-    const char *health_check_address; /* or NULL: the configured one */
+    const char *health_check_address;        /* or NULL: the configured one */
     enum config_doc print_config_doc;
     enum completion_shell print_completion;
     bool version;

@@ -43,6 +43,38 @@ static void check_addresses(struct draft *draft)
                        address_format(&config->endpoint.listen, text));
 }
 
+/* The proxy itself, which is asked what it does not know yet. */
+static bool is_own(const struct config *config, const struct address *server)
+{
+    for (unsigned i = 0; i < config->acceptor.listen_count; i++) {
+        const struct address *listen = &config->acceptor.listen[i];
+        bool is_wildcard = address_is_any(listen) || (address_is_ipv4(listen) && !address_is_host(listen));
+        if (address_equal(listen, server)) return true;
+        if (listen->port == server->port && is_wildcard && address_is_loopback(server)) return true;
+    }
+    return false;
+}
+
+/* An upstream without an address needs somebody who knows it. */
+static void check_bootstrap(struct draft *draft)
+{
+    const struct config *config = &draft->config;
+    const struct bootstrap_options *bootstrap = &config->bootstrap;
+    struct source_location location = location_of_either(draft, "upstreams", "bootstrap");
+    char text[ADDRESS_TEXT_BYTES];
+    for (unsigned i = 0; i < config->pool.upstream_count && bootstrap->count == 0; i++)
+        if (upstream_is_named(&config->pool.upstreams[i]))
+            faults_add(&draft->faults, &location,
+                       "'upstreams': %.80s has no address, and 'bootstrap' names no server to ask for it; write "
+                       "bootstrap: [\"1.1.1.1#cloudflare-dns.com\"]",
+                       config->pool.upstreams[i].name);
+    location = location_of_either(draft, "bootstrap", "listen");
+    for (unsigned i = 0; i < bootstrap->count; i++)
+        if (is_own(config, &bootstrap->servers[i].address))
+            faults_add(&draft->faults, &location, "'bootstrap': %s is in 'listen', too: it is this program itself",
+                       address_format(&bootstrap->servers[i].address, text));
+}
+
 /* Settings that are right alone and wrong together. */
 static void check_pairs(struct draft *draft)
 {
@@ -73,7 +105,7 @@ static void check_shared_cache(struct draft *draft)
     struct source_location location = location_of_either(draft, "shared_cache.address", "shared_cache.secret_file");
     char text[ADDRESS_TEXT_BYTES];
     if (store->address.port == 0) return;
-    if (!value_is_host(&store->address))
+    if (!address_is_host(&store->address))
         faults_add(&draft->faults, &location, "'shared_cache.address': %s is not the address of a host",
                    address_format(&store->address, text));
     if (store->secret_file[0] == '\0')
@@ -90,6 +122,7 @@ static bool finish(struct draft *draft, struct config *ret_config)
     check_pairs(draft);
     check_shared_cache(draft);
     check_addresses(draft);
+    check_bootstrap(draft);
     if (draft->faults.count > 0) {
         config_free(&draft->config);
         return false;

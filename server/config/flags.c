@@ -12,8 +12,13 @@ static const struct flag flags[FLAGS] = {
     [FLAG_UPSTREAM] = {"upstream", 0, required_argument, "ADDR#NAME",
                        "ask the DNS-over-TLS server at ADDR (port 853 where none is\n"
                        "given), whose certificate bears NAME; may be given several\n"
-                       "times, in order of preference",
+                       "times, in order of preference; NAME alone: its addresses are\n"
+                       "looked up, see --bootstrap",
                        "upstreams", .is_list = true},
+    [FLAG_BOOTSTRAP] = {"bootstrap", 0, required_argument, "ADDR[#NAME]",
+                        "ask this server (with #NAME over TLS) for the addresses of\n"
+                        "upstreams given by name alone; may be given several times",
+                        "bootstrap", .is_list = true},
     [FLAG_CA_FILE] = {"ca-file", 0, required_argument, "FILE", "trust the certificates in FILE (PEM), not the system's",
                       "tls.ca_file", .is_file = true},
     [FLAG_HTTP] = {"http", 0, required_argument, "ADDR", "metrics and health checks at ADDR; \"\" switches them off",

@@ -12,6 +12,7 @@ enum flag_id {
     FLAG_CONFIG,
     FLAG_LISTEN,
     FLAG_UPSTREAM,
+    FLAG_BOOTSTRAP,
     FLAG_CA_FILE,
     FLAG_HTTP,
     FLAG_WORKERS,

@@ -113,8 +113,9 @@ const struct setting_list list_of_prefixes = {
 
 /* clang-format off: a table is read by its lines */
 static const struct setting of_upstream[] = {
-    {"upstreams.address", SETTING_IP, SETTING_LIVE, UPSTREAM_FIELD(address), 0, 0, NULL, NULL,
-     "Its IP address, without the port.", NULL},
+    {"upstreams.address", SETTING_IP, SETTING_LIVE, UPSTREAM_FIELD(address), 0, 0, NULL, "",
+     "Its IP address, without the port. Left out: the addresses of `name`, looked up at the servers of `bootstrap`.",
+     NULL},
     {"upstreams.port", SETTING_NUMBER, SETTING_LIVE, UPSTREAM_FIELD(address.port), 1, UINT16_MAX, NULL, "853",
      "Its TCP port.", NULL},
     {"upstreams.name", SETTING_NAME, SETTING_LIVE, UPSTREAM_FIELD(name), 0, 0, NULL, NULL,
@@ -126,8 +127,11 @@ static enum value_status upstream_add(void *list, uint64_t max, const void *entr
 {
     struct pool_options *pool = list;
     const struct upstream_options *upstream = entry;
-    for (unsigned i = 0; i < pool->upstream_count; i++)
-        if (address_equal(&pool->upstreams[i].address, &upstream->address)) return VALUE_TWICE;
+    for (unsigned i = 0; i < pool->upstream_count; i++) {
+        const struct upstream_options *other = &pool->upstreams[i];
+        if (!address_equal(&other->address, &upstream->address)) continue;
+        if (!upstream_is_named(upstream) || strcmp(other->name, upstream->name) == 0) return VALUE_TWICE;
+    }
     if (pool->upstream_count == max) return VALUE_TOO_MANY;
     pool->upstreams[pool->upstream_count++] = *upstream;
     return VALUE_OK;
@@ -137,6 +141,7 @@ static enum value_status upstream_add_text(void *list, uint64_t max, const char 
 {
     struct upstream_options upstream;
     enum value_status status = value_parse_upstream(text, &upstream);
+    if (status != VALUE_OK) status = value_parse_named_upstream(text, &upstream);
     return status == VALUE_OK ? upstream_add(list, max, &upstream) : status;
 }
 
@@ -154,8 +159,11 @@ static void upstream_format(const void *entry, char text[static SETTING_ENTRY_BY
 {
     const struct upstream_options *upstream = entry;
     char address[VALUE_ADDRESS_BYTES];
-    snprintf(text, SETTING_ENTRY_BYTES, "%s#%s", value_format_address(&upstream->address, true, address),
-             upstream->name);
+    if (upstream_is_named(upstream))
+        snprintf(text, SETTING_ENTRY_BYTES, "%s:%u", upstream->name, upstream->address.port);
+    else
+        snprintf(text, SETTING_ENTRY_BYTES, "%s#%s", value_format_address(&upstream->address, true, address),
+                 upstream->name);
 }
 
 static void upstream_clear(void *list)
@@ -164,7 +172,8 @@ static void upstream_clear(void *list)
 }
 
 const struct setting_list list_of_upstreams = {
-    .grammar = "IP#NAME, IP:PORT#NAME or [IP6]:PORT#NAME, as 1.1.1.1:853#cloudflare-dns.com",
+    .grammar = "IP#NAME, IP:PORT#NAME, [IP6]:PORT#NAME or NAME, as 1.1.1.1:853#cloudflare-dns.com",
+    .is_of_names = true,
     .example = "{address: 1.1.1.1, port: 853, name: cloudflare-dns.com}",
     .entry = {of_upstream, sizeof of_upstream / sizeof *of_upstream},
     .entry_bytes = sizeof(struct upstream_options),
@@ -174,4 +183,58 @@ const struct setting_list list_of_upstreams = {
     .format = upstream_format,
     .clear = upstream_clear,
     .add_mapping = upstream_add,
+};
+
+/* ---- bootstrap ---- */
+
+static enum value_status bootstrap_add(void *list, uint64_t max, const char *text)
+{
+    struct bootstrap_options *bootstrap = list;
+    struct upstream_options server;
+    enum value_status status = value_parse_bootstrap(text, &server);
+    if (status != VALUE_OK) return status;
+    for (unsigned i = 0; i < bootstrap->count; i++)
+        if (address_equal(&bootstrap->servers[i].address, &server.address)) return VALUE_TWICE;
+    if (bootstrap->count == max) return VALUE_TOO_MANY;
+    bootstrap->servers[bootstrap->count++] = server;
+    return VALUE_OK;
+}
+
+static size_t bootstrap_count(const void *list)
+{
+    return ((const struct bootstrap_options *)list)->count;
+}
+
+static const void *bootstrap_at(const void *list, size_t index)
+{
+    return &((const struct bootstrap_options *)list)->servers[index];
+}
+
+static void bootstrap_format(const void *entry, char text[static SETTING_ENTRY_BYTES])
+{
+    const struct upstream_options *server = entry;
+    char address[VALUE_ADDRESS_BYTES];
+    snprintf(text, SETTING_ENTRY_BYTES, "%s%s%s", value_format_address(&server->address, true, address),
+             server->name[0] ? "#" : "", server->name);
+}
+
+static void bootstrap_clear(void *list)
+{
+    ((struct bootstrap_options *)list)->count = 0;
+}
+
+static const char *bootstrap_fault(const char *text)
+{
+    char name[UPSTREAM_NAME_MAX + 1];
+    return value_parse_name(text, name) == VALUE_OK ? "a name would have to be looked up itself" : NULL;
+}
+
+const struct setting_list list_of_bootstrap = {
+    .grammar = "IP or IP:PORT (plain TCP), or with #NAME (TLS), as 1.1.1.1#cloudflare-dns.com",
+    .fault_of = bootstrap_fault,
+    .add_text = bootstrap_add,
+    .count = bootstrap_count,
+    .entry_at = bootstrap_at,
+    .format = bootstrap_format,
+    .clear = bootstrap_clear,
 };

@@ -8,6 +8,7 @@
 extern const struct setting_list list_of_listen;    /* on struct acceptor_options */
 extern const struct setting_list list_of_prefixes;  /* on struct access_options */
 extern const struct setting_list list_of_upstreams; /* on struct pool_options */
+extern const struct setting_list list_of_bootstrap; /* on struct bootstrap_options */
 extern const struct setting_list list_of_records;   /* on struct record_list */
 extern const struct setting_list list_of_routes;    /* on struct routes_options */
 

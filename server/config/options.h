@@ -42,7 +42,8 @@ struct config {
     struct forwarder_options forwarder;
     struct cache_options cache;
     struct topnames_options topnames;
-    struct pool_options pool;
+    struct pool_options pool; /* its upstreams are those of the configuration: some may have a name alone */
+    struct bootstrap_options bootstrap;
     struct name_options names;
     struct routes_options routes;
     struct tls_options tls;

@@ -74,7 +74,9 @@ static void write_value(const struct setting *setting, const void *fields, FILE 
     case SETTING_USER:
     case SETTING_WORD: write_quoted(field, out); break;
     case SETTING_ADDRESS: write_quoted(address->port == 0 ? "" : value_format_address(address, true, text), out); break;
-    case SETTING_IP: write_quoted(value_format_address(address, false, text), out); break;
+    case SETTING_IP:
+        write_quoted(address_is_any(address) ? "" : value_format_address(address, false, text), out);
+        break;
     case SETTING_LIST: write_list(setting->list, field, out); break;
     }
 }

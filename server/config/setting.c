@@ -124,6 +124,15 @@ static enum value_status set_name(const struct setting *setting, void *fields, c
     return VALUE_OK;
 }
 
+/* Empty only if that is the default. The port beside it stays. */
+static enum value_status set_ip(const struct setting *setting, void *fields, const char *text)
+{
+    struct address *address = field_of(setting, fields);
+    if (text[0] != '\0' || !setting->usual || setting->usual[0] != '\0') return value_parse_ip(text, address);
+    *address = (struct address){.port = address->port};
+    return VALUE_OK;
+}
+
 static enum value_status set(const struct setting *setting, void *fields, const char *text)
 {
     switch (setting->kind) {
@@ -137,7 +146,7 @@ static enum value_status set(const struct setting *setting, void *fields, const 
     case SETTING_USER: return set_user(setting, fields, text);
     case SETTING_WORD: return set_word(setting, fields, text);
     case SETTING_ADDRESS: return set_address(setting, fields, text);
-    case SETTING_IP: return value_parse_ip(text, field_of(setting, fields));
+    case SETTING_IP: return set_ip(setting, fields, text);
     case SETTING_NAME: return set_name(setting, fields, text);
     case SETTING_LIST: return setting->list->add_text(field_of(setting, fields), setting->max, text);
     }

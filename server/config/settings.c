@@ -41,6 +41,12 @@ static const struct setting of_config[] = {
      "1.1.1.1:853" CLOUDFLARE "1.0.0.1:853" CLOUDFLARE "[2606:4700:4700::1111]:853" CLOUDFLARE
      "[2606:4700:4700::1001]:853" CLOUDFLARE,
      "DNS-over-TLS servers, in order of preference.", &list_of_upstreams},
+    {"bootstrap", SETTING_LIST, LIVE, FIELD(bootstrap), 0, BOOTSTRAP_MAX, NULL, "",
+     "Servers that are asked for the addresses of `upstreams` that have a name alone, in order of preference: `IP` or "
+     "`IP:PORT` (plain DNS over TCP, port 53), or with `#NAME` (DNS over TLS, port 853). They are asked for these "
+     "names "
+     "only, and again when the answer's TTL is over; while none answers, the last addresses are used.",
+     &list_of_bootstrap},
     {"routes", SETTING_LIST, LIVE, FIELD(routes), 0, ROUTES_MAX, NULL, "",
      "Zones that servers of their own answer for. A route never falls back to `upstreams`.", &list_of_routes},
     {"drain_timeout", SETTING_DURATION, LIVE, FIELD(drain_timeout_ns), 0, 10 * MINUTE, NULL, "5s",

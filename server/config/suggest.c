@@ -57,6 +57,7 @@ static bool respell(const struct setting *setting, const char *wrong, char ret_t
     case SETTING_SIZE:
     case SETTING_PATH:
     case SETTING_USER:
+    case SETTING_WORD:
     case SETTING_IP: break;
     }
     return false;

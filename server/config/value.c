@@ -13,6 +13,8 @@ struct unit {
     uint64_t factor;
 };
 
+enum { DOT_PORT = 853, DNS_PORT = 53 }; /* RFC 7858, 3.1; RFC 1035, 4.2 */
+
 enum { UNITS = 6 }; /* at most five and an end without a name */
 
 /* The largest first, for the writers. */
@@ -144,21 +146,12 @@ enum value_status value_parse_name(const char *text, char ret_name[static UPSTRE
     return VALUE_OK;
 }
 
-/* One that a connection can be made to. */
-bool value_is_host(const struct address *address)
-{
-    static const uint8_t unspecified[16];
-    if (address_is_ipv4(address)) return address->ip[12] != 0 && address->ip[12] < 224;
-    if (address_needs_interface(address)) return false;
-    return memcmp(address->ip, unspecified, sizeof unspecified) != 0 && address->ip[0] != 0xff;
-}
-
 enum value_status value_parse_ip(const char *text, struct address *ret_address)
 {
     const char *colon = strchr(text, ':');
     bool has_port = colon && !strchr(colon + 1, ':');
     struct address address;
-    if (has_port || text[0] == '[' || !address_parse(text, 1, &address) || !value_is_host(&address))
+    if (has_port || text[0] == '[' || !address_parse(text, 1, &address) || !address_is_host(&address))
         return VALUE_MALFORMED;
     address.port = ret_address->port;
     *ret_address = address;
@@ -167,16 +160,41 @@ enum value_status value_parse_ip(const char *text, struct address *ret_address)
 
 enum value_status value_parse_upstream(const char *text, struct upstream_options *ret_upstream)
 {
-    enum { DOT_PORT = 853 };
     char host[ADDRESS_TEXT_BYTES + 8];
     struct upstream_options upstream = {.transport = UPSTREAM_TLS}; /* a text has no way to say plain TCP */
     const char *hash = strchr(text, '#');
     if (!hash || (size_t)(hash - text) >= sizeof host) return VALUE_MALFORMED;
     memcpy(host, text, (size_t)(hash - text));
     host[hash - text] = '\0';
-    if (!address_parse(host, DOT_PORT, &upstream.address) || !value_is_host(&upstream.address)) return VALUE_MALFORMED;
+    if (!address_parse(host, DOT_PORT, &upstream.address) || !address_is_host(&upstream.address))
+        return VALUE_MALFORMED;
     if (value_parse_name(hash + 1, upstream.name) != VALUE_OK) return VALUE_MALFORMED;
     *ret_upstream = upstream;
+    return VALUE_OK;
+}
+
+enum value_status value_parse_named_upstream(const char *text, struct upstream_options *ret_upstream)
+{
+    char name[UPSTREAM_NAME_MAX + 1];
+    struct upstream_options upstream = {.transport = UPSTREAM_TLS, .address.port = DOT_PORT};
+    size_t size = strcspn(text, ":");
+    uint64_t port = DOT_PORT;
+    if (size >= sizeof name) return VALUE_MALFORMED;
+    if (text[size] == ':' && value_parse_number(text + size + 1, &port) != VALUE_OK) return VALUE_MALFORMED;
+    if (port == 0 || port > UINT16_MAX) return VALUE_MALFORMED;
+    snprintf(name, sizeof name, "%.*s", (int)size, text);
+    if (value_parse_name(name, upstream.name) != VALUE_OK) return VALUE_MALFORMED;
+    upstream.address.port = (uint16_t)port;
+    *ret_upstream = upstream;
+    return VALUE_OK;
+}
+
+enum value_status value_parse_bootstrap(const char *text, struct upstream_options *ret_server)
+{
+    struct upstream_options server = {.transport = UPSTREAM_TCP};
+    if (strchr(text, '#')) return value_parse_upstream(text, ret_server);
+    if (!address_parse(text, DNS_PORT, &server.address) || !address_is_host(&server.address)) return VALUE_MALFORMED;
+    *ret_server = server;
     return VALUE_OK;
 }
 

@@ -41,15 +41,18 @@ enum value_status value_parse_choice(const char *text, const char *words, uint64
  * label is not a number. Comes out lower-cased and without a dot at the end. */
 enum value_status value_parse_name(const char *text, char ret_name[static UPSTREAM_NAME_MAX + 1]);
 
-/* True for the address of one host: not unspecified, not multicast, and with its interface where it is link-local
- * (fe80::1%eth0). */
-bool value_is_host(const struct address *address);
-
 /* The IP address of one host, without a port. Keeps the port that `ret_address` has. */
 enum value_status value_parse_ip(const char *text, struct address *ret_address);
 
 /* "IP#NAME", "IP:PORT#NAME", "[IP6]:PORT#NAME"; port 853 (RFC 7858) if none is given. */
 enum value_status value_parse_upstream(const char *text, struct upstream_options *ret_upstream);
+
+/* "NAME" or "NAME:PORT": an upstream without an address; port 853 if none is given. */
+enum value_status value_parse_named_upstream(const char *text, struct upstream_options *ret_upstream);
+
+/* A server that is asked for addresses: "IP" or "IP:PORT" over plain TCP, port 53 if none is given; or as
+ * value_parse_upstream over TLS. */
+enum value_status value_parse_bootstrap(const char *text, struct upstream_options *ret_server);
 
 /* In the largest unit that needs no fraction: "90s", "1h", "64MiB", "0s", "0"; a part of a millisecond as "1.5ms". What
  * is written is parsed as the same value. Return `text`. */

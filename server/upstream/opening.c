@@ -260,7 +260,7 @@ static bool is_all_down(const struct pool *pool, uint64_t now_ns)
 
 bool opening_is_cold(const struct pool *pool, uint64_t now_ns)
 {
-    if (pool->draining || !probe_is_traffic_recent(pool, now_ns)) return false;
+    if (pool->draining || pool->upstream_count == 0 || !probe_is_traffic_recent(pool, now_ns)) return false;
     if (!pool->options.keep_warm && !is_all_down(pool, now_ns)) return false;
     for (unsigned i = 0; i < pool->upstream_count; i++)
         if (session_count_open(&pool->upstreams[i]) + session_count_opening(&pool->upstreams[i]) > 0) return false;

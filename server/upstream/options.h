@@ -8,15 +8,27 @@
 #include "common/address.h"
 #include "metrics/counters.h"
 
-enum { UPSTREAM_NAME_MAX = 254 };
+enum { UPSTREAM_NAME_MAX = 254, BOOTSTRAP_MAX = 8 };
 
 /* In the order of the words of the setting routes.upstreams.transport. */
 enum upstream_transport { UPSTREAM_TLS, UPSTREAM_TCP };
 
 struct upstream_options {
-    struct address address;
+    struct address address;           /* none (upstream_is_named): the configuration has the name alone */
     uint8_t transport;                /* enum upstream_transport; plain TCP only in routes */
     char name[UPSTREAM_NAME_MAX + 1]; /* of its certificate; lower case, no dot at the end; empty with UPSTREAM_TCP */
+};
+
+/* It has a port and no address: that is looked up by its name, before a pool has it. */
+static inline bool upstream_is_named(const struct upstream_options *options)
+{
+    return address_is_any(&options->address);
+}
+
+/* Servers that are asked for the addresses of upstreams without one; with plain TCP or TLS. */
+struct bootstrap_options {
+    struct upstream_options servers[BOOTSTRAP_MAX]; /* in order of preference */
+    unsigned count;
 };
 
 struct pool_options {

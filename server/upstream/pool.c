@@ -269,7 +269,7 @@ void pool_flush(struct pool *pool)
 
 const char *pool_error(const struct pool *pool)
 {
-    const char *error = NULL;
+    const char *error = pool->upstream_count == 0 ? "no address of an upstream is known yet" : NULL;
     for (unsigned i = 0; i < pool->upstream_count && !error; i++)
         error = upstream_error(pool->counters, pool->upstreams[i].series);
     return error;

@@ -33,7 +33,8 @@ struct pool_deps {
     struct dnstap_tap *tap; /* copies of messages go there; NULL: none are made */
 };
 
-/* NULL if memory is short. `tls` is shared, not taken. */
+/* NULL if memory is short. `tls` is shared, not taken. Without any upstream, whose names are not looked up yet, every
+ * question ends as EXCHANGE_UNREACHABLE. */
 struct pool *pool_new(const struct pool_options *options, struct tls_context *tls, const struct pool_deps *deps);
 
 /* Every exchange must be done or cancelled. NULL is fine. */

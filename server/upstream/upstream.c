@@ -32,6 +32,10 @@ void upstream_format_label(const struct upstream_options *options, const char *r
                            char label[static UPSTREAM_LABEL_MAX])
 {
     char address[ADDRESS_TEXT_BYTES];
+    if (upstream_is_named(options)) {
+        snprintf(label, UPSTREAM_LABEL_MAX, "%s:%u", options->name, options->address.port);
+        return;
+    }
     snprintf(label, UPSTREAM_LABEL_MAX, "%.*s%s%s%s%s", UPSTREAM_NAME_MAX, route, route[0] ? "/" : "",
              address_format(&options->address, address), options->name[0] ? "#" : "", options->name);
 }

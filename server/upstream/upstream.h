@@ -84,7 +84,8 @@ struct upstream {
     uint64_t records_keep_ns;    /* and for so long in all: doubled each time */
 };
 
-/* "ADDR#NAME", "ROUTE/ADDR#NAME", or without a name if there is none; `route` "" is the default route. */
+/* "ADDR#NAME", "ROUTE/ADDR#NAME", or without a name if there is none; "NAME:PORT" without an address. `route` "" is the
+ * default route. */
 void upstream_format_label(const struct upstream_options *options, const char *route,
                            char label[static UPSTREAM_LABEL_MAX]);
 

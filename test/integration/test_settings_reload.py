@@ -51,6 +51,7 @@ OTHER = {
     "log.slow": ("200ms", 0.2), "log.recent": (32, 32),
     "dnstap.socket": ("/run/nobody.sock", None), "dnstap.sample": (7, 7), "dnstap.clients": (False, 0),
     "names.special_use": ("local", None), "names.hosts_file": ("hosts", None),
+    "bootstrap": (["192.0.2.53", "192.0.2.54#dns.example"], None),
     "names.records": (["nas.home.arpa 300 IN A 192.0.2.5"], None),
 }
 #: Seen by their effects in the tests below and in test_reload.py alone.

@@ -282,9 +282,9 @@ class Hostile:
         await self.start()
 
 
-def start_hostile(pki, kind="right", **options):
+def start_hostile(pki, kind="right", port=None, **options):
     """A Hostile in a process of its own, listening on `port`, with the certificate of that kind."""
     certificate, key = pki.certificate(kind)
-    remote = Remote(Hostile, port=free_port(), certificate=certificate, key=key, **options)
+    remote = Remote(Hostile, port=port or free_port(), certificate=certificate, key=key, **options)
     remote.start()
     return remote

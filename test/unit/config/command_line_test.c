@@ -161,7 +161,7 @@ static void an_upstream_wants_its_name(void **state)
         char argument[64], expected[256];
         snprintf(argument, sizeof argument, "--upstream=%s", wrong[i]);
         snprintf(expected, sizeof expected,
-                 "dns-tls-proxy: --upstream: %s is not IP#NAME, IP:PORT#NAME or [IP6]:PORT#NAME, as "
+                 "dns-tls-proxy: --upstream: %s is not IP#NAME, IP:PORT#NAME, [IP6]:PORT#NAME or NAME, as "
                  "1.1.1.1:853#cloudflare-dns.com\n",
                  wrong[i]);
         assert_usage(parse(argument), expected);
@@ -178,7 +178,7 @@ static void every_wrong_flag_is_named_in_one_go(void **state)
         "dns-tls-proxy: --help: takes no value\n"
         "dns-tls-proxy: --ca-file: wants a value\n"
         "dns-tls-proxy: --listen: x is not IP:PORT or [IP6]:PORT; an IP address is wanted, not a name\n"
-        "dns-tls-proxy: --upstream: 1.1.1.1 is not IP#NAME, IP:PORT#NAME or [IP6]:PORT#NAME, as "
+        "dns-tls-proxy: --upstream: 1.1.1.1 is not IP#NAME, IP:PORT#NAME, [IP6]:PORT#NAME or NAME, as "
         "1.1.1.1:853#cloudflare-dns.com\n"
         "dns-tls-proxy: --workers: 0 is out of range 1..64, or auto\n");
 }
@@ -223,6 +223,19 @@ static void a_flag_that_is_a_setting_of_the_file_is_called_so(void **state)
                  "(--config FILE)\n");
     assert_usage(parse("--max-size"),
                  "dns-tls-proxy: unknown flag --max-size; did you mean 'cache.max_size' or 'udp.max_size'?\n");
+}
+
+static void an_upstream_may_have_a_name_alone(void **state)
+{
+    (void)state;
+    struct parsed parsed = parse("--upstream", "one.one.one.one", "--bootstrap", "1.1.1.1#one.one.one.one");
+    assert_good(&parsed);
+    assert_string_equal(parsed.command.upstreams[0], "one.one.one.one");
+    assert_string_equal(parsed.command.bootstrap[0], "1.1.1.1#one.one.one.one");
+    free(parsed.errors);
+    assert_usage(parse("--bootstrap", "dns.example"),
+                 "dns-tls-proxy: --bootstrap: dns.example is not IP or IP:PORT (plain TCP), or with #NAME (TLS), as "
+                 "1.1.1.1#cloudflare-dns.com: a name would have to be looked up itself\n");
 }
 
 static void lists_are_bounded_and_without_doubles(void **state)
@@ -292,6 +305,7 @@ static void the_help_names_every_flag_and_fits_a_terminal(void **state)
                                          "--print-completion SHELL",
                                          "-V, --version",
                                          "--help",
+                                         "--bootstrap ADDR[#NAME]",
                                          "\nExamples:\n"};
     char *text = NULL;
     size_t size = 0;
@@ -319,6 +333,7 @@ int main(void)
         cmocka_unit_test(arguments_that_are_no_flags_are_refused),
         cmocka_unit_test(a_mistyped_flag_gets_the_one_it_was_meant_to_be),
         cmocka_unit_test(a_flag_that_is_a_setting_of_the_file_is_called_so),
+        cmocka_unit_test(an_upstream_may_have_a_name_alone),
         cmocka_unit_test(lists_are_bounded_and_without_doubles),
         cmocka_unit_test(a_refused_command_line_leaves_the_output_alone),
         cmocka_unit_test(flags_are_applied_and_their_locations_are_the_flags),

@@ -161,7 +161,7 @@ static void a_refusal_says_what_is_wrong_and_what_is_allowed(void **state)
     assert_refused("upstreams.name", "1.1.1.1", "1.1.1.1 is not a DNS host name (an IP address is none)");
     assert_refused(
         "upstreams.address", "a.b",
-        "a.b is not the IP address of a host, without a port; an IP address is wanted, not a name");
+        "a.b is not the IP address of a host, without a port; write {name: a.b} for a server by its name alone");
     assert_refused("upstream.query_timeout", "5", "5 is not a duration (with ms, s, m, h or d) 100ms..1m; write 5s");
     assert_refused("upstream.query_timeout", "99ms", "99ms is out of range 100ms..1m");
     assert_refused("upstream.keep_warm", "maybe", "maybe is not true or false");
@@ -180,7 +180,7 @@ static void a_refusal_says_what_is_wrong_and_what_is_allowed(void **state)
                    "10.0.0.1/8 is not IP/BITS with no bit set behind the prefix, as 10.0.0.0/8 or \"fc00::/7\"; write "
                    "\"10.0.0.0/8\"");
     assert_refused("upstreams", "1.1.1.1",
-                   "1.1.1.1 is not IP#NAME, IP:PORT#NAME or [IP6]:PORT#NAME, as 1.1.1.1:853#cloudflare-dns.com");
+                   "1.1.1.1 is not IP#NAME, IP:PORT#NAME, [IP6]:PORT#NAME or NAME, as 1.1.1.1:853#cloudflare-dns.com");
 }
 
 static void a_refusal_of_a_huge_text_fits(void **state)

@@ -3,8 +3,8 @@
 #include "outcome.h"
 
 #define ALL_KEYS                                                                                                       \
-    "listen, workers, min_workers, upstreams, routes, drain_timeout, sandbox, user, upstream, tls, names, cache, "     \
-    "prefetch, access, rate_limit, clients, udp, state, shared_cache, http, log, dnstap"
+    "listen, workers, min_workers, upstreams, bootstrap, routes, drain_timeout, sandbox, user, upstream, tls, names, " \
+    "cache, prefetch, access, rate_limit, clients, udp, state, shared_cache, http, log, dnstap"
 
 /* A file that was cut off must not move a service to the defaults. */
 static void a_file_that_sets_nothing_is_refused(void **state)
@@ -246,10 +246,16 @@ static void entries_given_twice_are_refused(void **state)
 static void an_upstream_lacks_nothing(void **state)
 {
     (void)state;
-    assert_refused("upstreams: [{}]\n",
-                   "dns.yaml:1:13: 'upstreams.address': is missing\ndns.yaml:1:13: 'upstreams.name': is missing\n");
+    assert_refused("upstreams: [{}]\n", "dns.yaml:1:13: 'upstreams.name': is missing\n");
     assert_refused("upstreams:\n  - address: 1.1.1.1\n", "dns.yaml:2:5: 'upstreams.name': is missing\n");
-    assert_refused("upstreams:\n  - name: a.b\n    port: 853\n", "dns.yaml:2:5: 'upstreams.address': is missing\n");
+    assert_refused(
+        "upstreams:\n  - name: a.b\n    port: 853\n",
+        "dns.yaml:2:3: 'upstreams': a.b has no address, and 'bootstrap' names no server to ask for it; write "
+        "bootstrap: [\"1.1.1.1#cloudflare-dns.com\"]\n");
+    struct outcome outcome = assert_accepted("upstreams:\n  - {name: a.b, port: 8853}\nbootstrap: [192.0.2.1]\n");
+    assert_true(upstream_is_named(&outcome.config.pool.upstreams[0]));
+    assert_int_equal(outcome.config.pool.upstreams[0].address.port, 8853);
+    outcome_done(&outcome);
 }
 
 static void an_upstream_is_checked_in_every_part(void **state)

@@ -274,10 +274,27 @@ static void a_bundle_of_which_nothing_is_valid_is_the_reason(void **state)
     assert_int_equal(health_look(world->health, START_NS + 62 * S).state, READINESS_DRAINING);
 }
 
+/* Names of upstreams without an address; where nothing is trusted either, that is said first: it would stay. */
+static void names_that_are_not_resolved_are_the_reason(void **state)
+{
+    struct world *world = *state;
+    health_set_nothing_resolved(world->health, true);
+    assert_int_equal(health_look(world->health, START_NS + 3 * S).state, READINESS_NAMES);
+    assert_non_null(strstr(ready_body(world, START_NS + 3 * S, false), "no server of `bootstrap` answers"));
+    health_set_nothing_trusted(world->health, true);
+    assert_int_equal(health_look(world->health, START_NS + 3 * S).state, READINESS_CLOCK);
+    health_set_nothing_trusted(world->health, false);
+    health_set_nothing_resolved(world->health, false);
+    assert_int_equal(health_look(world->health, START_NS + 3 * S).state, READINESS_NO_ANSWER_YET);
+    health_set_nothing_resolved(world->health, true);
+    answered(world, 0, START_NS + 4 * S);
+    assert_int_equal(health_look(world->health, START_NS + 5 * S).state, READINESS_READY);
+}
+
 static void every_state_has_its_reason(void **state)
 {
     (void)state;
-    for (int a = READINESS_READY; a <= READINESS_CLOCK; a++)
+    for (int a = READINESS_READY; a <= READINESS_NAMES; a++)
         for (int b = READINESS_READY; b < a; b++)
             assert_string_not_equal(readiness_reason((enum readiness_state)a),
                                     readiness_reason((enum readiness_state)b));
@@ -340,6 +357,7 @@ int main(void)
         TEST(draining_ends_readiness_finally),
         TEST(not_ready_is_not_dead),
         TEST(a_bundle_of_which_nothing_is_valid_is_the_reason),
+        TEST(names_that_are_not_resolved_are_the_reason),
         cmocka_unit_test(every_state_has_its_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
