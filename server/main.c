@@ -8,6 +8,7 @@
 #include "app/explain.h"
 #include "app/shared_cache.h"
 #include "app/supervisor.h"
+#include "common/port_holder.h"
 #include "config/config.h"
 #include "config/manual.h"
 #include "config/print.h"
@@ -39,6 +40,24 @@ static int check_health(const struct command_line *command, const struct config 
     bool ready = probe_ready(&listen, message);
     fprintf(ready ? stdout : errors, "%s\n", message);
     return ready ? EXIT_STOPPED : EXIT_FAILED;
+}
+
+/* Says of each address who has it; 1 if somebody has one. */
+static int report_ports(const struct command_line *command, FILE *errors)
+{
+    static const char *const transports[] = {[PORT_TCP] = "TCP", [PORT_UDP] = "UDP"};
+    bool is_taken = false;
+    for (unsigned i = 0; i < 2 * command->port_holder_count; i++) {
+        enum port_transport transport = i % 2 == 0 ? PORT_TCP : PORT_UDP;
+        const char *text = command->port_holders[i / 2];
+        char holder[PORT_HOLDER_BYTES];
+        struct address address;
+        if (!address_parse(text, 0, &address)) continue; /* the command line was checked */
+        const char *said = port_holder(&address, transport, holder);
+        fprintf(*said ? errors : stdout, "%s %s: %s%s\n", text, transports[transport], *said ? "taken" : "free", said);
+        is_taken |= *said != '\0';
+    }
+    return is_taken ? EXIT_FAILED : EXIT_STOPPED;
 }
 
 /* What is printed and done with; false if the program is to run. */
@@ -76,6 +95,7 @@ static int run(int argc, char **argv, FILE *errors)
     struct log log;
     if (!command_line_parse(argc, argv, &command, errors)) return EXIT_USAGE;
     if (prints(&command)) return EXIT_STOPPED;
+    if (command.port_holder_count > 0) return report_ports(&command, errors);
     if (!config_load(&command, &config, errors)) return EXIT_FAILED;
     if (command.check_config) {
         bool good = ca_bundle_check(&config.tls, errors);

@@ -1,5 +1,6 @@
 #include "app/announce.h"
 
+#include "config/settings.h"
 #include "upstream/tls.h"
 
 static void announce_udp(const struct server *server)
@@ -16,6 +17,28 @@ static void announce_udp(const struct server *server)
                     log_text("do", "add ListenDatagram= to the socket unit"));
 }
 
+/* An address that `listen` names, and that systemd passed no socket for. */
+static bool is_passed(const struct listeners *listeners, const struct address *address)
+{
+    for (unsigned i = 0; i < listeners->count; i++)
+        if (address_equal(&listeners->addresses[i], address)) return true;
+    return false;
+}
+
+/* With sockets of systemd's the setting has no say. Its default was not chosen by anybody. */
+static void announce_ignored_listen(const struct server *server)
+{
+    const struct setting *setting = settings_find(settings_of_config(), "listen");
+    const struct acceptor_options *acceptor = &server->config.acceptor;
+    bool is_ignored = false;
+    if (!server->listeners.inherited || setting_is_default(setting, &server->config)) return;
+    for (unsigned i = 0; i < acceptor->listen_count; i++)
+        is_ignored |= !is_passed(&server->listeners, &acceptor->listen[i]);
+    if (is_ignored)
+        log_warning(server->log, "setting ignored", log_text("setting", setting->key),
+                    log_text("why", LISTEN_IGNORED_WHY));
+}
+
 void announce(const struct server *server)
 {
     const struct config *config = &server->config;
@@ -24,6 +47,7 @@ void announce(const struct server *server)
         log_info(server->log, "listening", log_text("address", address_format(&server->listeners.addresses[i], text)));
     }
     announce_udp(server);
+    announce_ignored_listen(server);
     log_info(server->log, "started", log_text("version", PROJECT_VERSION), log_number("workers", config->workers),
              log_number("upstreams", config->pool.upstream_count), log_text("ca_file", tls_ca_path(&config->tls)),
              log_number("cache_bytes", config->cache.max_bytes),

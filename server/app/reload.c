@@ -34,8 +34,7 @@ struct reload {
 static const char *reason_to_keep(const struct server *server, const struct setting *setting)
 {
     if (setting->applies == SETTING_RESTART) return "it is read at the start only";
-    if (server->listeners.inherited && strcmp(setting->key, "listen") == 0)
-        return "systemd passes the sockets (ListenStream= of the socket unit)";
+    if (server->listeners.inherited && strcmp(setting->key, "listen") == 0) return LISTEN_IGNORED_WHY;
     return NULL;
 }
 

@@ -24,6 +24,10 @@
 #include "shared/purges.h"
 #include "state/keeper.h"
 
+/* Why `listen` is ignored where systemd passes the sockets. */
+#define LISTEN_IGNORED_WHY                                                                                             \
+    "systemd passes the sockets; to change them: systemctl edit dns-tls-proxy.socket, or disable that unit"
+
 struct server {
     pthread_mutex_t config_lock; /* for `config`, `upstreams`, `names`, `routes`, `handover`'s figures, reloaded_s,
                                     reload_*: main writes, HTTP reads */

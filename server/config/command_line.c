@@ -96,6 +96,9 @@ static const char *keep_flag(struct command_line *command, enum flag_id id, cons
         command->health_check_address = text;
         break;
     case FLAG_QUERY: command->query = text; break;
+    case FLAG_HOLDER_OF:
+        return keep(command->port_holders, &command->port_holder_count, LISTENERS_MAX, text) ? NULL
+                                                                                             : "more than 16 are given";
     case FLAG_PRINT_CONFIG_DOC:
         command->print_config_doc = (enum config_doc)number_of_word(id, text);
         return command->print_config_doc ? NULL : "markdown, example or metrics is wanted";
@@ -164,6 +167,8 @@ static void check_values(const struct command_line *command, struct faults *faul
     struct source_location locations[SETTINGS_MAX];
     command_line_apply(command, &config, locations, faults);
     if (command->health_check_address) check_address(FLAG_HEALTH_CHECK, command->health_check_address, faults);
+    for (unsigned i = 0; i < command->port_holder_count; i++)
+        check_address(FLAG_HOLDER_OF, command->port_holders[i], faults);
 }
 
 /* getopt's numbers of our flags; below it are letters. */

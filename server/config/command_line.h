@@ -38,6 +38,8 @@ struct command_line {
     bool print_config;
     bool health_check;
     const char *health_check_address;        /* or NULL: the configured one */
+    const char *port_holders[LISTENERS_MAX]; /* addresses of which is told who has them */
+    unsigned port_holder_count;
     enum config_doc print_config_doc;
     enum completion_shell print_completion;
     bool version;

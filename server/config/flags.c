@@ -39,6 +39,10 @@ static const struct flag flags[FLAGS] = {
                     "print what the configuration does with NAME (of TYPE, or A),\n"
                     "then exit; sends nothing; must be the last flag where TYPE is\n"
                     "given"},
+    [FLAG_HOLDER_OF] = {"holder-of", 0, required_argument, "ADDR",
+                        "print which process has the port at ADDR, over TCP and UDP,\n"
+                        "then exit: 1, or 0 if it is free; may be given several times",
+                        .is_list = true},
     [FLAG_PRINT_CONFIG_DOC] = {"print-config-doc", 0, required_argument, "FORM",
                                "print all settings (markdown), an example file (example), or\n"
                                "all metrics (metrics)",

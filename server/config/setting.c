@@ -355,6 +355,15 @@ bool setting_equal(const struct setting *setting, const void *fields, const void
     return setting_load(setting, fields) == setting_load(setting, other);
 }
 
+bool setting_is_default(const struct setting *setting, const void *fields)
+{
+    void *usual = calloc(1, setting->offset + setting->width);
+    bool is_equal = usual && setting_set_default(setting, usual) && setting_equal(setting, fields, usual);
+    if (usual) setting_clear(setting, usual);
+    free(usual);
+    return is_equal;
+}
+
 bool setting_copy(const struct setting *setting, void *fields, const void *other)
 {
     const struct setting_list *list = setting->list;

@@ -112,6 +112,9 @@ bool setting_set_default(const struct setting *setting, void *fields);
 /* The next entry of a list's default, and `*usual`, at first the setting's, moves behind it; false at the end. */
 bool setting_next_entry(const char **usual, char ret_entry[static SETTING_ENTRY_BYTES]);
 
+/* Whether the value is the default; false also if memory is short. */
+bool setting_is_default(const struct setting *setting, const void *fields);
+
 /* Empties a list; nothing for other kinds. */
 void setting_clear(const struct setting *setting, void *fields);
 

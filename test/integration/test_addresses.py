@@ -2,6 +2,8 @@
 it by itself.
 """
 import json
+import os
+import pathlib
 import shutil
 import signal
 import socket
@@ -103,6 +105,45 @@ def test_a_busy_http_port_is_told_with_setting_and_flag(tmp_path, pki):
         assert "http.listen" in said and "--http" in said and "held by python3 (process" in said
 
 
+def test_a_busy_udp_port_is_told_with_its_holder(tmp_path, pki):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        said = fails_to_start(tmp_path, pki, {"listen": [f"127.0.0.1:{port}"]})
+        assert f"cannot open UDP on 127.0.0.1:{port}" in said and "held by python3 (process" in said
+
+
+@needs_namespace
+def test_a_port_that_is_refused_names_the_flags_of_a_container(tmp_path, pki):
+    config = {"listen": ["127.0.0.1:53"], "http": {"listen": ""}, "tls": {"ca_file": pki.ca_file}}
+    (tmp_path / "refused.yaml").write_text(json.dumps(config))
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all"]
+    command = [*nobody, PROGRAM, "--config", str(tmp_path / "refused.yaml")]
+    for folder in (tmp_path, *tmp_path.parents[:2], pathlib.Path(pki.ca_file).parent):
+        folder.chmod(0o755)
+    cases = [({"container": "podman"}, "ip_unprivileged_port_start")]
+    if not any(pathlib.Path(mark).exists() for mark in ("/.dockerenv", "/run/.containerenv")):
+        cases.append(({}, "CAP_NET_BIND_SERVICE"))
+    with namespace():
+        for variables, words in cases:
+            ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=20,
+                                   env={**os.environ, **variables})
+            assert ended.returncode == 1 and words in ended.stderr, ended.stderr
+
+
+def test_who_has_a_port_is_asked_for(pki):
+    with socket.create_server(("127.0.0.1", 0)) as taken, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
+        port = taken.getsockname()[1]
+        ended = run("--holder-of", f"127.0.0.1:{port}")
+        assert ended.returncode == 1 and f"127.0.0.1:{port} TCP: taken; held by python3 (process" in ended.stderr
+        assert ended.stdout == f"127.0.0.1:{port} UDP: free\n"
+        datagrams.bind(("127.0.0.1", port))
+        assert f"127.0.0.1:{port} UDP: taken; held by python3" in run("--holder-of", f"0.0.0.0:{port}",
+                                                                      "--holder-of", f"127.0.0.1:{port}").stderr
+    ended = run("--holder-of", f"127.0.0.1:{port}")
+    assert ended.returncode == 0 and ended.stdout.count("free") == 2 and not ended.stderr
+
+
 @needs_namespace
 def test_the_stub_of_systemd_resolved_is_told_with_its_remedy(tmp_path, pki):
     with namespace():
@@ -123,9 +164,24 @@ def test_a_changed_listen_is_ignored_with_a_message_under_socket_activation(tmp_
     with Process("activated", command, tmp_path, {}) as program:
         program.wait_listening(port)
         assert wire.rcode_of(ask(port, "activated.test")) == wire.NOERROR
+        assert "setting=listen" in program.wait_log("setting ignored"), "at the start, too"
         path.write_text(json.dumps({**config, "listen": [f"127.0.0.1:{free_port()}"]}))
         program.child.send_signal(signal.SIGHUP)
         program.wait_log("configuration reloaded")
         said = [line for line in program.log().splitlines() if "setting ignored" in line]
-        assert len(said) == 1 and "setting=listen" in said[0] and "systemd" in said[0]
+        assert len(said) == 2 and "setting=listen" in said[1] and "systemctl edit dns-tls-proxy.socket" in said[1]
         assert wire.rcode_of(ask(port, "goes-on.test")) == wire.NOERROR
+
+
+@pytest.mark.skipif(not shutil.which("systemd-socket-activate"), reason="needs systemd-socket-activate")
+def test_a_listen_that_nobody_has_set_is_not_called_ignored(tmp_path, pki, hostile):
+    port = free_port()
+    config = {"names": {"special_use": "forward"}, "tls": {"ca_file": pki.ca_file}, "http": {"listen": ""},
+              "upstreams": [{"address": "127.0.0.1", "port": hostile.port, "name": SERVER_NAME}]}
+    path = tmp_path / "activated.yaml"
+    path.write_text(json.dumps(config))
+    command = ["systemd-socket-activate", "-l", f"127.0.0.1:{port}", PROGRAM, "--config", path]
+    with Process("activated", command, tmp_path, {}) as program:
+        program.wait_listening(port)
+        assert wire.rcode_of(ask(port, "activated.test")) == wire.NOERROR
+        assert "setting ignored" not in program.log()

@@ -225,6 +225,19 @@ static void a_flag_that_is_a_setting_of_the_file_is_called_so(void **state)
                  "dns-tls-proxy: unknown flag --max-size; did you mean 'cache.max_size' or 'udp.max_size'?\n");
 }
 
+static void the_holders_of_ports_are_asked_for(void **state)
+{
+    (void)state;
+    struct parsed parsed = parse("--holder-of", "0.0.0.0:53", "--holder-of=[::]:53");
+    assert_good(&parsed);
+    assert_int_equal(parsed.command.port_holder_count, 2);
+    assert_string_equal(parsed.command.port_holders[1], "[::]:53");
+    free(parsed.errors);
+    assert_usage(parse("--holder-of", "53"),
+                 "dns-tls-proxy: --holder-of: 53 is not IP:PORT or [IP6]:PORT; write \"0.0.0.0:53\" for all IPv4 "
+                 "addresses or \"[::]:53\" for all of IPv6\n");
+}
+
 static void an_upstream_may_have_a_name_alone(void **state)
 {
     (void)state;
@@ -306,6 +319,7 @@ static void the_help_names_every_flag_and_fits_a_terminal(void **state)
                                          "-V, --version",
                                          "--help",
                                          "--bootstrap ADDR[#NAME]",
+                                         "--holder-of ADDR",
                                          "\nExamples:\n"};
     char *text = NULL;
     size_t size = 0;
@@ -333,6 +347,7 @@ int main(void)
         cmocka_unit_test(arguments_that_are_no_flags_are_refused),
         cmocka_unit_test(a_mistyped_flag_gets_the_one_it_was_meant_to_be),
         cmocka_unit_test(a_flag_that_is_a_setting_of_the_file_is_called_so),
+        cmocka_unit_test(the_holders_of_ports_are_asked_for),
         cmocka_unit_test(an_upstream_may_have_a_name_alone),
         cmocka_unit_test(lists_are_bounded_and_without_doubles),
         cmocka_unit_test(a_refused_command_line_leaves_the_output_alone),
