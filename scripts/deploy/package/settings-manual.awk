@@ -1,6 +1,6 @@
-# settings-manual: the program's own reference of its settings, from Markdown to the manual page dns-tls-proxy.yaml(5).
-# It knows what that reference is made of: headings, paragraphs, lists, fenced blocks, and tables of name, default,
-# allowed, what a change needs, meaning.
+# settings-manual: the program's own reference of its settings, and the list of resolvers (docs/RESOLVERS.md) behind it,
+# from Markdown to the manual page dns-tls-proxy.yaml(5). It knows what they are made of: headings, paragraphs, lists,
+# fenced blocks, a table of name, default, allowed, what a change needs, meaning, and one of resolvers.
 
 function escaped(text) {
   gsub(/\\/, "\\e", text)
@@ -35,6 +35,7 @@ BEGIN {
 
 /^```/ { fenced = !fenced; print fenced ? ".PP\n.in +4n\n.EX" : ".EE\n.in"; next }
 fenced { line = escaped($0); print line ~ /^[.]/ ? "\\&" line : line; next }
+/^# Well-known resolvers/ { resolvers = 1; print ".SH WELL\\-KNOWN RESOLVERS"; next }
 /^# / { next }
 /^Written by / { skipped = 1; next }
 skipped && !/^$/ { next }
@@ -47,7 +48,16 @@ skipped { skipped = 0; next }
   next
 }
 
-/^\| *(setting|---)/ || /^\|--/ { next }
+/^\| *(setting|resolver|---)/ || /^\|--/ { next }
+# What it does; its TLS name, and its addresses with commas between them.
+resolvers && /^\|/ {
+  split($0, cell, "|")
+  addresses = unquoted(trimmed(cell[5]))
+  gsub(/ /, ", ", addresses)
+  print ".TP\n\\fB" escaped(trimmed(cell[2])) "\\fR"
+  print inline(trimmed(cell[3])) "; " inline(trimmed(cell[4])) " at " escaped(addresses)
+  next
+}
 /^\|/ {
   split($0, cell, "|")
   print ".TP\n\\fB" escaped(prefix unquoted(trimmed(cell[2]))) "\\fR"
