@@ -12,8 +12,10 @@ void breaker_on_answer(struct breaker *breaker)
     breaker->time_outs = 0;
 }
 
-bool breaker_on_time_out(struct breaker *breaker)
+bool breaker_on_time_out(struct breaker *breaker, uint64_t asked_ns, uint64_t now_ns)
 {
+    if (breaker->time_outs > 0 && asked_ns < breaker->counted_ns) return false;
+    breaker->counted_ns = now_ns;
     return ++breaker->time_outs >= BREAKER_TIME_OUTS_MAX;
 }
 

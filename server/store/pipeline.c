@@ -58,7 +58,18 @@ uint64_t pipeline_send(struct pipeline *pipeline, enum command command, struct s
     return send_command(pipeline, &pending, parts, count);
 }
 
-/* AUTH if there is a password, and the GET that shows whether the store can be used. */
+/* The GET that shows whether the store can be used. */
+static bool send_probe(struct pipeline *pipeline)
+{
+    char key[STORE_WORD_MAX + sizeof "probe"];
+    const size_t size = (size_t)snprintf(key, sizeof key, "%sprobe", pipeline->setup->options.prefix);
+    const struct resp_part get[] = {PART("GET"), {key, size}};
+    const struct pending probe = {COMMAND_PROBE, attended_ns(pipeline), NULL};
+    pipeline->probes++;
+    return send_command(pipeline, &probe, get, 2) != 0;
+}
+
+/* AUTH if there is a password, and the first probe. */
 static bool greet(struct pipeline *pipeline)
 {
     const struct store_setup *setup = pipeline->setup;
@@ -66,15 +77,12 @@ static bool greet(struct pipeline *pipeline)
     const struct resp_part password = {setup->password, strlen(setup->password)};
     const struct resp_part of_default[] = {PART("AUTH"), password};
     const struct resp_part of_user[] = {PART("AUTH"), user, password};
-    char key[STORE_WORD_MAX + sizeof "probe"];
-    const size_t key_size = (size_t)snprintf(key, sizeof key, "%sprobe", setup->options.prefix);
-    const struct resp_part get[] = {PART("GET"), {key, key_size}};
     const struct pending auth = {COMMAND_AUTH, attended_ns(pipeline), NULL};
-    const struct pending probe = {COMMAND_PROBE, attended_ns(pipeline), NULL};
     bool has_user = user.size > 0;
+    pipeline->probes = 0;
     if (password.size > 0 && send_command(pipeline, &auth, has_user ? of_user : of_default, has_user ? 3 : 2) == 0)
         return false;
-    return send_command(pipeline, &probe, get, 2) != 0;
+    return send_probe(pipeline);
 }
 
 /* ---- the end of a connection ---- */
@@ -134,27 +142,38 @@ static void on_open(void *owner)
     greet(pipeline); /* without memory no reply comes, and the time-out follows */
 }
 
-/* False: the connection ends, for `cause`. */
-static bool take_greeting(struct pipeline *pipeline, const struct pending *pending, const struct resp_reply *reply)
+/* The connection ends for that cause, when this returns. */
+static bool give_up(struct pipeline *pipeline, struct store_failure cause)
 {
-    static const char wrong_type[] = "WRONGTYPE"; /* of our own key: somebody else uses it, but GET works */
-    bool is_error = reply->kind == RESP_ERROR;
-    if (pending->command == COMMAND_PROBE) {
-        if (reply->kind == RESP_STATUS) return false;
-        is_error &= reply->size < sizeof wrong_type - 1 || memcmp(reply->bytes, wrong_type, sizeof wrong_type - 1) != 0;
-    } else if (reply->kind != RESP_STATUS && !is_error) {
-        return false;
+    pipeline->has_cause = true;
+    pipeline->cause = cause;
+    return false;
+}
+
+/* It answered our own question, in time or not. */
+static bool take_probe(struct pipeline *pipeline, const struct pending *probe)
+{
+    if (attended_ns(pipeline) - probe->asked_ns > pipeline->setup->options.timeout_ns) {
+        if (pipeline->probes < PIPELINE_PROBES_MAX && send_probe(pipeline)) return true;
+        return give_up(pipeline, store_failure_slow());
     }
-    if (is_error) {
-        pipeline->has_cause = true;
-        pipeline->cause = store_failure_of_error(pending->command == COMMAND_AUTH, reply);
-        return false;
-    }
-    if (pending->command == COMMAND_AUTH) return true;
     enter(pipeline, PIPELINE_USED);
     breaker_on_use(&pipeline->breaker, pipeline->deps.loop->now_ns);
     show(pipeline, STORE_IN_USE, NULL);
     return true;
+}
+
+/* False: the connection ends. */
+static bool take_greeting(struct pipeline *pipeline, const struct pending *pending, const struct resp_reply *reply)
+{
+    static const char wrong_type[] = "WRONGTYPE"; /* of our own key: somebody else uses it, but GET works */
+    bool is_auth = pending->command == COMMAND_AUTH;
+    bool is_error = reply->kind == RESP_ERROR;
+    if (is_error && !is_auth && reply->size >= sizeof wrong_type - 1)
+        is_error = memcmp(reply->bytes, wrong_type, sizeof wrong_type - 1) != 0;
+    if (is_error) return give_up(pipeline, store_failure_of_error(is_auth, reply));
+    if (is_auth) return reply->kind == RESP_STATUS;
+    return reply->kind != RESP_STATUS && take_probe(pipeline, pending);
 }
 
 /* ---- replies ---- */
@@ -194,7 +213,8 @@ static bool has_timed_out(struct pipeline *pipeline)
     while ((pending = pendings_find(&pipeline->pendings, pipeline->judged))) {
         if (now_ns - pending->asked_ns < timeout_ns) return false;
         pipeline->judged++;
-        if (pending->command == COMMAND_LOOKUP && breaker_on_time_out(&pipeline->breaker)) return true;
+        if (pending->command == COMMAND_LOOKUP && breaker_on_time_out(&pipeline->breaker, pending->asked_ns, now_ns))
+            return true;
     }
     return false;
 }
@@ -214,7 +234,7 @@ void pipeline_tick(struct pipeline *pipeline)
         failure = store_failure_connect_timeout();
         break;
     case PIPELINE_GREETING:
-        if (passed_ns < pipeline->setup->options.timeout_ns) return;
+        if (passed_ns < PIPELINE_CONNECT_NS) return;
         failure = store_failure_slow();
         break;
     case PIPELINE_USED:
@@ -235,16 +255,14 @@ uint64_t pipeline_deadline_ns(const struct pipeline *pipeline)
 {
     if (!pipeline->setup) return CLOCK_NEVER;
     if (pipeline->connection && connection_has_more(pipeline->connection)) return 0;
-    const struct pending *pending;
-    uint64_t timeout_ns = pipeline->setup->options.timeout_ns;
     switch (pipeline->phase) {
     case PIPELINE_DOWN: return pipeline->breaker.next_ns;
-    case PIPELINE_OPENING: return when(pipeline, pipeline->phase_ns, PIPELINE_CONNECT_NS);
-    case PIPELINE_GREETING: return when(pipeline, pipeline->phase_ns, timeout_ns);
+    case PIPELINE_OPENING:
+    case PIPELINE_GREETING: return when(pipeline, pipeline->phase_ns, PIPELINE_CONNECT_NS);
     case PIPELINE_USED: break;
     }
-    pending = pendings_find(&pipeline->pendings, pipeline->judged);
-    return pending ? when(pipeline, pending->asked_ns, timeout_ns) : CLOCK_NEVER;
+    const struct pending *pending = pendings_find(&pipeline->pendings, pipeline->judged);
+    return pending ? when(pipeline, pending->asked_ns, pipeline->setup->options.timeout_ns) : CLOCK_NEVER;
 }
 
 void pipeline_flush(struct pipeline *pipeline)

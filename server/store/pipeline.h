@@ -2,9 +2,9 @@
  * at all.
  *
  * Phases: down (left alone until the breaker allows another try), opening (TCP and TLS), greeting (AUTH, and GET of a
- * key of our own, which must be answered in time: so nobody's question finds out whether the store works), in use. The
- * owner sends commands while it is in use, and gets each reply, or is told that there will be none. One thread; nothing
- * blocks. */
+ * key of our own, of which one in PIPELINE_PROBES_MAX must be answered in time: so nobody's question finds out whether
+ * the store works), in use. The owner sends commands while it is in use, and gets each reply, or is told that there
+ * will be none. One thread; nothing blocks. */
 #ifndef STORE_PIPELINE_H
 #define STORE_PIPELINE_H
 
@@ -23,8 +23,11 @@
 #include "store/setup.h"
 #include "upstream/rtt.h"
 
-/* For TCP and TLS together. */
+/* For TCP and TLS together, and as much again for the greeting, for which no client waits. */
 #define PIPELINE_CONNECT_NS (2 * NS_PER_S)
+
+/* A busy machine is late once; a slow store is late each time. */
+enum { PIPELINE_PROBES_MAX = 3 };
 
 /* What it uses of its worker; all outlive it. */
 struct store_deps {
@@ -52,6 +55,7 @@ struct pipeline {
     struct connection *connection;
     enum pipeline_phase phase;
     uint64_t phase_ns; /* when it began, by attended time */
+    unsigned probes;   /* sent in this greeting */
     struct breaker breaker;
     struct random random;
     struct rtt rtt; /* of lookups */

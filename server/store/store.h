@@ -5,13 +5,17 @@
  * response of upstream, and what it is not told is lost to nobody but the store. So no function here waits, and none
  * fails in a way that a client could notice.
  *
- *   A question    GET, on the one connection of the worker, in the write that ends the turn. It waits for as long as
+ * A question is a GET, on the one connection of the worker, in the write that ends the turn. It waits for as long as
  * the store is used to take (smoothed round trip and four times its variance), within STORE_WAIT_MIN_NS and the setting
- * `timeout`; then it is late: its owner asks upstream as well, and the first answer counts. A refresh     GET, and SET
- * NX of a claim that ends by itself: who gets the claim asks upstream, the others do not. An answer     SET with the
- * time that is left, behind what else is to be written. What finds no room is dropped. The breaker   Three questions in
- * a row without a reply within `timeout`, or a connection that fails or ends: the connection is closed, and the store
- * left alone for a while (pipeline.h, breaker.h).
+ * `timeout`; then it is late: its owner asks upstream as well, and the first answer counts.
+ *
+ * A refresh is a GET, and SET NX of a claim that ends by itself: who gets the claim asks upstream, the others do not.
+ *
+ * An answer is written by SET with the time that is left, behind what else is to be said. What finds no room is
+ * dropped.
+ *
+ * After three time-outs in a row (breaker.h), or when the connection fails or ends, the store is left alone for a while
+ * (pipeline.h).
  *
  * Bound: `max_queued` of memory for commands that are not written and for replies that are not there. Everything runs
  * on the worker's thread. Time is that of the loop, less the worker's own delays (loop_attended_ns), where the store is

@@ -41,7 +41,7 @@ OTHER = {
     "udp.responses_per_second": (2000, 2000), "udp.slip": (3, 3), "udp.cookies": (False, 0),
     "udp.cookie_secret_file": ("secret", None), "udp.receive_buffer": ("2MiB", 2 << 20),
     "state.directory": ("/nonexistent", None), "state.save_interval": ("11m", 660),
-    "shared_cache.address": ("127.0.0.1:9", None), "shared_cache.timeout": ("6ms", 0.006),
+    "shared_cache.timeout": ("6ms", 0.006),
     "shared_cache.prefix": ("other:", None), "shared_cache.user": ("dns", None),
     "shared_cache.password_file": ("password", None), "shared_cache.tls_name": ("cache.example", None),
     "shared_cache.ca_file": ("copy.pem", None), "shared_cache.secret_file": ("shared", None),
@@ -54,8 +54,8 @@ OTHER = {
     "bootstrap": (["192.0.2.53", "192.0.2.54#dns.example"], None),
     "names.records": (["nas.home.arpa 300 IN A 192.0.2.5"], None),
 }
-#: Seen by their effects in the tests below and in test_reload.py alone.
-BY_EFFECT = {"listen", "upstreams", "routes"}
+#: Seen by their effects in the tests below, in test_reload.py and in test_shared_cache.py alone.
+BY_EFFECT = {"listen", "upstreams", "routes", "shared_cache.address"}
 
 
 def rows():

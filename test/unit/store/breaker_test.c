@@ -9,18 +9,35 @@
 
 #define BEGIN_NS (1000 * NS_PER_S)
 
+/* A question that was asked a moment ago was not answered in time. */
+static bool time_out(struct breaker *breaker, uint64_t at_ms)
+{
+    return breaker_on_time_out(breaker, BEGIN_NS + (at_ms - 5) * NS_PER_MS, BEGIN_NS + at_ms * NS_PER_MS);
+}
+
 static void three_time_outs_in_a_row_are_one_too_many(void **state)
 {
     (void)state;
     struct breaker breaker;
     breaker_init(&breaker);
     breaker_on_use(&breaker, BEGIN_NS);
-    assert_false(breaker_on_time_out(&breaker));
-    assert_false(breaker_on_time_out(&breaker));
+    assert_false(time_out(&breaker, 10));
+    assert_false(time_out(&breaker, 15));
     breaker_on_answer(&breaker);
-    assert_false(breaker_on_time_out(&breaker));
-    assert_false(breaker_on_time_out(&breaker));
-    assert_true(breaker_on_time_out(&breaker));
+    assert_false(time_out(&breaker, 20));
+    assert_false(time_out(&breaker, 25));
+    assert_true(time_out(&breaker, 30));
+}
+
+static void questions_that_waited_at_the_same_moment_are_one_time_out(void **state)
+{
+    (void)state;
+    struct breaker breaker;
+    breaker_init(&breaker);
+    for (uint64_t at_ms = 10; at_ms < 15; at_ms++)
+        for (unsigned i = 0; i < 100; i++) assert_false(time_out(&breaker, at_ms));
+    assert_false(time_out(&breaker, 15));
+    assert_true(time_out(&breaker, 20));
 }
 
 static void a_new_connection_begins_without_time_outs(void **state)
@@ -28,10 +45,10 @@ static void a_new_connection_begins_without_time_outs(void **state)
     (void)state;
     struct breaker breaker;
     breaker_init(&breaker);
-    breaker_on_time_out(&breaker);
-    breaker_on_time_out(&breaker);
+    time_out(&breaker, 10);
+    time_out(&breaker, 20);
     breaker_on_use(&breaker, BEGIN_NS);
-    assert_false(breaker_on_time_out(&breaker));
+    assert_false(time_out(&breaker, 30));
 }
 
 /* The pause after a failure. */
@@ -80,6 +97,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(three_time_outs_in_a_row_are_one_too_many),
+        cmocka_unit_test(questions_that_waited_at_the_same_moment_are_one_time_out),
         cmocka_unit_test(a_new_connection_begins_without_time_outs),
         cmocka_unit_test(pauses_double_up_to_the_longest_with_jitter),
         cmocka_unit_test(good_health_is_what_forgives),

@@ -140,15 +140,15 @@ static void a_connection_that_is_never_made_is_given_up(void **state_)
     end();
 }
 
-static void a_greeting_that_is_not_answered_in_time_is_a_failure(void **state_)
+static void a_greeting_that_is_not_answered_is_given_up(void **state_)
 {
     (void)state_;
     begin();
     pass_ms(0);
     fake_store_open();
-    pass_ms(4);
+    assert_int_equal(store_deadline_ns(story.store), story.loop.now_ns + PIPELINE_CONNECT_NS);
+    pass_ms(1999);
     assert_non_null(fake_store.connection);
-    assert_int_equal(store_deadline_ns(story.store), story.loop.now_ns + NS_PER_MS);
     pass_ms(1);
     assert_null(fake_store.connection);
     assert_int_equal(failures(LABEL_SHARED_FAILURE_SLOW), 1);
@@ -156,26 +156,71 @@ static void a_greeting_that_is_not_answered_in_time_is_a_failure(void **state_)
     end();
 }
 
+/* Of so many probes the last one is answered in time, or none. */
+static void a_store_that_is_late_once_may_be_used_and_one_that_always_is_may_not(void **state_)
+{
+    (void)state_;
+    for (unsigned late = 1; late <= PIPELINE_PROBES_MAX; late++) {
+        begin();
+        pass_ms(0);
+        fake_store_open();
+        for (unsigned i = 0; i < late; i++) {
+            pass_ms(0);
+            assert_sent("GET t:probe");
+            pass_ms(6);
+            assert_false(ask(0));
+            fake_store_say("$-1\r\n");
+        }
+        if (late == PIPELINE_PROBES_MAX) {
+            assert_null(fake_store.connection);
+            assert_int_equal(state(), STORE_LEFT_ALONE);
+        } else {
+            pass_ms(5);
+            fake_store_say("$-1\r\n");
+            assert_true(ask(0));
+        }
+        end();
+    }
+}
+
 /* ---- time-outs ---- */
+
+/* Three questions, one after another, each without a reply for the time-out. */
+static void time_out_thrice(void)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(state(), STORE_IN_USE);
+        assert_true(ask(i));
+        assert_int_equal(store_deadline_ns(story.store), story.loop.now_ns + 5 * NS_PER_MS);
+        pass_ms(5);
+    }
+}
 
 static void three_questions_in_a_row_without_a_reply_end_the_use(void **state_)
 {
     (void)state_;
     begin_in_use();
-    for (unsigned i = 0; i < 3; i++) {
-        assert_true(ask(i));
-        pass_ms(1);
-    }
-    pass_ms(3); /* 6, 5 and 4 ms */
-    assert_int_equal(state(), STORE_IN_USE);
-    assert_int_equal(question(1)->lates, 1);
-    assert_int_equal(store_deadline_ns(story.store), story.loop.now_ns + NS_PER_MS);
-    pass_ms(1);
+    time_out_thrice();
     assert_int_equal(state(), STORE_LEFT_ALONE);
     assert_null(fake_store.connection);
     for (unsigned i = 0; i < 3; i++) assert_over(i, STORE_FAILED);
+    assert_int_equal(question(1)->lates, 1);
     assert_int_equal(question(2)->lates, 0); /* its owner goes on by the failure */
     assert_false(ask(3));
+    end();
+}
+
+static void one_pause_of_the_store_is_one_time_out(void **state_)
+{
+    (void)state_;
+    begin_in_use();
+    for (unsigned i = 0; i < 4; i++) {
+        assert_true(ask(i));
+        pass_ms(1);
+    }
+    pass_ms(5);
+    for (unsigned i = 0; i < 4; i++) assert_int_equal(question(i)->lates, 1);
+    assert_int_equal(state(), STORE_IN_USE);
     end();
 }
 
@@ -183,17 +228,17 @@ static void a_reply_in_time_forgives_time_outs(void **state_)
 {
     (void)state_;
     begin_in_use();
-    assert_true(ask(0));
-    assert_true(ask(1));
-    pass_ms(6);
-    fake_store_say("$-1\r\n$-1\r\n"); /* late */
-    assert_true(ask(2));
-    pass_ms(1);
-    fake_store_say("$-1\r\n"); /* in time */
-    assert_true(ask(3));
-    assert_true(ask(4));
-    pass_ms(6);
-    assert_int_equal(state(), STORE_IN_USE);
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < 2; i++) {
+            assert_true(ask(0));
+            pass_ms(6);
+            fake_store_say("$-1\r\n"); /* late */
+        }
+        assert_int_equal(state(), STORE_IN_USE);
+        assert_true(ask(2));
+        pass_ms(1);
+        fake_store_say("$-1\r\n"); /* in time */
+    }
     end();
 }
 
@@ -231,13 +276,12 @@ static void a_slow_store_comes_back_when_it_answers_in_time(void **state_)
 {
     (void)state_;
     begin_in_use();
-    for (unsigned i = 0; i < 3; i++) assert_true(ask(i));
-    pass_ms(5);
+    time_out_thrice();
     uint64_t pause_ns = store_deadline_ns(story.store) - story.loop.now_ns;
     assert_in_range(pause_ns, BREAKER_SLOW_NS / 4 * 3, BREAKER_SLOW_NS);
     wait_for_try();
     fake_store_open();
-    pass_ms(5); /* not yet */
+    pass_ms(2000); /* not yet */
     assert_int_equal(state(), STORE_LEFT_ALONE);
     wait_for_try();
     fake_store_open();
@@ -252,11 +296,14 @@ static void our_own_delay_is_not_the_stores(void **state_)
 {
     (void)state_;
     begin_in_use();
-    for (unsigned i = 0; i < 3; i++) assert_true(ask(i));
-    story.loop.own_delay_ns += 400 * NS_PER_MS;
-    pass_ms(404);
-    assert_int_equal(state(), STORE_IN_USE);
-    pass_ms(1);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(state(), STORE_IN_USE);
+        assert_true(ask(i));
+        story.loop.own_delay_ns += 400 * NS_PER_MS;
+        pass_ms(404);
+        assert_int_equal(question(i)->lates, 0);
+        pass_ms(1);
+    }
     assert_int_equal(state(), STORE_LEFT_ALONE);
     end();
 }
@@ -319,8 +366,10 @@ int main(void)
         cmocka_unit_test(a_key_of_another_type_is_no_reason_to_refuse_the_store),
         cmocka_unit_test(a_store_that_cannot_be_reached_is_tried_again),
         cmocka_unit_test(a_connection_that_is_never_made_is_given_up),
-        cmocka_unit_test(a_greeting_that_is_not_answered_in_time_is_a_failure),
+        cmocka_unit_test(a_greeting_that_is_not_answered_is_given_up),
+        cmocka_unit_test(a_store_that_is_late_once_may_be_used_and_one_that_always_is_may_not),
         cmocka_unit_test(three_questions_in_a_row_without_a_reply_end_the_use),
+        cmocka_unit_test(one_pause_of_the_store_is_one_time_out),
         cmocka_unit_test(a_reply_in_time_forgives_time_outs),
         cmocka_unit_test(late_replies_forgive_nothing),
         cmocka_unit_test(answers_that_are_slowly_written_are_no_time_outs),
