@@ -72,7 +72,8 @@ def tests(fresh, command):
     total = re.search(r"tests passed.* out of (\d+)", said)
     if not total:
         raise Failed(f"{command} ran no test:\n{said[-3000:]}")
-    return f"{total.group(1)} of {total.group(1)}"
+    repeated = sorted(set(re.findall(r"Test +#\d+: (\S+) \.+ *\*\*\*(?:Failed|Timeout|Exception)", said)))
+    return f"{total.group(1)} of {total.group(1)}" + (f" (repeated: {', '.join(repeated)})" if repeated else "")
 
 
 class Timer:
@@ -87,10 +88,12 @@ class Timer:
         self.cells[name] = f"{said or 'passes'}, {time.monotonic() - begin:.0f} s"
 
 
-def check_release(release, contributors):
+def check_release(release, contributors, attempts):
     commands = readme.commands(readme.PATH.read_text(encoding="utf-8"))
     first = readme.with_word(commands, "scripts/run", "--demo")
     second = readme.with_word(commands, "scripts/test")
+    if attempts > 1:
+        second += f" test --repeat until-pass:{attempts}"
     timer = Timer()
     with Fresh(release) as fresh:
         timer.do(COLUMNS[0], answers, fresh, first, 900)
@@ -160,6 +163,8 @@ def main():
     parser.add_argument("names", nargs="*", metavar="NAME",
                         help=f"{', '.join(trees.RELEASES)} or {ARM64}; default: all")
     parser.add_argument("--write", action="store_true", help="the results into docs/TESTING.md")
+    parser.add_argument("--attempts", type=int, default=1, metavar="N",
+                        help="on a busy machine: a test that fails is run again, N times in all; its row names it")
     arguments = parser.parse_args()
     everything = (*trees.RELEASES, ARM64)
     if set(arguments.names) - set(everything):
@@ -172,15 +177,16 @@ def main():
     for name in arguments.names or everything:
         with check(name):
             try:
-                row = check_arm64(ARM64_RELEASE) if name == ARM64 else check_release(name, name != "debian-12")
+                row = check_arm64(ARM64_RELEASE) if name == ARM64 else check_release(
+                    name, name != "debian-12", arguments.attempts)
             except trees.Unavailable as why:
                 raise checks.Skip(str(why)) from None
             rows[name] = {**row, "date": str(datetime.date.today())}
             for cell in filter(None, row.values()):
                 check.note(cell)
+            if arguments.write:
+                write(rows)
     print(HEAD + "".join(lines_of(rows).values()))
-    if arguments.write:
-        write(rows)
     check.finish()
 
 
