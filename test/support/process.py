@@ -17,15 +17,17 @@ class ProcessError(AssertionError):
 
 
 LAST_FREE_PORT = 32000  #: the kernel takes ports for connections from 32768 on
+_given = set()  # that free_port returned
 
 
 def free_port(kinds=(socket.SOCK_STREAM, socket.SOCK_DGRAM)):
-    """A port nobody has now. Below the range from which the kernel takes ports for connections, so that none of ours
-    gets it meanwhile.
+    """A port nobody has now, and none that was returned before. Below the range from which the kernel takes ports for
+    connections, so that none of ours gets it meanwhile.
     """
     for _ in range(1000):
         port = random.randint(10000, LAST_FREE_PORT)
-        if all(_is_free(port, kind) for kind in kinds):
+        if port not in _given and all(_is_free(port, kind) for kind in kinds):
+            _given.add(port)
             return port
     raise ProcessError("no free port")
 
