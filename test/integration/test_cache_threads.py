@@ -3,11 +3,10 @@ sanitizer it shows that none of them steps on another's toes.
 """
 import itertools
 import time
-import urllib.request
 
 import wire
 from dnsclient import ask
-from figures import Since
+from figures import Since, post
 from load import Load
 from process import wait_for
 from proxy import Proxy, is_sanitized
@@ -17,12 +16,6 @@ SECONDS = 4
 RATE = 200 if is_sanitized() else 1000
 CACHES = [{"max_size": "8KiB", "max_ttl": "1s", "serve_stale": 0}, {"max_size": "64KiB", "max_ttl": "1d"},
           {"max_size": 0}, {"max_size": "16KiB", "serve_stale": "1s"}]
-
-
-def flush(proxy):
-    request = urllib.request.Request(f"http://127.0.0.1:{proxy.http_port}/cache/flush", data=b"", method="POST")
-    with urllib.request.urlopen(request, timeout=10) as response:
-        assert response.status == 200
 
 
 def check(report):
@@ -44,7 +37,7 @@ def test_all_at_once(tmp_path, pki, hostile):
                     time.sleep(0.2)  # the load goes on with it
                     if time.monotonic() > end:
                         break
-                flush(proxy)
+                post(proxy, "/cache/flush")
                 for load in pending:
                     check(load.result())
         assert since.sum("cache_evictions_total") > 0 and since.sum("prefetch_total", result="refreshed") > 0

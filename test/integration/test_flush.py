@@ -1,20 +1,12 @@
 """The operator has cached answers forgotten: all of them, or those of one name."""
-import json
 import urllib.error
-import urllib.request
 
 import pytest
 
 import wire
 from dnsclient import ask
+from figures import post
 from proxy import Proxy
-
-
-def post(proxy, path, **headers):
-    request = urllib.request.Request(f"http://127.0.0.1:{proxy.http_port}{path}", data=b"", headers=headers,
-                                     method="POST")
-    with urllib.request.urlopen(request, timeout=5) as response:
-        return json.load(response)
 
 
 def asked(hostile, name):

@@ -3,22 +3,15 @@ import json
 import signal
 import stat
 import time
-import urllib.request
 
 import pytest
 import state_file
 import wire
 from dnsclient import Client, ask
-from figures import Figures, fetch, top_names
+from figures import Figures, fetch, post, top_names
 from process import wait_for
 from state_file import KEPT, YEAR, Record, Snapshot, addresses_of, ask_all, asked, ttl_of
 from udpclient import ask_udp, cookie_of, with_cookie
-
-
-def fetch_purge(proxy, query=""):
-    request = urllib.request.Request(f"http://127.0.0.1:{proxy.http_port}/cache/purge{query}", data=b"", method="POST")
-    with urllib.request.urlopen(request, timeout=10) as response:
-        return response.status
 
 
 # ---- what is kept ----
@@ -238,7 +231,7 @@ def test_a_purged_name_does_not_come_back_whatever_happens_next(start, hostile, 
         ask_all(first, ["gone.state.test", "stays.state.test"])
     second = start({"state": {"save_interval": "1h"}})
     start.wait_loaded(second)
-    fetch_purge(second, "?name=gone.state.test")
+    post(second, "/cache/purge?name=gone.state.test")
     assert not (directory / "snapshot").exists() and not (directory / "snapshot.new").exists()
     second.kill()
     hostile.forget()
@@ -250,7 +243,7 @@ def test_a_purged_name_does_not_come_back_whatever_happens_next(start, hostile, 
 def test_a_purge_is_followed_by_a_snapshot_without_the_name(start, directory):
     with start({"state": {"save_interval": "1h"}}) as proxy:
         ask_all(proxy, ["gone.state.test", "stays.state.test"])
-        fetch_purge(proxy, "?name=gone.state.test")
+        post(proxy, "/cache/purge?name=gone.state.test")
         wait_for((directory / "snapshot").exists, "a snapshot", 20.0)
         assert Snapshot.load(directory / "snapshot").names() == ["stays.state.test"]
 
@@ -260,7 +253,7 @@ def test_purging_all_empties_the_file(start, directory, hostile):
         ask_all(first, [f"all-{i}.state.test" for i in range(9)])
     second = start()
     start.wait_loaded(second)
-    fetch_purge(second)
+    post(second, "/cache/purge")
     assert list(directory.iterdir()) == []
     second.kill()
     hostile.forget()
@@ -274,7 +267,7 @@ def test_a_purge_while_it_is_loaded_counts_for_what_is_not_loaded_yet(start, dir
     records = [state_file.address_record(f"{i}.state.test", KEPT) for i in range(150000)]
     Snapshot(origin, [*records, state_file.address_record("last.state.test", KEPT)]).write(directory / "snapshot")
     with start({"cache": {"max_size": "256MiB"}}) as proxy:
-        fetch_purge(proxy, query)
+        post(proxy, f"/cache/purge{query}")
         start.wait_loaded(proxy)
         assert addresses_of(ask(proxy.port, "last.state.test")) != [KEPT]
         assert Figures(proxy).sum("state_rejected_entries_total", reason="purged") >= 1, "it was loaded before"

@@ -14,6 +14,14 @@ def fetch(proxy, path):
         return response.read().decode()
 
 
+def post(proxy, path, **headers):
+    """What it answers, which is JSON."""
+    request = urllib.request.Request(f"http://127.0.0.1:{proxy.http_port}{path}", data=b"", headers=headers,
+                                     method="POST")
+    with urllib.request.urlopen(request, timeout=10) as response:
+        return json.load(response)
+
+
 class Figures:
     """One scrape of /metrics."""
 
