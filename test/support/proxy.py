@@ -59,8 +59,9 @@ class Proxy(Process):
     def __init__(self, folder, pki, upstreams, config=None, arguments=(), name="proxy", wait_port=None,
                  wrapper=()):
         self.http_port = free_port()
+        dns_port = next(port for port in iter(free_port, None) if port != self.http_port)
         self.config = merged({
-            "listen": [f"127.0.0.1:{free_port()}"],
+            "listen": [f"127.0.0.1:{dns_port}"],
             "workers": 2,
             "upstreams": [{"address": "127.0.0.1", "port": port, "name": SERVER_NAME} for port in upstreams],
             "tls": {"ca_file": pki.ca_file},
