@@ -13,6 +13,7 @@ from hostile import start_hostile
 from pki import Pki
 from processors import pressure_s
 from proxy import Proxy
+from shared_store import Fleet, SharedStore, Unavailable
 from state_file import Snapshot
 
 
@@ -110,3 +111,23 @@ def _service(tmp_path, pki, hostile, store):
     """The program as a service that has the store, in front of `hostile`."""
     with StoredProxy(tmp_path, pki, [hostile.port], store) as proxy:
         yield proxy
+
+
+@pytest.fixture(scope="module", name="shared_store", params=["redis"])
+def _shared_store(request, tmp_path_factory):
+    """The second level of a fleet's caches, one for the tests of a file."""
+    try:
+        store = SharedStore(tmp_path_factory.mktemp("store"), request.param)
+    except Unavailable as why:
+        pytest.skip(str(why))
+    with store:
+        yield store
+
+
+@pytest.fixture(name="fleet")
+def _fleet(tmp_path, pki, hostile, shared_store):
+    """Nodes in front of `hostile`, with that store, which is empty at first."""
+    with shared_store.client() as client:
+        client.call("FLUSHALL")
+    with Fleet(tmp_path, pki, hostile.port, shared_store.port) as fleet:
+        yield fleet
