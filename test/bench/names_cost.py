@@ -46,15 +46,19 @@ LOADS = {
 }
 
 
-def config(port, upstream, ca_file, size):
-    records = ["warm.home.arpa A 192.0.2.9"]
+def plain_config(port, upstream, ca_file):
     # valgrind's own system calls are not in the program's table
-    text = (f'listen: ["127.0.0.1:{port}"]\nworkers: 1\nsandbox: off\n'
+    return (f'listen: ["127.0.0.1:{port}"]\nworkers: 1\nsandbox: off\n'
             f'rate_limit: {{queries_per_second: 0}}\nhttp: {{listen: ""}}\n'
             "udp: {responses_per_second: 0}\n"
             f"upstreams: [{{address: 127.0.0.1, port: {upstream}, name: {SERVER_NAME}}}]\n"
             f"tls: {{ca_file: {ca_file}}}\n")
+
+
+def config_of_names(size):
+    text = ""
     record_count, route_count = size
+    records = ["warm.home.arpa A 192.0.2.9"]
     records += [f"h{i}.r{i % 100}.corp.example.com A 10.0.0.1" for i in range(record_count)]
     if route_count:
         text += "routes:\n" + "".join(f"  - {{zones: [z{i}.corp.example.com], upstreams: [{{address: 10.0.0.1, "
@@ -97,10 +101,12 @@ def load(process, client, name, total):
                 sys.exit(f"names_cost: no answer to {name}")
 
 
-def count(folder, client_kind, name, upstream, ca_file, size):
-    """Instructions of a query, from the kernel and back to it: of the busiest thread, which is the worker."""
+def count(folder, client_kind, name, upstream, ca_file, config):
+    """Instructions of a query, from the kernel and back to it, with `config` behind what is configured always: of the
+    busiest thread, which is the worker.
+    """
     port, out, path = free_port(), folder / "callgrind", folder / "dns.yaml"
-    path.write_text(config(port, upstream, ca_file, size))
+    path.write_text(plain_config(port, upstream, ca_file) + config)
     command = ["valgrind", "-q", "--tool=callgrind", "--instr-atstart=no", "--separate-threads=yes",
                f"--callgrind-out-file={out}"]
     with Process(f"proxy-{port}", [*command, PROGRAM, "--config", path], folder) as process:
@@ -125,8 +131,8 @@ def main():
             loads = list(LOADS.items())
             for asked, answerer in [loads[int(number) - 1] for number in sys.argv[1:]] or loads:
                 for kind in ("TCP", "UDP"):
-                    costs = [min(count(folder, kind, asked, upstream.port, pki.ca_file, size) for _ in range(TIMES))
-                             for size in SIZES]
+                    costs = [min(count(folder, kind, asked, upstream.port, pki.ca_file, config_of_names(size))
+                                 for _ in range(TIMES)) for size in SIZES]
                     rises = [(cost - costs[0]) / costs[0] for cost in costs]
                     print(f"{kind} {asked[-26:]:26} " + " -> ".join(f"{cost:5.0f}" for cost in costs),
                           "instructions,", " ".join(f"{rise:+.1%}" for rise in rises[1:]), f"  ({answerer})",
