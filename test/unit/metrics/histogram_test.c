@@ -39,6 +39,21 @@ static void a_duration_on_an_edge_belongs_below_it(void **state)
     }
 }
 
+/* Where the search begins depends on how many bits a duration has. */
+static void a_duration_of_any_number_of_bits_is_in_the_first_bucket_that_holds_it(void **state)
+{
+    (void)state;
+    for (unsigned bits = 0; bits < 64; bits++)
+        for (int64_t beside = -1; beside <= 1; beside++) {
+            struct histogram histogram = {0};
+            uint64_t duration_ns = (UINT64_C(1) << bits) + (uint64_t)beside;
+            unsigned bucket = 0;
+            while (bucket < HISTOGRAM_EDGES && duration_ns > histogram_edges_ns[bucket]) bucket++;
+            histogram_observe(&histogram, duration_ns, 1);
+            assert_int_equal(counter_read(&histogram.buckets[bucket]), 1);
+        }
+}
+
 static void the_shortest_and_the_longest_have_a_bucket(void **state)
 {
     (void)state;
@@ -122,6 +137,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(edges_rise_and_the_alert_has_its_edge),
         cmocka_unit_test(a_duration_on_an_edge_belongs_below_it),
+        cmocka_unit_test(a_duration_of_any_number_of_bits_is_in_the_first_bucket_that_holds_it),
         cmocka_unit_test(the_shortest_and_the_longest_have_a_bucket),
         cmocka_unit_test(several_of_one_duration_count_in_one_go),
         cmocka_unit_test(of_nothing_there_is_no_percentile),
