@@ -70,7 +70,13 @@ enum answer_verdict answer_parse(const uint8_t *message, size_t size, const stru
     struct response response;
     uint8_t *ttl_offsets = out + DNS_MESSAGE_MAX;
     if (!response_read(out, size, key, ttl_offsets, &response)) return is_bare ? ANSWER_MISMATCH : ANSWER_MALFORMED;
-    struct answer answer = {.bytes = out, .message_size = response.size, .rcode = response.rcode};
+    struct answer answer = {
+        .bytes = out,
+        .message_size = response.size,
+        .rcode = response.rcode,
+        .ttl_least_s = response.ttl_min,
+        .ttl_most_s = response.ttl_most,
+    };
     answer.kind = response_kind(&response, message_flags(out), &answer.ttl_s);
     bool is_error = answer.kind == ANSWER_VERDICT || answer.kind == ANSWER_FAILURE;
     if (is_bare && (!is_error || response.ttl_count > 0)) return ANSWER_MISMATCH;
@@ -159,6 +165,7 @@ bool answer_unpack(const uint8_t *bytes, size_t size, struct answer *ret_answer)
         .message_size = parts.message_size,
         .kind = ANSWER_UNCACHEABLE,
         .rcode = parts.rcode,
+        .ttl_most_s = UINT32_MAX,
         .errors = parts.errors,
         .errors_size = parts.errors_size,
     };

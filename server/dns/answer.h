@@ -25,6 +25,11 @@ struct answer {
      * negative; 0 for any other. */
     uint32_t ttl_s;
 
+    /* The smallest and the largest TTL of the message; of one without records UINT32_MAX and 0, of an answer that was
+     * kept 0 and UINT32_MAX, since they are not known. */
+    uint32_t ttl_least_s;
+    uint32_t ttl_most_s;
+
     const uint8_t *errors; /* Extended DNS Errors, a list as in ede.h; points into `bytes` */
     size_t errors_size;
 };

@@ -172,6 +172,24 @@ void name_to_lower(const uint8_t *name, size_t size, uint8_t *out)
         for (; i < size; i++) out[i] = lower(name[i]);
 }
 
+static inline bool has_upper_eight(const uint8_t *name)
+{
+    uint64_t octets;
+    memcpy(&octets, name, 8);
+    return lower_eight(octets) != octets;
+}
+
+bool name_has_upper(const uint8_t *name, size_t size)
+{
+    size_t i = 0;
+    for (; i + 8 <= size; i += 8)
+        if (has_upper_eight(name + i)) return true;
+    if (i < size && size >= 8) return has_upper_eight(name + size - 8);
+    for (; i < size; i++)
+        if (lower(name[i]) != name[i]) return true;
+    return false;
+}
+
 size_t name_place(const uint8_t *message, size_t at)
 {
     while (message[at] >= POINTER) at = dns_u16(message + at) & 0x3fff;

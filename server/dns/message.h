@@ -212,6 +212,9 @@ void reader_record(struct reader *reader, struct record *ret_record);
  * An octet of length is never a letter, so the name need not be taken apart. */
 void name_to_lower(const uint8_t *name, size_t size, uint8_t *out);
 
+/* Whether name_to_lower would change it. */
+bool name_has_upper(const uint8_t *name, size_t size);
+
 /* Where the first label of the name at `at` lies, which reader_name has passed over: behind the pointers it begins
  * with.
  */

@@ -149,6 +149,12 @@ bool question_key_read(const uint8_t *bytes, size_t size, struct question_key *r
     return true;
 }
 
+bool question_key_is_confirmed(const struct question_key *key)
+{
+    size_t name_size = question_key_name_size(key);
+    return validator_is_name(key->bytes, name_size, 0, name_size);
+}
+
 void question_key_set_route(struct question_key *key, uint32_t route)
 {
     uint8_t *tail = key->bytes + key->size - KEY_TAIL_BYTES;
@@ -180,13 +186,19 @@ size_t question_write_query(const struct question_key *key, const struct questio
 
 void spelling_take(const uint8_t *name, size_t size, struct spelling *ret_spelling)
 {
-    *ret_spelling = (struct spelling){0};
+    ret_spelling->has_upper = name_has_upper(name, size);
+    if (!ret_spelling->has_upper) return;
+    memset(ret_spelling->upper, 0, sizeof ret_spelling->upper);
     for (size_t i = 0; i < size; i++)
         if (name[i] >= 'A' && name[i] <= 'Z') ret_spelling->upper[i / 8] |= (uint8_t)(1 << i % 8);
 }
 
 void spelling_apply(const struct spelling *spelling, const uint8_t *name, size_t size, uint8_t *out)
 {
+    if (!spelling->has_upper) {
+        memcpy(out, name, size);
+        return;
+    }
     for (size_t i = 0; i < size; i++) {
         unsigned upper = spelling->upper[i / 8] >> i % 8 & 1u;
         out[i] = (uint8_t)(name[i] - upper * ('a' - 'A'));

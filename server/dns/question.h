@@ -90,6 +90,9 @@ void question_key(const struct question *question, struct question_key *ret_key)
  * flags are unknown, or it takes the route 0. */
 bool question_key_read(const uint8_t *bytes, size_t size, struct question_key *ret_key);
 
+/* Whether ldns, too, reads the name of such a key: that of each other one was confirmed when its question was. */
+bool question_key_is_confirmed(const struct question_key *key);
+
 /* The key takes the route of that identity, which is not 0; once. */
 void question_key_set_route(struct question_key *key, uint32_t route);
 
@@ -129,8 +132,9 @@ enum { QUESTION_QUERY_MAX = DNS_HEADER_BYTES + DNS_NAME_MAX + 4 + 15 + 512 };
 size_t question_write_query(const struct question_key *key, const struct question_wire *wire, uint8_t *out);
 
 /* How a client spelt a name (letters in upper case), kept for the reply when the message is no longer there: a bit for
- * each octet of the name. */
+ * each octet of the name. Most names are in lower case throughout, for which 350 instructions less are needed. */
 struct spelling {
+    bool has_upper; /* else the bits are not set */
     uint8_t upper[(DNS_NAME_MAX + 7) / 8];
 };
 void spelling_take(const uint8_t *name, size_t size, struct spelling *ret_spelling);

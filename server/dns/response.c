@@ -55,14 +55,14 @@ struct pass {
     uint16_t asked_type;
     uint8_t *ttl_offsets;
     struct response *response;
-    struct chain_record chain[OWNERS_MAX];
     unsigned chain_count;
     unsigned compared; /* owners that were compared label by label */
     bool has_opt;
     bool in_set; /* the last record read was one of the set */
 
-    /* Used, and set to zero, in messages of more than MANY_POINTERS. */
-    struct name_rest rests[NAME_RESTS];
+    /* Filled on the way, and not set to zero for each message: 350 instructions, with the errors of the response. */
+    struct chain_record chain[OWNERS_MAX];
+    struct name_rest rests[NAME_RESTS]; /* used, and set to zero, in messages of more than MANY_POINTERS */
 };
 
 /* Records the TTL. Names that are read from now on may not lead over it. */
@@ -73,6 +73,7 @@ static void take_ttl(struct pass *pass, const struct record *record)
     dns_put_u16(pass->ttl_offsets + TTL_OFFSET_BYTES * response->ttl_count++, (uint16_t)record->ttl_at);
     pass->reader.ttl_count = response->ttl_count;
     if (ttl < response->ttl_min) response->ttl_min = ttl;
+    if (record->ttl > response->ttl_most) response->ttl_most = record->ttl;
 }
 
 /* Takes what the OPT record says, and removes it from the message, where the reader is then. `left` is the number
@@ -187,13 +188,15 @@ bool response_read(uint8_t *message, size_t size, const struct question_key *key
                    struct response *ret_response)
 {
     struct pass pass;
-    memset(&pass, 0, offsetof(struct pass, rests));
+    memset(&pass, 0, offsetof(struct pass, chain));
     pass.message = message;
     pass.reader = (struct reader){.message = message, .size = size, .at = DNS_HEADER_BYTES, .ttls = ttl_offsets};
     pass.asked_type = question_key_type(key);
     pass.ttl_offsets = ttl_offsets;
     pass.response = ret_response;
-    *ret_response = (struct response){.edns.ede_code = DNS_EDE_NONE, .ttl_min = UINT32_MAX};
+    memset(ret_response, 0, offsetof(struct response, errors));
+    ret_response->edns.ede_code = DNS_EDE_NONE;
+    ret_response->ttl_min = UINT32_MAX;
     reader_name(&pass.reader, false);
     reader_skip(&pass.reader, 4);
     if (pass.reader.failed || !read_records(&pass)) return false;

@@ -37,7 +37,8 @@ struct response {
     size_t size;      /* of the message, from which the OPT record was removed */
     uint16_t rcode;   /* all 12 bits */
 
-    uint32_t ttl_min; /* the smallest TTL, none above DNS_TTL_MAX; UINT32_MAX if there is no record */
+    uint32_t ttl_min;  /* the smallest TTL, none above DNS_TTL_MAX; UINT32_MAX if there is no record */
+    uint32_t ttl_most; /* the largest as it stands in the message; 0 if there is no record */
     size_t ttl_count;
 
     bool has_data;  /* a record of the type asked, of the name asked or of one that its CNAME records lead to */
@@ -51,7 +52,8 @@ struct response {
     uint16_t set_count;
 
     size_t errors_size;
-    uint8_t errors[EDE_LIST_MAX]; /* the Extended DNS Errors of the OPT record, a list as in ede.h */
+    uint8_t
+        errors[EDE_LIST_MAX]; /* so many bytes of it: the Extended DNS Errors of the OPT record, a list as in ede.h */
 };
 
 /* GOOD if the header and the question are those of a response to `key`, MALFORMED if the question

@@ -14,6 +14,8 @@ enum {
     POINTERS_PER_FIELD = 8,   /* ldns follows them anew for each name, at about an eighth of the cost of a field */
 };
 
+enum { DATA_SIZE_BYTES = 2 }; /* before a record's data */
+
 /* The types whose data are looked at: those of RFC 1035, and what is in use today. */
 static bool has_known_form(uint16_t type)
 {
@@ -126,6 +128,34 @@ static size_t walk_fields(struct reader *reader, const struct record *record,
     return !data.failed && data.at == data.size ? i : SIZE_MAX;
 }
 
+static bool is_questions_name(const uint8_t *message, size_t at)
+{
+    enum { POINTER_TO_QUESTION = 0xc000 | DNS_HEADER_BYTES };
+    return dns_u16(message + at) == POINTER_TO_QUESTION;
+}
+
+/* Whether ldns reads the data; the owner was read before. Without the owner 700 instructions less: four allocations,
+ * and their ends. */
+static bool read_data(const struct reader *reader, const struct record *record)
+{
+    size_t at = record->data - DATA_SIZE_BYTES;
+    ldns_rr *rr = ldns_rr_new();
+    if (!rr) return false;
+    ldns_rr_set_type(rr, record->type);
+    bool is_read = ldns_wire2rdf(rr, reader->message, reader->size, &at) == LDNS_STATUS_OK;
+    ldns_rr_free(rr);
+    return is_read && at == reader->at;
+}
+
+static bool read_record(const struct reader *reader, const struct record *record)
+{
+    size_t at = record->owner;
+    ldns_rr *rr = NULL;
+    if (ldns_wire2rr(&rr, reader->message, reader->size, &at, LDNS_SECTION_ANSWER) != LDNS_STATUS_OK) return false;
+    ldns_rr_free(rr);
+    return at == reader->at;
+}
+
 bool validator_is_record(struct validator *validator, struct reader *reader, const struct record *record)
 {
     size_t pointers_before = validator->pointers;
@@ -137,11 +167,7 @@ bool validator_is_record(struct validator *validator, struct reader *reader, con
     size_t work = fields + (reader->pointers - pointers_before) / POINTERS_PER_FIELD;
     if (fields > RECORD_FIELDS_MAX || validator->work + work > MESSAGE_FIELDS_MAX) return true;
     validator->work += work;
-    size_t at = record->owner;
-    ldns_rr *rr = NULL;
-    if (ldns_wire2rr(&rr, reader->message, reader->size, &at, LDNS_SECTION_ANSWER) != LDNS_STATUS_OK) return false;
-    ldns_rr_free(rr);
-    return at == reader->at;
+    return is_questions_name(reader->message, record->owner) ? read_data(reader, record) : read_record(reader, record);
 }
 
 bool validator_is_name(const uint8_t *message, size_t size, size_t at, size_t name_size)

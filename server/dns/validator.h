@@ -25,8 +25,9 @@ struct validator {
     size_t pointers; /* of the message, up to the record that was read last */
 };
 
-/* Whether the data of a record that `reader` has just read are what its type says. Names in them are read with the
- * settings of the reader (TTLs, watched part). */
+/* Whether a record that `reader` has just read is what its type says. Names in its data are read with the settings of
+ * the reader (TTLs, watched part). ldns reads its owner, too, unless that is a pointer to the name of the message's
+ * question: it read that when the question was asked, or the message is a query and it was read before. */
 bool validator_is_record(struct validator *validator, struct reader *reader, const struct record *record);
 
 /* Whether ldns, too, reads a name of `name_size` octets at `at`, over which reader_name has passed: the whole of what

@@ -72,7 +72,7 @@ static void take_name(struct load *load, const struct snapshot_record *record)
     uint64_t half_life_ns = load->target->half_life_ns;
     uint64_t halvings = half_life_ns > 0 ? (load->wall_ns - load->result.saved_ns) / half_life_ns : 0;
     uint64_t queries = halvings < 32 && record->first <= UINT32_MAX ? record->first >> halvings : 0;
-    if (!question_key_read(record->key, record->key_size, &load->name)) {
+    if (!question_key_read(record->key, record->key_size, &load->name) || !question_key_is_confirmed(&load->name)) {
         reject(load, LABEL_STATE_REJECTED_INVALID);
         return;
     }
@@ -135,8 +135,8 @@ static void take_answer(struct load *load, const struct snapshot_record *record)
     struct answer answer;
     struct cache_times times;
     uint64_t kept_ns;
-    if (!question_key_read(record->key, record->key_size, &key) || record->first > record->second ||
-        record->first > load->wall_ns ||
+    if (!question_key_read(record->key, record->key_size, &key) || !question_key_is_confirmed(&key) ||
+        record->first > record->second || record->first > load->wall_ns ||
         !kept_answer_judge(load->target->options, record->value, record->value_size, &key, load->parsed, load->clamped,
                            &answer, &kept_ns))
         reject(load, LABEL_STATE_REJECTED_INVALID);

@@ -284,6 +284,25 @@ static void lower_case_is_that_of_ascii_at_any_length(void **state)
     for (size_t i = 'A'; i <= 'Z'; i++) assert_int_equal(all[i], i + 32);
 }
 
+static void upper_case_is_found_at_any_place(void **state)
+{
+    (void)state;
+    static const uint8_t others[] = {'a', 'z', '@', '[', '`', '{', 0, 63, 0x80, 0xc1, 0xda, 0xff};
+    uint8_t name[40] = {0};
+    for (size_t size = 0; size <= sizeof name; size++) {
+        for (size_t i = 0; i < size; i++) name[i] = others[i % sizeof others];
+        assert_false(name_has_upper(name, size));
+        for (size_t at = 0; at < size; at++) {
+            uint8_t other = name[at];
+            for (const char *upper = "AMZ"; *upper; upper++) {
+                name[at] = (uint8_t)*upper;
+                assert_true(name_has_upper(name, size));
+            }
+            name[at] = other;
+        }
+    }
+}
+
 static void a_name_is_expanded_in_lower_case(void **state)
 {
     (void)state;
@@ -327,6 +346,7 @@ int main(void)
         cmocka_unit_test_setup(no_name_begins_in_a_ttl, setup),
         cmocka_unit_test_setup(no_label_root_or_pointer_lies_in_a_ttl, setup),
         cmocka_unit_test_setup(lower_case_is_that_of_ascii_at_any_length, setup),
+        cmocka_unit_test(upper_case_is_found_at_any_place),
         cmocka_unit_test_setup(a_name_is_expanded_in_lower_case, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
