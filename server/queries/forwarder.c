@@ -52,20 +52,24 @@ static void note_hit(struct forwarder *forwarder, const struct incoming *in, enu
         fetch_begin(forwarder, in->route, &in->key, in->hashed.hash, REQUESTER_NONE);
 }
 
-/* The query in flight for the same question, or a new one. NULL if there is no room. */
-static struct query *join_or_ask(struct forwarder *forwarder, const struct incoming *in)
+/* The query in flight for the same question, or a new one. NULL if there is no room. `is_ranked`: it is for a top
+ * name. */
+static struct query *join_or_ask(struct forwarder *forwarder, const struct incoming *in, bool is_ranked)
 {
     bool light = queries_of_client(&forwarder->queries, in->requester->address) < LIGHT_CLIENT_MAX;
     struct query *query = queries_find(&forwarder->queries, &in->hashed);
     if (in->requester->must_not_wait || !queries_may_wait(&forwarder->queries, light, in->is_verified)) return NULL;
     if (query) {
         if (light) fetch_promote(query);
+        query->is_ranked |= is_ranked;
         count_event(forwarder->counters, merged);
         return query;
     }
     if (!queries_may_ask(&forwarder->queries, light, in->is_verified)) return NULL;
     forwarder->questions++;
-    return fetch_begin(forwarder, in->route, &in->key, in->hashed.hash, light ? REQUESTER_LIGHT : REQUESTER_OTHER);
+    query = fetch_begin(forwarder, in->route, &in->key, in->hashed.hash, light ? REQUESTER_LIGHT : REQUESTER_OTHER);
+    if (query) query->is_ranked = is_ranked;
+    return query;
 }
 
 /* Answers from the cache, or waits for the shared one and the upstreams of its route. */
@@ -100,10 +104,10 @@ static void resolve(struct forwarder *forwarder, const struct incoming *in)
         reply_refusal(&forwarder->notices, requester, &in->question, &in->profile, REFUSAL_FORMERR);
         return;
     }
-    topnames_count(forwarder->shared->topnames, &in->hashed, 0, now_ns);
+    bool is_ranked = topnames_count(forwarder->shared->topnames, &in->hashed, 0, now_ns);
 
     /* Upstream: wait with the clients that asked the same, or ask. */
-    struct query *query = join_or_ask(forwarder, in);
+    struct query *query = join_or_ask(forwarder, in, is_ranked);
     if (!query || !queries_wait(&forwarder->queries, query, requester, &in->question, &in->profile, now_ns)) {
         reply_refusal(&forwarder->notices, requester, &in->question, &in->profile, REFUSAL_OVERLOADED);
         return;

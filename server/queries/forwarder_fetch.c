@@ -44,7 +44,7 @@ static void keep(struct forwarder *forwarder, const struct query *query, const s
         cache_remove(forwarder->shared->cache, &key);
     else if (!cache_put(forwarder->shared->cache, &key, answer->bytes, answer->size, kept_ns, now_ns))
         kept_ns = 0;
-    if (answer->kind == ANSWER_FAILURE || answer->kind == ANSWER_VERDICT) return;
+    if (!query->is_ranked || answer->kind == ANSWER_FAILURE || answer->kind == ANSWER_VERDICT) return;
     topnames_answered(forwarder->shared->topnames, &key, kept_ns, now_ns); /* 0: not worth a refresh */
 }
 
@@ -79,9 +79,10 @@ static void on_failed(struct forwarder *forwarder, struct query *query, enum exc
 
 static void on_answered(struct forwarder *forwarder, struct query *query, const struct answer *answer)
 {
-    struct answer clamped;
+    struct answer clamped = *answer;
     if (answer->kind == ANSWER_FAILURE && fall_back(forwarder, query)) return;
-    retention_clamp_ttls(&forwarder->options, answer, forwarder->value, &clamped);
+    if (!retention_fits(&forwarder->options, answer)) /* 250 instructions for an answer with one record */
+        retention_clamp_ttls(&forwarder->options, answer, forwarder->value, &clamped);
     uint64_t kept_ns = retention_ns(&forwarder->options, &clamped);
     keep(forwarder, query, &clamped, kept_ns);
     queries_answer(&forwarder->queries, query, &clamped, &as_it_is, LABEL_SOURCE_UPSTREAM, forwarder->loop->now_ns);

@@ -80,8 +80,10 @@ struct query *queries_add(struct queries *queries, const struct question_key *ke
     if (!query) return NULL;
     list_init(&query->waiters);
     timeout_init(&query->patience);
-    query->exchange.key = *key;
+    query->exchange.key.size = key->size;
+    memcpy(query->exchange.key.bytes, key->bytes, key->size);
     query->hash = hash;
+    query->is_ranked = true;
     list_push(bucket_of(queries, hash), &query->of_bucket);
     return query;
 }
@@ -122,16 +124,16 @@ bool queries_wait(struct queries *queries, struct query *query, const struct req
     waiter->address = *requester->address;
     waiter->profile = *profile;
     waiter->asked_ns = now_ns;
-    waiter->tally_slot = tally_slot(requester->address, queries->hash_key);
+    waiter->tally_slot = tally_slot(&queries->tally, requester->address, queries->hash_key);
     queries->tally.counts[waiter->tally_slot]++;
     spelling_take(question->name, question->name_size, &waiter->spelling);
     list_push(&query->waiters, &waiter->of_query);
     return true;
 }
 
-uint32_t queries_of_client(const struct queries *queries, const struct address *client)
+uint32_t queries_of_client(struct queries *queries, const struct address *client)
 {
-    return queries->tally.counts[tally_slot(client, queries->hash_key)];
+    return queries->tally.counts[tally_slot(&queries->tally, client, queries->hash_key)];
 }
 
 /* What a reply to a waiter is made from; `question` points into `name`. */

@@ -52,6 +52,7 @@ struct query {
     uint64_t hash;              /* of the key */
     bool is_submitted;          /* to the pool: `pool` is set */
     bool prefetch;              /* begun as a refresh of a top name */
+    bool is_ranked;             /* it was not told when it was asked that it is no top name */
     bool stale_will_do;         /* there is a stale answer, and patience is over */
 };
 
@@ -102,7 +103,7 @@ bool queries_wait(struct queries *queries, struct query *query, const struct req
                   const struct question *question, const struct reply_profile *profile, uint64_t now_ns);
 
 /* How many questions the client waits for. */
-uint32_t queries_of_client(const struct queries *queries, const struct address *client);
+uint32_t queries_of_client(struct queries *queries, const struct address *client);
 
 /* Each waiter gets the answer, which came from LABEL_SOURCE_. */
 void queries_answer(struct queries *queries, struct query *query, const struct answer *answer,

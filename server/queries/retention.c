@@ -31,15 +31,31 @@ uint64_t retention_ns(const struct forwarder_options *options, const struct answ
     return kept_ns > options->cache_max_ns ? options->cache_max_ns : kept_ns;
 }
 
-void retention_clamp_ttls(const struct forwarder_options *options, const struct answer *answer, uint8_t *out,
-                          struct answer *ret_clamped)
+struct ttl_bounds {
+    uint32_t min_s;
+    uint32_t max_s;
+};
+
+static struct ttl_bounds bounds_for(const struct forwarder_options *options, const struct answer *answer)
 {
     bool is_negative = answer->kind == ANSWER_NEGATIVE; /* its records only say how long it holds */
     bool is_raised = is_negative || (answer->kind == ANSWER_POSITIVE && !is_stale(answer));
     uint64_t max_ns = is_negative ? retention_ns(options, answer) : options->cache_max_ns;
     uint64_t min_ns = options->cache_min_ns < max_ns ? options->cache_min_ns : max_ns;
-    answer_bound(answer, is_raised ? (uint32_t)(min_ns / NS_PER_S) : 0, (uint32_t)(max_ns / NS_PER_S), out,
-                 ret_clamped);
+    return (struct ttl_bounds){is_raised ? (uint32_t)(min_ns / NS_PER_S) : 0, (uint32_t)(max_ns / NS_PER_S)};
+}
+
+void retention_clamp_ttls(const struct forwarder_options *options, const struct answer *answer, uint8_t *out,
+                          struct answer *ret_clamped)
+{
+    const struct ttl_bounds bounds = bounds_for(options, answer);
+    answer_bound(answer, bounds.min_s, bounds.max_s, out, ret_clamped);
+}
+
+bool retention_fits(const struct forwarder_options *options, const struct answer *answer)
+{
+    const struct ttl_bounds bounds = bounds_for(options, answer);
+    return answer->ttl_least_s >= bounds.min_s && answer->ttl_most_s <= bounds.max_s;
 }
 
 bool retention_is_worth_keeping(const uint8_t *message)

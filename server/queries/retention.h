@@ -22,6 +22,9 @@ uint64_t retention_ns(const struct forwarder_options *options, const struct answ
 void retention_clamp_ttls(const struct forwarder_options *options, const struct answer *answer, uint8_t *out,
                           struct answer *ret_clamped);
 
+/* Whether retention_clamp_ttls would change no TTL of the answer. */
+bool retention_fits(const struct forwarder_options *options, const struct answer *answer);
+
 /* Whether an answer from the cache may still be given when its time is over: not a failure. */
 bool retention_is_worth_keeping(const uint8_t *message);
 

@@ -241,10 +241,10 @@ void topnames_prefetch(const struct topnames *topnames, const struct hashed_key 
     __builtin_prefetch(bucket_of(stripe, key->hash));
 }
 
-void topnames_count(struct topnames *topnames, const struct hashed_key *key, uint64_t expires_ns, uint64_t now_ns)
+bool topnames_count(struct topnames *topnames, const struct hashed_key *key, uint64_t expires_ns, uint64_t now_ns)
 {
     struct stripe *stripe = stripe_of(topnames, key);
-    if (key->size > TOPNAMES_KEY_MAX || stripe->size == 0) return;
+    if (key->size > TOPNAMES_KEY_MAX || stripe->size == 0) return false;
     pthread_mutex_lock(&stripe->lock);
     age(stripe, atomic_load_explicit(&topnames->half_life_ns, memory_order_relaxed), now_ns);
     uint32_t link = count_in_stripe(stripe, key);
@@ -255,6 +255,7 @@ void topnames_count(struct topnames *topnames, const struct hashed_key *key, uin
             set_due(stripe, link - 1, expires_ns > now_ns ? expires_ns - now_ns : 0, now_ns);
     }
     pthread_mutex_unlock(&stripe->lock);
+    return link != 0;
 }
 
 void topnames_answered(struct topnames *topnames, const struct hashed_key *key, uint64_t lifetime_ns, uint64_t now_ns)

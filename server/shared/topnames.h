@@ -37,10 +37,11 @@ void topnames_set_options(struct topnames *topnames, const struct topnames_optio
 void topnames_prefetch(const struct topnames *topnames, const struct hashed_key *key);
 
 /* Counts one query. `expires_ns` is the expiry of the answer that was given (0: unknown); it is used while the lifetime
- * of the name is unknown. */
-void topnames_count(struct topnames *topnames, const struct hashed_key *key, uint64_t expires_ns, uint64_t now_ns);
+ * of the name is unknown. True if the name is in the table now. */
+bool topnames_count(struct topnames *topnames, const struct hashed_key *key, uint64_t expires_ns, uint64_t now_ns);
 
-/* Tells that a new answer is in the cache; ignored if the name is not in the table. With a lifetime below one second
+/* Tells that a new answer is in the cache; ignored if the name is not in the table, where it need not be told: a name
+ * that comes into the table later is counted with what is known of its answer then. With a lifetime below one second
  * the name is not refreshed until the next answer. Not to be called for failures: a name that was due and got no answer
  * is due again after a second. */
 void topnames_answered(struct topnames *topnames, const struct hashed_key *key, uint64_t lifetime_ns, uint64_t now_ns);

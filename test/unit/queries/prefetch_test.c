@@ -86,6 +86,18 @@ static void a_top_name_is_refreshed_shortly_before_it_expires(void **state)
     end();
 }
 
+/* The first of them asked for a name of which nothing was known. */
+static void a_name_that_several_wait_for_is_a_top_name_when_its_answer_comes(void **state)
+{
+    (void)state;
+    begin_top(50);
+    for (uint32_t client = 0; client < 3; client++) attempt(client, "n0.test");
+    assert_int_equal(fake_pool.count, 1);
+    fake_answer(0, TTL_S, 1);
+    assert_int_equal(pass_answering(270 * NS_PER_S, TTL_S), 1);
+    end();
+}
+
 static void a_refresh_is_made_at_its_deadline_and_not_before(void **state)
 {
     (void)state;
@@ -334,6 +346,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_top_name_is_refreshed_shortly_before_it_expires),
+        cmocka_unit_test(a_name_that_several_wait_for_is_a_top_name_when_its_answer_comes),
         cmocka_unit_test(a_refresh_is_made_at_its_deadline_and_not_before),
         cmocka_unit_test(it_goes_on_with_nobody_asking),
         cmocka_unit_test(a_name_asked_once_is_not),

@@ -114,6 +114,18 @@ static uint32_t held_by(uint8_t client)
     return queries_of_client(&story.queries, &address);
 }
 
+static void clients_in_turn_are_counted_each_for_itself(void **state)
+{
+    (void)state;
+    struct query *a = add('a', 7);
+    for (int round = 0; round < 3; round++)
+        for (uint8_t client = 1; client <= 3; client++) assert_true(wait_with(a, client, 'a', false));
+    for (uint8_t client = 1; client <= 3; client++) assert_int_equal(held_by(client), 3);
+    assert_int_equal(held_by(4), 0);
+    queries_remove(&story.queries, a);
+    for (uint8_t client = 1; client <= 3; client++) assert_int_equal(held_by(client), 0);
+}
+
 static void a_clients_questions_are_counted_while_it_waits_for_them(void **state)
 {
     (void)state;
@@ -300,6 +312,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_clients_questions_are_counted_while_it_waits_for_them),
+        TEST(clients_in_turn_are_counted_each_for_itself),
         TEST(a_query_is_found_until_it_is_removed),
         TEST(keys_that_share_a_hash_or_a_bucket_are_distinguished),
         TEST(queries_are_bounded),

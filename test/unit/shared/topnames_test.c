@@ -165,6 +165,22 @@ static void longest_key_is_ranked_and_longer_is_not(void **state)
     topnames_free(topnames);
 }
 
+static void who_counts_learns_whether_the_name_is_in_the_table(void **state)
+{
+    (void)state;
+    struct topnames *topnames = topnames_of(1);
+    struct test_key one, two;
+    key_of(&one, "one", 1);
+    key_of(&two, "two", 1);
+    assert_false(topnames_count(topnames, &one.hashed, 0, START_NS));
+    assert_true(topnames_count(topnames, &one.hashed, 0, START_NS));
+    assert_true(topnames_count(topnames, &one.hashed, 0, START_NS));
+    for (int i = 0; i < 3; i++) assert_false(topnames_count(topnames, &two.hashed, 0, START_NS)); /* no more often */
+    assert_true(topnames_count(topnames, &two.hashed, 0, START_NS));
+    assert_false(topnames_count(topnames, &one.hashed, 0, START_NS));
+    topnames_free(topnames);
+}
+
 static void without_a_top_nothing_happens(void **state)
 {
     (void)state;
@@ -348,6 +364,7 @@ int main(void)
         cmocka_unit_test(most_of_the_top_is_found),
         cmocka_unit_test(keys_with_the_same_hash_are_different_names),
         cmocka_unit_test(longest_key_is_ranked_and_longer_is_not),
+        cmocka_unit_test(who_counts_learns_whether_the_name_is_in_the_table),
         cmocka_unit_test(without_a_top_nothing_happens),
         cmocka_unit_test(counts_are_halved_every_half_life),
         cmocka_unit_test(asked_once_in_each_half_life_is_not_of_the_top),
