@@ -250,6 +250,11 @@ void cache_clear(struct cache *cache)
 
 /* ---- the state over a restart ---- */
 
+static bool is_walked(const struct entry *entry, enum cache_walk which)
+{
+    return which == CACHE_ALL || entry->visited == (which == CACHE_USED);
+}
+
 /* False if the entry does not fit, or is no longer of use. With the stripe's lock. */
 static bool copy_entry(const struct entry *entry, uint64_t stale_ns, uint64_t now_ns, uint8_t *out, size_t capacity,
                        struct cache_copy *ret_copy)
@@ -271,7 +276,7 @@ static bool copy_entry(const struct entry *entry, uint64_t stale_ns, uint64_t no
 bool cache_copy_next(struct cache *cache, struct cache_cursor *cursor, uint64_t now_ns, uint8_t *out, size_t capacity,
                      struct cache_copy *ret_copy)
 {
-    enum { STEPS = 16 }; /* entries and buckets that are looked at while a lock is held */
+    enum { STEPS = 4 }; /* entries and buckets that are looked at while a lock is held: each may be a wait for memory */
     bool is_copied = false;
     now_ns += EPOCH_NS;
     while (!is_copied && cursor->stripe < cache->stripe_count) {
@@ -280,14 +285,14 @@ bool cache_copy_next(struct cache *cache, struct cache_cursor *cursor, uint64_t 
         for (unsigned i = 0; !is_copied && i < STEPS && cursor->bucket < sieve_bucket_count(&stripe->sieve); i++) {
             const struct entry *entry = sieve_entry_at(&stripe->sieve, cursor->bucket, cursor->index);
             cursor->index = entry ? cursor->index + 1 : 0;
-            if (entry)
-                is_copied = copy_entry(entry, stripe->stale_ns, now_ns, out, capacity, ret_copy);
-            else
+            if (!entry)
                 cursor->bucket++;
+            else if (is_walked(entry, cursor->which))
+                is_copied = copy_entry(entry, stripe->stale_ns, now_ns, out, capacity, ret_copy);
         }
         bool is_over = cursor->bucket >= sieve_bucket_count(&stripe->sieve);
         pthread_mutex_unlock(&stripe->lock);
-        if (is_over) *cursor = (struct cache_cursor){.stripe = cursor->stripe + 1};
+        if (is_over) *cursor = (struct cache_cursor){.which = cursor->which, .stripe = cursor->stripe + 1};
     }
     return is_copied;
 }

@@ -79,8 +79,15 @@ struct cache_times {
     bool is_used;     /* found since it was stored, or since it was last spared from eviction */
 };
 
-/* How far a walk through the cache has come; all zero: the beginning. */
+enum cache_walk {
+    CACHE_ALL,
+    CACHE_USED, /* those that are `is_used` */
+    CACHE_UNUSED,
+};
+
+/* How far a walk through the cache has come; all zero: the beginning of one through all entries. */
 struct cache_cursor {
+    enum cache_walk which;
     unsigned stripe;
     uint32_t bucket;
     uint32_t index; /* in the bucket */
@@ -93,8 +100,9 @@ struct cache_copy {
     struct cache_times times;
 };
 
-/* Copies the next entry, its key and behind it its value, to `out`; entries that are larger than `capacity` or no
- * longer of use are passed over. False at the end. A lock is held for the copy of one entry at most. Entries that are
+/* Copies the next entry, its key and behind it its value, to `out`; others than the walk's, and entries that are larger
+ * than `capacity` or no longer of use, are passed over. False at the end. A lock is held for a look at four entries or
+ * buckets and the copy of one entry at most. Entries that are
  * in the cache during the whole walk are seen, except for a few where it shrinks meanwhile; some may be seen twice
  * where it grows. That an entry is copied does not count as use. */
 bool cache_copy_next(struct cache *cache, struct cache_cursor *cursor, uint64_t now_ns, uint8_t *out, size_t capacity,

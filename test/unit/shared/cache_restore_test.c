@@ -14,10 +14,11 @@ static enum cache_restored restore(struct cache *cache, unsigned number, const s
     return cache_restore(cache, key_of(&key, "name", number), "value", 6, times, now_ns);
 }
 
-/* Copies all entries and counts them by number. */
-static unsigned walk(struct cache *cache, uint64_t now_ns, uint8_t counts[static ENTRIES])
+/* Copies the entries and counts them by number. */
+static unsigned walk_through(struct cache *cache, enum cache_walk which, uint64_t now_ns,
+                             uint8_t counts[static ENTRIES])
 {
-    struct cache_cursor cursor = {0};
+    struct cache_cursor cursor = {.which = which};
     struct cache_copy copy;
     uint8_t out[64];
     unsigned total = 0;
@@ -36,6 +37,11 @@ static unsigned walk(struct cache *cache, uint64_t now_ns, uint8_t counts[static
     return total;
 }
 
+static unsigned walk(struct cache *cache, uint64_t now_ns, uint8_t counts[static ENTRIES])
+{
+    return walk_through(cache, CACHE_ALL, now_ns, counts);
+}
+
 static void a_walk_sees_every_entry_once(void **state)
 {
     (void)state;
@@ -45,6 +51,20 @@ static void a_walk_sees_every_entry_once(void **state)
     assert_int_equal(walk(cache, NS_PER_S, counts), ENTRIES);
     for (unsigned i = 0; i < ENTRIES; i++) assert_int_equal(counts[i], 1);
     assert_int_equal(walk(cache, 10 * NS_PER_S + HOUR, counts), 0); /* of no use any more */
+    cache_free(cache);
+}
+
+static void a_walk_sees_what_was_used_or_the_rest(void **state)
+{
+    (void)state;
+    static uint8_t counts[ENTRIES];
+    struct cache *cache = cache_of(64 * MIB, HOUR);
+    for (unsigned i = 0; i < ENTRIES; i++) put(cache, "name", i, "value", 10, 0);
+    for (unsigned i = 0; i < ENTRIES; i += 3) see(cache, "name", i, NS_PER_S);
+    assert_int_equal(walk_through(cache, CACHE_USED, NS_PER_S, counts), (ENTRIES + 2) / 3);
+    for (unsigned i = 0; i < ENTRIES; i++) assert_int_equal(counts[i], i % 3 == 0);
+    assert_int_equal(walk_through(cache, CACHE_UNUSED, NS_PER_S, counts), ENTRIES - (ENTRIES + 2) / 3);
+    for (unsigned i = 0; i < ENTRIES; i++) assert_int_equal(counts[i], i % 3 != 0);
     cache_free(cache);
 }
 
@@ -174,6 +194,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_walk_sees_every_entry_once),
+        cmocka_unit_test(a_walk_sees_what_was_used_or_the_rest),
         cmocka_unit_test(a_walk_goes_on_while_the_cache_grows),
         cmocka_unit_test(copying_is_no_use_and_tells_of_use),
         cmocka_unit_test(a_restored_entry_is_as_old_as_it_was),
