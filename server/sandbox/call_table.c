@@ -114,6 +114,8 @@ static const struct call_row rows[] = {
     {"unlinkat", "the same", STATE, {{0}}},
     {"fsync", "a file and its folder", STATE, {{0}}},
     {"fdatasync", "the same", STATE, {{0}}},
+    {"sync_file_range", "a file, a part at a time", STATE, {{0}}},
+    {"fadvise64", "a file that nobody reads soon", STATE, {{0}}},
     {"ftruncate", "a file", STATE, {{0}}},
     {"fchmod", "a file that only its owner may read", STATE, {{0}}},
     {"mkdir", "the directory, if it has gone", STATE, {{0}}},
