@@ -10,7 +10,11 @@
 static const char snapshot_name[] = "snapshot";
 static const char new_name[] = "snapshot.new";
 
-enum { BUFFER_BYTES = 256 * 1024 };
+/* Of a file that is written: what a worker may have to wait for is the copy of as many bytes, some 10 us. */
+enum { BUFFER_BYTES = 32 * 1024 };
+
+/* What leaves the page cache in one step of pace_step: a microsecond or two. */
+enum { UNCACHE_BYTES = 32 * 1024 };
 
 bool directory_find(const struct state_options *options, char ret_path[static STATE_PATH_MAX])
 {
@@ -99,11 +103,27 @@ FILE *directory_create(const char *path, char ret_why[static DIRECTORY_WHY_BYTES
     return NULL;
 }
 
-bool directory_publish(const char *path, FILE *file, char ret_why[static DIRECTORY_WHY_BYTES])
+/* Nobody reads the file before the next start. Its pages leave the cache in small steps: when a later snapshot takes
+ * its place, the system would free them in one piece of work (6 ms for 140 MB), and until then they would only be in
+ * the way of others. */
+static void uncache(int fd, struct pace *pace)
+{
+    struct stat status;
+    struct pace_stretch stretch = {0};
+    uint64_t now_ns;
+    if (fstat(fd, &status) != 0) return;
+    for (off_t at = 0; at < status.st_size; at += UNCACHE_BYTES) {
+        posix_fadvise(fd, at, UNCACHE_BYTES, POSIX_FADV_DONTNEED);
+        if (pace_step(pace, &stretch, SAVE_WORK_NS, SAVE_PAUSE_NS, &now_ns) != PACE_GO_ON) return;
+    }
+}
+
+bool directory_publish(const char *path, FILE *file, struct pace *pace, char ret_why[static DIRECTORY_WHY_BYTES])
 {
     ret_why[0] = '\0';
     int error = 0;
     if (fflush(file) != 0 || fsync(fileno(file)) != 0) error = errno;
+    if (pace && error == 0) uncache(fileno(file), pace);
     if (fclose(file) != 0 && error == 0) error = errno;
     int directory = open_directory(path);
     if (directory < 0) {

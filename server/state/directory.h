@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "state/options.h"
+#include "state/pace.h"
 
 enum { DIRECTORY_WHY_BYTES = 160 };
 
@@ -26,9 +27,10 @@ FILE *directory_open(const char *path, char ret_why[static DIRECTORY_WHY_BYTES])
  */
 FILE *directory_create(const char *path, char ret_why[static DIRECTORY_WHY_BYTES]);
 
-/* Makes the new file the snapshot, once its bytes are on the disk, and closes it. False also if the file was removed
- * meanwhile (directory_empty): then `ret_why` is "". */
-bool directory_publish(const char *path, FILE *file, char ret_why[static DIRECTORY_WHY_BYTES]);
+/* Makes the new file the snapshot, once its bytes are on the disk, and closes it. With `pace` its pages leave the
+ * system's cache; NULL: it will be read soon. False also if the file was removed meanwhile (directory_empty): then
+ * `ret_why` is "". */
+bool directory_publish(const char *path, FILE *file, struct pace *pace, char ret_why[static DIRECTORY_WHY_BYTES]);
 
 /* Closes and removes the new file. */
 void directory_discard(const char *path, FILE *file);

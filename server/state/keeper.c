@@ -91,7 +91,8 @@ static void save(struct keeper *keeper)
     enum save_result result = save_write(&source, &keeper->pace, file, &entries, &error);
     if (result == SAVE_WRITTEN) {
         atomic_store(&keeper->bytes, (uint64_t)ftello(file));
-        if (directory_publish(keeper->path, file, why))
+        bool is_last = atomic_load(&keeper->is_last_wanted); /* the next process is about to read it */
+        if (directory_publish(keeper->path, file, is_last ? NULL : &keeper->pace, why))
             note_success(keeper, entries, begun_ns);
         else if (*why)
             note_failure(keeper, why);

@@ -7,9 +7,9 @@
 #include "queries/kept_answer.h"
 #include "state/snapshot_reader.h"
 
-/* Half of one processor, most used entries first. */
-#define WORK_NS  (200 * NS_PER_US)
-#define PAUSE_NS (200 * NS_PER_US)
+/* A third of one processor, most used entries first, in pieces that a query may wait for. */
+#define WORK_NS  (50 * NS_PER_US)
+#define PAUSE_NS (50 * NS_PER_US)
 
 /* A clock that was set back by less is not worth a cold cache: the entries' ages count from the snapshot then. */
 #define AHEAD_NS (2 * NS_PER_S)

@@ -1,10 +1,11 @@
 #include "state/pace.h"
 
+#include <sched.h>
 #include <time.h>
 
 #include "common/clock.h"
 
-enum { STEPS_PER_LOOK = 32 };
+enum { STEPS_PER_LOOK = 8 }; /* at the clock: a stretch becomes longer by as many steps at most */
 
 void pace_init(struct pace *pace)
 {
@@ -91,9 +92,10 @@ enum pace_verdict pace_step(struct pace *pace, struct pace_stretch *stretch, uin
            pthread_cond_timedwait(&pace->changed, &pace->lock, &until) == 0)
         continue;
     enum pace_verdict verdict = pace->is_stopped ? PACE_STOP : now_ns >= pace->deadline_ns ? PACE_FINISH : PACE_GO_ON;
+    bool hurries = pace->deadline_ns != CLOCK_NEVER;
     pthread_mutex_unlock(&pace->lock);
-    if (is_over) {
-        stretch->begun_ns = *ret_now_ns = clock_now_ns();
-    }
+    if (!is_over) return verdict;
+    if (hurries) sched_yield();
+    stretch->begun_ns = *ret_now_ns = clock_now_ns();
     return verdict;
 }

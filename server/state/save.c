@@ -1,6 +1,7 @@
 #include "state/save.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -9,16 +10,16 @@
 #include "queries/kept_answer.h"
 #include "state/snapshot_writer.h"
 
-/* A fifth of one processor, in pieces that a query may wait for: a million entries take some seconds, and nobody waits
- * for them. */
-#define WORK_NS  (100 * NS_PER_US)
-#define PAUSE_NS (400 * NS_PER_US)
+/* So many bytes are given to the disk at a time, as they come. At the end they would be one piece of work of the
+ * system, of 7 ms for a million entries, in which it leaves nobody the processor. */
+enum { PUSH_BYTES = 128 * 1024 };
 
 struct save {
     const struct save_source *source;
     struct pace *pace;
     struct pace_stretch stretch;
     struct snapshot_writer writer;
+    uint64_t pushed; /* bytes of the file that were given to the disk */
     uint64_t now_ns;
     uint64_t wall_offset_ns; /* the wall clock less the program's, modulo 2^64: a step of the clock changes no age */
     uint64_t entries;
@@ -28,10 +29,19 @@ struct save {
 
 enum { BYTES = SNAPSHOT_KEY_MAX + KEPT_ANSWER_BYTES };
 
+/* The disk begins with what was written. Whether it takes that shows when the file is completed. */
+static void push(struct save *save)
+{
+    if (snapshot_writer_flush(&save->writer))
+        sync_file_range(fileno(save->writer.out), (off_t)save->pushed, PUSH_BYTES, SYNC_FILE_RANGE_WRITE);
+    save->pushed += PUSH_BYTES;
+}
+
 /* False: the work is over. */
 static bool step(struct save *save)
 {
-    save->verdict = pace_step(save->pace, &save->stretch, WORK_NS, PAUSE_NS, &save->now_ns);
+    if (save->writer.bytes - save->pushed >= PUSH_BYTES) push(save);
+    save->verdict = pace_step(save->pace, &save->stretch, SAVE_WORK_NS, SAVE_PAUSE_NS, &save->now_ns);
     return save->verdict == PACE_GO_ON && !save->writer.failed;
 }
 
@@ -100,14 +110,13 @@ static bool write_top(struct save *save)
 
 /* ---- all answers ---- */
 
-/* Those that were used, or the others. */
-static void write_answers(struct save *save, bool is_used)
+static void write_answers(struct save *save, enum cache_walk which)
 {
-    struct cache_cursor cursor = {0};
+    struct cache_cursor cursor = {.which = which};
     struct cache_copy copy;
     while (step(save) && cache_copy_next(save->source->shared->cache, &cursor, save->now_ns, save->bytes,
                                          SNAPSHOT_KEY_MAX + ANSWER_BYTES_MAX, &copy))
-        if (copy.times.is_used == is_used) write_answer(save, &copy);
+        write_answer(save, &copy);
 }
 
 static void write_cookie_key(struct save *save)
@@ -129,8 +138,8 @@ enum save_result save_write(const struct save_source *source, struct pace *pace,
     snapshot_writer_begin(&save.writer, out, &head);
     write_cookie_key(&save);
     bool good = write_top(&save);
-    if (good) write_answers(&save, true);
-    if (good) write_answers(&save, false);
+    if (good) write_answers(&save, CACHE_USED);
+    if (good) write_answers(&save, CACHE_UNUSED);
     free(save.bytes);
     if (!good) return SAVE_FAILED;
     if (save.verdict == PACE_STOP) return SAVE_STOPPED;

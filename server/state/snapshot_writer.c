@@ -6,7 +6,9 @@
 
 static void write_bytes(struct snapshot_writer *writer, const void *bytes, size_t size)
 {
-    if (writer->failed || size == 0 || fwrite(bytes, 1, size, writer->out) == size) return;
+    if (writer->failed || size == 0) return;
+    writer->bytes += size;
+    if (fwrite(bytes, 1, size, writer->out) == size) return;
     writer->failed = true;
     writer->error = errno;
 }
@@ -36,13 +38,18 @@ void snapshot_writer_add(struct snapshot_writer *writer, const struct snapshot_r
     writer->records++;
 }
 
-bool snapshot_writer_end(struct snapshot_writer *writer)
+bool snapshot_writer_flush(struct snapshot_writer *writer)
 {
-    const struct snapshot_record end = {.kind = SNAPSHOT_END, .first = writer->records};
-    write_record(writer, &end);
     if (!writer->failed && fflush(writer->out) != 0) {
         writer->failed = true;
         writer->error = errno;
     }
     return !writer->failed;
+}
+
+bool snapshot_writer_end(struct snapshot_writer *writer)
+{
+    const struct snapshot_record end = {.kind = SNAPSHOT_END, .first = writer->records};
+    write_record(writer, &end);
+    return snapshot_writer_flush(writer);
 }

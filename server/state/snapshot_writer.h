@@ -9,7 +9,8 @@
 #include "state/snapshot.h"
 
 struct snapshot_writer {
-    FILE *out; /* the owner's */
+    FILE *out;      /* the owner's */
+    uint64_t bytes; /* that `out` was given */
     uint32_t salt;
     uint64_t records;
     bool failed; /* errno at that time is in `error` */
@@ -22,7 +23,10 @@ void snapshot_writer_begin(struct snapshot_writer *writer, FILE *out, const stru
 /* Adds a record, of any kind but SNAPSHOT_END. Nothing is written after a failure. */
 void snapshot_writer_add(struct snapshot_writer *writer, const struct snapshot_record *record);
 
-/* Adds the end and flushes the stream. False if anything failed. */
+/* Flushes the stream. False if anything has failed. */
+bool snapshot_writer_flush(struct snapshot_writer *writer);
+
+/* Adds the end and flushes the stream. False if anything has failed. */
 bool snapshot_writer_end(struct snapshot_writer *writer);
 
 #endif

@@ -2,12 +2,15 @@
 #include "state/directory.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -46,7 +49,7 @@ static void publish(struct place *place, const char *text)
     FILE *file = directory_create(place->path, place->why);
     assert_non_null(file);
     fputs(text, file);
-    assert_true(directory_publish(place->path, file, place->why));
+    assert_true(directory_publish(place->path, file, NULL, place->why));
 }
 
 static void assert_text(struct place *place, const char *text)
@@ -76,11 +79,50 @@ static void a_published_file_takes_the_place_of_the_former(void **state)
     FILE *file = directory_create(place->path, place->why);
     fputs("two", file);
     assert_text(place, "one"); /* until it is published */
-    assert_true(directory_publish(place->path, file, place->why));
+    assert_true(directory_publish(place->path, file, NULL, place->why));
     assert_text(place, "two");
     assert_false(exists(place->unfinished));
     assert_int_equal(stat(place->snapshot, &status), 0);
     assert_int_equal(status.st_mode & 0777, 0600);
+}
+
+static unsigned pages_in_memory(const char *path, unsigned pages)
+{
+    unsigned char resident[256] = {0};
+    unsigned count = 0;
+    size_t size = (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
+    int fd = open(path, O_RDONLY);
+    assert_true(fd >= 0 && pages <= sizeof resident);
+    void *map = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+    assert_ptr_not_equal(map, MAP_FAILED);
+    assert_int_equal(mincore(map, size, resident), 0);
+    for (unsigned i = 0; i < pages; i++) count += resident[i] & 1;
+    munmap(map, size);
+    close(fd);
+    return count;
+}
+
+/* It stays whole, and takes no room in the system's memory, unless it is to be read soon (or is in memory anyway). */
+static void a_file_that_nobody_reads_soon_leaves_the_page_cache(void **state)
+{
+    struct place *place = *state;
+    struct pace pace;
+    struct statfs system;
+    enum { PAGES = 100 };
+    pace_init(&pace);
+    for (unsigned i = 0; i < 2; i++) {
+        FILE *file = directory_create(place->path, place->why);
+        assert_non_null(file);
+        for (long j = 0; j < PAGES * sysconf(_SC_PAGESIZE); j++) fputc('a', file);
+        assert_true(directory_publish(place->path, file, i == 0 ? &pace : NULL, place->why));
+        assert_int_equal(statfs(place->snapshot, &system), 0);
+        bool is_gone = i == 0 && system.f_type != TMPFS_MAGIC;
+        assert_int_equal(pages_in_memory(place->snapshot, PAGES) == 0, is_gone);
+    }
+    struct stat status;
+    assert_int_equal(stat(place->snapshot, &status), 0);
+    assert_int_equal(status.st_size, PAGES * sysconf(_SC_PAGESIZE));
+    pace_done(&pace);
 }
 
 static void a_discarded_file_leaves_the_former(void **state)
@@ -102,7 +144,7 @@ static void nothing_is_published_that_was_begun_before_the_directory_was_emptied
     FILE *file = directory_create(place->path, place->why);
     fputs("two", file);
     assert_true(directory_empty(place->path, place->why));
-    assert_false(directory_publish(place->path, file, place->why));
+    assert_false(directory_publish(place->path, file, NULL, place->why));
     assert_string_equal(place->why, "");
     assert_false(exists(place->snapshot));
     assert_true(directory_empty(place->path, place->why));
@@ -117,7 +159,7 @@ static void a_full_disk_leaves_the_former(void **state)
     assert_true(full >= 0 && dup2(full, fileno(file)) >= 0);
     close(full);
     fputs("two", file);
-    assert_false(directory_publish(place->path, file, place->why));
+    assert_false(directory_publish(place->path, file, NULL, place->why));
     assert_non_null(strstr(place->why, "No space left"));
     assert_text(place, "one");
     assert_false(exists(place->unfinished));
@@ -145,7 +187,7 @@ static void what_is_no_file_of_ours_is_not_read(void **state)
     assert_int_equal(mkdir(place->snapshot, 0700), 0);
     assert_not_read(place, "not a regular file");
     FILE *file = directory_create(place->path, place->why); /* nor is it written over */
-    assert_false(directory_publish(place->path, file, place->why));
+    assert_false(directory_publish(place->path, file, NULL, place->why));
     assert_non_null(strstr(place->why, "directory"));
 }
 
@@ -203,6 +245,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_published_file_takes_the_place_of_the_former, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_file_that_nobody_reads_soon_leaves_the_page_cache, setup, teardown),
         cmocka_unit_test_setup_teardown(a_discarded_file_leaves_the_former, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_is_published_that_was_begun_before_the_directory_was_emptied, setup,
                                         teardown),
