@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/sanitized.h"
 #include "sandbox/call_filter.h"
 #include "sandbox/call_table.h"
 #include "state/directory.h"
@@ -23,19 +24,6 @@ static const char *mode_name(enum sandbox_mode mode)
     case SANDBOX_OFF: return "off";
     }
     return "off";
-}
-
-/* Their run-time libraries read files, map memory and make calls as they like. */
-static bool is_sanitized(void)
-{
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    return true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-    return true;
-#endif
-#endif
-    return false;
 }
 
 /* Of a system call of Landlock or seccomp. */
@@ -190,7 +178,7 @@ static bool uses_abstract_sockets(const struct config *config)
 static const char *reason_not_to(const struct confinement *confinement)
 {
     if (confinement->mode == SANDBOX_OFF) return "switched off";
-    if (is_sanitized()) return "built with a sanitizer";
+    if (IS_SANITIZED) return "built with a sanitizer";
     return confinement->no_new_privileges ? NULL : "no_new_privs is refused";
 }
 

@@ -305,7 +305,7 @@ void server_join_workers(struct server *server)
     while (server->workers_running > 0) worker_join(server->workers[--server->workers_running]);
 }
 
-void server_hand_over(struct server *server, uint64_t stopped_ns)
+bool server_hand_over(struct server *server, uint64_t stopped_ns)
 {
     struct handover_parts parts = {
         .listeners = &server->listeners,
@@ -314,7 +314,7 @@ void server_hand_over(struct server *server, uint64_t stopped_ns)
         .stopped_ns = stopped_ns,
     };
     for (unsigned i = 0; i < server->worker_count; i++) parts.clients[i] = worker_clients(server->workers[i]);
-    handover_give(&parts, server->log);
+    return handover_give(&parts, server->log);
 }
 
 void server_free(struct server *server)

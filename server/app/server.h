@@ -102,8 +102,8 @@ void server_stop_accepting(struct server *server, bool keep_listeners);
 void server_join_workers(struct server *server);
 
 /* After server_join_workers: hands sockets and clients over to the next process. `stopped_ns`: when this one stopped
- * reading. */
-void server_hand_over(struct server *server, uint64_t stopped_ns);
+ * reading. False: they are still this process's, the reason was logged. */
+bool server_hand_over(struct server *server, uint64_t stopped_ns);
 void server_free(struct server *server);
 
 /* Begins to look up the names of upstreams on the main thread's loop; after server_start_threads. False: as there. */

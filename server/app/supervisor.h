@@ -11,7 +11,7 @@ struct log;
 void supervisor_block_signals(void);
 
 /* Runs the program until it is stopped; takes the configuration. Returns the exit code: 0 stopped as asked, 1 start-up
- * failure. */
+ * failure. Where connections were handed over it ends the process itself, with 0. */
 int supervisor_run(const struct command_line *command, struct config *config, struct log *log);
 
 #endif

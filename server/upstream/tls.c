@@ -19,6 +19,7 @@
 #include <wolfssl/wolfcrypt/error-crypt.h>
 
 #include "common/clock.h"
+#include "common/sanitized.h"
 #include "upstream/chain.h"
 #include "upstream/tls_crypto.h"
 #include "upstream/tls_failure.h"
@@ -386,9 +387,7 @@ void tls_trim(void)
 #ifdef FP_ECC
     wc_ecc_fp_free();
 #endif
-#if !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__ /* whose allocators are not glibc's to be trimmed */
-    malloc_trim(0);
-#endif
+    if (!IS_SANITIZED) malloc_trim(0); /* else memory is not glibc's to be trimmed */
 }
 
 const char *tls_library_version(void)

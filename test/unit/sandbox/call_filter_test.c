@@ -18,8 +18,8 @@
 
 #include <cmocka.h>
 
+#include "common/sanitized.h"
 #include "filter_machine.h"
-#include "is_sanitized.h"
 #include "sandbox/call_filter.h"
 #include "sandbox/call_table.h"
 

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "is_sanitized.h"
+#include "common/sanitized.h"
 #include "sandbox/call_filter.h"
 #include "sandbox/call_log.h"
 #include "sandbox/call_table.h"
