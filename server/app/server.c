@@ -10,6 +10,7 @@
 #include "app/name_table.h"
 #include "app/state.h"
 #include "common/clock.h"
+#include "common/sanitized.h"
 #include "upstream/tls_crypto.h"
 
 /* ---- start ---- */
@@ -305,7 +306,17 @@ void server_join_workers(struct server *server)
     while (server->workers_running > 0) worker_join(server->workers[--server->workers_running]);
 }
 
-bool server_hand_over(struct server *server, uint64_t stopped_ns)
+/* In place of freeing everything: clients wait for the next process, which is started when this one has ended. The
+ * system takes memory and threads back at once; civetweb's stop and a large cache, freed entry by entry, took 15 to
+ * 75 ms. */
+static _Noreturn void end_at_once(struct server *server)
+{
+    dnstap_stop(server->dnstap); /* its reader gets what waits */
+    log_info(server->log, "stopped", log_number("connections", connections_count(server->connections)));
+    _exit(EXIT_SUCCESS);
+}
+
+void server_hand_over(struct server *server, uint64_t stopped_ns)
 {
     struct handover_parts parts = {
         .listeners = &server->listeners,
@@ -314,7 +325,7 @@ bool server_hand_over(struct server *server, uint64_t stopped_ns)
         .stopped_ns = stopped_ns,
     };
     for (unsigned i = 0; i < server->worker_count; i++) parts.clients[i] = worker_clients(server->workers[i]);
-    return handover_give(&parts, server->log);
+    if (handover_give(&parts, server->log) && !IS_SANITIZED) end_at_once(server);
 }
 
 void server_free(struct server *server)
