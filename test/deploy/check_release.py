@@ -60,7 +60,7 @@ def make(check, text, keyring):
 
 
 def check_files(check, text, folder, keyring):
-    version = re.search(r"VERSION ([\d.]+)", (checks.ROOT / "CMakeLists.txt").read_text())[1]
+    version = re.search(r"project\(\S+ VERSION ([\d.]+)", (checks.ROOT / "CMakeLists.txt").read_text())[1]
     names = {f"dns-tls-proxy-{version}.tar.gz", f"dns-tls-proxy-{version}-image-amd64.tar.gz",
              f"dns-tls-proxy-{version}.spdx.json", *(f"dns-tls-proxy_{version}~{each}.deb" for each in DEBS)}
     with check("the checksums are of all files, and hold, and their signature is good"):

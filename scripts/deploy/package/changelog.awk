@@ -11,6 +11,8 @@ function debian_date(text,    command, date) {
 # The item that was read, in lines of 78 columns.
 function write_item(    words, count, i, line) {
   count = split(item, words, " ")
+  if (count && !parted) print ""
+  if (count) parted = 1
   line = "  *"
   for (i = 1; i <= count; i++) {
     if (length(line) + 1 + length(words[i]) > 78) {
@@ -32,11 +34,12 @@ function end_entry() {
   end_entry()
   name = substr($2, 2, length($2) - 2)
   date = debian_date($4 ? $4 : "@" now)
-  print "dns-tls-proxy (" (entries++ ? name : version) ") stable; urgency=medium\n"
+  print "dns-tls-proxy (" (entries++ ? name : version) ") stable; urgency=medium"
+  parted = 0 # from what follows
   next
 }
 !entries { next }
-/^### / { write_item(); print "\n  [ " substr($0, 5) " ]"; next }
+/^### / { write_item(); print "\n  [ " substr($0, 5) " ]"; parted = 1; next }
 /^- / { write_item(); item = substr($0, 3); next }
 /^$/ { write_item(); next }
 { item = item " " $0 }
