@@ -106,7 +106,7 @@ static void write_preface(FILE *out)
           "`--print-config-doc=example` prints a file to begin with. The package has examples in\n"
           "`/usr/share/doc/dns-tls-proxy/examples` (most of them from `scripts/deploy/examples`): a laptop, a home "
           "router, a\n"
-          "company with zones of its own, a Kubernetes node.\n"
+          "company with zones of its own, a Kubernetes node, a node of a fleet.\n"
           "\n"
           "Whatever is not understood is refused, never guessed at: unknown keys, keys given twice, values out of "
           "range.\n"

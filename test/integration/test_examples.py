@@ -6,6 +6,8 @@ import contextlib
 import http.client
 import json
 import pathlib
+import secrets
+import subprocess
 
 import dns.message
 import dns.query
@@ -16,8 +18,9 @@ from hostile import Hostile
 from namespace import Neighbour, ip, is_possible, namespace
 from pki import Pki
 from process import Process, wait_for
-from proxy import PROGRAM, SANITIZER_OPTIONS, run
+from proxy import PROGRAM, SANITIZER_OPTIONS
 from remote import Remote
+from shared_store import LEAST_RIGHTS, SharedStore, Unavailable
 from tcp_server import start_tcp_server
 
 pytestmark = pytest.mark.skipif(not is_possible(), reason="needs root, for a network namespace: no example was started")
@@ -30,7 +33,8 @@ NAMES = "DNS:cloudflare-dns.com,DNS:dns.quad9.net,DNS:dns.branch.corp.example"
 PUBLIC, COMPANY = "192.0.2.1", "10.0.0.99"  # what the servers answer with
 FIRST, SECOND = ("1.1.1.1", "2606:4700:4700::1111"), ("9.9.9.9", "2620:fe::fe")
 HERE = ("192.168.1.1", "10.0.0.2", "169.254.20.10", "fd00::1")  # of the machine on which the program runs
-THERE = (*FIRST, *SECOND, "1.0.0.1", "10.0.0.53", "10.0.1.53", "10.8.0.53", "10.96.0.10")
+STORE, PASSWORD = "10.0.0.60", "of-the-store"
+THERE = (*FIRST, *SECOND, "1.0.0.1", "10.0.0.53", "10.0.1.53", "10.8.0.53", "10.96.0.10", STORE)
 HOME, STRANGER = "192.168.1.50", "10.66.0.7"  # the second is allowed by default, but not by the home router
 
 
@@ -41,15 +45,22 @@ class World:
         self.other, self.pki, self.tls, self.tcp = other, pki, tls, tcp
 
     @contextlib.contextmanager
-    def start(self, file, folder, http_host="127.0.0.1"):
-        """The program with that file, once it is ready."""
+    def start(self, file, folder, http_host="127.0.0.1", wrapper=()):
+        """The program with that file, once it is ready; `wrapper` is a command that runs it in its own place."""
         self.tls.forget()
         self.tcp.forget()
-        command = [PROGRAM, "--config", str(file), "--ca-file", self.pki.ca_file, "--no-state"]
+        command = [*wrapper, PROGRAM, "--config", str(file), "--ca-file", self.pki.ca_file, "--no-state"]
         with Process("example", command, folder, SANITIZER_OPTIONS) as process:
             wait_for(lambda: is_ready(process, http_host), "/readyz is 200", 30)
             yield process
             process.stop()
+
+
+def with_credentials(folder):
+    """Runs a command where systemd has given it the files in `folder`."""
+    place = "/run/credentials/dns-tls-proxy.service"
+    script = f"mount -t tmpfs none /run && mkdir -p {place} && cp {folder}/* {place} && exec \"$@\""
+    return ["unshare", "-m", "sh", "-ec", script, "sh"]
 
 
 def is_ready(process, host):
@@ -94,14 +105,24 @@ def answered(*data):
     return dns.rcode.NOERROR, list(data)
 
 
+@pytest.fixture(name="credentials", scope="module")
+def fixture_credentials(tmp_path_factory):
+    """The secrets of a fleet."""
+    folder = tmp_path_factory.mktemp("secrets")
+    (folder / "fleet.secret").write_text(f"{secrets.token_hex(32)}\n", encoding="ascii")
+    (folder / "store.password").write_text(f"{PASSWORD}\n", encoding="ascii")
+    return folder
+
+
 def test_each_example_is_tried():
-    tried = {"laptop.yaml", "home-router.yaml", "company.yaml"}
+    tried = {"laptop.yaml", "home-router.yaml", "company.yaml", "fleet.yaml"}
     assert {file.name for file in FOLDER.iterdir()} == tried
 
 
 @pytest.mark.parametrize("file", sorted(FOLDER.glob("*.yaml")) + [KUBERNETES], ids=lambda file: file.stem)
-def test_the_configuration_is_good_and_says_what_it_is_for(file):
-    done = run("--config", file, "--check-config")
+def test_the_configuration_is_good_and_says_what_it_is_for(file, credentials):
+    done = subprocess.run([*with_credentials(credentials), PROGRAM, "--config", file, "--check-config"], check=False,
+                          capture_output=True, text=True, timeout=20)
     assert done.returncode == 0, done.stderr
     assert file.read_text(encoding="utf-8").startswith("# ")
 
@@ -174,3 +195,27 @@ def test_kubernetes_node(world, tmp_path):
             assert ask("web.default.svc.cluster.local", transport=transport, **own) == answered(COMPANY)
         assert "web.default.svc.cluster.local" in world.tcp.queries()
         assert not [name for name in world.tls.queries() if "cluster.local" in name]
+
+
+def wait_store_in_use():
+    wait_for(lambda: "dns_tls_proxy_shared_cache_state 4" in metrics("10.0.0.2"), "the store is in use", 30)
+
+
+def test_fleet(world, credentials, tmp_path):
+    wrapper = with_credentials(credentials)
+    with contextlib.ExitStack() as stack:
+        with world.other.within():
+            try:
+                users = {"fleet": (PASSWORD, LEAST_RIGHTS)}
+                stack.enter_context(SharedStore(tmp_path, host=STORE, port=6379, users=users))
+            except Unavailable as why:
+                pytest.skip(str(why))
+        with world.start(FOLDER / "fleet.yaml", tmp_path, "10.0.0.2", wrapper):
+            wait_store_in_use()
+            with world.other.within():
+                assert ask("shared.example", server="10.0.0.2", source=STORE) == answered(PUBLIC)
+            wait_for(lambda: "dns_tls_proxy_shared_cache_written_total 1" in metrics("10.0.0.2"), "it is in the store")
+        with world.start(FOLDER / "fleet.yaml", tmp_path, "10.0.0.2", wrapper):  # another node, which knows nothing
+            wait_store_in_use()
+            assert ask("shared.example") == answered(PUBLIC)
+            assert 'dns_tls_proxy_shared_cache_results_total{result="hit"} 1' in metrics("10.0.0.2")
