@@ -23,6 +23,7 @@ struct connection {
     uint8_t *unread; /* a partial reply */
     size_t unread_size;
     size_t unsent;
+    bool is_open;
 };
 
 struct asked {
@@ -106,6 +107,15 @@ bool connection_has_more(const struct connection *connection)
     return false;
 }
 
+/* It is made, as happens once. */
+static void open_connection(void)
+{
+    struct connection *connection = world.connection;
+    if (!connection || connection->is_open) return;
+    connection->is_open = true;
+    connection->events->on_open(connection->owner);
+}
+
 static void end_connection(enum connection_end end)
 {
     if (world.connection) world.connection->events->on_end(world.connection->owner, end, NULL);
@@ -115,7 +125,7 @@ static void end_connection(enum connection_end end)
 static void say(const void *bytes, size_t size)
 {
     struct connection *connection = world.connection;
-    if (!connection) return;
+    if (!connection || !connection->is_open) return;
     need(connection->unread_size + size <= UNREAD_MAX);
     connection->unread = realloc(connection->unread, connection->unread_size + size + 1);
     need(connection->unread);
@@ -271,7 +281,7 @@ static void step(void)
     case 8: end_connection(take() % (CONNECTION_PROTOCOL + 1)); break;
     default:
         pass(100);
-        if (world.connection) world.connection->events->on_open(world.connection->owner);
+        open_connection();
         say("$-1\r\n", 5);
     }
 }
@@ -304,7 +314,7 @@ static void begin(const uint8_t *data, size_t size)
     need(world.counters && world.store && sharing_init(&world.sharing, world.store, NULL, world.counters));
     store_set_setup(world.store, &world.setup);
     pass(0);
-    world.connection->events->on_open(world.connection->owner);
+    open_connection();
     say("$-1\r\n", 5);
 }
 

@@ -208,6 +208,28 @@ def test_a_reload_is_refused_ports_elsewhere_with_the_reason(proxy):
 
 
 @not_sanitized
+def test_a_reload_may_use_the_port_and_the_folder_of_the_shared_cache_and_no_other(tmp_path, kept, pki, hostile):
+    secret = "00112233445566778899aabbccddeeff" * 2
+    for folder in (tmp_path, kept):
+        for name in ("secret", "password"):
+            (folder / name).write_text(secret)
+    port, other = free_port(), free_port()
+    shared = {"address": f"127.0.0.1:{port}", "secret_file": str(tmp_path / "secret"), "password_file": ""}
+    with Proxy(tmp_path, pki, [hostile.port], {"sandbox": "on", "shared_cache": shared}) as proxy:
+        proxy.reload({"shared_cache": {**shared, "address": f"127.0.0.2:{port}",
+                                       "password_file": str(tmp_path / "password")}})
+        refused = {"secret_file": str(kept / "secret"), "password_file": str(kept / "password")}
+        if sandbox(proxy)["landlock_abi"] >= 4:
+            refused["address"] = f"127.0.0.1:{other}"
+        for key, value in refused.items():
+            said = proxy.reload({"shared_cache": {**shared, key: value}}, "former configuration stays in use")
+            assert f"'shared_cache.{key}'" in said and "the sandbox lets the program" in said
+        proxy.reload({"shared_cache": {**shared, "secret_file": "none"}})
+        assert "shared cache is not signed" in proxy.log()
+        assert is_answered(proxy, "stays.example.com")
+
+
+@not_sanitized
 def test_in_a_folder_that_others_share_the_file_alone_is_read(tmp_path, pki, hostile):
     with tempfile.NamedTemporaryFile("w", prefix="sandbox-hosts-", suffix=".txt") as hosts:  # in /tmp itself
         if pathlib.Path(hosts.name).parent != pathlib.Path("/tmp"):

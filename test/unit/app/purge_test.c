@@ -68,6 +68,9 @@ static void one_name_goes_with_all_its_types_and_flags(void **state)
     assert_false(is_cached(world, example, sizeof example, 257, 1));
     assert_true(is_cached(world, other, sizeof other, 1, 0));
     assert_non_null(strstr(app_world_log(world), "cache purged"));
+    /* What other instances stored before does not bring it back. */
+    assert_true(purges_concern(&world->server->purges, example, sizeof example, 1));
+    assert_false(purges_concern(&world->server->purges, other, sizeof other, 1));
 }
 
 static void everything_goes_without_a_name(void **state)
@@ -77,6 +80,7 @@ static void everything_goes_without_a_name(void **state)
     assert_true(purge(world->server, NULL, &removed));
     assert_int_equal(removed, 4);
     assert_false(is_cached(world, other, sizeof other, 1, 0));
+    assert_true(purges_concern(&world->server->purges, other, sizeof other, 1));
 }
 
 static void a_text_that_is_no_name_removes_nothing(void **state)

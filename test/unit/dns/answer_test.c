@@ -283,6 +283,26 @@ static void a_bounded_answer_is_a_copy_with_other_ttls(void **state)
     assert_memory_equal(copy, bytes, answer.size);
 }
 
+static void an_answer_that_is_given_later_has_less_time_left(void **state)
+{
+    (void)state;
+    static const uint32_t ttls[] = {0, 1, 59, 60, 61, 86400};
+    static uint8_t copy[ANSWER_BYTES_MAX];
+    for (size_t i = 0; i < 6; i++) packet_a(&packet, DNS_ANSWER, ttls[i]);
+    assert_int_equal(parse(), ANSWER_GOOD);
+    memcpy(copy, answer.bytes, answer.size);
+    answer_age(copy, answer.size, 60);
+    for (size_t i = 0; i < 6; i++) {
+        uint8_t *at = copy + DNS_HEADER_BYTES + 17 + 4 + 16 * i + 6;
+        assert_int_equal(dns_u32(at), ttls[i] > 60 ? ttls[i] - 60 : 0);
+        dns_put_u32(at, ttls[i]);
+    }
+    assert_memory_equal(copy, answer.bytes, answer.size);
+    memset(copy, 0xff, 64);
+    answer_age(copy, 64, 60); /* no answer: nothing is changed */
+    assert_int_equal(copy[20], 0xff);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -302,6 +322,7 @@ int main(void)
         cmocka_unit_test_setup(a_kept_answer_is_unpacked, setup),
         cmocka_unit_test_setup(bytes_that_are_no_answers_are_not_unpacked, setup),
         cmocka_unit_test_setup(a_bounded_answer_is_a_copy_with_other_ttls, setup),
+        cmocka_unit_test_setup(an_answer_that_is_given_later_has_less_time_left, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -239,6 +239,25 @@ static void each_session_shows_its_counts(void **state)
                   "\"answers\":10,\"window\":100,\"age_seconds\":1.5},{\"worker\":1,");
 }
 
+static void the_shared_cache_is_an_object_where_there_is_one(void **state)
+{
+    struct world *world = *state;
+    expect(world, "\"shared_cache\":null");
+    strcpy(world->figures.shared_cache, "192.0.2.6:6379");
+    set_gauge(&world->total, shared_state, 3);
+    set_shared_error(&world->total, "it does not answer");
+    count_event(&world->total, shared_asked);
+    count_event_by(&world->total, shared_results, LABEL_SHARED_RESULT_FORGED);
+    count_event_by(&world->total, shared_dropped, LABEL_SHARED_DROPPED_FULL);
+    expect(world, "\"shared_cache\":{\"store\":\"192.0.2.6:6379\",\"state\":\"left alone\","
+                  "\"error\":\"it does not answer\",\"connections\":0,\"asked\":1,\"results\":{\"hit\":0,\"miss\":0,"
+                  "\"rejected\":0,\"forged\":1,\"failed\":0,\"overtaken\":0},\"late\":0,");
+    expect(world, "\"dropped\":{\"unavailable\":0,\"full\":1,\"refused\":0,\"lost\":0},");
+    set_gauge(&world->total, shared_state, 4);
+    set_shared_error(&world->total, NULL);
+    expect(world, "\"state\":\"in use\",\"error\":null,");
+}
+
 static void only_configured_upstreams_are_listed(void **state)
 {
     struct world *world = *state;
@@ -293,6 +312,7 @@ int main(void)
         TEST(a_certificate_never_seen_has_no_days),
         TEST(a_certificate_that_ended_has_days_below_zero),
         TEST(each_session_shows_its_counts),
+        TEST(the_shared_cache_is_an_object_where_there_is_one),
         TEST(only_configured_upstreams_are_listed),
         TEST(names_and_clients_are_shown_only_where_they_may_be),
     };
