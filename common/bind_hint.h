@@ -8,7 +8,7 @@
 #include "common/address.h"
 #include "common/port_holder.h"
 
-enum { BIND_HINT_BYTES = 320 };
+enum { BIND_HINT_BYTES = 384 };
 
 /* What is said behind strerror(`error`): who holds the port (EADDRINUSE), what lets a user have a port below 1024
  * (EACCES), or "". Returns `text`. */

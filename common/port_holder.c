@@ -11,7 +11,10 @@
 /* States of tcp_states.h: a TCP socket that listens, and a UDP socket without a peer. */
 enum { STATE_LISTEN = 0x0a, STATE_UNCONNECTED = 0x07, NAME_BYTES = 32, LINE_BYTES = 512 };
 
-#define STUB_REMEDY " (set DNSStubListener=no in /etc/systemd/resolved.conf.d/, then restart systemd-resolved)"
+#define STUB_EXAMPLE "/usr/share/doc/dns-tls-proxy/examples/resolved.conf"
+#define STUB_REMEDY                                                                                                    \
+    " (set DNSStubListener=no in /etc/systemd/resolved.conf.d/, as " STUB_EXAMPLE " does, then restart "               \
+    "systemd-resolved)"
 
 struct holder {
     struct address address;

@@ -5,7 +5,7 @@
 
 #include "common/address.h"
 
-enum { PORT_HOLDER_BYTES = 256 };
+enum { PORT_HOLDER_BYTES = 320 };
 
 enum port_transport { PORT_TCP, PORT_UDP };
 

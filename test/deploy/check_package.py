@@ -25,6 +25,7 @@ FILES = (
     "/usr/share/doc/dns-tls-proxy/changelog.gz",
     *(f"/usr/share/doc/dns-tls-proxy/examples/{name}.yaml"
       for name in ("laptop", "home-router", "company", "kubernetes-node", "fleet")),
+    "/usr/share/doc/dns-tls-proxy/examples/resolved.conf",
     "/usr/share/bash-completion/completions/dns-tls-proxy",
     "/usr/share/zsh/vendor-completions/_dns-tls-proxy",
     "/usr/share/fish/vendor_completions.d/dns-tls-proxy.fish",

@@ -49,7 +49,9 @@ static void the_stub_of_resolved_is_recognised(void **state)
     static const char rows[] = HEAD
         "   0: 3500007F:0035 00000000:0000 0A 00000000:00000000 00:00000000 00000000   102 0 20123 1 0 100 0 0 10 0\n";
     static const char expected[] = "; held by systemd-resolved, as it seems (set DNSStubListener=no in "
-                                   "/etc/systemd/resolved.conf.d/, then restart systemd-resolved)";
+                                   "/etc/systemd/resolved.conf.d/, as "
+                                   "/usr/share/doc/dns-tls-proxy/examples/resolved.conf does, then restart "
+                                   "systemd-resolved)";
     assert_holder(rows, "0.0.0.0:53", expected);
     assert_holder(rows, "127.0.0.53:53", expected);
     assert_holder(rows, "127.0.0.1:53", ""); /* another address */
