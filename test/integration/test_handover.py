@@ -46,6 +46,18 @@ def test_a_first_start_takes_nothing(service):
     assert handover(service) == {"given": 0, "taken": 0, "closed": 0, "pause_ms": 0}
 
 
+def test_systemd_is_told_that_it_stopped(service, store):
+    """Which systemctl shows for as long as the service is not started again."""
+    def last():
+        return [each["STATUS"] for each in list(store.messages) if "STATUS" in each][-1:]
+
+    with Client(service.port) as client:
+        asked(client, "a.test")
+    wait_for(lambda: last() != ["Stopped"], "a status before")
+    service.finish()
+    wait_for(lambda: last() == ["Stopped"], "the last status")
+
+
 def test_what_comes_between_the_two_processes_is_answered(service):
     with Client(service.port) as client, UdpClient(service.port) as datagrams:
         asked(client, "a.test")
