@@ -151,6 +151,19 @@ def rules_are_todays(documents):
     assert one(documents, "PrometheusRule")["spec"]["groups"] == groups, "run scripts/deploy/kubernetes/make-rules"
 
 
+def links_lead_to_a_copy(folder):
+    """make-rules with an address, on a copy of what it reads and writes."""
+    for part in ("metrics/prometheus", "scripts/deploy/kubernetes"):
+        shutil.copytree(checks.ROOT / part, folder / part)
+    address = "https://wiki.example/dns & tls/RUNBOOK.html"
+    checks.run(folder / "scripts/deploy/kubernetes/make-rules", address)
+    (made,) = folder.glob("scripts/deploy/kubernetes/overlays/prometheus-operator/prometheusrule.yaml")
+    shipped = checks.ROOT / made.relative_to(folder)
+    assert shipped.read_text().splitlines() != made.read_text().splitlines()
+    changed = set(made.read_text().splitlines()) - set(shipped.read_text().splitlines())
+    assert [yaml.safe_load(line) for line in changed] == [{"url": address}], changed
+
+
 def check_overlay(check, target, workload, folder):
     documents = None
     with check(f"{target} renders"):
@@ -172,6 +185,8 @@ def check_overlay(check, target, workload, folder):
     if "prometheus-operator" in target:
         with check(f"{target}: the rules are those of metrics/prometheus"):
             rules_are_todays(documents)
+        with check(f"{target}: made with the address of a copy of the runbook, the alerts link to that"):
+            links_lead_to_a_copy(pathlib.Path(tempfile.mkdtemp(dir=folder)))
     return documents
 
 
