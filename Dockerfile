@@ -1,6 +1,6 @@
 # docker build -t dns-tls-proxy:test .                  the image
 # docker build --target test .                          unit tests and the fuzz corpora, in the image's own world
-# docker run --rm --name dns-tls-proxy -p 53:53 -p 5000:5000 -t dns-tls-proxy:test
+# docker run -d --name dns-tls-proxy -p 53:53 -p 53:53/udp -p 5000:5000 -t dns-tls-proxy:test
 # Flags may follow (`... dns-tls-proxy:test --log-level debug`); a file of yours goes over
 # /etc/dns-tls-proxy/dns-tls-proxy.yaml.
 

@@ -95,17 +95,56 @@ def check_run(check):
             assert status == 0 and result["answered"] == result["sent"] > 10, (status, result, container.logs())
 
 
+def documented():
+    """The runbook's command, for podman, in the foreground."""
+    shown = re.search(r"(?m)^docker run -d (.*)$", (checks.ROOT / "docs/RUNBOOK.md").read_text()).group(1)
+    return ["podman", "run", *shown.split()]
+
+
 def check_documented(check):
     """In a network of the engine's own, from which the world is reached as a machine's containers reach the world."""
-    command = "podman run --rm --name dns-tls-proxy -p 53:53 -p 5000:5000 -t dns-tls-proxy:test".split()
+    command = documented()
     with World("docker") as world, containers.as_docker(world), Process("docker", command, world.folder) as docker:
         with check(
-            "the documented `docker run ... -p 53:53 -p 5000:5000 -t` answers on both ports, and ends with 0 by TERM"
+            f"the documented `{' '.join(command[1:])}` answers on both ports, and ends with 0 by TERM"
         ):
             wait_ready()
             assert clients.answers("example.com") and "dns_tls_proxy_build_info" in get("/metrics")
             docker.child.terminate()
             assert docker.wait_exit() == 0, docker.log_tail()
+
+
+def run_detached(command, *flags, at_end=()):
+    """The documented command, with `-d`, flags before the image's name and others behind it."""
+    containers.podman("rm", "-f", "-t", "0", "dns-tls-proxy", check=False)
+    containers.podman("run", "-d", *flags, *command[2:], *at_end)
+
+
+def check_refused_port(check):
+    """podman's own default: ports below 1024 are root's inside, too."""
+    command = documented()
+    with World("refused") as world, containers.as_docker(world, low_ports=False):
+        with check("where port 53 is refused inside, a container started with -d is seen to have ended, with 1"):
+            run_detached(command)
+            wait_for(lambda: containers.inspect("container", "dns-tls-proxy")["State"]["Status"] == "exited", "its end")
+            shown = containers.podman("ps", "-a").stdout.splitlines()[-1]
+            check.note(shown)
+            assert "Exited (1)" in shown, shown
+        with check("its log says why, and names the flags that help"):
+            said = containers.podman("logs", "dns-tls-proxy")
+            (line,) = [each for each in (said.stdout + said.stderr).splitlines() if "start failed" in each]
+            check.note(line.strip())
+            named = re.search(r"(--sysctl \S+\d).*?(-p \d+:\d+).*?(--listen [0-9.:]+\d)", line)
+            sysctl, published, listen = named.groups()
+        with check(f"{sysctl}: it answers"):
+            run_detached(command, *sysctl.split())
+            wait_ready()
+            assert clients.answers("example.com") and clients.answers("example.com", "+notcp")
+        with check(f"{published} and {listen}: it answers"):
+            moved = [each.replace("53:53", published.split()[1]) for each in command]
+            run_detached(moved, at_end=listen.split())
+            wait_ready()
+            assert clients.answers("example.com") and clients.answers("example.com", "+notcp")
 
 
 def check_settings(check):
@@ -144,8 +183,10 @@ def check_settings(check):
         ) as container:
             wait_ready(container)
             assert clients.answers("example.com")
+        own = world.folder / "own.yaml"
+        own.write_text("workers: 1\n")
         with check("and so does the program with its own defaults, which name [::1]"), Container(
-            world, TAG, options=("-v", "/dev/null:" + CONFIG)
+            world, TAG, options=("-v", f"{own}:{CONFIG}:ro")
         ) as container:
             wait_ready(container)
             assert clients.answers("example.com", port=8853)
@@ -211,6 +252,7 @@ def main():
     check_build(check)
     check_run(check)
     check_documented(check)
+    check_refused_port(check)
     check_settings(check)
     check_pod(check)
     check.finish()

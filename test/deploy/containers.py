@@ -70,11 +70,11 @@ def prepare():
 
 
 @contextlib.contextmanager
-def as_docker(world):
-    """podman as Docker is: low ports are everybody's inside. All containers trust the world's authority; none is
-    left at the end."""
+def as_docker(world, low_ports=True):
+    """podman as Docker is: low ports are everybody's inside, unless they are to be as podman itself has them. All
+    containers trust the world's authority; none is left at the end."""
     configure(
-        'default_sysctls=["net.ipv4.ip_unprivileged_port_start=0"]',
+        *['default_sysctls=["net.ipv4.ip_unprivileged_port_start=0"]'] * low_ports,
         f'volumes=["{world.pki.ca_file}:/etc/ssl/certs/ca-certificates.crt:ro"]',
     )
     try:
