@@ -1,12 +1,14 @@
 #!/usr/bin/python3
 """docs/RUNBOOK.md: every command in it is run as written: on a machine with the package installed (```sh, and what
-stands between backquotes), or in this tree (```sh tree, and docker's); of those for a cluster (```sh cluster, kubectl),
-what can be had without one. Every alert has its section, every link leads somewhere, and the settings of the migration
-tables are accepted."""
+stands between backquotes), before that (```sh trial), beside a program that asks (```sh dnstap), or in this tree
+(```sh tree, and docker's); check_ports has ```sh resolved; of those for a cluster (```sh cluster, kubectl), what can be
+had without one. Every alert has its section, every link leads somewhere, and settings are accepted, also those of
+MIGRATION.md."""
 import os
 import pathlib
 import re
 import tempfile
+import threading
 
 import yaml
 
@@ -20,11 +22,18 @@ from process import wait_for
 from world import World
 
 RUNBOOK = checks.ROOT / "docs/RUNBOOK.md"
+MIGRATION = checks.ROOT / "docs/MIGRATION.md"
+PAGES = (RUNBOOK, MIGRATION, checks.ROOT / "docs/CAPACITY.md", checks.ROOT / "docs/RESOLVERS.md")
+#: What a ```sh block may be for.
+PLACES = ("", "trial", "resolved", "dnstap", "tree", "cluster")
+CONFIG = "/etc/dns-tls-proxy/dns-tls-proxy.yaml"
 RELEASES = ("debian-12", "debian-13")
 RULES = checks.ROOT / "metrics/prometheus"
+#: The rule whose label `url` is what the links of the alerts begin with.
+LINK_BASE = "dns_tls_proxy:runbook:info"
 SETTING = re.compile(r"`([a-z_]+: [^`]*)`")
-COMMAND = re.compile(
-    r"(systemctl|journalctl|ss|curl|kdig|apt-get|kubectl|docker|consul|ssh|timedatectl|scripts/\S+) +\S")
+COMMAND = re.compile(r"(dns-tls-proxy|systemctl|journalctl|ss|curl|kdig|apt-get|kubectl|docker|consul|ssh|timedatectl|"
+                     r"scripts/\S+) +\S")
 
 #: Commands between backquotes that nothing here runs, and why.
 NOT_RUN = {
@@ -34,13 +43,13 @@ NOT_RUN = {
     "consul catalog services": "check_consul asks a real agent the same through its API",
     "ss -tnp 'sport = :PORT'": "for the machine of a client; the port is in the alert",
     "apt-get install --allow-downgrades ./dns-tls-proxy_OLD.deb": "check_package does, with two versions",
-    "systemctl enable cloudflared-proxy-dns": "what is left behind",
+    "journalctl -u dns-tls-proxy | grep 'worker=0 question=4711 '": "the numbers are the reader's",
     "docker run --network container:dns-tls-proxy ...": "the dots are the reader's",
 }
 
 
 def blocks(text, where):
-    """The shell commands of the page for `where` ("", "tree", "cluster"), each with the heading it stands under."""
+    """The shell commands of the page for `where` (one of PLACES), each with the heading it stands under."""
     heading = ""
     for match in re.finditer(r"^#+ ([^\n]+)$|^```sh ?([a-z]*)\n(.*?)^```$", text, re.S | re.M):
         if match.group(1):
@@ -65,22 +74,28 @@ def anchor(heading):
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
-def alerts():
+def anchors_of(path):
+    return {anchor(heading) for heading in re.findall(r"(?m)^#+ (.+)$", path.read_text())}
+
+
+def rules():
     for path in sorted(RULES.glob("*.yml")):
         for group in yaml.safe_load(path.read_text()).get("groups", []):
-            yield from (rule for rule in group["rules"] if "alert" in rule)
+            yield from group["rules"]
 
 
 def check_text(check, text):
     headings = re.findall(r"(?m)^#+ (.+)$", text)
-    anchors = {anchor(heading) for heading in headings}
+    anchors = anchors_of(RUNBOOK)
     with check("every alert has a section, and its runbook_url leads there"):
-        named = list(alerts())
+        named = [rule for rule in rules() if "alert" in rule]
         assert named, "no alerts"
         for rule in named:
             assert rule["alert"] in headings, f"no section {rule['alert']}"
-            url = rule["annotations"].get("runbook_url", "")
-            assert url.partition("#")[2] in anchors and "RUNBOOK.md" in url, f"{rule['alert']}: {url}"
+            base, _, at = rule["annotations"].get("runbook_url", "").partition("#")
+            assert at in anchors and LINK_BASE in base, f"{rule['alert']}: {base}#{at}"
+        (base,) = [rule for rule in rules() if rule.get("record") == LINK_BASE]
+        assert base["labels"]["url"].endswith("/docs/RUNBOOK.md"), base
         check.note(f"{len(named)} alerts")
     with check("no section for an alert that is none"):
         stale = [
@@ -94,11 +109,15 @@ def check_text(check, text):
         assert not stale, stale
         for command, why in NOT_RUN.items():
             check.note(f"not run: {command} ({why})")
-    with check("links within the project lead somewhere"):
-        for target in re.findall(r"\]\(([^)#:]*)(?:#[^)]*)?\)", text):
-            assert not target or (RUNBOOK.parent / target).exists(), target
-        for target in re.findall(r"\]\(#([^)]+)\)", text):
-            assert target in anchors, target
+    with check("links within the project lead somewhere, of its companions, too"):
+        for page in PAGES:
+            for target, at in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", page.read_text()):
+                there = page.parent / target if target else page
+                assert there.exists(), target
+                assert not at or at in anchors_of(there), f"{page.name}: {target}#{at}"
+    with check("each block is for a place where something runs it"):
+        found = set(re.findall(r"(?m)^ *```sh ?([a-z]*)$", text))
+        assert found <= set(PLACES), found
     with check("every metric it names is one"):
         known = (checks.ROOT / "docs/METRICS.md").read_text()
         for name in set(re.findall(r"dns_tls_proxy_[a-z_]+[a-z]", text)):
@@ -106,17 +125,23 @@ def check_text(check, text):
 
 
 def check_settings(check, text, folder):
-    with check("the settings of the migration tables are accepted"):
+    with check("the settings of the migration tables, and those shown as a file, are accepted"):
         if not checks.PROGRAM.exists():
             raise checks.Skip(f"{checks.PROGRAM} is not built")
-        columns = [line.split(" | ")[1] for line in text.splitlines() if line.startswith("| ") and " | " in line]
-        settings = [setting for column in columns for setting in SETTING.findall(column)]
+        rows = [line for line in MIGRATION.read_text().splitlines() if line.startswith("| ") and " | " in line]
+        settings = [setting for line in rows for setting in SETTING.findall(line.split(" | ")[1])]
         assert len(settings) > 20, settings
+        settings += re.findall(r"(?ms)^```yaml\n(.*?)^```$", text)
         for setting in settings:
             path = folder / "setting.yaml"
             path.write_text(setting + "\n")
             checks.run(checks.PROGRAM, "--config", path, "--check-config")
         check.note(f"{len(settings)} settings")
+    with check("what is shown for CoreDNS has the form of a Corefile: a block is opened and closed at a line's end"):
+        shown = re.findall(r"(?ms)^ *```corefile\n(.*?)^ *```$", text)
+        assert shown and not re.search(r"`(forward|force_tcp)", text)
+        for line in "".join(shown).splitlines():
+            assert line.count("{") == line.rstrip().endswith(" {") and ("}" not in line or line.strip() == "}"), line
 
 
 def check_inline(check, machine, units, commands):
@@ -127,7 +152,10 @@ def check_inline(check, machine, units, commands):
         with check(f"between backquotes: {command}"):
             machine.sh(f"systemctl start {units}")  # where the one before stopped them
             before = machine.property("MainPID")
-            machine.sh(f"set -e -o pipefail; cd /root\n{command}", timeout=90)
+            typed = f"script -qec '{command}' /dev/null" if command.startswith("systemctl edit") else command
+            done = machine.sh(f"set -e -o pipefail; cd /root\n{typed}", timeout=90, check=False)
+            # Somebody, the socket unit, has the port.
+            assert done.returncode == ("--holder-of" in command), done
             if "kill" in command:
                 machine.wait(f"! kill -0 {before} 2>/dev/null", "the former process is gone")
             machine.sh(f"systemctl start {units}")
@@ -138,28 +166,65 @@ def check_machine(check, text, release):
     """As root on a machine of the release that has the package's file at hand."""
     with Fresh(release, make_tree(release)) as fresh:
         package.put_into(fresh)
-        fresh.run("apt-get install -y -q --no-install-recommends dnsperf knot-dnsutils", 300)
+        fresh.run("apt-get install -y -q --no-install-recommends dnsperf knot-dnsutils fstrm-bin bind9-dnsutils", 300)
         with World("runbook") as world, Machine(world, fresh.as_tree()) as machine:
             check.note(f"{release}: " + machine.out("systemctl --version | head -n 1"))
             machine.trust(world.pki.ca_file)
             check_commands(check, text, machine)
 
 
+#: `editor` stands for the operator's own; systemd's files begin empty.
+EDITOR = """#!/bin/sh
+for file; do :; done
+case $file in
+  */systemd/*) printf '[Unit]\\nDescription=edited\\n' > "$file" ;;
+  *) sed -i 's/# drain_timeout: 5s/drain_timeout: 4s/' "$file" ;;
+esac
+"""
+
+
 def check_commands(check, text, machine):
-    """`editor` stands for the operator's own."""
-    machine.write("/usr/local/bin/editor", "#!/bin/sh\nsed -i 's/# drain_timeout: 5s/drain_timeout: 4s/' \"$1\"\n")
+    machine.write("/usr/local/bin/editor", EDITOR)
     machine.sh("chmod +x /usr/local/bin/editor")
+    check_trial(check, text, machine)
     # The page's first block is for a machine that runs already.
     for heading, script in sorted(blocks(text, ""), key=lambda block: not block[0].startswith("Install")):
         with check(title(heading, script)):
             machine.sh(f"set -e -o pipefail; cd /root\n{script}", timeout=90)
             machine.wait("dns-tls-proxy --health-check", "it is ready after that")
+    check_dnstap(check, text, machine)
     commands = inline_commands(text)
     units = "dns-tls-proxy.socket dns-tls-proxy.service"
     check_inline(check, machine, units, [each for each in commands if "8853" not in each])
     # The trial beside an old server: without the socket unit.
     machine.sh(f"systemctl disable --now {units}")
     check_inline(check, machine, "dns-tls-proxy.service", [each for each in commands if "8853" in each])
+
+
+def check_trial(check, text, machine):
+    """Line by line, with the reader's pause after a start."""
+    for heading, script in blocks(text, "trial"):
+        with check(title(heading, script)):
+            for line in script.splitlines():
+                machine.sh(f"set -e -o pipefail; cd /root\n{line}", timeout=90)
+                if line.startswith("systemctl start"):
+                    machine.wait("dns-tls-proxy --health-check", "it is ready after that")
+
+
+def check_dnstap(check, text, machine):
+    """With the settings above the commands, while others ask."""
+    settings = re.search(r"(?m)^dnstap: .*$", text).group()
+    for heading, script in blocks(text, "dnstap"):
+        with check(title(heading, script)):
+            machine.write(CONFIG, f"{settings}\n")
+            machine.sh("systemctl restart dns-tls-proxy")
+            others = "echo example.com A > /tmp/asked; sleep 3; dnsperf -m tcp -d /tmp/asked -Q 900 -l 3"
+            asking = threading.Thread(target=machine.sh, args=(others,))
+            asking.start()
+            shown = machine.out(f"set -e -o pipefail; cd /root\n{script.replace('timeout 60', 'timeout 10')}")
+            asking.join()
+            assert len(re.findall(r" example\.com/IN/A", shown)) > 1, shown
+            check.note(shown.splitlines()[0])
 
 
 DOCKER = """#!/bin/sh
@@ -187,8 +252,7 @@ def check_tree(check, text):
         with World("tree") as world, containers.as_docker(world), check(title(heading, script)):
             run_in_tree(world, script)
     with World("tree") as world, containers.as_docker(world):
-        # podman forgets a --rm container at its restart, which docker does not
-        run_in_tree(world, re.search(r"(?m)^docker run .*$", text).group().replace(" --rm", ""))
+        run_in_tree(world, re.search(r"(?m)^docker run .*$", text).group())
         for command in inline_commands(text):
             if command.startswith("docker") and command not in NOT_RUN:
                 with check(f"between backquotes: {command}"):
