@@ -2,8 +2,6 @@
 """Connections over a restart, on machines with a real systemd as PID 1: Debian 12 (systemd 252) and Debian 13 (257).
 Restart, upgrade and downgrade of the package, with the socket unit and without, with a program that cannot start, and
 what ends connections. Arguments: releases; both by default."""
-import re
-import shutil
 import socket
 import sys
 import time
@@ -286,22 +284,12 @@ def check_socket(check, machine):
             assert late.connect_ex(("127.0.0.1", 53)) != 0
 
 
-def add_libraries(machine, program):
-    """Of Debian 12, for which the package is built, those that another release lacks."""
-    listed = checks.output("ldd", program)
-    for path in re.findall(r"=> (/\S+)", listed):
-        name = path.rsplit("/", 1)[1]
-        if not list(machine.root.glob(f"usr/lib/*/{name}")):
-            shutil.copy(path, machine.root / "usr/local/lib" / name)
-    machine.sh("ldconfig")
-
-
 def run(check, release, old, new):
     tree = make_tree(release)
     with World("handover") as world, Machine(world, tree) as machine:
         check.note(f"{release}: " + machine.out("systemctl --version | head -n 1"))
         machine.trust(world.pki.ca_file)
-        add_libraries(machine, checks.ROOT / "build/package/dns-tls-proxy")
+        machine.add_libraries(checks.ROOT / "build/package/dns-tls-proxy")
         machine.put(old, "/root/old.deb")
         machine.put(new, "/root/new.deb")
         machine.sh("dpkg --force-depends -i /root/old.deb")

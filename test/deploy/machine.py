@@ -4,6 +4,7 @@ its own (it shares a World's), thrown away at the end.
 What its kernel does not enforce inside: MemoryMax, TasksMax, IPAddressDeny. Needs root."""
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -170,6 +171,14 @@ class Machine:
 
     def write(self, destination, text):
         (self.root / destination.lstrip("/")).write_text(text, encoding="utf-8")
+
+    def add_libraries(self, program):
+        """Of Debian 12, for which the package is built, those that another release lacks."""
+        for path in re.findall(r"=> (/\S+)", checks.output("ldd", program)):
+            name = path.rsplit("/", 1)[1]
+            if not list(self.root.glob(f"usr/lib/*/{name}")):
+                shutil.copy(path, self.root / "usr/local/lib" / name)
+        self.sh("ldconfig")
 
     def trust(self, ca_file):
         """The authority into the machine's own bundle."""
