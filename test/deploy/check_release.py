@@ -129,8 +129,9 @@ def check_sbom(check, folder, version):
 def check_image(check, folder, version):
     with check("the image is loaded, has the version, its health check and its user"):
         containers.prepare()
-        containers.podman("load", "-q", "-i", folder / f"dns-tls-proxy-{version}-image-amd64.tar.gz")
-        tag = f"localhost/dns-tls-proxy:{version}"
+        file = folder / f"dns-tls-proxy-{version}-image-amd64.tar.gz"
+        tag = containers.podman("load", "-q", "-i", file).stdout.strip().partition("Loaded image: ")[2]
+        assert tag.endswith(f"/dns-tls-proxy:{version}"), tag
         said = containers.podman("run", "--rm", "--network", "none", tag, "--version").stdout
         assert said.startswith(f"dns-tls-proxy {version} "), said
         image = containers.inspect("image", tag)

@@ -3,6 +3,8 @@ and the checksums over parts that are there; and the package's changelog. `scrip
 one.
 """
 import hashlib
+import importlib
+import io
 import json
 import os
 import pathlib
@@ -159,6 +161,38 @@ def test_the_sums_are_signed_where_a_key_is_given(clone, tmp_path, monkeypatch):
     assert subprocess.run(verify, check=False, capture_output=True).returncode != 0
     assert run(clone, "sums", "--output", out).returncode == 0
     assert not (out / "SHA256SUMS.asc").exists()  # one of other sums would be worse than none
+
+
+def saved_image(path, hostname, layer=b"a layer"):
+    """An image as buildah saves it."""
+    config = {"created": "2026-01-01T00:00:00Z", "container": 2 * hostname, "container_config": {"Hostname": hostname},
+              "config": {"Hostname": hostname, "User": "65532:65532", "Healthcheck": {"Test": ["CMD", "x"]}}}
+    manifest = [{"Config": f"{hostname}.json", "RepoTags": ["localhost/x:1"], "Layers": ["l.tar"]}]
+    with tarfile.open(path, "w") as tar:
+        for name, content in (("l.tar", layer), (f"{hostname}.json", json.dumps(config).encode()),
+                              ("manifest.json", json.dumps(manifest).encode())):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return path
+
+
+def test_an_image_is_saved_without_what_its_build_made_up(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "scripts/deploy/release")
+    image = importlib.import_module("image")
+    written = [tmp_path / f"{number}.tar.gz" for number in range(3)]
+    image.write(saved_image(tmp_path / "a", "4711"), written[0], "dns-tls-proxy:1", 1700000000)
+    image.write(saved_image(tmp_path / "b", "0815"), written[1], "dns-tls-proxy:1", 1700000000)
+    image.write(saved_image(tmp_path / "c", "0815", b"other"), written[2], "dns-tls-proxy:1", 1700000000)
+    assert written[0].read_bytes() == written[1].read_bytes() != written[2].read_bytes()
+    with tarfile.open(written[0]) as tar:
+        (manifest,) = json.load(tar.extractfile("manifest.json"))
+        assert manifest["RepoTags"] == ["dns-tls-proxy:1"]
+        assert tar.extractfile(manifest["Layers"][0]).read() == b"a layer"
+        config = tar.extractfile(manifest["Config"]).read()
+        assert manifest["Config"] == hashlib.sha256(config).hexdigest() + ".json"
+        assert json.loads(config)["config"]["Healthcheck"] == {"Test": ["CMD", "x"]}
+        assert all(each.mtime == 1700000000 for each in tar)
 
 
 def test_the_changelog_of_the_package_is_that_of_the_project():

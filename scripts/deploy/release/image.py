@@ -3,11 +3,15 @@ and `podman load` take it. Its base is made from Debian's packages under the nam
 no registry is asked; nothing of the base but what the Dockerfile copies is in the result.
 """
 import gzip
+import hashlib
+import io
+import json
 import os
 import pathlib
 import re
 import shutil
 import subprocess
+import tarfile
 import tempfile
 
 import packages
@@ -31,17 +35,40 @@ def build(source, archive, folder):
             store.make_base()
             tag = f"dns-tls-proxy:{source.version}"
             store.run("bud", "-q", "--network", "host", "--pull-never", "--format", "docker", "--timestamp",
-                      source.seconds, "-t", tag, source.unpack(archive, pathlib.Path(name)))
+                      source.seconds, "--identity-label=false", "-t", tag, source.unpack(archive, pathlib.Path(name)))
             path = folder / f"{source.name}-image-amd64.tar.gz"
             tar = pathlib.Path(name) / "image.tar"
             store.run("push", "-q", f"localhost/{tag}", f"docker-archive:{tar}:{tag}")
-            with open(path, "wb") as raw, gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed, \
-                    open(tar, "rb") as plain:
-                shutil.copyfileobj(plain, packed)
+            write(tar, path, tag, source.seconds)
             return path, {"contains": store.packages_of(f"localhost/{tag}")}
         finally:
             store.run("rm", "--all")
             store.run("rmi", "--all", "--force")
+
+
+def write(tar, path, tag, seconds):
+    """The image in `tar`, as buildah saves it, without what differs from build to build: the names that it made up for
+    its containers, and times."""
+    with tarfile.open(tar) as given, open(path, "wb") as raw, \
+            gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed, \
+            tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as made:
+        (manifest,) = json.load(given.extractfile("manifest.json"))
+        config = json.load(given.extractfile(manifest["Config"]))
+        for key in ("container", "container_config"):
+            config.pop(key, None)
+        config["config"]["Hostname"] = ""
+
+        def add(name, content):
+            member = tarfile.TarInfo(name)
+            member.size, member.mtime, member.mode = len(content), seconds, 0o644
+            made.addfile(member, io.BytesIO(content))
+
+        for layer in manifest["Layers"]:
+            add(layer, given.extractfile(layer).read())
+        text = json.dumps(config, sort_keys=True).encode()
+        name = hashlib.sha256(text).hexdigest() + ".json"
+        add(name, text)
+        add("manifest.json", json.dumps([{"Config": name, "RepoTags": [tag], "Layers": manifest["Layers"]}]).encode())
 
 
 class Store:
