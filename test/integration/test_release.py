@@ -92,7 +92,7 @@ def test_a_release_is_refused(clone, changes, said):
 def put_parts(clone, out):
     """The parts as if they had been built; {part: file}."""
     head = subprocess.run(["git", "-C", clone, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout
-    files = {part: f"{part}.deb" for part in DEBS} | {"image": "image.tar.gz"}
+    files = {part: f"{part}.deb" for part in DEBS} | {"image": "image.tar"}
     assert run(clone, "source", "--output", out).returncode == 0
     for part, file in files.items():
         (out / file).write_text(part)
@@ -121,8 +121,8 @@ def test_the_sums_and_the_sbom_are_of_all_parts_of_this_commit(clone, tmp_path):
                  if each["relationshipType"] != "DESCRIBES"}
     assert ("debian-12-arm64.deb", "DYNAMIC_LINK", "libwolfssl35") in relations
     assert ("debian-13-amd64.deb", "DEPENDS_ON", "ca-certificates") in relations
-    assert ("image.tar.gz", "CONTAINS", "libwolfssl35") in relations
-    assert ("image.tar.gz", "GENERATED_FROM", "dns-tls-proxy") in relations
+    assert ("image.tar", "CONTAINS", "libwolfssl35") in relations
+    assert ("image.tar", "GENERATED_FROM", "dns-tls-proxy") in relations
     purls = [each["externalRefs"][0]["referenceLocator"] for each in packages.values() if "externalRefs" in each]
     assert "pkg:deb/debian/libwolfssl35@5.5.4-2%2Bdeb12u1?arch=amd64&distro=debian-12" in purls, purls
     before = path.read_bytes()
@@ -180,7 +180,7 @@ def saved_image(path, hostname, layer=b"a layer"):
 def test_an_image_is_saved_without_what_its_build_made_up(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "scripts/deploy/release")
     image = importlib.import_module("image")
-    written = [tmp_path / f"{number}.tar.gz" for number in range(3)]
+    written = [tmp_path / f"{number}.tar" for number in range(3)]
     image.write(saved_image(tmp_path / "a", "4711"), written[0], "dns-tls-proxy:1", 1700000000)
     image.write(saved_image(tmp_path / "b", "0815"), written[1], "dns-tls-proxy:1", 1700000000)
     image.write(saved_image(tmp_path / "c", "0815", b"other"), written[2], "dns-tls-proxy:1", 1700000000)

@@ -36,8 +36,6 @@ class Shell:
     for it). `within` makes the command one that runs in another tree, which has the folder at the same path.
     """
 
-    command = ()
-
     def __init__(self, folder, script, within=list):
         self._folder, self._script = folder, script
         self._record = folder / "record"
@@ -49,7 +47,7 @@ class Shell:
         environment = {"PATH": f"{path}:/usr/sbin:/usr/bin:/sbin:/bin", "RECORD": self._record, "HOME": folder,
                        "TERM": "xterm", "LC_ALL": "C.UTF-8", "PS1": PROMPT}
         self._command = within(["sh", "-c", f"cd {folder} && exec \"$@\"", "sh", "env", "-i",
-                                *(f"{name}={value}" for name, value in environment.items()), *self.command])
+                                *(f"{name}={value}" for name, value in environment.items()), *self.command(script)])
         self._said = b""
 
     def __enter__(self):
@@ -68,6 +66,9 @@ class Shell:
         os.killpg(self._child.pid, signal.SIGKILL)
         self._child.wait()
         os.close(self._terminal)
+
+    def command(self, script):
+        raise NotImplementedError
 
     def begin(self, script):
         """The lines with which it is told what it is to complete."""
@@ -112,7 +113,8 @@ class Shell:
 
 
 class Bash(Shell):
-    command = ("bash", "--norc", "--noprofile", "-i")
+    def command(self, script):
+        return ["bash", "--norc", "--noprofile", "-i"]
 
     def begin(self, script):
         return [f"source {script}"] if script else ["source /usr/share/bash-completion/bash_completion"]
@@ -122,7 +124,8 @@ class Bash(Shell):
 
 
 class Zsh(Shell):
-    command = ("zsh", "-f", "-i")
+    def command(self, script):
+        return ["zsh", "-f", "-i"]
 
     def begin(self, script):
         return ["autoload -Uz compinit && compinit -u -D",
@@ -135,7 +138,9 @@ class Zsh(Shell):
 
 
 class Fish(Shell):
-    command = ("fish", "--no-config", "-i", "-C", f"function fish_prompt; echo -n '{PROMPT}'; end")
+    def command(self, script):
+        prompt = f"function fish_prompt; echo -n '{PROMPT}'; end; function fish_right_prompt; end"
+        return ["fish", *(["--no-config"] if script else []), "-i", "-C", prompt]
 
     def begin(self, script):
         return [f"source {script}"] if script else []
