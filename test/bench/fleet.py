@@ -179,7 +179,9 @@ class Clients:
                 self._receive(min(second - now, 0.002))
             self.sent.append((now, instance, name))
             self._sockets[instance].send(wire.query(self._fleet.name(name), number=len(self.sent) % 65536))
-        self._receive(1.0)
+        patience = time.monotonic() + 5
+        while self.rcodes.total() < len(self.sent) and time.monotonic() < patience:
+            self._receive(0.1)
 
     def check(self):
         """All were answered."""
