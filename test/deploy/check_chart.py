@@ -24,6 +24,10 @@ CASES = {
                                    "image": {"repository": "registry.example/dns", "tag": "1.2.3"}},
     "names of one's own": {"settings": {"names": {"records": ["nas.home.arpa A 192.0.2.5"]}},
                            "upstreams": [{"address": "9.9.9.9", "name": "dns.quad9.net"}]},
+    "a store of its own": {"sharedCache": {"address": "10.96.0.53", "store": {"enabled": True, "maxMemoryMiB": 64}}},
+    "a store of its own, and Deployment": {
+        "workload": "Deployment", "sharedCache": {"address": "10.96.0.53", "store": {"enabled": True}}},
+    "another's store": {"sharedCache": {"address": "fd00::53", "port": 6380, "tlsName": "store.example", "user": ""}},
 }
 
 #: Values that the chart's schema refuses, and what it says.
@@ -35,6 +39,8 @@ WRONG = {
     "an upstream in plain text": (
         {"upstreams": [{"address": "9.9.9.9", "name": "a.b", "transport": "tcp"}]}, "transport"),
     "a route without a server": ({"routes": [{"zones": ["corp.example"]}]}, "upstreams"),
+    "a store without an address": ({"sharedCache": {"store": {"enabled": True}}}, "address"),
+    "a store by its name": ({"sharedCache": {"address": "store.example"}}, "address"),
     "a mistyped value": ({"replica": 2}, "replica"),
 }
 
@@ -78,11 +84,14 @@ def check_case(check, name, values, folder):
         assert check_manifests.selects(service["selector"], labels), "the Service selects no pod"
         assert service.get("trafficDistribution") == values.get("service", {}).get("trafficDistribution")
         settings = folder / "dns-tls-proxy.yaml"
-        settings.write_text(check_manifests.one(documents, "ConfigMap", "dns")["data"]["dns-tls-proxy.yaml"])
+        checks.run(checks.DEPLOY / "fleet/make-secrets", folder / "secrets")  # the program looks at them
+        settings.write_text(check_manifests.one(documents, "ConfigMap", "dns")["data"]["dns-tls-proxy.yaml"].replace(
+            check_manifests.SECRETS, f"{folder}/secrets"))
         if checks.PROGRAM.exists():
-            checks.run(checks.PROGRAM, "--config", settings, "--print-config")
+            checks.run(checks.PROGRAM, "--config", settings, "--check-config")
         policies = [each for each in documents if each["kind"] == "NetworkPolicy"]
-        assert len(policies) == (0 if "networkPolicy" in values else 1)
+        shared = values.get("sharedCache", {})
+        assert len(policies) == (0 if "networkPolicy" in values else 2 if "store" in shared else 1)
         pod = workload["spec"]["template"]["spec"]
         assert pod.get("priorityClassName") == values.get("priorityClassName")
         if "resources" in values:
@@ -90,6 +99,11 @@ def check_case(check, name, values, folder):
             assert pod["containers"][0]["image"] == "registry.example/dns:1.2.3"
         if "upstreams" in values:
             assert "9.9.9.9/32" in str(policies) and "1.1.1.1" not in str(policies)
+        if "store" in shared:
+            check_manifests.store_meets_the_proxy(documents, workload, "dns-store")
+        elif shared:
+            assert "fd00::53/128" in str(policies) and "store.password" not in str(documents)
+            assert yaml.safe_load(settings.read_text())["shared_cache"]["address"] == "[fd00::53]:6380"
         if values.get("routes"):
             assert "10.0.0.53/32" in str(policies), "the policy lets the pods out to the route's server"
 

@@ -3,6 +3,7 @@
 cannot know: that names meet, that the pods keep to the strictest standard, that the settings are accepted, that the
 alert rules are today's."""
 import copy
+import hashlib
 import pathlib
 import re
 import shutil
@@ -18,7 +19,10 @@ TARGETS = {
     "overlays/deployment": "Deployment",
     "overlays/prometheus-operator": "DaemonSet",
     "overlays/prometheus-operator-deployment": "Deployment",
+    "overlays/shared-cache": "DaemonSet",
 }
+STORE = "dns-tls-proxy-store"
+SECRETS = "/etc/dns-tls-proxy-fleet"  #: where the pods have them
 NPM = {
     "kubernetes-models": "4.5.1",
     "@kubernetes-models/prometheus-operator": "4.4.4",
@@ -65,9 +69,15 @@ def validate(documents):
 
 
 def one(documents, kind, name="dns-tls-proxy"):
+    """The one whose name has the least behind `name`."""
     found = [each for each in documents if each["kind"] == kind and each["metadata"]["name"].startswith(name)]
     assert found, f"no {kind}"
-    return found[0]
+    return min(found, key=lambda each: len(each["metadata"]["name"]))
+
+
+def without_store(documents):
+    """Those of the proxy alone."""
+    return [each for each in documents if not each["metadata"]["name"].startswith(STORE)]
 
 
 def selects(selector, labels):
@@ -127,9 +137,10 @@ def rolls_without_a_gap(spec):
 def settings_are_accepted(documents, folder):
     """By the program, and they are the ports and upstreams the other documents speak of."""
     path = folder / "dns-tls-proxy.yaml"
-    path.write_text(one(documents, "ConfigMap")["data"]["dns-tls-proxy.yaml"])
     if not checks.PROGRAM.exists():
         raise checks.Skip(f"{checks.PROGRAM} is not built")
+    checks.run(checks.DEPLOY / "fleet/make-secrets", folder / "secrets")  # the program looks at them
+    path.write_text(one(documents, "ConfigMap")["data"]["dns-tls-proxy.yaml"].replace(SECRETS, f"{folder}/secrets"))
     checks.run(checks.PROGRAM, "--config", path, "--check-config")
     settings = yaml.safe_load(path.read_text())
     assert {address.rpartition(":")[2] for address in settings["listen"]} == {"8853"} and settings["http"][
@@ -174,6 +185,7 @@ def check_overlay(check, target, workload, folder):
         fits, said = validate(documents)
         assert fits, said
         check.note(said.strip())
+    whole, documents = documents, without_store(documents)
     with check(f"{target}: selectors, ports and names meet"):
         names_meet(documents, workload)
     with check(f"{target}: the pods keep to the restricted standard with a read-only root"):
@@ -187,7 +199,56 @@ def check_overlay(check, target, workload, folder):
             rules_are_todays(documents)
         with check(f"{target}: made with the address of a copy of the runbook, the alerts link to that"):
             links_lead_to_a_copy(pathlib.Path(tempfile.mkdtemp(dir=folder)))
-    return documents
+    return whole
+
+
+def store_meets_the_proxy(documents, workload, store):
+    """`store`: the name of its documents. Addresses, ports, labels, secrets and limits agree, and nobody else gets to
+    it."""
+    name = store.removesuffix("-store")
+    settings = yaml.safe_load(one(documents, "ConfigMap", name)["data"]["dns-tls-proxy.yaml"])["shared_cache"]
+    service, pods = one(documents, "Service", store)["spec"], one(documents, "Deployment", store)["spec"]
+    labels = pods["template"]["metadata"]["labels"]
+    assert selects(service["selector"], labels) and selects(pods["selector"]["matchLabels"], labels)
+    assert settings["address"] == f"{service['clusterIP']}:{service['ports'][0]['port']}", settings
+    keeps_to_the_restricted_standard(pods["template"]["spec"])
+
+    proxy = workload["spec"]["template"]
+    mount, volume = (next(each for each in where if each["name"] == "fleet") for where in (
+        proxy["spec"]["containers"][0]["volumeMounts"], proxy["spec"]["volumes"]))
+    there = {f"{mount['mountPath']}/{item['path']}" for item in volume["secret"]["items"]}
+    assert there == {settings["secret_file"], settings["password_file"]}, there
+    users = next(each for each in pods["template"]["spec"]["volumes"] if each["name"] == "users")
+    assert users["secret"]["secretName"] == volume["secret"]["secretName"], "one Secret has all files"
+
+    policies = [each["spec"] for each in documents if each["kind"] == "NetworkPolicy"]
+    (own,) = [each for each in policies if selects(each["podSelector"]["matchLabels"], labels)]
+    (peer,) = own["ingress"][0]["from"]
+    assert own["egress"] == [] and selects(peer["podSelector"]["matchLabels"], proxy["metadata"]["labels"])
+    (out,) = [each for each in policies if selects(each["podSelector"]["matchLabels"], proxy["metadata"]["labels"])]
+    assert any(selects(to["podSelector"]["matchLabels"], labels) for rule in out["egress"] for to in rule["to"]
+               if "podSelector" in to), "the policy lets the pods out to the store"
+
+    configuration = one(documents, "ConfigMap", store)["data"]["store.conf"]
+    most = int(re.search(r"(?m)^maxmemory (\d+)mb$", configuration).group(1))
+    limit = pods["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"]
+    assert 1.5 * most <= int(limit.removesuffix("Mi")), "room for buffers and fragments"
+    assert re.search(r"(?m)^maxmemory-policy allkeys-lru$", configuration)
+
+
+def check_secrets(check, folder):
+    """What make-secrets makes is what the settings and the manifests name."""
+    with check("make-secrets: the files of a fleet, which a second run leaves as they are"):
+        made = folder / "secrets"
+        for _ in range(2):
+            checks.run(checks.DEPLOY / "fleet/make-secrets", made)
+            texts = {path.name: path.read_text() for path in made.iterdir()}
+            assert re.fullmatch(r"[0-9a-f]{64}", texts["fleet.secret"]), texts
+        password = hashlib.sha256(texts["store.password"].encode()).hexdigest()
+        assert f"user fleet on #{password} ~dtp:* -@all +get +set\n" in texts["store.acl"], texts
+        checks.run(checks.DEPLOY / "fleet/make-secrets", made)
+        assert texts == {path.name: path.read_text() for path in made.iterdir()}
+        assert made.stat().st_mode & 0o777 == 0o700
 
 
 def check_node_local(check, folder):
@@ -245,6 +306,10 @@ def main():
             documents = check_overlay(check, target, workload, pathlib.Path(name))
             if target == "base" and documents:
                 check_the_checks(check, documents)
+            if target == "overlays/shared-cache" and documents:
+                with check(f"{target}: store, settings, secrets and policies meet"):
+                    store_meets_the_proxy(documents, one(documents, workload), STORE)
+        check_secrets(check, pathlib.Path(name))
         check_node_local(check, pathlib.Path(name))
     check.finish()
 
