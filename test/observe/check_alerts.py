@@ -17,6 +17,9 @@ from prometheus import RANGE, Prometheus
 from proxy import Proxy
 from relay import start_relay
 from remote import Remote
+from shared_store import SharedStore, shared_cache
+from state_file import ask_all
+from store_entry import SECRET, address_entry, digest_of, key_of
 
 FIRE, RESOLVE = 40, 60  # seconds, at most; ranges are 15 s and holds 2 s
 
@@ -118,6 +121,40 @@ def tell_of_upstreams(check, folder, pki):
             cause.callback(proxy.write_config, {"upstreams": former})
 
 
+def write_entries(proxy, store, seconds, ahead=0.0, secret=SECRET):
+    """Entries that are not to be used, for names that are asked then: so many seconds long."""
+    begin = time.monotonic()
+    while time.monotonic() - begin < seconds:
+        names = [f"entry-{time.monotonic_ns()}-{i}.shared.test" for i in range(10)]
+        with store.client() as client:
+            client.call_all([("SET", key_of(name), address_entry(name, b"\xc0\x00\x02\x63", age=-ahead).dump(
+                digest_of(name), secret)) for name in names])
+        ask_all(proxy, names)
+        time.sleep(0.5)
+
+
+def tell_of_the_shared_cache(check, folder, pki, upstream):
+    with contextlib.ExitStack() as stack:
+        store = stack.enter_context(SharedStore(folder))
+        proxy = stack.enter_context(Proxy(folder, pki, [upstream.port], shared_cache(store.port, folder), name="fleet"))
+        stack.enter_context(scene.busy(proxy, rate=60))
+        prometheus = stack.enter_context(Prometheus(folder, [f"127.0.0.1:{proxy.http_port}"]))
+        time.sleep(int(RANGE[:-1]) + 5)
+        with check("the store is used: no alert"):
+            assert prometheus.firing() == set(), prometheus.firing()
+        story = Story(check, prometheus)
+        with story("somebody else writes to the store", "DnsTlsProxySharedCacheForged"):
+            write_entries(proxy, store, 8, secret=b"somebody else's secret, 32 bytes")
+        with story("a clock is ahead", "DnsTlsProxySharedCacheClocks"):
+            write_entries(proxy, store, 8, ahead=3600)
+        with story("the store is full", "DnsTlsProxySharedCacheNotWritten") as cause, store.client() as client:
+            client.call("CONFIG", "SET", "maxmemory", 1)
+            cause.callback(lambda: store.client().call("CONFIG", "SET", "maxmemory", 0))
+        with story("the store is gone", "DnsTlsProxySharedCacheDown") as cause:
+            store.kill()
+            cause.callback(store.come_back)
+
+
 def tell_of_restarts(check, folder, pki, upstream):
     """With `running` the program that runs at the moment."""
     ports = {"listen": [f"127.0.0.1:{free_port()}"], "http": {"listen": f"127.0.0.1:{free_port()}"}}
@@ -142,7 +179,7 @@ def tell_of_restarts(check, folder, pki, upstream):
 
 def main():
     check = checks.Checks()
-    checks.install("prometheus")
+    checks.install("prometheus", "redis-server")
     with scene.folder() as folder:
         pki = Pki(folder)
         config = {"rate_limit": {"queries_per_second": 700, "burst": 700}, "clients": {"max_per_address": 100}}
@@ -154,6 +191,7 @@ def main():
                         assert prometheus.firing() == set(), prometheus.firing()
                     tell_stories(check, prometheus, proxy, upstream, relay)
             tell_of_restarts(check, folder, pki, upstream)
+            tell_of_the_shared_cache(check, folder, pki, upstream)
         tell_of_upstreams(check, folder, pki)
     check.finish()
 

@@ -18,6 +18,7 @@ from pki import SERVER_NAME, Pki
 from process import wait_for
 from prometheus import DASHBOARD, JOB, RANGE, RULES, Prometheus, hasten
 from proxy import Proxy
+from shared_store import SharedStore, shared_cache
 from udpclient import UdpClient
 
 #: What Grafana puts in their places.
@@ -160,12 +161,12 @@ def check_dashboard(check, prometheus):
         assert asked and prometheus.query(f'up{{job="{JOB}"}}') == [1]
 
 
-def settings(upstream):
-    """With a route, records, and a limit over UDP."""
+def settings(upstream, store, folder):
+    """With a route, records, a limit over UDP, and a shared cache."""
     server = {"address": "127.0.0.1", "port": upstream.port, "name": SERVER_NAME}
     return {"routes": [{"zones": ["corp.test"], "upstreams": [server]}],
             "names": {"records": ["nas.home.test 300 IN A 192.0.2.5"]},
-            "udp": {"responses_per_second": UDP_RATE}}
+            "udp": {"responses_per_second": UDP_RATE}, **shared_cache(store.port, folder)}
 
 
 @contextlib.contextmanager
@@ -195,13 +196,13 @@ def over_udp(proxy):
 
 def main():
     check = checks.Checks()
-    checks.install("prometheus", "prometheus-alertmanager")
+    checks.install("prometheus", "prometheus-alertmanager", "redis-server")
     check_files(check)
     check_tests(check)
     with scene.folder() as folder:
         pki = Pki(folder)
-        with (start_hostile(pki) as first, start_hostile(pki) as second,
-              Proxy(folder, pki, [first.port, second.port], settings(second)) as proxy):
+        with (start_hostile(pki) as first, start_hostile(pki) as second, SharedStore(folder) as store,
+              Proxy(folder, pki, [first.port, second.port], settings(second, store, folder)) as proxy):
             with (scene.busy(proxy), over_udp(proxy),
                   Prometheus(folder, [f"127.0.0.1:{proxy.http_port}"]) as prometheus):
                 check_scrape(check, prometheus)
