@@ -179,6 +179,7 @@ def check_restart(check, machine):
         running = load.begin("run", seconds=60, rate=50)
         machine.sh(f"kill -KILL {pid}")
         wait_new_process(machine, pid)
+        time.sleep(1)  # it is back within half a second
         load.enough()
         result = running.result()
         check.note(result)
