@@ -89,6 +89,32 @@ def test_a_release_is_refused(clone, changes, said):
     assert done.returncode == 1 and said in done.stderr, done.stderr
 
 
+#: What SPDX 2.3 has for a package, and of that what is used.
+FIELDS = {"SPDXID", "name", "versionInfo", "packageFileName", "primaryPackagePurpose", "supplier", "downloadLocation",
+          "filesAnalyzed", "homepage", "checksums", "licenseConcluded", "licenseDeclared", "licenseComments",
+          "copyrightText", "sourceInfo", "externalRefs"}
+PURPOSES = {"APPLICATION", "CONTAINER", "INSTALL", "LIBRARY", "OTHER", "SOURCE"}
+RELATIONS = {"BUILD_TOOL_OF", "CONTAINS", "DEPENDS_ON", "DESCRIBES", "DYNAMIC_LINK", "GENERATED_FROM"}
+
+
+def check_form(document):
+    """As SPDX 2.3 wants it, as far as the documents of releases go."""
+    assert (document["spdxVersion"], document["dataLicense"]) == ("SPDX-2.3", "CC0-1.0")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", document["creationInfo"]["created"])
+    assert all(re.match("(Organization|Person|Tool): ", each) for each in document["creationInfo"]["creators"])
+    assert re.fullmatch(r"https://[^#\s]+", document["documentNamespace"])
+    names = ["SPDXRef-DOCUMENT", *(each["SPDXID"] for each in document["packages"])]
+    assert len(set(names)) == len(names) and all(re.fullmatch(r"SPDXRef-[A-Za-z0-9.-]+", name) for name in names)
+    for each in document["packages"]:
+        assert {"SPDXID", "name", "downloadLocation"} <= set(each) <= FIELDS, each
+        assert each["filesAnalyzed"] is False and each["primaryPackagePurpose"] in PURPOSES, each
+        assert all(re.fullmatch("[0-9a-f]{64}", sum_of["checksumValue"]) for sum_of in each.get("checksums", []))
+        assert all(" " not in reference["referenceLocator"] for reference in each.get("externalRefs", []))
+    for each in document["relationships"]:
+        assert each["relationshipType"] in RELATIONS
+        assert {each["spdxElementId"], each["relatedSpdxElement"]} <= set(names), each
+
+
 def put_parts(clone, out):
     """The parts as if they had been built; {part: file}."""
     head = subprocess.run(["git", "-C", clone, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout
@@ -114,6 +140,7 @@ def test_the_sums_and_the_sbom_are_of_all_parts_of_this_commit(clone, tmp_path):
     assert all(hashlib.sha256((out / name).read_bytes()).hexdigest() == value for name, value in sums.items())
     (path,) = out.glob("*.spdx.json")
     document = json.loads(path.read_text())
+    check_form(document)
     packages = {each["SPDXID"]: each for each in document["packages"]}
     assert {each.get("packageFileName") for each in packages.values()} >= set(files.values())
     relations = {(packages[each["spdxElementId"]].get("packageFileName"), each["relationshipType"],
