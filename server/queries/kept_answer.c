@@ -17,12 +17,11 @@ size_t kept_answer_write(uint8_t *bytes, size_t size, const struct question_key 
     return answer_to_reply(bytes, size, &profile, key->bytes, &as_is);
 }
 
-bool kept_answer_judge(const struct forwarder_options *options, const uint8_t *message, size_t size,
-                       const struct question_key *key, uint8_t *parsed, uint8_t *clamped, struct answer *ret_answer,
-                       uint64_t *ret_kept_ns)
+bool kept_answer_judge(const struct forwarder_options *options, const struct kept_response *kept, uint8_t *parsed,
+                       uint8_t *clamped, struct answer *ret_answer, uint64_t *ret_kept_ns)
 {
     struct answer answer;
-    if (answer_parse(message, size, key, parsed, &answer) != ANSWER_GOOD) return false;
+    if (answer_parse(kept->message, kept->size, kept->key, parsed, &answer) != ANSWER_GOOD) return false;
     if (answer.kind != ANSWER_POSITIVE && answer.kind != ANSWER_NEGATIVE) return false;
     retention_clamp_ttls(options, &answer, clamped, ret_answer);
     *ret_kept_ns = retention_ns(options, ret_answer);

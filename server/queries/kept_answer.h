@@ -18,11 +18,17 @@ enum { KEPT_ANSWER_BYTES = ANSWER_BYTES_MAX + EDNS_REPLY_MAX };
  * as they are and with EDNS, so that its errors are kept, too. Returns its size; 0 if it is not worth keeping. */
 size_t kept_answer_write(uint8_t *bytes, size_t size, const struct question_key *key);
 
-/* Judges a response to `key` as if it came from an upstream, by the rules of retention in force. False: it may not be
- * kept. `parsed` and `clamped` have room for ANSWER_BYTES_MAX each; the answer is in `clamped`. `ret_kept_ns`: for how
- * long it is kept at most, from when upstream gave it. */
-bool kept_answer_judge(const struct forwarder_options *options, const uint8_t *message, size_t size,
-                       const struct question_key *key, uint8_t *parsed, uint8_t *clamped, struct answer *ret_answer,
-                       uint64_t *ret_kept_ns);
+/* A response that was kept. */
+struct kept_response {
+    const struct question_key *key; /* of the question that it is kept for */
+    const uint8_t *message;
+    size_t size;
+};
+
+/* Judges it as if it came from an upstream now, by the rules of retention in force. False: it may not be kept. `parsed`
+ * and `clamped` have room for ANSWER_BYTES_MAX each; the answer is in `clamped`. `ret_kept_ns`: for how long it is kept
+ * at most, from when upstream gave it. */
+bool kept_answer_judge(const struct forwarder_options *options, const struct kept_response *kept, uint8_t *parsed,
+                       uint8_t *clamped, struct answer *ret_answer, uint64_t *ret_kept_ns);
 
 #endif

@@ -49,8 +49,8 @@ bool sharing_judge(struct sharing *sharing, const struct forwarder_options *opti
         return reject(sharing, LABEL_SHARED_REJECTED_EXPIRED);
     if (entry->stored_ms > latest_ms || entry->expires_ms > latest_ms + options->cache_max_ns / NS_PER_MS)
         return reject(sharing, LABEL_SHARED_REJECTED_FUTURE);
-    if (!kept_answer_judge(options, entry->message, entry->message_size, key, sharing->parsed, sharing->clamped,
-                           ret_answer, &kept_ns))
+    const struct kept_response kept = {key, entry->message, entry->message_size};
+    if (!kept_answer_judge(options, &kept, sharing->parsed, sharing->clamped, ret_answer, &kept_ns))
         return reject(sharing, LABEL_SHARED_REJECTED_ANSWER);
     uint64_t lifetime_ms = entry->expires_ms - entry->stored_ms;
     uint64_t age_ms = now_ms > entry->stored_ms ? now_ms - entry->stored_ms : 0;

@@ -135,10 +135,10 @@ static void take_answer(struct load *load, const struct snapshot_record *record)
     struct answer answer;
     struct cache_times times;
     uint64_t kept_ns;
-    if (!question_key_read(record->key, record->key_size, &key) || !question_key_is_confirmed(&key) ||
-        record->first > record->second || record->first > load->wall_ns ||
-        !kept_answer_judge(load->target->options, record->value, record->value_size, &key, load->parsed, load->clamped,
-                           &answer, &kept_ns))
+    const struct kept_response kept = {&key, record->value, record->value_size};
+    if (!question_key_read(record->key, record->key_size, &key) || record->first > record->second ||
+        record->first > load->wall_ns ||
+        !kept_answer_judge(load->target->options, &kept, load->parsed, load->clamped, &answer, &kept_ns))
         reject(load, LABEL_STATE_REJECTED_INVALID);
     else if (!takes_its_route(load, &key))
         reject(load, LABEL_STATE_REJECTED_ROUTE);

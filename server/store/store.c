@@ -43,9 +43,8 @@ static void make_digest(const struct store *store, const struct question_key *ke
 static struct resp_part write_key(const struct store *store, const struct entry_digest *digest, bool is_claim,
                                   char out[static KEY_BYTES])
 {
-    const char *prefix = setup_of(store)->options.prefix;
-    size_t size = strlen(prefix);
-    memcpy(out, prefix, size);
+    size_t size = 0;
+    for (const char *c = setup_of(store)->options.prefix; *c; c++) out[size++] = *c;
     if (is_claim) out[size++] = CLAIM_MARK;
     entry_key_write(digest, out + size);
     return (struct resp_part){out, size + ENTRY_KEY_DIGITS};

@@ -47,8 +47,8 @@ static void an_answer_comes_back_as_it_was(void **state)
         memcpy(before, answer.bytes, size);
         size_t message = kept_answer_write(answer_bytes, size, &key);
         assert_true(message > 0);
-        assert_true(
-            kept_answer_judge(&options, answer_bytes, message, &key, again_bytes, clamped_bytes, &again, &kept_ns));
+        const struct kept_response kept = {&key, answer_bytes, message};
+        assert_true(kept_answer_judge(&options, &kept, again_bytes, clamped_bytes, &again, &kept_ns));
         assert_int_equal(kept_ns, 300 * NS_PER_S);
         assert_int_equal(again.size, size);
         assert_int_equal(again.errors_size, answer.errors_size); /* errors, too */
@@ -68,8 +68,8 @@ static void a_failure_is_not_kept_and_not_believed(void **state)
         struct answer answer = parse(&key, packet);
         uint64_t kept_ns;
         assert_int_equal(kept_answer_write(answer_bytes, answer.size, &key), 0);
-        assert_false(kept_answer_judge(&options, packet->bytes, packet->size, &key, again_bytes, clamped_bytes, &answer,
-                                       &kept_ns));
+        const struct kept_response kept = {&key, packet->bytes, packet->size};
+        assert_false(kept_answer_judge(&options, &kept, again_bytes, clamped_bytes, &answer, &kept_ns));
     }
 }
 
@@ -82,8 +82,8 @@ static void the_rules_of_retention_are_those_in_force(void **state)
     struct answer answer;
     uint64_t kept_ns;
     options.cache_max_ns = 60 * NS_PER_S;
-    assert_true(
-        kept_answer_judge(&options, packet->bytes, packet->size, &key, again_bytes, clamped_bytes, &answer, &kept_ns));
+    const struct kept_response kept = {&key, packet->bytes, packet->size};
+    assert_true(kept_answer_judge(&options, &kept, again_bytes, clamped_bytes, &answer, &kept_ns));
     assert_int_equal(kept_ns, 60 * NS_PER_S);
 }
 
