@@ -65,7 +65,7 @@ struct connection *connection_open(const struct connection_deps *deps, const str
     connection->owner = owner;
     if (connection->source.fd < 0) goto fail;
     errno = ENOMEM; /* the library does not say */
-    if (!stream_open(&connection->stream, target->tls, connection->source.fd, target->tls_name, NULL)) goto fail;
+    if (!stream_open(&connection->stream, target->tls, connection->source.fd, target->tls_name, NULL, NULL)) goto fail;
     if (!loop_add(deps->loop, &connection->source, EPOLLIN | EPOLLOUT | EPOLLRDHUP)) goto fail;
     return connection;
 fail:

@@ -11,6 +11,9 @@
 #include "dns/message.h"
 #include "upstream/stream.h"
 
+/* DNS over TLS (RFC 7858). */
+#define ALPN "dot"
+
 /* What is read is handed on when so much of it has come together: it is still in the processor's cache then. */
 enum { HAND_ON_BYTES = 32 * 1024, RECORD_BYTES = 16 * 1024 };
 
@@ -80,7 +83,7 @@ struct channel *channel_open(struct channel_host *host, const struct channel_tar
         *ret_cause = connect_cause(errno);
         goto fail;
     }
-    is_open = stream_open(&channel->stream, target->tls, channel->source.fd, target->name, target->ticket);
+    is_open = stream_open(&channel->stream, target->tls, channel->source.fd, target->name, ALPN, target->ticket);
     if (!is_open) errno = ENOMEM; /* the library does not say */
     if (!is_open || !loop_add(host->loop, &channel->source, EPOLLIN | EPOLLOUT | EPOLLRDHUP)) goto fail;
     return channel;

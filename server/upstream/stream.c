@@ -4,12 +4,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
-bool stream_open(struct stream *stream, struct tls_context *tls, int fd, const char *name,
+bool stream_open(struct stream *stream, struct tls_context *tls, int fd, const char *name, const char *alpn,
                  const struct tls_ticket *ticket)
 {
     *stream = (struct stream){.fd = fd};
     if (!tls) return true;
-    stream->tls = tls_new(tls, fd, name, ticket);
+    stream->tls = tls_new(tls, fd, name, alpn, ticket);
     return stream->tls;
 }
 

@@ -19,8 +19,8 @@ struct stream {
     bool more;    /* the turn's share is used up: the socket may have more */
 };
 
-/* `tls` NULL: plain text. `name` and `ticket` as for tls_new. False if memory is short. */
-bool stream_open(struct stream *stream, struct tls_context *tls, int fd, const char *name,
+/* `tls` NULL: plain text. `name`, `alpn` and `ticket` as for tls_new. False if memory is short. */
+bool stream_open(struct stream *stream, struct tls_context *tls, int fd, const char *name, const char *alpn,
                  const struct tls_ticket *ticket);
 void stream_close(struct stream *stream, bool says_goodbye); /* one that was never opened is fine, if it is zero */
 

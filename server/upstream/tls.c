@@ -222,9 +222,10 @@ void tls_context_free(struct tls_context *context)
     free(context);
 }
 
-struct tls *tls_new(struct tls_context *context, int fd, const char *name, const struct tls_ticket *ticket)
+struct tls *tls_new(struct tls_context *context, int fd, const char *name, const char *alpn,
+                    const struct tls_ticket *ticket)
 {
-    static const char alpn[] = "dot";
+    char offered[16] = ""; /* the library wants it writable */
     struct tls *tls = calloc(1, sizeof *tls);
     if (!tls) return NULL;
     tls->fd = fd;
@@ -239,11 +240,11 @@ struct tls *tls_new(struct tls_context *context, int fd, const char *name, const
     wolfSSL_SetIOWriteCtx(tls->ssl, tls);
     wolfSSL_SetCertCbCtx(tls->ssl, tls);
     wolfSSL_set_using_nonblock(tls->ssl, 1);
-    char offered[sizeof alpn];
-    memcpy(offered, alpn, sizeof alpn); /* the library wants it writable */
+    if (alpn) snprintf(offered, sizeof offered, "%s", alpn);
     if (wolfSSL_check_domain_name(tls->ssl, name) != WOLFSSL_SUCCESS ||
         wolfSSL_UseSNI(tls->ssl, WOLFSSL_SNI_HOST_NAME, name, (unsigned short)strlen(name)) != WOLFSSL_SUCCESS ||
-        wolfSSL_UseALPN(tls->ssl, offered, sizeof alpn - 1, WOLFSSL_ALPN_CONTINUE_ON_MISMATCH) != WOLFSSL_SUCCESS)
+        (alpn && wolfSSL_UseALPN(tls->ssl, offered, (unsigned)strlen(offered), WOLFSSL_ALPN_CONTINUE_ON_MISMATCH) !=
+                     WOLFSSL_SUCCESS))
         goto fail;
     if (ticket) wolfSSL_set_session(tls->ssl, ticket->session); /* a refused ticket only means a full handshake */
     return tls;

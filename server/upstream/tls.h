@@ -1,7 +1,7 @@
 /* tls: one TLS connection as a client, over a non-blocking socket; only tls*.c know wolfSSL.
  *
  * The peer is authenticated by chain and by DNS name (RFC 8310, strict): there is no way to switch that off. TLS 1.3,
- * or 1.2 if the peer has no more; ALPN "dot" (RFC 7858); the cheaper cipher first (tls_crypto.h).
+ * or 1.2 if the peer has no more; the cheaper cipher first (tls_crypto.h).
  * The socket belongs to the caller. A context may be shared by threads once made; a connection and its
  * ticket belong to one thread. */
 #ifndef UPSTREAM_TLS_H
@@ -51,8 +51,10 @@ enum tls_status {
     TLS_UNTRUSTED, /* handshake only: chain, name or dates of the certificate are not right */
 };
 
-/* `name`: of the peer's certificate, and SNI. `ticket`: NULL for a full handshake. NULL if memory is short. */
-struct tls *tls_new(struct tls_context *context, int fd, const char *name, const struct tls_ticket *ticket);
+/* `name`: of the peer's certificate, and SNI. `alpn`: the one protocol that is offered (RFC 7301), which a peer may
+ * leave unanswered; NULL: none is. `ticket`: NULL for a full handshake. NULL if memory is short. */
+struct tls *tls_new(struct tls_context *context, int fd, const char *name, const char *alpn,
+                    const struct tls_ticket *ticket);
 void tls_free(struct tls *tls); /* NULL is fine; sends nothing */
 
 enum tls_status tls_handshake(struct tls *tls);

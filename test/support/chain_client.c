@@ -46,7 +46,7 @@ static enum tls_status handshake(struct tls *tls, int fd)
 static void answer(struct tls_context *context, int port, const char *name)
 {
     int fd = begin_connect(port);
-    struct tls *tls = fd >= 0 ? tls_new(context, fd, name, NULL) : NULL;
+    struct tls *tls = fd >= 0 ? tls_new(context, fd, name, "dot", NULL) : NULL;
     enum tls_status status = tls ? handshake(tls, fd) : TLS_FAILED;
     const char *why = tls ? tls_error(tls) : strerrordesc_np(errno);
     if (status == TLS_DONE)
