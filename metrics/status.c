@@ -129,10 +129,11 @@ static void write_why(struct json *json, const char *key, const char *why)
         json_null(json, key);
 }
 
-/* Of the gauge shared_cache_state. */
+/* Of the gauge shared_cache_state: that of the worker that is best off. */
+enum { SHARED_IN_USE = 4 };
 static const char *shared_state_name(uint64_t state)
 {
-    static const char *const names[] = {"off", "not connected", "refused", "left alone", "in use"};
+    static const char *const names[] = {"off", "not connected", "refused", "left alone", [SHARED_IN_USE] = "in use"};
     return state < sizeof names / sizeof *names ? names[state] : "unknown";
 }
 
@@ -147,7 +148,7 @@ static void write_shared_cache(struct json *json, const struct status *status)
     json_open(json, "shared_cache", '{');
     json_text(json, "store", status->figures->shared_cache);
     json_text(json, "state", shared_state_name(value_shared_state(total)));
-    write_why(json, "error", shared_error(total));
+    write_why(json, "error", value_shared_state(total) == SHARED_IN_USE ? NULL : shared_error(total));
     json_count(json, "connections", value_shared_connections(total));
     json_count(json, "asked", value_shared_asked(total));
     write_row(json, "results", total, offsetof(struct counters, shared_results));

@@ -36,7 +36,8 @@ uint32_t descriptors_connections_max(const struct config *config, const struct l
 {
     uint64_t limit = raise_limit();
     uint64_t sessions = config->workers * count_upstreams(config) * config->pool.max_sessions * FDS_A_SESSION;
-    uint64_t reserved = FDS_RESERVED + sessions;
+    uint64_t stores = config->store.address.port != 0 ? config->workers : 0;
+    uint64_t reserved = FDS_RESERVED + sessions + stores;
     uint64_t left = limit > reserved * 2 ? limit - reserved : limit / 2;
     if (config->connections.max_connections <= left) return config->connections.max_connections;
     log_warning(log, "fewer connections than configured", log_number("max_connections", left),

@@ -155,11 +155,10 @@ static void commit_bundle(const struct reload *reload, struct server *server, co
     log_info(server->log, "CA bundle loaded", log_text("file", tls_ca_path(&config->tls)));
 }
 
-static void commit_store(const struct reload *reload, struct server *server, const struct config *config)
+static void commit_store(const struct reload *reload, struct server *server)
 {
     shared_cache_free(&server->shared_cache);
     server->shared_cache = reload->store;
-    shared_cache_warn(config, server->log);
 }
 
 static void commit_names(const struct reload *reload, struct server *server)
@@ -200,7 +199,8 @@ static void commit_config(struct server *server, const struct config *config)
 static void commit(const struct reload *reload, struct server *server, const struct config *config)
 {
     commit_bundle(reload, server, config);
-    commit_store(reload, server, config);
+    commit_store(reload, server);
+    shared_cache_warn(config, server->log);
     access_free(server->access);
     server->access = reload->access;
     commit_names(reload, server);
@@ -244,12 +244,14 @@ bool reload_apply_bundle(struct server *server, char ret_error[static RELOAD_ERR
 {
     struct reload reload = {.tls = NULL};
     if (!prepare_bundle(&reload, server, &server->config, ret_error)) return false;
-    if (!prepare_store(&reload, server, &server->config, ret_error)) {
+    if (!reload.tls) return true;
+    if (!shared_cache_retrust(&server->shared_cache, server->tls, reload.tls, &reload.store)) {
+        snprintf(ret_error, RELOAD_ERROR_BYTES, "out of memory");
         tls_context_free(reload.tls);
         return false;
     }
     commit_bundle(&reload, server, &server->config);
-    commit_store(&reload, server, &server->config);
+    commit_store(&reload, server);
     bootstrap_set(server->bootstrap, &server->config, server->tls, NULL);
     server_tell_workers(server, &server->config);
     return true;

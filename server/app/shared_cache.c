@@ -55,6 +55,16 @@ bool shared_cache_make(const struct config *config, const struct shared_cache_tl
     return ret_cache->setup;
 }
 
+bool shared_cache_retrust(const struct shared_cache *cache, const struct tls_context *former, struct tls_context *tls,
+                          struct shared_cache *ret_cache)
+{
+    struct store_setup *setup = cache->setup;
+    bool is_trusted_too = setup && setup->tls && setup->tls == former;
+    *ret_cache = *cache;
+    ret_cache->setup = is_trusted_too ? store_setup_with_tls(setup, tls) : store_setup_share(setup);
+    return ret_cache->setup || !setup;
+}
+
 void shared_cache_free(struct shared_cache *cache)
 {
     store_setup_free(cache->setup);

@@ -32,6 +32,11 @@ bool shared_cache_make(const struct config *config, const struct shared_cache_tl
                        char ret_error[static SETUP_ERROR_BYTES]);
 void shared_cache_free(struct shared_cache *cache);
 
+/* The same where other certificates are trusted for upstreams, `tls` in place of `former`: for the store, too, if it
+ * has no bundle of its own. Nothing is read. False if memory is short. */
+bool shared_cache_retrust(const struct shared_cache *cache, const struct tls_context *former, struct tls_context *tls,
+                          struct shared_cache *ret_cache);
+
 /* For --check-config: false, and why, if a start would be refused. */
 bool shared_cache_check(const struct config *config, FILE *errors);
 

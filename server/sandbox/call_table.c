@@ -64,7 +64,7 @@ static const struct call_row rows[] = {
     {"sendmmsg", "UDP clients", 0, {HAS_NOT(3, MSG_FASTOPEN)}},
     {"accept4", "the acceptor; the HTTP front end", 0, {{0}}},
     {"accept", "civetweb", 0, {{0}}},
-    {"connect", "sessions to upstreams; HTTP front end to civetweb; dnstap", 0, {{0}}},
+    {"connect", "sessions to upstreams; the shared cache's store; HTTP front end to civetweb; dnstap", 0, {{0}}},
     {"bind", "listeners of a reload, and of addresses that come late", 0, {{0}}},
     {"listen", "the same", 0, {{0}}},
     {"shutdown", "TCP; civetweb", 0, {{0}}},

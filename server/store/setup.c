@@ -104,7 +104,7 @@ static bool read_file(const char *path, const char *setting, char ret_text[stati
 static bool read_secret(struct store_setup *setup, char ret_error[static SETUP_ERROR_BYTES])
 {
     char text[FILE_BYTES];
-    size_t size;
+    size_t size = 0;
     const char *path = setup->options.secret_file;
     uint8_t secret[ENTRY_SECRET_BYTES] = {0};
     bool good = true;
@@ -125,7 +125,7 @@ static bool read_secret(struct store_setup *setup, char ret_error[static SETUP_E
 static bool read_password(struct store_setup *setup, char ret_error[static SETUP_ERROR_BYTES])
 {
     char text[FILE_BYTES];
-    size_t size;
+    size_t size = 0;
     const char *path = setup->options.password_file;
     if (path[0] == '\0') return true;
     bool good = read_file(path, "shared_cache.password_file", text, &size, ret_error);
@@ -151,6 +151,19 @@ struct store_setup *store_setup_new(const struct store_options *options, const s
     if (read_secret(setup, ret_error) && read_password(setup, ret_error)) return setup;
     store_setup_free(setup);
     return NULL;
+}
+
+struct store_setup *store_setup_with_tls(const struct store_setup *setup, struct tls_context *tls)
+{
+    struct store_setup *changed = malloc(sizeof *changed);
+    if (!changed) return NULL;
+    changed->options = setup->options;
+    changed->keys = setup->keys;
+    memcpy(changed->password, setup->password, sizeof changed->password);
+    memcpy(changed->origin, setup->origin, sizeof changed->origin);
+    changed->tls = tls_context_share(tls);
+    atomic_init(&changed->owners, 1);
+    return changed;
 }
 
 struct store_setup *store_setup_share(struct store_setup *setup)

@@ -35,6 +35,10 @@ struct store_setup {
 struct store_setup *store_setup_new(const struct store_options *options, const struct upstream_options *upstreams,
                                     unsigned upstream_count, struct tls_context *tls,
                                     char ret_error[static SETUP_ERROR_BYTES]);
+
+/* The same with other certificates trusted, which are shared, not taken. NULL if memory is short. */
+struct store_setup *store_setup_with_tls(const struct store_setup *setup, struct tls_context *tls);
+
 struct store_setup *store_setup_share(struct store_setup *setup); /* NULL is fine for both */
 void store_setup_free(struct store_setup *setup);
 

@@ -8,6 +8,8 @@
 static FILE *log_file;
 static struct log log_;
 
+static bool is_shared; /* there is a shared cache */
+
 static uint32_t connections_with(uint32_t wanted, struct routes_options routes)
 {
     const struct log_options options = {LOG_LEVEL_INFO, LOG_FORMAT_TEXT};
@@ -15,6 +17,7 @@ static uint32_t connections_with(uint32_t wanted, struct routes_options routes)
     config.pool.upstream_count = 2;
     config.pool.max_sessions = 4;
     config.connections.max_connections = wanted;
+    config.store.address.port = is_shared;
     log_file = tmpfile();
     log_init(&log_, &options, fileno(log_file));
     return descriptors_connections_max(&config, &log_);
@@ -53,6 +56,9 @@ static void more_than_the_limit_allows_are_reduced_and_the_log_says_so(void **st
     assert_true(has_warned());
     uint32_t with_routes = connections_with(100000, (struct routes_options){.list = routes, .count = 2});
     assert_int_equal(with_routes, connections - 2 * 4 * (3 + 1)); /* two for each of four sessions to each upstream */
+    assert_true(has_warned());
+    is_shared = true;
+    assert_int_equal(connections_for(100000), connections - 1); /* one for each worker */
     assert_true(has_warned());
     getrlimit(RLIMIT_NOFILE, &limit);
     assert_int_equal(limit.rlim_cur, limit.rlim_max); /* the soft limit was raised */

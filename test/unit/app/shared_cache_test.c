@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../../fuzz/chain_material.h"
 #include "common/clock.h"
 #include "config/config.h"
 #include "store/failure.h"
@@ -90,6 +91,63 @@ static void what_is_made_is_of_the_upstreams(void **state)
     assert_string_equal(cache.setup->origin, "dns.example");
     assert_null(cache.setup->tls);
     shared_cache_free(&cache);
+    config_free(&config);
+}
+
+/* A bundle, whose file has gone when this returns. */
+static struct tls_context *make_bundle(void)
+{
+    struct tls_options options = {.ca_file = "/tmp/shared_cache_test.XXXXXX"};
+    char error[TLS_ERROR_MAX];
+    int fd = mkstemp(options.ca_file);
+    assert_int_equal(write(fd, material_root, strlen(material_root)), strlen(material_root));
+    struct tls_context *tls = tls_context_new(&options, NULL, error);
+    assert_non_null(tls);
+    close(fd);
+    unlink(options.ca_file);
+    return tls;
+}
+
+static void other_certificates_are_trusted_for_the_store_too(void **state)
+{
+    (void)state;
+    struct config config = config_of("address: \"192.0.2.6:6379\", secret_file: none, tls_name: cache.example");
+    struct tls_context *tls = make_bundle(), *other = make_bundle();
+    struct shared_cache cache, next, again;
+    char error[SETUP_ERROR_BYTES];
+    assert_true(shared_cache_make(&config, &(struct shared_cache_tls){tls, NULL}, NULL, &cache, error));
+    assert_ptr_equal(cache.setup->tls, tls);
+    assert_true(shared_cache_retrust(&cache, tls, other, &next));
+    assert_ptr_equal(next.setup->tls, other);
+    assert_false(store_setup_is_same_store(cache.setup, next.setup)); /* so its connections are made anew */
+    assert_string_equal(next.setup->origin, "dns.example");
+    assert_memory_equal(&next.setup->keys, &cache.setup->keys, sizeof cache.setup->keys);
+    assert_true(shared_cache_retrust(&next, tls, other, &again)); /* the store has a bundle of its own */
+    assert_ptr_equal(again.setup, next.setup);
+    shared_cache_free(&cache);
+    shared_cache_free(&next);
+    shared_cache_free(&again);
+    tls_context_free(tls);
+    tls_context_free(other);
+    config_free(&config);
+}
+
+static void without_tls_and_without_a_shared_cache_nothing_is_trusted(void **state)
+{
+    (void)state;
+    struct config config = config_of("address: \"192.0.2.6:6379\", secret_file: none");
+    struct tls_context *tls = make_bundle();
+    struct shared_cache cache, next;
+    char error[SETUP_ERROR_BYTES];
+    assert_true(shared_cache_make(&config, &(struct shared_cache_tls){tls, NULL}, NULL, &cache, error));
+    assert_true(shared_cache_retrust(&cache, tls, tls, &next));
+    assert_ptr_equal(next.setup, cache.setup);
+    assert_null(next.setup->tls);
+    shared_cache_free(&cache);
+    shared_cache_free(&next);
+    assert_true(shared_cache_retrust(&cache, tls, tls, &next));
+    assert_null(next.setup);
+    tls_context_free(tls);
     config_free(&config);
 }
 
@@ -217,6 +275,8 @@ int main(void)
         cmocka_unit_test(its_files_are_read_and_what_is_wrong_is_said),
         cmocka_unit_test(a_check_needs_no_bundle_of_upstreams),
         cmocka_unit_test(what_is_made_is_of_the_upstreams),
+        cmocka_unit_test(other_certificates_are_trusted_for_the_store_too),
+        cmocka_unit_test(without_tls_and_without_a_shared_cache_nothing_is_trusted),
         cmocka_unit_test_setup_teardown(its_use_and_its_end_are_one_line_each, setup, teardown),
         cmocka_unit_test_setup_teardown(forged_entries_are_said_once_a_minute, setup, teardown),
         cmocka_unit_test_setup_teardown(without_a_shared_cache_nothing_is_said, setup, teardown),
