@@ -11,6 +11,7 @@
 #include "app/state.h"
 #include "common/clock.h"
 #include "common/sanitized.h"
+#include "common/service.h"
 #include "upstream/tls_crypto.h"
 
 /* ---- start ---- */
@@ -306,17 +307,7 @@ void server_join_workers(struct server *server)
     while (server->workers_running > 0) worker_join(server->workers[--server->workers_running]);
 }
 
-/* In place of freeing everything: clients wait for the next process, which is started when this one has ended. The
- * system takes memory and threads back at once; civetweb's stop and a large cache, freed entry by entry, took 15 to
- * 75 ms. */
-static _Noreturn void end_at_once(struct server *server)
-{
-    dnstap_stop(server->dnstap); /* its reader gets what waits */
-    log_info(server->log, "stopped", log_number("connections", connections_count(server->connections)));
-    _exit(EXIT_SUCCESS);
-}
-
-void server_hand_over(struct server *server, uint64_t stopped_ns)
+static bool hand_over(struct server *server, uint64_t stopped_ns)
 {
     struct handover_parts parts = {
         .listeners = &server->listeners,
@@ -325,7 +316,19 @@ void server_hand_over(struct server *server, uint64_t stopped_ns)
         .stopped_ns = stopped_ns,
     };
     for (unsigned i = 0; i < server->worker_count; i++) parts.clients[i] = worker_clients(server->workers[i]);
-    if (handover_give(&parts, server->log) && !IS_SANITIZED) end_at_once(server);
+    return handover_give(&parts, server->log);
+}
+
+void server_end(struct server *server, bool handing_over, uint64_t stopped_ns)
+{
+    bool handed_over = handing_over && hand_over(server, stopped_ns);
+    log_info(server->log, "stopped", log_number("connections", connections_count(server->connections)));
+    service_status("Stopped"); /* systemctl shows the last one for as long as the unit is not started */
+    if (!handed_over || IS_SANITIZED) return;
+    /* Clients wait for the next process, which is started when this one has ended. The system takes memory and threads
+     * back at once; civetweb's stop and a large cache, freed entry by entry, took 15 to 75 ms. */
+    dnstap_stop(server->dnstap); /* its reader gets what waits */
+    _exit(EXIT_SUCCESS);
 }
 
 void server_free(struct server *server)

@@ -101,10 +101,11 @@ void server_stop_accepting(struct server *server, bool keep_listeners);
 /* Waits for threads that end; a worker ends after mail to drain or stop. */
 void server_join_workers(struct server *server);
 
-/* After server_join_workers: hands sockets and clients over to the next process. `stopped_ns`: when this one stopped
- * reading. Where that works, this process ends, and the function does not return; a sanitizer's build goes on, so that
- * it sees what is not freed. Where it does not, the reason was logged. */
-void server_hand_over(struct server *server, uint64_t stopped_ns);
+/* After server_join_workers: hands sockets and clients over to the next process if `handing_over`, and says to the log
+ * and to systemd that this one stopped. `stopped_ns`: when it stopped reading. Where the hand-over works, this process
+ * ends, and the function does not return; a sanitizer's build goes on, so that it sees what is not freed. Where it does
+ * not, the reason was logged. */
+void server_end(struct server *server, bool handing_over, uint64_t stopped_ns);
 void server_free(struct server *server);
 
 /* Begins to look up the names of upstreams on the main thread's loop; after server_start_threads. False: as there. */

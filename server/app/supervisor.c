@@ -388,9 +388,7 @@ int supervisor_run(const struct command_line *command, struct config *config, st
         service_ready("Started; the upstream path is not proved yet");
         run(supervisor);
         server_join_workers(&supervisor->server);
-        if (supervisor->handing_over) server_hand_over(&supervisor->server, supervisor->stopped_reading_ns);
-        log_info(log, "stopped", log_number("connections", connections_count(supervisor->server.connections)));
-        service_status("Stopped"); /* systemctl shows the last one for as long as the unit is not started */
+        server_end(&supervisor->server, supervisor->handing_over, supervisor->stopped_reading_ns);
     }
     server_free(&supervisor->server);
     loop_done(&supervisor->loop);

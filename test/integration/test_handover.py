@@ -53,7 +53,7 @@ def test_systemd_is_told_that_it_stopped(service, store):
 
     with Client(service.port) as client:
         asked(client, "a.test")
-    wait_for(lambda: last() != ["Stopped"], "a status before")
+    assert last() != ["Stopped"]
     service.finish()
     wait_for(lambda: last() == ["Stopped"], "the last status")
 
