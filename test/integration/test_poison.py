@@ -20,7 +20,7 @@ NAMES = [BAD[i // 25] if i % 25 == 12 else "good-" for i in range(100)]
 def test_every_other_name_is_answered(tmp_path, pki, upstreams):
     servers = [start_hostile(pki) for _ in range(upstreams)]
     try:
-        config = {"upstream": {"query_timeout": "2s"}}
+        config = {"upstream": {"query_timeout": "4s"}}
         with Proxy(tmp_path, pki, [server.port for server in servers], config) as proxy:
             with Remote(Load, port=proxy.port, prefixes=NAMES) as load:
                 report = load.run(seconds=SECONDS, rate=RATE)
@@ -40,7 +40,7 @@ def check(report):
     for prefix in BAD:
         bad = report["groups"][prefix]
         assert bad["lost"] == 0 and bad["rcodes"] == {"2": bad["sent"]}, (prefix, bad)
-        assert bad["max_ms"] < 2500, (prefix, bad)
+        assert bad["max_ms"] < 4500, (prefix, bad)
     if LONG and not is_sanitized():
         assert good["p99_ms"] < 50, good
 
