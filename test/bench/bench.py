@@ -111,9 +111,10 @@ class Bench:
         time.sleep(RESTED_S)
 
     def measure(self, server, arguments, tool="dnsload"):
-        before = server.cpu_s()
+        cpu_s, wake_ups = server.cpu_s(), server.wake_ups()
         figures = self.load(server.port, arguments, tool)
-        figures["cpu_us"] = (server.cpu_s() - before) / max(1, figures["answered"]) * 1e6
+        figures["cpu_us"] = (server.cpu_s() - cpu_s) / max(1, figures["answered"]) * 1e6
+        figures["wake_ups"] = (server.wake_ups() - wake_ups) / max(1, figures["answered"])
         return figures
 
     def measure_silent(self, server, arguments):

@@ -164,11 +164,16 @@ class Server:
 
     def cpu_s(self):
         """Time on a processor of all its threads; the kernel's own clock of each, not its ticks."""
-        total = 0
-        for pid in self.family():
-            for thread in pathlib.Path(f"/proc/{pid}/task").iterdir():
-                total += int((thread / "schedstat").read_text(encoding="ascii").split()[0])
-        return total / 1e9
+        texts = [(thread / "schedstat").read_text(encoding="ascii") for thread in self._threads()]
+        return sum(int(text.split()[0]) for text in texts) / 1e9
+
+    def wake_ups(self):
+        """How often its threads waited and were woken again."""
+        texts = [(thread / "status").read_text(encoding="ascii") for thread in self._threads()]
+        return sum(int(text.partition("\nvoluntary_ctxt_switches:")[2].split()[0]) for text in texts)
+
+    def _threads(self):
+        return [thread for pid in self.family() for thread in pathlib.Path(f"/proc/{pid}/task").iterdir()]
 
     def resident_bytes(self):
         fields = [pathlib.Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split() for pid in self.family()]

@@ -65,6 +65,9 @@ def rates_table(scenarios, results):
         for figure, title in (("per_s", "answers/s"), ("p50_us", "median us"), ("p99_us", "99 % us")):
             cells = " | ".join(f"{each[figure]:,.0f}" for each in columns)
             lines.append(f"| {scenario.title.partition(':')[0]} | {title} | {cells} |")
+        if " -r " in scenario.load:  # at a rate: one that is saturated hardly waits
+            cells = " | ".join(f"{each['wake_ups']:.2f}" for each in columns)
+            lines.append(f"| {scenario.title.partition(':')[0]} | wake-ups a query | {cells} |")
     return "\n".join(lines) + "\n"
 
 
