@@ -298,8 +298,7 @@ def test_clients_wait_at_most_the_time_out_longer(tmp_path, pki, hostile, world,
 def test_what_a_miss_costs_more(tmp_path, pki, hostile, world):
     """Rounds in turns; an instance asks the store directly, as it would."""
     with Fleet(tmp_path, pki, hostile.port, world.store.port) as fleet:
-        instances = {"with": fleet.start(),
-                 "without": fleet.start(NO_STORE, wait=False)}
+        instances = {"with": fleet.start(), "without": fleet.start(NO_STORE, wait=False)}
         found = {which: [] for which in instances}
         for number in range(5):
             for which, instance in instances.items():
