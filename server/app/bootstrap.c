@@ -126,7 +126,7 @@ static void on_done(struct exchange *exchange, enum exchange_result result, cons
     const char *error = pool_error(name->bootstrap->pool);
     query->is_active = false;
     if (result == EXCHANGE_ANSWERED && answer->rcode == DNS_RCODE_NOERROR) {
-        address_records_read(answer, type, &query->found);
+        address_records_read(answer, type, &name->records[query - name->queries], &query->found);
         query->is_answered = true;
         if (query->found.count > 0 && answer->ttl_s < name->ttl_s) name->ttl_s = answer->ttl_s;
     } else if (result == EXCHANGE_ANSWERED) {

@@ -18,21 +18,22 @@ static void add(struct address_records *records, const uint8_t ip[static 16])
     memcpy(records->ip[records->count++], ip, sizeof *records->ip);
 }
 
-/* Data of another size than an address of the type has is passed over. */
-static void add_data(struct address_records *records, uint16_t type, const uint8_t *data, size_t size)
+/* The address of a record; false: its data has another size than the type, or is no address of a host. */
+static bool read_ip(uint16_t type, const uint8_t *data, size_t size, uint8_t ret_ip[static 16])
 {
     struct address address = {.ip = {[10] = 0xff, [11] = 0xff}}; /* IPv4-mapped */
     bool is_ipv4 = type == DNS_TYPE_A;
-    if (size != (is_ipv4 ? 4 : 16)) return;
+    if (size != (is_ipv4 ? 4 : 16)) return false;
     memcpy(address.ip + (is_ipv4 ? 12 : 0), data, size);
-    if (address_is_host(&address)) add(records, address.ip);
+    memcpy(ret_ip, address.ip, sizeof address.ip);
+    return address_is_host(&address);
 }
 
-void address_records_read(const struct answer *answer, uint16_t type, struct address_records *ret_records)
+/* Adds the addresses of the answer, or those alone that are among `wanted`, as far as there is room. */
+static void add_all(const struct answer *answer, uint16_t type, const struct address_records *wanted,
+                    struct address_records *records)
 {
     struct reader reader = {.message = answer->bytes, .size = answer->message_size};
-    CHECK(type == DNS_TYPE_A || type == DNS_TYPE_AAAA);
-    *ret_records = (struct address_records){.count = 0};
     reader_skip(&reader, DNS_HEADER_BYTES);
     for (unsigned left = message_count(answer->bytes, DNS_QUESTION); left > 0 && !reader.failed; left--) {
         reader_name(&reader, true);
@@ -40,10 +41,22 @@ void address_records_read(const struct answer *answer, uint16_t type, struct add
     }
     for (unsigned left = message_count(answer->bytes, DNS_ANSWER); left > 0 && !reader.failed; left--) {
         struct record record = {.type = 0};
+        uint8_t ip[16];
         reader_record(&reader, &record);
-        if (!reader.failed && record.type == type && record.class == DNS_CLASS_IN)
-            add_data(ret_records, type, answer->bytes + record.data, record.data_size);
+        bool is_of_type = !reader.failed && record.type == type && record.class == DNS_CLASS_IN;
+        if (is_of_type && read_ip(type, answer->bytes + record.data, record.data_size, ip) &&
+            (!wanted || contains(wanted, ip)))
+            add(records, ip);
     }
+}
+
+void address_records_read(const struct answer *answer, uint16_t type, const struct address_records *known,
+                          struct address_records *ret_records)
+{
+    CHECK(type == DNS_TYPE_A || type == DNS_TYPE_AAAA);
+    *ret_records = (struct address_records){.count = 0};
+    add_all(answer, type, known, ret_records);
+    add_all(answer, type, NULL, ret_records);
 }
 
 bool address_records_update(struct address_records *records, const struct address_records *found)

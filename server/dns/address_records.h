@@ -7,7 +7,7 @@
 
 #include "dns/answer.h"
 
-/* Addresses of one name and type. Those beyond it are left out: a server with more is asked at these. */
+/* Addresses of one name and type. Of a server with more, these are used. */
 enum { ADDRESS_RECORDS_MAX = 4 };
 
 struct address_records {
@@ -16,8 +16,10 @@ struct address_records {
 };
 
 /* The A or AAAA records (`type`) in the answer section of the answer, in their order and each once, whatever alias
- * leads to them; those that are no host's (0.0.0.0, multicast, link-local) are left out. */
-void address_records_read(const struct answer *answer, uint16_t type, struct address_records *ret_records);
+ * leads to them; those that are no host's (0.0.0.0, multicast, link-local) are left out. Where there are more than
+ * ADDRESS_RECORDS_MAX, those that `known` has are taken first: answers of many records rotate, too. */
+void address_records_read(const struct answer *answer, uint16_t type, const struct address_records *known,
+                          struct address_records *ret_records);
 
 /* Makes `records` those of `found`: what is in both keeps its order, so that an answer whose records merely rotate
  * changes nothing; what is new comes behind it. True if an address came or went. */

@@ -83,8 +83,8 @@ static void read_addresses(const struct answer *answer)
 {
     static const uint16_t types[] = {DNS_TYPE_A, DNS_TYPE_AAAA};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
-        struct address_records found, again;
-        address_records_read(answer, types[i], &found);
+        struct address_records found, again = {.count = 0};
+        address_records_read(answer, types[i], &again, &found);
         need(found.count <= ADDRESS_RECORDS_MAX);
         for (unsigned j = 0; j < found.count; j++) {
             struct address address = {.port = 53};

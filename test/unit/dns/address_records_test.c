@@ -33,8 +33,8 @@ static void add(enum dns_section section, const char *owner, unsigned type, cons
     packet_raw(&packet, data, size);
 }
 
-/* Answers with the records that are in the packet. */
-static struct address_records read_records(uint16_t type)
+/* Answers with the records that are in the packet, while `known` are in use. */
+static struct address_records read_beside(uint16_t type, const struct address_records *known)
 {
     struct address_records records;
     struct question_key key;
@@ -43,8 +43,14 @@ static struct address_records read_records(uint16_t type)
         .name = packet.bytes + DNS_HEADER_BYTES, .name_size = 17, .type = DNS_TYPE_A, .class = DNS_CLASS_IN};
     question_key(&question, &key);
     assert_int_equal(answer_parse(packet.bytes, packet.size, &key, bytes, &answer), ANSWER_GOOD);
-    address_records_read(&answer, type, &records);
+    address_records_read(&answer, type, known, &records);
     return records;
+}
+
+static struct address_records read_records(uint16_t type)
+{
+    const struct address_records none = {.count = 0};
+    return read_beside(type, &none);
 }
 
 static void assert_address(const struct address_records *records, unsigned index, const char *expected)
@@ -96,6 +102,47 @@ static void what_is_no_host_and_what_is_too_much_is_left_out(void **state)
     assert_address(&records, 0, "192.0.2.1");
 }
 
+/* A server that rotates its records, as most do, is asked at the same addresses all the time. */
+static void of_too_many_those_in_use_stay_in_use(void **state)
+{
+    (void)state;
+    enum { RECORDS = 3 * ADDRESS_RECORDS_MAX };
+    struct address_records in_use = {.count = 0};
+    for (unsigned turn = 0; turn < 2 * RECORDS; turn++) {
+        setup(state);
+        for (unsigned i = 0; i < RECORDS; i++) {
+            const uint8_t data[4] = {192, 0, 2, (uint8_t)((turn + i) % RECORDS + 1)};
+            add(DNS_ANSWER, "www.example.com", DNS_TYPE_A, data, sizeof data);
+        }
+        const struct address_records found = read_beside(DNS_TYPE_A, &in_use);
+        assert_int_equal(found.count, ADDRESS_RECORDS_MAX);
+        assert_int_equal(address_records_update(&in_use, &found), turn == 0);
+        assert_address(&in_use, 0, "192.0.2.1");
+    }
+}
+
+/* Three of four are gone: the one that is left stays, and others fill up. */
+static void what_is_gone_is_not_kept_because_it_was_known(void **state)
+{
+    (void)state;
+    struct address_records in_use = {.count = 0};
+    for (uint8_t i = 1; i <= ADDRESS_RECORDS_MAX; i++) {
+        const uint8_t ip[16] = {[10] = 0xff, 0xff, 192, 0, 2, i};
+        memcpy(in_use.ip[in_use.count++], ip, sizeof ip);
+    }
+    for (uint8_t i = ADDRESS_RECORDS_MAX + 4; i >= ADDRESS_RECORDS_MAX; i--) {
+        const uint8_t data[4] = {192, 0, 2, i};
+        add(DNS_ANSWER, "www.example.com", DNS_TYPE_A, data, sizeof data);
+    }
+    const struct address_records found = read_beside(DNS_TYPE_A, &in_use);
+    assert_true(address_records_update(&in_use, &found));
+    assert_int_equal(in_use.count, ADDRESS_RECORDS_MAX);
+    assert_address(&in_use, 0, "192.0.2.4");
+    assert_address(&in_use, 1, "192.0.2.8");
+    assert_address(&in_use, 2, "192.0.2.7");
+    assert_address(&in_use, 3, "192.0.2.6");
+}
+
 static void only_the_answer_section_counts(void **state)
 {
     (void)state;
@@ -144,6 +191,8 @@ int main(void)
         cmocka_unit_test_setup(addresses_come_in_their_order_and_once, setup),
         cmocka_unit_test_setup(an_alias_leads_to_them, setup),
         cmocka_unit_test_setup(what_is_no_host_and_what_is_too_much_is_left_out, setup),
+        cmocka_unit_test_setup(of_too_many_those_in_use_stay_in_use, setup),
+        cmocka_unit_test_setup(what_is_gone_is_not_kept_because_it_was_known, setup),
         cmocka_unit_test_setup(only_the_answer_section_counts, setup),
         cmocka_unit_test(what_stays_keeps_its_order),
     };
