@@ -34,7 +34,7 @@ bool aes_gcm_has_instructions(void);
 struct aes_gcm *aes_gcm_new(const uint8_t *key, size_t key_size, bool seals);
 void aes_gcm_free(struct aes_gcm *gcm); /* erases the key; NULL is fine */
 
-/* False: the library failed, which it does without memory only. */
+/* False: the library failed, which it does without memory only; `out` is then of no use, nor is the nonce. */
 bool aes_gcm_seal(struct aes_gcm *gcm, const struct aes_gcm_message *message,
                   uint8_t ret_tag[static AES_GCM_TAG_BYTES]);
 

@@ -89,7 +89,8 @@ static struct aes_gcm *gcm_of(struct tls_crypto *crypto, Aes *aes, bool seals)
     return key && (is_current(key, aes, seals) || key_set(key, aes, seals)) ? key->gcm : NULL;
 }
 
-/* The library asks for an operation. What is refused here it does by itself. */
+/* The library asks for an operation. What is refused here, before anything was computed, it does by itself; not what
+ * failed in between: the text may be encrypted in place by then, and the same key and nonce would decrypt it. */
 static int on_operation(int device, wc_CryptoInfo *info, void *context)
 {
     (void)device;
@@ -111,7 +112,7 @@ static int on_operation(int device, wc_CryptoInfo *info, void *context)
     bool is_usual = aes && nonce_size == AES_GCM_NONCE_BYTES && tag_size == AES_GCM_TAG_BYTES && message.size > 0;
     struct aes_gcm *gcm = is_usual ? gcm_of(context, aes, seals) : NULL;
     if (!gcm) return CRYPTOCB_UNAVAILABLE;
-    if (seals) return aes_gcm_seal(gcm, &message, seal->authTag) ? 0 : CRYPTOCB_UNAVAILABLE;
+    if (seals) return aes_gcm_seal(gcm, &message, seal->authTag) ? 0 : MEMORY_E;
     return aes_gcm_open(gcm, &message, open->authTag) ? 0 : AES_GCM_AUTH_E;
 }
 

@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include <dlfcn.h>
+#include <openssl/evp.h>
 #include <pthread.h>
 
 #include <wolfssl/options.h>
@@ -30,6 +32,16 @@ struct sealed {
 static const uint8_t nonce[NONCE_BYTES] = {1, 2, 3};
 static const uint8_t additional[ADDITIONAL_BYTES] = {0x17, 3, 3, 1, 2};
 static const uint8_t plain[TEXT_BYTES] = {4, 5, 6};
+
+/* Between the program and libcrypto: what reads the tag of a sealed message can be made to fail. */
+static bool is_tag_refused;
+
+int EVP_CIPHER_CTX_get_params(EVP_CIPHER_CTX *context, OSSL_PARAM parameters[])
+{
+    int (*next)(EVP_CIPHER_CTX *, OSSL_PARAM *);
+    *(void **)&next = dlsym(RTLD_NEXT, "EVP_CIPHER_CTX_get_params");
+    return is_tag_refused ? 0 : next(context, parameters);
+}
 
 static void set_key(Aes *aes, uint8_t first, unsigned size)
 {
@@ -86,6 +98,73 @@ static void both_compute_the_same(void **state)
         wc_AesFree(&by_library);
         tls_crypto_free_keys(&keys);
     }
+    tls_crypto_free(crypto);
+}
+
+/* From nothing, which libcrypto is not asked for, to the largest record of TLS 1.3. */
+static void a_record_of_any_size_is_the_same(void **state)
+{
+    (void)state;
+    static const uint32_t sizes[] = {0, 1, 15, 16, 17, 16383, 16384, 16385};
+    static uint8_t one[16385], other[16385];
+    struct tls_crypto *crypto = tls_crypto_new(&libcrypto_is_faster);
+    struct list keys;
+    Aes by_libcrypto, by_library;
+    list_init(&keys);
+    wc_AesInit(&by_libcrypto, NULL, tls_crypto_device(crypto));
+    wc_AesInit(&by_library, NULL, INVALID_DEVID);
+    set_key(&by_libcrypto, 1, 16);
+    set_key(&by_library, 1, 16);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        uint8_t tag[TAG_BYTES], other_tag[TAG_BYTES], own_nonce[NONCE_BYTES];
+        memset(one, (int)i, sizeof one);
+        memset(other, (int)i, sizeof other);
+        memset(own_nonce, 0xff - (int)i, sizeof own_nonce); /* another salt each time, and counters near the limit */
+        assert_int_equal(wc_AesGcmEncrypt(&by_libcrypto, one, one, sizes[i], own_nonce, NONCE_BYTES, tag, TAG_BYTES,
+                                          additional, ADDITIONAL_BYTES),
+                         0);
+        assert_int_equal(wc_AesGcmEncrypt(&by_library, other, other, sizes[i], own_nonce, NONCE_BYTES, other_tag,
+                                          TAG_BYTES, additional, ADDITIONAL_BYTES),
+                         0);
+        assert_memory_equal(one, other, sizeof one);
+        assert_memory_equal(tag, other_tag, sizeof tag);
+        for (unsigned wrong = 0; wrong < 2; wrong++) {
+            tag[TAG_BYTES - 1] ^= (uint8_t)wrong;
+            memcpy(other, one, sizeof other);
+            assert_int_equal(wc_AesGcmDecrypt(&by_libcrypto, other, other, sizes[i], own_nonce, NONCE_BYTES, tag,
+                                              TAG_BYTES, additional, ADDITIONAL_BYTES),
+                             wrong ? AES_GCM_AUTH_E : 0);
+        }
+    }
+    tls_crypto_claim(crypto, &keys);
+    wc_AesFree(&by_libcrypto);
+    wc_AesFree(&by_library);
+    tls_crypto_free_keys(&keys);
+    tls_crypto_free(crypto);
+}
+
+/* A record is encrypted in place. Were the library to encrypt it once more, with the same key and nonce, what is sent
+ * would be the plain text. */
+static void what_libcrypto_began_the_library_does_not_do_again(void **state)
+{
+    (void)state;
+    struct tls_crypto *crypto = tls_crypto_new(&libcrypto_is_faster);
+    struct list keys;
+    uint8_t text[TEXT_BYTES], tag[TAG_BYTES];
+    Aes aes;
+    list_init(&keys);
+    wc_AesInit(&aes, NULL, tls_crypto_device(crypto));
+    set_key(&aes, 1, 16);
+    memcpy(text, plain, sizeof text);
+    is_tag_refused = true;
+    int result = wc_AesGcmEncrypt(&aes, text, text, sizeof text, nonce, NONCE_BYTES, tag, TAG_BYTES, additional,
+                                  ADDITIONAL_BYTES);
+    is_tag_refused = false;
+    assert_true(result < 0); /* the connection is closed */
+    assert_memory_not_equal(text, plain, sizeof text);
+    tls_crypto_claim(crypto, &keys);
+    wc_AesFree(&aes);
+    tls_crypto_free_keys(&keys);
     tls_crypto_free(crypto);
 }
 
@@ -188,6 +267,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_compute_the_same),
+        cmocka_unit_test(a_record_of_any_size_is_the_same),
+        cmocka_unit_test(what_libcrypto_began_the_library_does_not_do_again),
         cmocka_unit_test(another_key_takes_the_place_of_the_former),
         cmocka_unit_test(a_thread_claims_what_it_made_itself),
         cmocka_unit_test(a_key_that_nobody_claimed_is_freed_at_the_end),
