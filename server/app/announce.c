@@ -17,7 +17,7 @@ static void announce_udp(const struct server *server)
                     log_text("do", "add ListenDatagram= to the socket unit"));
 }
 
-/* An address that `listen` names, and that systemd passed no socket for. */
+/* Whether systemd passed a socket for the address. */
 static bool is_passed(const struct listeners *listeners, const struct address *address)
 {
     for (unsigned i = 0; i < listeners->count; i++)

@@ -9,8 +9,7 @@
 #include "upstream/tls.h"
 
 /* Loads the bundle as it is now into a new context, which the caller owns, and tells its mark. `crypto`: as for
- * tls_context_new. False: `ret_error` says
- * what is wrong with the file; the other outputs are untouched. */
+ * tls_context_new. False: `ret_error` says what is wrong with the file; the other outputs are untouched. */
 bool ca_bundle_load(const struct tls_options *options, struct tls_crypto *crypto, struct tls_context **ret_tls,
                     struct file_mark *ret_mark, char ret_error[static TLS_ERROR_MAX]);
 

@@ -68,8 +68,6 @@ static bool prepare_bundle(struct reload *reload, const struct server *server, c
     return ca_bundle_load(&config->tls, server->tls_crypto, &reload->tls, &reload->bundle, ret_error);
 }
 
-/* What would fail later for no other reason than the sandbox. A hosts file that was replaced is no reason to refuse the
- * rest: its former content stays (look_at_hosts in supervisor.c says why). */
 static bool check_store_files(const struct confinement *confinement, const struct store_options *store,
                               char ret_error[static RELOAD_ERROR_BYTES])
 {
@@ -83,6 +81,8 @@ static bool check_store_files(const struct confinement *confinement, const struc
                                    RELOAD_ERROR_BYTES));
 }
 
+/* What would fail later for no other reason than the sandbox. A hosts file that was replaced is no reason to refuse the
+ * rest: its former content stays (look_at_hosts in supervisor.c says why). */
 static bool check_sandbox(const struct server *server, const struct config *config,
                           char ret_error[static RELOAD_ERROR_BYTES])
 {

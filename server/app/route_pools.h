@@ -41,7 +41,7 @@ void route_pools_done(struct route_pools *pools); /* every exchange must be done
 bool route_pools_apply(struct route_pools *pools, const struct route_pools_settings *settings);
 
 /* The pool of a route by its index, 0 the default one; made if there is none. NULL if memory is short. */
-struct pool *route_pools_get(struct route_pools *pools, uint16_t route);
+struct pool *route_pools_get(struct route_pools *pools, uint16_t index);
 
 /* As the functions of pool.h, for all, also those made later. */
 void route_pools_set_resting(struct route_pools *pools, bool resting);
