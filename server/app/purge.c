@@ -13,12 +13,12 @@ enum { FLAG_SETS = 16 }; /* of QUESTION_KEY_ bits */
 static uint64_t forget_name(const struct shared_tables *shared, const uint8_t *name, size_t size, uint32_t route)
 {
     uint64_t removed = 0;
-    for (uint16_t type = 1; type < PURGE_TYPES; type++)
-        for (uint8_t flags = 0; flags < FLAG_SETS; flags++) {
+    for (unsigned type = 1; type < PURGE_TYPES; type++)
+        for (unsigned flags = 0; flags < FLAG_SETS; flags++) {
             struct question_key key = {.size = (uint16_t)(size + 3)};
             memcpy(key.bytes, name, size);
-            dns_put_u16(key.bytes + size, type);
-            key.bytes[size + 2] = flags;
+            dns_put_u16(key.bytes + size, (uint16_t)type);
+            key.bytes[size + 2] = (uint8_t)flags;
             if (route != 0) question_key_set_route(&key, route);
             const struct hashed_key hashed = {key.bytes, key.size, hash_bytes(&shared->hash_key, key.bytes, key.size)};
             removed += cache_remove(shared->cache, &hashed);
