@@ -9,6 +9,7 @@ from shells import SHELLS, TAB, is_there
 
 FORMS = {"--log-level": {"error", "warning", "info", "debug"}, "--workers": {"auto"},
          "--print-config-doc": {"markdown", "example", "metrics"}, "--print-completion": {"bash", "zsh", "fish"}}
+UNUSUAL = ("it's.yaml", 'q"uote.yaml', "d$HOME.yaml", "s*.yaml", "b\\slash.yaml", "e=f.yaml", "\u00fcber.yaml")
 ADDRESSES = ("--listen", "--upstream", "--http")
 
 
@@ -27,7 +28,8 @@ def fixture_shell(request, tmp_path_factory):
     script = folder / "script"
     script.write_text(run(f"--print-completion={request.param}").stdout, encoding="utf-8")
     (folder / "files").mkdir()
-    (folder / "files" / "a name.yaml").touch()
+    for name in ("a name.yaml", *UNUSUAL):
+        (folder / "files" / name).touch()
     with SHELLS[request.param](folder, script) as shell:
         yield shell
 
@@ -51,6 +53,16 @@ def test_a_flag_and_its_value_are_completed_from_their_beginning(shell):
 def test_files_are_offered_where_a_file_is_wanted(shell, flag):
     assert shell.typed(f"{flag} fi{TAB}a{TAB}") == [flag, "files/a name.yaml"]
     assert shell.typed(f"{flag}=fi{TAB}a{TAB}") == [flag, "files/a name.yaml"]
+
+
+@pytest.mark.parametrize("name", UNUSUAL)
+def test_a_file_of_an_unusual_name_is_one_word(shell, name):
+    assert shell.typed(f"--config files/{name[0]}{TAB}") == ["--config", f"files/{name}"]
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_a_quote_that_was_begun_goes_on(shell, quote):
+    assert shell.typed(f"--config {quote}files/a{TAB}") == ["--config", "files/a name.yaml"]
 
 
 @pytest.mark.parametrize("flag", ADDRESSES)
