@@ -156,7 +156,8 @@ static void check_address(enum flag_id id, const char *text, struct faults *faul
     char quoted[FAULT_QUOTE_BYTES], hint[HINT_BYTES];
     struct address address;
     if (address_parse(text, 0, &address)) return;
-    hint_for_address(text, id == FLAG_HEALTH_CHECK ? HTTP_PORT : DNS_PORT, hint);
+    bool of_host = id == FLAG_HEALTH_CHECK;
+    hint_for_address(text, of_host ? HTTP_PORT : DNS_PORT, of_host, hint);
     faults_add(faults, &location, "%s is not IP:PORT or [IP6]:PORT%s", fault_quote(text, quoted), hint);
 }
 

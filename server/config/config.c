@@ -103,11 +103,7 @@ static void check_shared_cache(struct draft *draft)
 {
     const struct store_options *store = &draft->config.store;
     struct source_location location = location_of_either(draft, "shared_cache.address", "shared_cache.secret_file");
-    char text[ADDRESS_TEXT_BYTES];
     if (store->address.port == 0) return;
-    if (!address_is_host(&store->address))
-        faults_add(&draft->faults, &location, "'shared_cache.address': %s is not the address of a host",
-                   address_format(&store->address, text));
     if (store->secret_file[0] == '\0')
         faults_add(&draft->faults, &location,
                    "'shared_cache.secret_file': is missing: a file with 64 hexadecimal digits by which answers in the "

@@ -68,8 +68,8 @@ static bool hint_for_interface(const char *wrong, uint16_t usual_port, bool with
     return true;
 }
 
-/* ":53", "*:53", "53": every address. */
-static bool hint_for_all(const char *wrong, char text[static HINT_BYTES])
+/* ":53", "*:53", "53": every address, or this machine where one host is wanted. */
+static bool hint_for_port(const char *wrong, bool of_host, char text[static HINT_BYTES])
 {
     char with_port[2 * ADDRESS_TEXT_BYTES];
     struct address address;
@@ -78,13 +78,16 @@ static bool hint_for_all(const char *wrong, char text[static HINT_BYTES])
     if (*port == ':' || *port == '#') port++;
     snprintf(with_port, sizeof with_port, "0.0.0.0:%.*s", ADDRESS_TEXT_BYTES, port);
     if (!address_parse(with_port, 0, &address)) return false;
-    snprintf(text, HINT_BYTES, "; write \"0.0.0.0:%s\" for all IPv4 addresses or \"[::]:%s\" for all of IPv6", port,
-             port);
+    if (of_host)
+        snprintf(text, HINT_BYTES, "; write \"127.0.0.1:%u\" for this machine", address.port);
+    else
+        snprintf(text, HINT_BYTES, "; write \"0.0.0.0:%u\" for all IPv4 addresses or \"[::]:%u\" for all of IPv6",
+                 address.port, address.port);
     return true;
 }
 
 /* "::1:53": an IPv6 address, whose last group may be meant as the port. */
-static bool hint_for_brackets(const char *wrong, uint16_t usual_port, char text[static HINT_BYTES])
+static bool hint_for_brackets(const char *wrong, uint16_t usual_port, bool of_host, char text[static HINT_BYTES])
 {
     char with_brackets[2 * ADDRESS_TEXT_BYTES];
     struct address address;
@@ -92,7 +95,7 @@ static bool hint_for_brackets(const char *wrong, uint16_t usual_port, char text[
     if (wrong[0] == '[' || !last || strchr(wrong, ':') == last || !address_parse(wrong, 1, &address)) return false;
     snprintf(with_brackets, sizeof with_brackets, "[%.*s]:%.8s", (int)least((size_t)(last - wrong), ADDRESS_TEXT_BYTES),
              wrong, last + 1);
-    if (!address_parse(with_brackets, 0, &address)) return false;
+    if (!address_parse(with_brackets, 0, &address) || (of_host && !address_is_host(&address))) return false;
     snprintf(text, HINT_BYTES, "; write \"%s\", or \"[%.*s]:%u\" if all of it is the address", with_brackets,
              ADDRESS_TEXT_BYTES, wrong, usual_port);
     return true;
@@ -129,18 +132,18 @@ static bool hint_for_localhost(const char *wrong, uint16_t usual_port, char text
     return true;
 }
 
-const char *hint_for_address(const char *wrong, uint16_t usual_port, char text[static HINT_BYTES])
+const char *hint_for_address(const char *wrong, uint16_t usual_port, bool of_host, char text[static HINT_BYTES])
 {
     char with_port[ADDRESS_TEXT_BYTES];
     struct address address;
     text[0] = '\0';
-    if (hint_for_interface(wrong, usual_port, true, text) || hint_for_all(wrong, text) ||
-        hint_for_brackets(wrong, usual_port, text) || hint_for_localhost(wrong, usual_port, text))
+    if (hint_for_interface(wrong, usual_port, true, text) || hint_for_port(wrong, of_host, text) ||
+        hint_for_brackets(wrong, usual_port, of_host, text) || hint_for_localhost(wrong, usual_port, text))
         return text;
-    if (address_parse(wrong, usual_port, &address))
-        snprintf(text, HINT_BYTES, "; the port is missing: write \"%s\"", address_format(&address, with_port));
-    else
+    if (!address_parse(wrong, usual_port, &address))
         hint_for_parts(wrong, text);
+    else if (!of_host || address_is_host(&address))
+        snprintf(text, HINT_BYTES, "; the port is missing: write \"%s\"", address_format(&address, with_port));
     return text;
 }
 
@@ -160,6 +163,13 @@ static void as_flag(const char *wrong, char ret_form[static FORM_BYTES + 4])
              copy + host + has_port);
 }
 
+/* A part of a name would be another name. */
+static const char *whole_name(const char *name)
+{
+    enum { SHOWN_MAX = 90 }; /* as "%.90s", which tells the compiler that all has room */
+    return strlen(name) <= SHOWN_MAX ? name : "...";
+}
+
 const char *hint_for_ip(const char *wrong, bool by_name, char text[static HINT_BYTES])
 {
     enum { DOT_PORT = 853 };
@@ -170,14 +180,14 @@ const char *hint_for_ip(const char *wrong, bool by_name, char text[static HINT_B
     if (hint_for_interface(wrong, DOT_PORT, false, text)) return text;
     as_flag(wrong, form);
     if (value_parse_upstream(form, &upstream) == VALUE_OK)
-        snprintf(text, HINT_BYTES, "; write {address: \"%s\", port: %u, name: %.80s}",
-                 address_format_ip(&upstream.address, ip), upstream.address.port, upstream.name);
-    else if (address_parse(form, DOT_PORT, &address))
+        snprintf(text, HINT_BYTES, "; write {address: \"%s\", port: %u, name: %.90s}",
+                 address_format_ip(&upstream.address, ip), upstream.address.port, whole_name(upstream.name));
+    else if (address_parse(form, DOT_PORT, &address) && address_is_host(&address))
         snprintf(text, HINT_BYTES, "; write {address: \"%s\", port: %u, ...}", address_format_ip(&address, ip),
                  address.port);
-    else if (value_parse_name(wrong, name) == VALUE_OK && by_name)
-        snprintf(text, HINT_BYTES, "; write {name: %.90s} for a server by its name alone", name);
-    else if (value_parse_name(wrong, name) == VALUE_OK)
+    else if (value_parse_name(form, name) == VALUE_OK && by_name)
+        snprintf(text, HINT_BYTES, "; write {name: %.90s} for a server by its name alone", whole_name(name));
+    else if (value_parse_name(form, name) == VALUE_OK)
         snprintf(text, HINT_BYTES, "; an IP address is wanted, not a name");
     return text;
 }

@@ -21,12 +21,13 @@ struct hint hint_begin(const char *word);
 void hint_offer(struct hint *hint, const char *known);
 
 /* How to write what is no IP:PORT, as `*:53`: `; write "0.0.0.0:53" ...`. `usual_port` stands in for a missing port.
- * Empty if nothing can be said. Returns `text`. */
+ * `of_host`: a host is wanted that can be connected to; then `*:53` is this machine, and 0.0.0.0 is no answer. Empty if
+ * nothing can be said. Returns `text`. */
 enum { HINT_BYTES = 256 };
-const char *hint_for_address(const char *wrong, uint16_t usual_port, char text[static HINT_BYTES]);
+const char *hint_for_address(const char *wrong, uint16_t usual_port, bool of_host, char text[static HINT_BYTES]);
 
 /* The same if the IP address of an upstream is wanted and a port or a name follows it, or is in its place, which
- * `by_name` allows. */
+ * `by_name` allows. A name too long to be shown is "...". */
 const char *hint_for_ip(const char *wrong, bool by_name, char text[static HINT_BYTES]);
 
 #endif

@@ -115,13 +115,24 @@ bool respell_size(const char *text, const char *unit, char ret_text[static RESPE
            keep(value_format_size(bytes, formatted), ret_text);
 }
 
+/* "," of "1,000": a group of three digits follows, and no more. */
+static bool separates_thousands(const char *text)
+{
+    return strchr("_, ", *text) && strspn(text + 1, "0123456789") == 3;
+}
+
 bool respell_number(const char *text, char ret_text[static RESPELL_BYTES])
 {
     char digits[RESPELL_BYTES] = "";
     size_t count = 0;
     text += strspn(text, " +");
-    for (; *text && strchr("0123456789_, ", *text) && count < RESPELL_BYTES / 2; text++)
-        if (isdigit((unsigned char)*text)) digits[count++] = *text;
+    for (; *text && count < RESPELL_BYTES / 2; text++) {
+        if (isdigit((unsigned char)*text))
+            digits[count++] = *text;
+        else if (count == 0 || !separates_thousands(text))
+            break;
+    }
+    text += strspn(text, " ");
     bool is_whole = *text == '.' && text[1 + strspn(text + 1, "0")] == '\0'; /* "5.0" */
     bool is_thousands = strcasecmp(text, "k") == 0;
     if (count == 0 || (*text && !is_whole && !is_thousands)) return false;

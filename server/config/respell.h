@@ -10,7 +10,7 @@
 
 enum { RESPELL_BYTES = 96 };
 
-/* "5 s", "5sec", "1m30s", "2 weeks"; a number alone gets `unit`. Two units next to each other are added. */
+/* "5 s", "5sec", "1m30s", "2 days"; a number alone gets `unit`. Two units next to each other are added. */
 bool respell_duration(const char *text, const char *unit, char ret_text[static RESPELL_BYTES]);
 
 /* "64M", "64 MB", "1.5gib"; all of them powers of 1024. A number alone gets `unit`. */

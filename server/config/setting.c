@@ -106,11 +106,17 @@ static enum value_status set_word(const struct setting *setting, void *fields, c
     return set_path(setting, fields, text);
 }
 
+bool setting_is_host(const struct setting *setting)
+{
+    return setting->kind == SETTING_ADDRESS && setting->min == 1;
+}
+
 static enum value_status set_address(const struct setting *setting, void *fields, const char *text)
 {
     struct address address = {.port = 0};
     if (text[0] != '\0' && (!address_parse(text, 0, &address) || address_needs_interface(&address)))
         return VALUE_MALFORMED;
+    if (text[0] != '\0' && setting_is_host(setting) && !address_is_host(&address)) return VALUE_MALFORMED;
     memcpy(field_of(setting, fields), &address, sizeof address);
     return VALUE_OK;
 }
@@ -200,7 +206,9 @@ static const char *grammar_of(const struct setting *setting)
     case SETTING_PATH: return "a path of a file";
     case SETTING_USER: return "the name or number of a user, or empty (none)";
     case SETTING_WORD: return "a text of printable ASCII characters without spaces";
-    case SETTING_ADDRESS: return "IP:PORT or [IP6]:PORT, or empty (off)";
+    case SETTING_ADDRESS:
+        return setting_is_host(setting) ? "IP:PORT or [IP6]:PORT of a host, or empty (off)"
+                                        : "IP:PORT or [IP6]:PORT, or empty (off)";
     case SETTING_IP: return "the IP address of a host, without a port";
     case SETTING_NAME: return "a DNS host name (an IP address is none)";
     case SETTING_LIST: return setting->list->grammar;

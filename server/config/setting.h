@@ -23,7 +23,8 @@ enum setting_kind {
     SETTING_PATH,
     SETTING_USER,    /* of the system, a name or a number; empty: none */
     SETTING_WORD,    /* printable characters without spaces; may be empty */
-    SETTING_ADDRESS, /* with a port; port 0 stands for the empty text. `max`: the port that a hint names */
+    SETTING_ADDRESS, /* with a port; port 0 stands for the empty text. `max`: the port that a hint names. `min` 1: of a
+                        host that can be connected to, see setting_is_host */
     SETTING_IP,
     SETTING_NAME,
     SETTING_LIST /* of texts or of mappings, see struct setting_list */
@@ -114,6 +115,9 @@ bool setting_next_entry(const char **usual, char ret_entry[static SETTING_ENTRY_
 
 /* Whether the value is the default; false also if memory is short. */
 bool setting_is_default(const struct setting *setting, const void *fields);
+
+/* Whether an address has to be that of one host (address_is_host), and not one to listen at. */
+bool setting_is_host(const struct setting *setting);
 
 /* Empties a list; nothing for other kinds. */
 void setting_clear(const struct setting *setting, void *fields);

@@ -202,7 +202,7 @@ static const struct setting of_config[] = {
     {"state.save_interval", SETTING_DURATION, LIVE, FIELD(state.save_interval_ns), SECOND, 30 * DAY, "at the end only",
      "10m", "How often they are written, besides at the end of the program.", NULL},
 
-    {"shared_cache.address", SETTING_ADDRESS, LIVE, FIELD(store.address), 0, STORE_PORT_USUAL, "off", "",
+    {"shared_cache.address", SETTING_ADDRESS, LIVE, FIELD(store.address), 1, STORE_PORT_USUAL, "off", "",
      "Where the store is, by its IP address: Valkey or Redis, 6.0 or later, not as a cluster. Empty: no cache is "
      "shared.",
      NULL},

@@ -4,12 +4,21 @@
 
 #include "config/respell.h"
 
-_Static_assert((int)RESPELL_BYTES <= (int)SUGGEST_BYTES, "every spelling is a suggestion");
+enum { QUOTED_MAX = SUGGEST_BYTES - 3 }; /* of a value between two quotes */
+_Static_assert((int)RESPELL_BYTES <= (int)QUOTED_MAX, "every spelling is a suggestion");
+
+/* It can be shown, in double quotes, as it is. */
+static bool is_plain(const char *candidate)
+{
+    for (const char *c = candidate; *c; c++)
+        if (*c == '"' || *c == '\\' || (unsigned char)*c < ' ' || *c == 0x7f) return false;
+    return strlen(candidate) <= QUOTED_MAX;
+}
 
 /* Keeps the candidate if the setting takes it. */
 static bool keep(const struct setting *setting, const char *candidate, char ret_value[static SUGGEST_BYTES])
 {
-    if (strlen(candidate) >= SUGGEST_BYTES || !setting_takes(setting, candidate)) return false;
+    if (!is_plain(candidate) || !setting_takes(setting, candidate)) return false;
     memcpy(ret_value, candidate, strlen(candidate) + 1);
     return true;
 }
@@ -82,13 +91,13 @@ bool suggest_value(const struct setting *setting, const char *wrong, char ret_va
 static bool is_text(const struct setting *setting)
 {
     return setting->kind == SETTING_PATH || setting->kind == SETTING_USER || setting->kind == SETTING_ADDRESS ||
-           setting->kind == SETTING_IP || setting_is_list(setting);
+           setting->kind == SETTING_WORD || setting->kind == SETTING_IP || setting_is_list(setting);
 }
 
 const char *suggest_quote(const struct setting *setting, const char *value, char text[static SUGGEST_BYTES])
 {
     const char *quote = is_text(setting) ? "\"" : "";
-    snprintf(text, SUGGEST_BYTES, "%s%.*s%s", quote, SUGGEST_BYTES - 3, value, quote);
+    snprintf(text, SUGGEST_BYTES, "%s%.*s%s", quote, (int)QUOTED_MAX, value, quote);
     return text;
 }
 
@@ -96,9 +105,10 @@ const char *suggest_quote(const struct setting *setting, const char *value, char
 static const char *hint_of_kind(const struct setting *setting, const char *wrong, char text[static HINT_BYTES])
 {
     enum { DNS_PORT = 53 };
-    if (setting->kind == SETTING_ADDRESS) return hint_for_address(wrong, (uint16_t)setting->max, text);
+    if (setting->kind == SETTING_ADDRESS)
+        return hint_for_address(wrong, (uint16_t)setting->max, setting_is_host(setting), text);
     if (setting->kind == SETTING_IP) return hint_for_ip(wrong, setting->usual != NULL, text);
-    if (setting->list && setting->list->is_of_addresses) return hint_for_address(wrong, DNS_PORT, text);
+    if (setting->list && setting->list->is_of_addresses) return hint_for_address(wrong, DNS_PORT, false, text);
     const char *fault = setting->list && setting->list->fault_of ? setting->list->fault_of(wrong) : NULL;
     snprintf(text, HINT_BYTES, "%s%s", fault ? ": " : "", fault ? fault : "");
     return text;

@@ -8,7 +8,8 @@
 #include "config/hints.h"
 #include "config/setting.h"
 
-/* A value that the setting takes, near to `wrong`, which may be one that it takes; false: none is known. */
+/* A value that the setting takes, near to `wrong`, which may be one that it takes; one that needs no escapes between
+ * double quotes. False: none is known. */
 enum { SUGGEST_BYTES = 128 };
 bool suggest_value(const struct setting *setting, const char *wrong, char ret_value[static SUGGEST_BYTES]);
 

@@ -118,8 +118,8 @@ static void a_health_check_may_have_an_address(void **state)
     assert_string_equal(parsed.command.health_check_address, "[::1]:5000");
     free(parsed.errors);
     assert_usage(parse("--health-check=5000"),
-                 "dns-tls-proxy: --health-check: 5000 is not IP:PORT or [IP6]:PORT; write \"0.0.0.0:5000\" for all "
-                 "IPv4 addresses or \"[::]:5000\" for all of IPv6\n");
+                 "dns-tls-proxy: --health-check: 5000 is not IP:PORT or [IP6]:PORT; write \"127.0.0.1:5000\" for "
+                 "this machine\n");
     assert_usage(parse("--health-check="), "dns-tls-proxy: --health-check: \"\" is not IP:PORT or [IP6]:PORT\n");
     assert_usage(parse("--health-check", "127.0.0.1:5000"), "dns-tls-proxy: unexpected argument 127.0.0.1:5000\n");
 }

@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -44,7 +46,13 @@ static void a_word_that_is_similar_to_no_setting_finds_nothing(void **state)
 static void assert_address_hint(const char *wrong, const char *expected)
 {
     char text[HINT_BYTES];
-    assert_string_equal(hint_for_address(wrong, 53, text), expected);
+    assert_string_equal(hint_for_address(wrong, 53, false, text), expected);
+}
+
+static void assert_host_hint(const char *wrong, const char *expected)
+{
+    char text[HINT_BYTES];
+    assert_string_equal(hint_for_address(wrong, 53, true, text), expected);
 }
 
 static void the_correct_form_of_an_address_is_shown(void **state)
@@ -62,6 +70,45 @@ static void the_correct_form_of_an_address_is_shown(void **state)
     assert_address_hint("localhost", "; write \"127.0.0.1:53\" or \"[::1]:53\"");
     assert_address_hint("localhost:8853", "; write \"127.0.0.1:8853\" or \"[::1]:8853\"");
     assert_address_hint("::1:53", "; write \"[::1]:53\", or \"[::1:53]:53\" if all of it is the address");
+}
+
+/* Where somebody is to be connected to, "all addresses" is nobody. */
+static void a_host_is_shown_where_one_is_wanted(void **state)
+{
+    (void)state;
+    static const char *const nobody[] = {"0.0.0.0", "0.0.0.0:53", "::", "[::]:53", "224.0.0.1", "ff02::1"};
+    char text[HINT_BYTES];
+    for (size_t i = 0; i < sizeof nobody / sizeof *nobody; i++) {
+        assert_host_hint(nobody[i], "");
+        assert_string_equal(hint_for_ip(nobody[i], true, text), "");
+    }
+    assert_host_hint(":53", "; write \"127.0.0.1:53\" for this machine");
+    assert_host_hint("*:53", "; write \"127.0.0.1:53\" for this machine");
+    assert_host_hint("53", "; write \"127.0.0.1:53\" for this machine");
+    assert_host_hint("192.0.2.1", "; the port is missing: write \"192.0.2.1:53\"");
+    assert_host_hint("::1:53", "; write \"[::1]:53\", or \"[::1:53]:53\" if all of it is the address");
+    assert_host_hint("::0:53", "; the port is missing: write \"[::53]:53\"");
+    assert_host_hint("dns.example:53", "; an IP address is wanted, not a name");
+}
+
+/* Half of a name would be the name of somebody else. */
+static void a_long_name_is_not_cut(void **state)
+{
+    (void)state;
+    static const char label[] = "a23456789012345678901234567890.";
+    char name[8 * sizeof label], upstream[sizeof name + 16], text[HINT_BYTES];
+    for (unsigned labels = 1; labels <= 8; labels++) {
+        name[0] = upstream[0] = '\0';
+        for (unsigned i = 0; i < labels; i++) strcat(name, label);
+        name[strlen(name) - 1] = '\0';
+        snprintf(upstream, sizeof upstream, "192.0.2.1#%s", name);
+        hint_for_ip(upstream, true, text);
+        assert_non_null(strstr(text, "; write {address: \"192.0.2.1\", port: 853, name: "));
+        assert_true(strstr(text, name) || strstr(text, ": ...}"));
+        assert_true(strchr(text, '}') == text + strlen(text) - 1);
+        hint_for_ip(name, true, text);
+        assert_true(strstr(text, name) || strcmp(text, "; write {name: ...} for a server by its name alone") == 0);
+    }
 }
 
 static void a_link_local_address_needs_an_interface_that_is_there(void **state)
@@ -112,6 +159,8 @@ static void an_upstream_is_taken_apart(void **state)
                         "; write {address: \"2001:db8::1\", port: 853, name: one.example}");
     assert_string_equal(hint_for_ip("one.example", true, text),
                         "; write {name: one.example} for a server by its name alone");
+    assert_string_equal(hint_for_ip("tls://one.example", true, text),
+                        "; write {name: one.example} for a server by its name alone");
     assert_string_equal(hint_for_ip("one.example", false, text), "; an IP address is wanted, not a name");
     assert_string_equal(hint_for_ip("1.1.1.1@", true, text), "");
 }
@@ -122,6 +171,8 @@ int main(void)
         cmocka_unit_test(the_nearest_word_is_found),
         cmocka_unit_test(a_word_that_is_similar_to_no_setting_finds_nothing),
         cmocka_unit_test(the_correct_form_of_an_address_is_shown),
+        cmocka_unit_test(a_host_is_shown_where_one_is_wanted),
+        cmocka_unit_test(a_long_name_is_not_cut),
         cmocka_unit_test(a_link_local_address_needs_an_interface_that_is_there),
         cmocka_unit_test(the_part_that_is_wrong_is_named),
         cmocka_unit_test(no_form_is_shown_for_what_is_no_address),

@@ -56,15 +56,20 @@ static void the_store_is_a_host_by_its_address_and_port(void **state)
 {
     (void)state;
     assert_refused("shared_cache: {address: cache.example, secret_file: none}\n",
-                   "dns.yaml:1:25: 'shared_cache.address': cache.example is not IP:PORT or [IP6]:PORT, or empty "
-                   "(off); an IP address is wanted, not a name\n");
+                   "dns.yaml:1:25: 'shared_cache.address': cache.example is not IP:PORT or [IP6]:PORT of a host, "
+                   "or empty (off); an IP address is wanted, not a name\n");
     assert_refused("shared_cache: {address: 10.0.0.6, secret_file: none}\n",
-                   "dns.yaml:1:25: 'shared_cache.address': 10.0.0.6 is not IP:PORT or [IP6]:PORT, or empty (off); "
-                   "the port is missing: write \"10.0.0.6:6379\"\n");
+                   "dns.yaml:1:25: 'shared_cache.address': 10.0.0.6 is not IP:PORT or [IP6]:PORT of a host, or "
+                   "empty (off); the port is missing: write \"10.0.0.6:6379\"\n");
     assert_refused("shared_cache: {address: \"0.0.0.0:6379\", secret_file: none}\n",
-                   "dns.yaml:1:25: 'shared_cache.address': 0.0.0.0:6379 is not the address of a host\n");
+                   "dns.yaml:1:25: 'shared_cache.address': 0.0.0.0:6379 is not IP:PORT or [IP6]:PORT of a host, or "
+                   "empty (off)\n");
     assert_refused("shared_cache: {address: \"[ff02::1]:6379\", secret_file: none}\n",
-                   "dns.yaml:1:25: 'shared_cache.address': [ff02::1]:6379 is not the address of a host\n");
+                   "dns.yaml:1:25: 'shared_cache.address': [ff02::1]:6379 is not IP:PORT or [IP6]:PORT of a host, or "
+                   "empty (off)\n");
+    assert_refused("shared_cache: {address: \":6379\", secret_file: none}\n",
+                   "dns.yaml:1:25: 'shared_cache.address': :6379 is not IP:PORT or [IP6]:PORT of a host, or empty "
+                   "(off); write \"127.0.0.1:6379\" for this machine\n");
 }
 
 static void entries_are_signed_unless_somebody_says_that_they_are_not(void **state)

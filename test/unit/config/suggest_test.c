@@ -67,6 +67,25 @@ static void texts_are_shown_in_quotes(void **state)
     assert_hint("workers", "Auto", "; write auto");
 }
 
+/* Neither a value that double quotes would make another one of, nor a part of a long one. */
+static void what_cannot_be_shown_as_it_is_is_not_suggested(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"a\"b", "a\\b", "a\nb", "a\tb", "a\x7f"};
+    char value[SUGGEST_BYTES], quoted[SUGGEST_BYTES], path[2 * SUGGEST_BYTES] = "";
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        assert_false(suggest_value(row("tls.ca_file"), texts[i], value));
+    while (strlen(path) < sizeof path - 1) {
+        strcat(path, "x");
+        if (!suggest_value(row("tls.ca_file"), path, value)) continue;
+        assert_string_equal(value, path);
+        suggest_quote(row("tls.ca_file"), value, quoted);
+        assert_int_equal(strlen(quoted), strlen(path) + 2);
+    }
+    suggest_quote(row("shared_cache.prefix"), "*", quoted);
+    assert_string_equal(quoted, "\"*\"");
+}
+
 /* Whatever is written, the suggestion is a value of the setting. */
 static void every_suggestion_is_taken(void **state)
 {
@@ -96,6 +115,7 @@ int main(void)
         cmocka_unit_test(nothing_out_of_bounds_is_suggested),
         cmocka_unit_test(off_is_what_switches_the_setting_off),
         cmocka_unit_test(texts_are_shown_in_quotes),
+        cmocka_unit_test(what_cannot_be_shown_as_it_is_is_not_suggested),
         cmocka_unit_test(every_suggestion_is_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
