@@ -73,8 +73,8 @@ void sharing_give(struct sharing *sharing, const struct question_key *key, const
                   uint64_t kept_ns)
 {
     if (!sharing_concerns(sharing, question_key_route(key))) return;
-    if (answer->kind == ANSWER_FAILURE || answer->kind == ANSWER_VERDICT) return;
-    uint64_t now_ms = wall_ms(), kept_ms = kept_ns / NS_PER_MS;
+    if (answer->kind == ANSWER_FAILURE) return;
+    uint64_t now_ms = wall_ms(), kept_ms = answer->kind == ANSWER_VERDICT ? 0 : kept_ns / NS_PER_MS;
     CHECK(answer->size <= ANSWER_BYTES_MAX);
     memcpy(sharing->clamped, answer->bytes, answer->size);
     size_t size = kept_ms > 0 ? kept_answer_write(sharing->clamped, answer->size, key) : 0;

@@ -45,7 +45,8 @@ bool sharing_judge(struct sharing *sharing, const struct forwarder_options *opti
 bool sharing_is_purged(struct sharing *sharing, const struct question_key *key, const struct entry *entry);
 
 /* Gives the store an answer of upstream, which is kept for `kept_ns` from now on; 0: it may not be kept, and what the
- * store has is removed. Failures are nobody's answer, and are not shared. */
+ * store has is removed. A verdict is not shared and removes it, too, or the answer from before would come back; a
+ * failure is nobody's answer, and changes nothing. */
 void sharing_give(struct sharing *sharing, const struct question_key *key, const struct answer *answer,
                   uint64_t kept_ns);
 

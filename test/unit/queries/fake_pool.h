@@ -131,4 +131,12 @@ static inline void fake_answer_soa(unsigned n, unsigned rcode, uint32_t ttl, uin
     fake_answer_packet(n);
 }
 
+/* With that rcode of 12 bits, and an Extended DNS Error that explains it. */
+static inline void fake_answer_verdict(unsigned n, unsigned rcode, uint8_t code)
+{
+    const char option[] = {0, 15, 0, 5, 0, (char)code, 'w', 'h', 'y'};
+    packet_opt(fake_packet(n, rcode & DNS_RCODE), rcode >> 4 << 24, option, sizeof option);
+    fake_answer_packet(n);
+}
+
 #endif

@@ -107,13 +107,6 @@ static void a_failure_withdraws_nothing(void **state)
 
 /* ---- verdicts ---- */
 
-static void say_verdict(unsigned n, unsigned rcode, uint8_t code)
-{
-    const char option[] = {0, 15, 0, 5, 0, (char)code, 'w', 'h', 'y'};
-    packet_opt(fake_packet(n, rcode), 0, option, sizeof option);
-    fake_answer_packet(n);
-}
-
 static void a_verdict_is_passed_on_and_no_stale_answer_given(void **state)
 {
     (void)state;
@@ -128,7 +121,7 @@ static void a_verdict_is_passed_on_and_no_stale_answer_given(void **state)
         say(0, ADDRESS, 1);
         pass_ns(300 * NS_PER_S);
         ask_edns(1, "a.test");
-        say_verdict(1, cases[i].rcode, cases[i].code);
+        fake_answer_verdict(1, cases[i].rcode, cases[i].code);
         ask_edns(2, "a.test"); /* and remembered */
         assert_int_equal(fake_pool.count, 2);
         for (uint32_t client = 1; client <= 2; client++) {

@@ -124,6 +124,24 @@ static void what_may_not_be_kept_is_withdrawn(void **state)
     end_shared();
 }
 
+/* Or the answer from before would come back from the store, as soon as the cache has forgotten the verdict. */
+static void a_verdict_withdraws_the_answer_from_before(void **state)
+{
+    (void)state;
+    static const unsigned rcodes[] = {DNS_RCODE_SERVFAIL, DNS_RCODE_REFUSED, 16 /* BADVERS, whose low bits are 0 */};
+    for (size_t i = 0; i < sizeof rcodes / sizeof *rcodes; i++) {
+        begin_shared();
+        attempt(0, "a.test");
+        fake_store_done(0, STORE_MISS);
+        fake_answer_verdict(0, rcodes[i], 6);
+        assert_int_equal(replies(0), 1);
+        assert_int_equal(fake_store.withdrawn, 1);
+        assert_memory_equal(fake_store.key.bytes, fake_store.keys[0].bytes, fake_store.keys[0].size);
+        assert_int_equal(fake_store.written, 0);
+        end_shared();
+    }
+}
+
 static void answers_of_routes_are_shared_where_they_are_to_be(void **state)
 {
     (void)state;
@@ -145,6 +163,7 @@ int main(void)
         cmocka_unit_test(what_is_no_answer_to_the_question_is_not_used),
         cmocka_unit_test(what_was_purged_since_is_not_used),
         cmocka_unit_test(what_may_not_be_kept_is_withdrawn),
+        cmocka_unit_test(a_verdict_withdraws_the_answer_from_before),
         cmocka_unit_test(answers_of_routes_are_shared_where_they_are_to_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
