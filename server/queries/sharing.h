@@ -40,8 +40,8 @@ bool sharing_concerns(const struct sharing *sharing, uint32_t route);
 bool sharing_judge(struct sharing *sharing, const struct forwarder_options *options, const struct question_key *key,
                    const struct entry *entry, struct answer *ret_answer, uint64_t *ret_left_ns);
 
-/* Whether the key was purged here after an entry was stored: to be looked at once the answer is in the cache. Counted.
- */
+/* Whether the key was purged here after an entry was stored, or may have been, as far as clocks differ: to be looked at
+ * once the answer is in the cache. Counted. */
 bool sharing_is_purged(struct sharing *sharing, const struct question_key *key, const struct entry *entry);
 
 /* Gives the store an answer of upstream, which is kept for `kept_ns` from now on; 0: it may not be kept, and what the

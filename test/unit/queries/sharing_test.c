@@ -86,20 +86,44 @@ static void what_was_purged_since_is_not_used(void **state)
         begin_shared();
         attempt(0, "a.test");
         attempt(1, "b.test");
-        purges_note(&purges, all ? NULL : name, sizeof name, wall_ms() - 1000);
-        assert_int_equal(say_entry(0, 300, 7, 1001), STORE_REJECTED);
+        purges_note(&purges, all ? NULL : name, sizeof name, wall_ms() - 10000);
+        assert_int_equal(say_entry(0, 300, 7, 10001), STORE_REJECTED);
         assert_int_equal(rejected(LABEL_SHARED_REJECTED_PURGED), 1);
         assert_int_equal(fake_pool.count, 1);
-        assert_int_equal(say_entry(1, 300, 7, 1001), all ? STORE_REJECTED : STORE_USED);
+        assert_int_equal(say_entry(1, 300, 7, 10001), all ? STORE_REJECTED : STORE_USED);
         attempt(2, "a.test"); /* joins: nothing was kept */
         assert_int_equal(replies(2), 0);
         fake_answer(0, 300, 8);
         assert_int_equal(reply_number(0), 8);
         cache_clear(story.shared.cache);
         attempt(3, "a.test");
-        assert_int_equal(say_entry(2, 300, 9, 900), STORE_USED); /* stored after the purge */
+        assert_int_equal(say_entry(2, 300, 9, 7000), STORE_USED); /* stored after the purge */
         end_shared();
     }
+}
+
+/* The clock of who stored it may be ahead: by its own it was stored after the purge, and yet it was before. */
+static void what_may_have_been_stored_before_the_purge_is_not_used(void **state)
+{
+    (void)state;
+    static const uint8_t name[] = "\1a\4test";
+    begin_shared();
+    attempt(0, "a.test");
+    purges_note(&purges, name, sizeof name, wall_ms() - 10000);
+    assert_int_equal(say_entry(0, 300, 7, 8500), STORE_REJECTED);
+    assert_int_equal(rejected(LABEL_SHARED_REJECTED_PURGED), 1);
+    assert_int_equal(replies(0), 0);
+    fake_answer(0, 300, 8);
+    end_shared();
+    begin_shared(); /* when clocks began is as good as any time */
+    attempt(0, "a.test");
+    purges_note(&purges, name, sizeof name, 1);
+    struct entry entry = entry_for(0, 300, 7, 0);
+    entry.stored_ms = 1;
+    assert_true(sharing_is_purged(&story.forwarder.sharing, &fake_store.keys[0], &entry));
+    fake_store_done(0, STORE_MISS);
+    fake_answer(0, 300, 8);
+    end_shared();
 }
 
 /* ---- what is written ---- */
@@ -162,6 +186,7 @@ int main(void)
         cmocka_unit_test(an_entry_lives_no_longer_than_its_records),
         cmocka_unit_test(what_is_no_answer_to_the_question_is_not_used),
         cmocka_unit_test(what_was_purged_since_is_not_used),
+        cmocka_unit_test(what_may_have_been_stored_before_the_purge_is_not_used),
         cmocka_unit_test(what_may_not_be_kept_is_withdrawn),
         cmocka_unit_test(a_verdict_withdraws_the_answer_from_before),
         cmocka_unit_test(answers_of_routes_are_shared_where_they_are_to_be),
