@@ -25,7 +25,7 @@ struct store_failure {
 /* `why`: what the connection said, or NULL. */
 struct store_failure store_failure_of_end(enum connection_end end, const char *why);
 
-/* It answered with an error to AUTH, or to the GET of our own key. */
+/* It answered with an error to AUTH, or to GET. */
 struct store_failure store_failure_of_error(bool is_auth, const struct resp_reply *reply);
 
 struct store_failure store_failure_slow(void);            /* questions were not answered in time */

@@ -80,6 +80,7 @@ static bool greet(struct pipeline *pipeline)
     const struct pending auth = {COMMAND_AUTH, attended_ns(pipeline), NULL};
     bool has_user = user.size > 0;
     pipeline->probes = 0;
+    pipeline->refusals = 0;
     if (password.size > 0 && send_command(pipeline, &auth, has_user ? of_user : of_default, has_user ? 3 : 2) == 0)
         return false;
     return send_probe(pipeline);
@@ -163,15 +164,19 @@ static bool take_probe(struct pipeline *pipeline, const struct pending *probe)
     return true;
 }
 
+/* An error that says something of the store. WRONGTYPE does not: somebody else uses that key, but GET works. */
+static bool is_refusal(const struct resp_reply *reply)
+{
+    static const char wrong_type[] = "WRONGTYPE";
+    const size_t size = sizeof wrong_type - 1;
+    return reply->kind == RESP_ERROR && (reply->size < size || memcmp(reply->bytes, wrong_type, size) != 0);
+}
+
 /* False: the connection ends. */
 static bool take_greeting(struct pipeline *pipeline, const struct pending *pending, const struct resp_reply *reply)
 {
-    static const char wrong_type[] = "WRONGTYPE"; /* of our own key: somebody else uses it, but GET works */
     bool is_auth = pending->command == COMMAND_AUTH;
-    bool is_error = reply->kind == RESP_ERROR;
-    if (is_error && !is_auth && reply->size >= sizeof wrong_type - 1)
-        is_error = memcmp(reply->bytes, wrong_type, sizeof wrong_type - 1) != 0;
-    if (is_error) return give_up(pipeline, store_failure_of_error(is_auth, reply));
+    if (is_refusal(reply)) return give_up(pipeline, store_failure_of_error(is_auth, reply));
     if (is_auth) return reply->kind == RESP_STATUS;
     return reply->kind != RESP_STATUS && take_probe(pipeline, pending);
 }
@@ -188,6 +193,14 @@ static void judge(struct pipeline *pipeline, const struct pending *pending, bool
     if (is_in_time) breaker_on_answer(&pipeline->breaker);
 }
 
+/* False: the store refused one question too many. */
+static bool take_refusal(struct pipeline *pipeline, const struct pending *pending, const struct resp_reply *reply)
+{
+    if (pending->command != COMMAND_LOOKUP) return true;
+    pipeline->refusals = is_refusal(reply) ? pipeline->refusals + 1 : 0;
+    return pipeline->refusals < PIPELINE_REFUSALS_MAX || give_up(pipeline, store_failure_of_error(false, reply));
+}
+
 static bool on_reply(void *owner, const struct resp_reply *reply)
 {
     struct pipeline *pipeline = owner;
@@ -197,7 +210,7 @@ static bool on_reply(void *owner, const struct resp_reply *reply)
     if (is_in_time) pipeline->judged++;
     if (pipeline->phase == PIPELINE_GREETING) return take_greeting(pipeline, &pending, reply);
     judge(pipeline, &pending, is_in_time);
-    if (pipeline->events->on_reply(pipeline->owner, &pending, reply)) return true;
+    if (pipeline->events->on_reply(pipeline->owner, &pending, reply)) return take_refusal(pipeline, &pending, reply);
     pipeline->phase = PIPELINE_DOWN; /* the connection ends when this returns */
     pipeline->events->on_lost(pipeline->owner, &pending);
     return false;

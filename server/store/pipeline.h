@@ -29,6 +29,10 @@
 /* A busy machine is late once; a slow store is late each time. */
 enum { PIPELINE_PROBES_MAX = 3 };
 
+/* Questions in a row that are answered with an error: rights or a password were changed, or the store loads its data.
+ * The connection ends, and the greeting finds out when the store can be used again. */
+enum { PIPELINE_REFUSALS_MAX = 3 };
+
 /* What it uses of its worker; all outlive it. */
 struct store_deps {
     struct loop *loop;
@@ -56,6 +60,7 @@ struct pipeline {
     enum pipeline_phase phase;
     uint64_t phase_ns; /* when it began, by attended time */
     unsigned probes;   /* sent in this greeting */
+    unsigned refusals; /* of lookups in a row */
     struct breaker breaker;
     struct random random;
     struct rtt rtt; /* of lookups */

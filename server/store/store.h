@@ -14,8 +14,8 @@
  * An answer is written by SET with the time that is left, behind what else is to be said. What finds no room is
  * dropped.
  *
- * After three time-outs in a row (breaker.h), or when the connection fails or ends, the store is left alone for a while
- * (pipeline.h).
+ * After three time-outs (breaker.h) or three errors in a row, or when the connection fails or ends, the store is left
+ * alone for a while (pipeline.h).
  *
  * Bound: `max_queued` of memory for commands that are not written and for replies that are not there. Everything runs
  * on the worker's thread. Time is that of the loop, less the worker's own delays (loop_attended_ns), where the store is

@@ -1,5 +1,5 @@
-"""The store stops, dies, fills up, gets slow, flaps, resets, changes its password, has a value of another type, loses
-everything: no query fails, and the store is used again when it works again.
+"""The store stops, dies, fills up, gets slow, flaps, resets, changes its password or our rights, has a value of another
+type, loses everything: no query fails, and the store is used again when it works again.
 
 LONG=1 measures what clients wait: with each fault as long as without a store, within the time-out and 2 ms.
 """
@@ -118,6 +118,14 @@ def take_password_back(world):
         client.call("CONFIG", "SET", "requirepass", "")
 
 
+def take_rights(world):
+    world.call("ACL", "SETUSER", "default", "-get")
+
+
+def give_rights_back(world):
+    world.call("ACL", "SETUSER", "default", "+get")
+
+
 def put_lists(world):
     """A value of another type at every key that is asked for."""
     with world.store.client() as client:
@@ -146,7 +154,8 @@ FAULTS = {
     "slow": (slow_down, speed_up, True), "flapping": (flap, heal_network, False),
     "resetting": (reset, heal_network, False), "hanging": (hang, stop_hanging, True),
     "refusing": (refuse, heal_network, True), "another password": (change_password, take_password_back, True),
-    "another type": (put_lists, remove_lists, False), "a million keys removed": (remove_a_million, nothing, False),
+    "other rights": (take_rights, give_rights_back, True), "another type": (put_lists, remove_lists, False),
+    "a million keys removed": (remove_a_million, nothing, False),
 }
 
 

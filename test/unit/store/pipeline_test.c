@@ -1,25 +1,6 @@
 /* When the store is used, when it is left alone, and how it comes back. */
 #include "store_story.h"
 
-static uint64_t failures(enum label_shared_failure reason)
-{
-    return count(cell_shared_failures(story.counters, reason));
-}
-
-/* Passes the pause, and the next try begins. */
-static void wait_for_try(void)
-{
-    unsigned opened = fake_store.opened;
-    uint64_t next_ns = store_deadline_ns(story.store);
-    assert_true(next_ns > story.loop.now_ns);
-    story.loop.now_ns = next_ns - 1;
-    pass_ms(0);
-    assert_int_equal(fake_store.opened, opened);
-    story.loop.now_ns = next_ns;
-    pass_ms(0);
-    assert_int_equal(fake_store.opened, opened + 1);
-}
-
 /* ---- connecting and greeting ---- */
 
 static void it_is_used_once_it_has_answered_a_question_of_our_own(void **state_)

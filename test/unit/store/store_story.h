@@ -212,4 +212,23 @@ static inline uint64_t dropped(enum label_shared_dropped reason)
     return count(cell_shared_dropped(story.counters, reason));
 }
 
+static inline uint64_t failures(enum label_shared_failure reason)
+{
+    return count(cell_shared_failures(story.counters, reason));
+}
+
+/* Passes the pause, and the next try begins. */
+static inline void wait_for_try(void)
+{
+    unsigned opened = fake_store.opened;
+    uint64_t next_ns = store_deadline_ns(story.store);
+    assert_true(next_ns > story.loop.now_ns);
+    story.loop.now_ns = next_ns - 1;
+    pass_ms(0);
+    assert_int_equal(fake_store.opened, opened);
+    story.loop.now_ns = next_ns;
+    pass_ms(0);
+    assert_int_equal(fake_store.opened, opened + 1);
+}
+
 #endif
