@@ -44,13 +44,14 @@ static void apply(struct worker *worker, const struct worker_settings *settings)
     if (!forwarder_set_options(&worker->forwarder, &settings->forwarder) || !is_taken)
         log_error(worker->deps.log, "reload incomplete", log_text("why", "no memory for clients.max_queries_in_flight"),
                   log_number("worker", worker->index));
+    store_hurry(worker->store); /* what waits for it goes to the pools of when it was asked: its route may go */
     const struct route_pools_settings pools = {&settings->pool, settings->tls, settings->routes};
     if (!route_pools_apply(&worker->pools, &pools))
         log_error(worker->deps.log, "reload incomplete", log_text("why", "no memory for new upstreams"),
                   log_number("worker", worker->index));
     worker->forwarder.pool = route_pools_get(&worker->pools, NAMES_ROUTE_DEFAULT);
     forwarder_set_names(&worker->forwarder, settings->names); /* whose routes are those of the pools now */
-    worker_apply_store(worker, settings); /* last: what the former one was asked goes to these pools */
+    worker_apply_store(worker, settings);
 }
 
 /* ---- mail ---- */

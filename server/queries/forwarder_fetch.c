@@ -120,13 +120,11 @@ static bool submit(struct forwarder *forwarder, struct query *query)
     return true;
 }
 
-/* The same later, after the shared cache was asked: a reload may have changed the routes. */
+/* The same later, after the shared cache was asked. The routes are still those of then (app/worker_mail.c). */
 static void submit_later(struct forwarder *forwarder, struct query *query)
 {
-    uint32_t identity = question_key_route(&query->exchange.key);
     if (query->is_submitted) return; /* it was late, and upstream is asked already */
-    bool is_there = identity == 0 || (forwarder->names && names_route_of(forwarder->names, identity, &query->route));
-    if (!is_there || !submit(forwarder, query)) {
+    if (!submit(forwarder, query)) {
         count_prefetch(forwarder, query, LABEL_PREFETCH_FAILED);
         on_failed(forwarder, query, EXCHANGE_UNREACHABLE);
         end_query(forwarder, query);

@@ -253,25 +253,41 @@ static uint64_t wait_ns(const struct store *store)
     return rtt->smoothed_ns == 0 || usual_ns > timeout_ns ? timeout_ns : usual_ns;
 }
 
+/* The question that waits longest, or NULL. */
+static struct store_lookup *longest_waiting(const struct store *store)
+{
+    const struct list *node = list_first(&store->waiting);
+    return node ? container_of(node, struct store_lookup, waiting) : NULL;
+}
+
+static void call_late(struct store *store, struct store_lookup *lookup)
+{
+    list_remove(&lookup->waiting);
+    count_event(counters_of(store), shared_late);
+    lookup->events->on_late(lookup);
+}
+
 void store_tick(struct store *store)
 {
-    struct list *node;
+    struct store_lookup *lookup;
     pipeline_tick(&store->pipeline);
-    while ((node = list_first(&store->waiting))) {
-        struct store_lookup *lookup = container_of(node, struct store_lookup, waiting);
+    while ((lookup = longest_waiting(store))) {
         if (loop_attended_ns(store->pipeline.deps.loop) - lookup->asked_ns < wait_ns(store)) return;
-        list_remove(node);
-        count_event(counters_of(store), shared_late);
-        lookup->events->on_late(lookup);
+        call_late(store, lookup);
     }
+}
+
+void store_hurry(struct store *store)
+{
+    struct store_lookup *lookup;
+    while ((lookup = longest_waiting(store))) call_late(store, lookup);
 }
 
 uint64_t store_deadline_ns(const struct store *store)
 {
     uint64_t deadline_ns = pipeline_deadline_ns(&store->pipeline);
-    const struct list *node = list_first(&store->waiting);
-    if (!node) return deadline_ns;
-    const struct store_lookup *lookup = container_of(node, struct store_lookup, waiting);
+    const struct store_lookup *lookup = longest_waiting(store);
+    if (!lookup) return deadline_ns;
     return clock_earlier(deadline_ns, lookup->asked_ns + wait_ns(store) + store->pipeline.deps.loop->own_delay_ns);
 }
 

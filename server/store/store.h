@@ -58,6 +58,9 @@ bool store_ask(struct store *store, struct store_lookup *lookup, const struct qu
 /* Upstream answered first: the question is over, and no event follows. */
 void store_cancel(struct store *store, struct store_lookup *lookup);
 
+/* Every question that waits is late now: where its owner asks is about to change (reload). Each on_late is called. */
+void store_hurry(struct store *store);
+
 /* Writes an answer; `entry` has DNS_HEADER_BYTES to DNS_MESSAGE_MAX octets of message, and ends after `now_ms`. Dropped
  * and counted if it cannot be. */
 void store_write(struct store *store, const struct question_key *key, const struct entry *entry, uint64_t now_ms);

@@ -5,6 +5,7 @@ import itertools
 
 import pytest
 import wire
+from dnsclient import Client
 from figures import Figures
 from hostile_store import WRONG, start_hostile_store
 from process import wait_for
@@ -12,8 +13,10 @@ from proxy import is_sanitized
 from shared_store import Fleet, late, results_of, wait_in_use
 from state_file import KEPT, addresses_of, ask_all, asked
 from store_entry import address_entry, digest_of, key_of
+from tcp_server import start_tcp_server
 
 FRESH = b"\xc0\x00\x02\x01"  # what the upstream says of every name
+OF_ROUTE = b"\xc0\x00\x02\x50"  # what the server of a route says
 OTHER_SECRET = b"z" * 32
 
 #: Of a reply to GET: treatments after which the connection is of no use any more, errors, of which three in a row end
@@ -132,6 +135,32 @@ def test_a_slow_store_is_left_alone(instance, hostile, hostile_store):
     assert figures.sum("shared_cache_failures_total", reason="time_out") >= 1
     assert figures.sum("shared_cache_skipped_total", reason="unavailable") > 50
     assert figures.sum("shared_cache_asked_total") - begin < 50
+
+
+def _with_route(server):
+    return {"routes": [{"zones": ["corp.test"], "upstreams": [
+        {"address": "127.0.0.1", "port": server.port, "transport": "tcp"}]}]}
+
+
+@pytest.mark.parametrize("how", ["the route goes", "the store goes", "both go"])
+def test_a_reload_while_questions_wait_for_the_store(tmp_path, pki, hostile, hostile_store, how):
+    """They are answered as if there were no store: by the upstreams of when they were asked."""
+    hostile_store.untell()
+    with start_tcp_server("192.0.2.80") as server, Fleet(tmp_path, pki, hostile.port, hostile_store.port) as fleet:
+        instance = fleet.start(_with_route(server), routes=True, timeout="1s")
+        hostile_store.tell(how="silent", command="GET")
+        names = [f"reloaded-{i}.{zone}" for i in range(5) for zone in ("corp.test", "hostile.test")]
+        with Client(instance.port) as client:
+            client.send(*[wire.query(name, number=i) for i, name in enumerate(names)])
+            wait_for(lambda: Figures(instance).sum("shared_cache_asked_total") >= len(names), "all were asked")
+            changes = {} if how == "the store goes" else {"routes": []}
+            if how != "the route goes":
+                changes["shared_cache"] = {"address": "", "secret_file": ""}
+            instance.reload(changes)
+            answers = {wire.number_of(answer): answer for answer in (client.receive() for _ in names)}
+        for i, name in enumerate(names):
+            wanted = OF_ROUTE if "corp" in name else FRESH
+            assert addresses_of(answers[i]) == [wanted], name
 
 
 def test_connections_are_few_however_often_they_end(instance, hostile_store):

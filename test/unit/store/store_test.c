@@ -168,6 +168,24 @@ static void a_delay_of_our_own_makes_nobody_late(void **state)
     end();
 }
 
+/* A reload is about to change where owners ask. */
+static void who_waits_can_be_told_at_once_that_the_store_is_late(void **state)
+{
+    (void)state;
+    begin_in_use();
+    store_hurry(story.store);
+    assert_true(ask(0));
+    assert_true(ask_kind(1, true));
+    store_hurry(story.store);
+    store_hurry(story.store);
+    pass_ms(5);
+    for (unsigned i = 0; i < 2; i++) assert_int_equal(question(i)->lates, 1); /* and not again */
+    assert_int_equal(count(cell_shared_late(story.counters)), 2);
+    say_entry(0, 5); /* it still counts */
+    assert_over(0, STORE_HIT);
+    end();
+}
+
 /* ---- refreshes ---- */
 
 static void assert_sent_claim(unsigned number)
@@ -313,6 +331,7 @@ int main(void)
         cmocka_unit_test(where_upstream_is_first_the_reply_concerns_nobody),
         cmocka_unit_test(the_wait_follows_what_the_store_usually_takes),
         cmocka_unit_test(a_delay_of_our_own_makes_nobody_late),
+        cmocka_unit_test(who_waits_can_be_told_at_once_that_the_store_is_late),
         cmocka_unit_test(who_gets_the_claim_asks_upstream),
         cmocka_unit_test(another_instance_has_the_claim),
         cmocka_unit_test(a_newer_entry_ends_a_refresh_and_the_claim_concerns_nobody),
