@@ -32,7 +32,7 @@ def promised_bytes(proxy):
     workers = proxy.config["workers"]
     return (15 * MIB + 5 * MIB * workers + _setting(proxy, "cache", "max_size")
             + 72 * _setting(proxy, "rate_limit", "max_clients") + 800 * _setting(proxy, "prefetch", "top")
-            + KIB * workers * _setting(proxy, "clients", "max_queries_in_flight") + 512 * KIB * _sessions(proxy)
+            + 2 * KIB * workers * _setting(proxy, "clients", "max_queries_in_flight") + 512 * KIB * _sessions(proxy)
             + 512 * _setting(proxy, "clients", "max_connections")
             + _setting(proxy, "clients", "max_buffered") * workers
             + 5 * KIB * workers * _setting(proxy, "log", "recent"))
