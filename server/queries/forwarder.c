@@ -66,7 +66,6 @@ static struct query *join_or_ask(struct forwarder *forwarder, const struct incom
         return query;
     }
     if (!queries_may_ask(&forwarder->queries, light, in->is_verified)) return NULL;
-    forwarder->questions++;
     query = fetch_begin(forwarder, in->route, &in->key, in->hashed.hash, light ? REQUESTER_LIGHT : REQUESTER_OTHER);
     if (query) query->is_ranked = is_ranked;
     return query;

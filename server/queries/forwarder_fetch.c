@@ -116,6 +116,7 @@ static bool submit(struct forwarder *forwarder, struct query *query)
     query->pool = is_default ? forwarder->pool : forwarder->pool_of_route(forwarder, query->route);
     if (!query->pool && !is_default) return false;
     query->is_submitted = true;
+    if (!query->exchange.background) forwarder->questions++;
     pool_submit(query->pool, &query->exchange, forwarder->loop->now_ns);
     return true;
 }

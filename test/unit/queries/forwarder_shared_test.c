@@ -95,6 +95,31 @@ static void a_question_ends_where_the_store_fails_and_upstream_too(void **state)
     end_shared();
 }
 
+/* prefetch.share is a share of these. */
+static void what_the_store_answers_is_no_question_upstream(void **state)
+{
+    (void)state;
+    begin_shared();
+    attempt(0, "found.test");
+    say_entry(0, 300, 7, 0);
+    attempt(0, "waiting.test");
+    assert_int_equal(story.forwarder.questions, 0);
+    fake_store_done(1, STORE_MISS);
+    assert_int_equal(story.forwarder.questions, 1);
+    attempt(0, "late.test");
+    fake_store_late(2);
+    fake_store_done(2, STORE_MISS);
+    assert_int_equal(story.forwarder.questions, 2);
+    fake_store.is_down = true;
+    attempt(0, "down.test");
+    assert_int_equal(story.forwarder.questions, 3);
+    const struct question_key key = {.size = 11, .bytes = "\1a\4test\0\0\1\1"};
+    assert_true(forwarder_refresh(&story.forwarder, &key)); /* no client's */
+    assert_int_equal(fake_pool.count, 4);
+    assert_int_equal(story.forwarder.questions, 3);
+    end_shared();
+}
+
 /* ---- late ---- */
 
 static void where_the_store_is_late_upstream_may_be_first(void **state)
@@ -311,6 +336,7 @@ int main(void)
         cmocka_unit_test(what_was_written_answers_at_another_instance),
         cmocka_unit_test(a_store_that_cannot_be_asked_costs_no_time),
         cmocka_unit_test(a_question_ends_where_the_store_fails_and_upstream_too),
+        cmocka_unit_test(what_the_store_answers_is_no_question_upstream),
         cmocka_unit_test(where_the_store_is_late_upstream_may_be_first),
         cmocka_unit_test(where_the_store_is_late_it_may_be_first_all_the_same),
         cmocka_unit_test(a_late_miss_changes_nothing),
