@@ -175,7 +175,7 @@ static void write_costs(FILE *out)
           "  + clients.max_buffered x workers\n"
           "  + 5 KiB   x (workers + 1) x log.recent\n"
           "  + 16 MiB  if dnstap.socket is set\n"
-          "  + 3       x workers x shared_cache.max_queued, if shared_cache.address is set\n"
+          "  + 5       x workers x shared_cache.max_queued, if shared_cache.address is set\n"
           "```\n"
           "\n"
           "- `upstreams` are those of all routes, too; a route that nobody asked for a minute has no sessions. One "
