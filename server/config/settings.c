@@ -227,7 +227,9 @@ static const struct setting of_config[] = {
     {"shared_cache.routes", SETTING_BOOLEAN, LIVE, FIELD(store.routes), 0, 1, NULL, "false",
      "Whether answers of `routes` are shared, too.", NULL},
     {"shared_cache.max_queued", SETTING_SIZE, LIVE, FIELD(store.queue_bytes), 128 * KIB, 64 * MIB, NULL, "1MiB",
-     "Memory for what one worker has to tell the store; above it, answers are not written.", NULL},
+     "Memory for what one worker has to say to the store, or waits for a reply to; above it, answers are not written, "
+     "and questions go upstream alone.",
+     NULL},
 
     {"http.listen", SETTING_ADDRESS, RESTART, FIELD(endpoint.listen), 0, HTTP_PORT, "off", "127.0.0.1:5000",
      "Where HTTP is answered.", NULL},
