@@ -6,7 +6,8 @@
 
 #define RECHECK_NS NS_PER_S /* how long a question that upstream just failed is not asked again (RFC 9520, 3.2) */
 
-/* An entry of the shared cache that is over sooner than that after ours was not refreshed since. */
+/* An entry of the shared cache is newer than our answer if it ends later by more than that: the wall clock, by which it
+ * ends, and the clock of the cache do not run exactly alike. */
 #define NEWER_NS NS_PER_S
 
 static const struct answer_use as_it_is = {.ttl_max_s = UINT32_MAX, .ede_code = DNS_EDE_NONE};
