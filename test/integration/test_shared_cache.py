@@ -302,6 +302,23 @@ def test_a_password_without_a_user(tmp_path, pki, hostile):
             wait_entries(store, 1)
 
 
+def test_a_password_of_any_octets(tmp_path, pki, hostile):
+    password = bytes(octet for octet in range(1, 256) if octet != ord("\n"))
+    (tmp_path / "password").write_bytes(password + b"\n")
+    with SharedStore(tmp_path) as store, Fleet(tmp_path, pki, hostile.port, store.port) as fleet:
+        with store.client() as client:
+            client.call("CONFIG", "SET", "requirepass", password)
+            instance = fleet.start(password_file=str(tmp_path / "password"))
+            ask(instance.port, "octets.fleet.test")
+            wait_for(lambda: client.call("EXISTS", key_of("octets.fleet.test")) == 1, "the answer in the store")
+
+
+def test_over_ipv6(tmp_path, pki, hostile):
+    with SharedStore(tmp_path, host="::1") as store, Fleet(tmp_path, pki, hostile.port, store.port) as fleet:
+        ask(fleet.start(address=f"[::1]:{store.port}").port, "six.fleet.test")
+        wait_entries(store, 1)
+
+
 @pytest.mark.parametrize("shared_store", ["redis", "valkey"], indirect=True)
 def test_over_tls(tmp_path, pki, hostile, shared_store):
     kind = shared_store.name.partition("-")[0]
