@@ -6,6 +6,7 @@
 
 #include "config/faults.h"
 #include "config/settings.h"
+#include "config/value.h"
 #include "config/walker.h"
 
 /* A configuration on its way, and where each of its settings came from. */
@@ -35,12 +36,12 @@ static void check_addresses(struct draft *draft)
 {
     const struct config *config = &draft->config;
     struct source_location location = location_of_either(draft, "http.listen", "listen");
-    char text[ADDRESS_TEXT_BYTES];
+    char text[VALUE_ADDRESS_BYTES];
     for (unsigned i = 0; i < config->acceptor.listen_count; i++)
         if (address_equal(&config->acceptor.listen[i], &config->endpoint.listen))
             faults_add(&draft->faults, &location,
                        "'http.listen': %s is in 'listen' too; each wants an address of its own",
-                       address_format(&config->endpoint.listen, text));
+                       value_format_address(&config->endpoint.listen, true, text));
 }
 
 /* The proxy itself, which is asked what it does not know yet. */
@@ -61,7 +62,7 @@ static void check_bootstrap(struct draft *draft)
     const struct config *config = &draft->config;
     const struct bootstrap_options *bootstrap = &config->bootstrap;
     struct source_location location = location_of_either(draft, "upstreams", "bootstrap");
-    char text[ADDRESS_TEXT_BYTES];
+    char text[VALUE_ADDRESS_BYTES];
     for (unsigned i = 0; i < config->pool.upstream_count && bootstrap->count == 0; i++)
         if (upstream_is_named(&config->pool.upstreams[i]))
             faults_add(&draft->faults, &location,
@@ -72,7 +73,7 @@ static void check_bootstrap(struct draft *draft)
     for (unsigned i = 0; i < bootstrap->count; i++)
         if (is_own(config, &bootstrap->servers[i].address))
             faults_add(&draft->faults, &location, "'bootstrap': %s is in 'listen', too: it is this program itself",
-                       address_format(&bootstrap->servers[i].address, text));
+                       value_format_address(&bootstrap->servers[i].address, true, text));
 }
 
 /* Settings that are right alone and wrong together. */

@@ -134,7 +134,7 @@ static bool hint_for_localhost(const char *wrong, uint16_t usual_port, char text
 
 const char *hint_for_address(const char *wrong, uint16_t usual_port, bool of_host, char text[static HINT_BYTES])
 {
-    char with_port[ADDRESS_TEXT_BYTES];
+    char with_port[VALUE_ADDRESS_BYTES];
     struct address address;
     text[0] = '\0';
     if (hint_for_interface(wrong, usual_port, true, text) || hint_for_port(wrong, of_host, text) ||
@@ -143,7 +143,8 @@ const char *hint_for_address(const char *wrong, uint16_t usual_port, bool of_hos
     if (!address_parse(wrong, usual_port, &address))
         hint_for_parts(wrong, text);
     else if (!of_host || address_is_host(&address))
-        snprintf(text, HINT_BYTES, "; the port is missing: write \"%s\"", address_format(&address, with_port));
+        snprintf(text, HINT_BYTES, "; the port is missing: write \"%s\"",
+                 value_format_address(&address, true, with_port));
     return text;
 }
 
@@ -175,16 +176,16 @@ const char *hint_for_ip(const char *wrong, bool by_name, char text[static HINT_B
     enum { DOT_PORT = 853 };
     struct upstream_options upstream;
     struct address address;
-    char ip[ADDRESS_TEXT_BYTES], form[FORM_BYTES + 4], name[UPSTREAM_NAME_MAX + 1];
+    char ip[VALUE_ADDRESS_BYTES], form[FORM_BYTES + 4], name[UPSTREAM_NAME_MAX + 1];
     text[0] = '\0';
     if (hint_for_interface(wrong, DOT_PORT, false, text)) return text;
     as_flag(wrong, form);
     if (value_parse_upstream(form, &upstream) == VALUE_OK)
         snprintf(text, HINT_BYTES, "; write {address: \"%s\", port: %u, name: %.90s}",
-                 address_format_ip(&upstream.address, ip), upstream.address.port, whole_name(upstream.name));
+                 value_format_address(&upstream.address, false, ip), upstream.address.port, whole_name(upstream.name));
     else if (address_parse(form, DOT_PORT, &address) && address_is_host(&address))
-        snprintf(text, HINT_BYTES, "; write {address: \"%s\", port: %u, ...}", address_format_ip(&address, ip),
-                 address.port);
+        snprintf(text, HINT_BYTES, "; write {address: \"%s\", port: %u, ...}",
+                 value_format_address(&address, false, ip), address.port);
     else if (value_parse_name(form, name) == VALUE_OK && by_name)
         snprintf(text, HINT_BYTES, "; write {name: %.90s} for a server by its name alone", whole_name(name));
     else if (value_parse_name(form, name) == VALUE_OK)

@@ -194,7 +194,7 @@ static const char *skip_scheme(const char *text)
 
 bool respell_address(const char *text, char ret_text[static RESPELL_BYTES])
 {
-    char copy[RESPELL_BYTES], formatted[ADDRESS_TEXT_BYTES];
+    char copy[RESPELL_BYTES], formatted[VALUE_ADDRESS_BYTES];
     struct address address;
     const char *host = skip_scheme(text);
     if (!keep(host, copy)) return false;
@@ -202,13 +202,13 @@ bool respell_address(const char *text, char ret_text[static RESPELL_BYTES])
     char *separator = strpbrk(copy, "@#");
     if (!separator) separator = strrchr(copy, ' ');
     if (separator) *separator = ':';
-    if (address_parse(copy, 0, &address)) return keep(address_format(&address, formatted), ret_text);
+    if (address_parse(copy, 0, &address)) return keep(value_format_address(&address, true, formatted), ret_text);
     /* "::1@53": the brackets are missing, too. */
     if (!separator) return false;
     char with_brackets[RESPELL_BYTES + 4];
     *separator = '\0';
     snprintf(with_brackets, sizeof with_brackets, "[%s]:%s", copy, separator + 1);
-    return address_parse(with_brackets, 0, &address) && keep(address_format(&address, formatted), ret_text);
+    return address_parse(with_brackets, 0, &address) && keep(value_format_address(&address, true, formatted), ret_text);
 }
 
 bool respell_name(const char *text, char ret_text[static RESPELL_BYTES])

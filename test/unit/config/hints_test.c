@@ -123,6 +123,12 @@ static void a_link_local_address_needs_an_interface_that_is_there(void **state)
                         "; a link-local address needs its interface: write \"fe80::1%eth0\"");
     assert_string_equal(hint_for_ip("fe80::1%no-such", true, text), "; there is no interface 'no-such'");
     assert_string_equal(hint_for_ip("1.1.1.1%lo", true, text), "");
+    /* One that is there stays in what is shown. */
+    assert_address_hint("fe80::1%lo", "; the port is missing: write \"[fe80::1%lo]:53\"");
+    assert_string_equal(hint_for_ip("[fe80::1%lo]:8853", true, text),
+                        "; write {address: \"fe80::1%lo\", port: 8853, ...}");
+    assert_string_equal(hint_for_ip("[fe80::1%lo]:8853#one.example", true, text),
+                        "; write {address: \"fe80::1%lo\", port: 8853, name: one.example}");
 }
 
 static void the_part_that_is_wrong_is_named(void **state)

@@ -145,6 +145,7 @@ static void an_address_loses_its_scheme_and_gets_a_colon(void **state)
         {"http://[::1]:5000/", "[::1]:5000"},
         {"http://127.0.0.1:5000/metrics?x", "127.0.0.1:5000"},
         {"::1@53", "[::1]:53"},
+        {"fe80::1%lo@53", "[fe80::1%lo]:53"},
         {"[::1]#53", "[::1]:53"},
         {"", NULL},
         {"127.0.0.1", NULL},
