@@ -177,6 +177,7 @@ static void who_waits_can_be_told_at_once_that_the_store_is_late(void **state)
     assert_true(ask(0));
     assert_true(ask_kind(1, true));
     store_hurry(story.store);
+    for (unsigned i = 0; i < 2; i++) assert_int_equal(question(i)->lates, 1);
     store_hurry(story.store);
     pass_ms(5);
     for (unsigned i = 0; i < 2; i++) assert_int_equal(question(i)->lates, 1); /* and not again */
