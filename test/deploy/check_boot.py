@@ -38,7 +38,7 @@ def set_config(machine, text):
 
 
 def journal(machine, words):
-    return machine.out(f"journalctl -u dns-tls-proxy --no-pager -o cat -n {words}")
+    return machine.journal(f"-u dns-tls-proxy -n {words}")
 
 
 def nothing_lost(result, at_least):
@@ -207,10 +207,7 @@ def check_watchdog(check, machine):
         wait_new_process(machine, pid, 60)
         freezer.wait(10)
         check.note(f"another process answers after {time.monotonic() - begin:.0f} s")
-        assert (
-            "watchdog"
-            in machine.out("journalctl -u dns-tls-proxy --no-pager -n 200 | grep -i watchdog | tail -n 3").lower()
-        )
+        assert "watchdog" in machine.journal("-u dns-tls-proxy -n 200").lower()
     with check("all of it stopped by SIGSTOP: the watchdog restarts it"):
         pid, begin = machine.property("MainPID"), time.monotonic()
         machine.sh(f"kill -STOP {pid}")
@@ -315,7 +312,7 @@ def check_resolved(check, machine):
         said = machine.out("kdig @127.0.0.53 big-2.example.com TXT")
         assert "NOERROR" in said and "a" * 200 in said, said[-500:]
     with check("it finds nothing to complain of"):
-        said = machine.out("journalctl -u systemd-resolved --no-pager -o cat")
+        said = machine.journal("-u systemd-resolved")
         assert "degraded" not in said, said
 
 

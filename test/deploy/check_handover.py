@@ -228,7 +228,7 @@ def check_ends(check, machine):
         machine.sh(f"kill -STOP {pid}")
         wait_new_process(machine, pid, 60)
         assert is_closed(client) and figures(machine)["connections_given"] == 0
-        assert "watchdog" in machine.out(f"journalctl -u {SERVICE} --no-pager -n 100 -o cat").lower()
+        assert "watchdog" in machine.journal(f"-u {SERVICE} -n 100").lower()
     with check("killed: the same"):
         client, pid = Client(53), machine.property("MainPID")
         ask(client)
@@ -267,7 +267,7 @@ def check_socket(check, machine):
         crowd, pauses = Crowd(seconds=8), []
         for _ in range(5):
             pauses.append(restart(machine))
-            assert "listeners=0 udp_sockets=0" in machine.out(f"journalctl -u {SERVICE} --no-pager -n 40 -o cat")
+            assert "listeners=0 udp_sockets=0" in machine.journal(f"-u {SERVICE} -n 40")
             time.sleep(1)
         check.note(f"longest wait of a client {crowd.finish(3500):.0f} ms; pauses up to {max(pauses):.0f} ms")
     with check("the socket unit is left: the addresses of the configuration, and connections stay"):

@@ -24,10 +24,11 @@ RESET = f"systemctl disable --now {BOTH}; systemctl reset-failed"
 
 def socket_journal(machine, command, works=False):
     """What the journal has of the socket unit since the command, which has to fail, or to work."""
+    machine.sh("journalctl --sync")
     cursor = machine.out("journalctl -q -n 0 --show-cursor").removeprefix("-- cursor: ")
     done = machine.sh(command, check=False)
     assert (done.returncode == 0) == works, done
-    return machine.out(f"journalctl -u dns-tls-proxy.socket -q --no-pager -o cat --after-cursor='{cursor}'")
+    return machine.journal(f"-u dns-tls-proxy.socket --after-cursor='{cursor}'")
 
 
 def holder_in(said):
@@ -133,7 +134,7 @@ def check_order(check, machine):
         machine.write(CONFIG, 'listen: ["127.0.0.1:5353"]\n')
         machine.sh("systemctl restart dns-tls-proxy.service")
         wait_ready(machine)
-        said = machine.out("journalctl -u dns-tls-proxy.service --no-pager -o cat -n 60")
+        said = machine.journal("-u dns-tls-proxy.service -n 60")
         assert 'event="setting ignored" setting=listen' in said and "systemctl edit dns-tls-proxy.socket" in said, said
 
 

@@ -162,6 +162,11 @@ class Machine:
     def out(self, script, **options):
         return self.sh(script, **options).stdout.strip()
 
+    def journal(self, arguments):
+        """What journalctl prints with these arguments, once the journal has taken up all that was sent to it."""
+        self.sh("journalctl --sync")
+        return self.out(f"journalctl -q --no-pager -o cat {arguments}")
+
     def put(self, source, destination, mode=0o644):
         """A file of ours into the machine."""
         target = self.root / destination.lstrip("/")
