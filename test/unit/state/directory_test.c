@@ -2,7 +2,6 @@
 #include "state/directory.h"
 
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +9,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -102,22 +100,42 @@ static unsigned pages_in_memory(const char *path, unsigned pages)
     return count;
 }
 
-/* It stays whole, and takes no room in the system's memory, unless it is to be read soon (or is in memory anyway). */
+enum { PAGES = 100 };
+
+static void put_pages(FILE *file)
+{
+    for (long i = 0; i < PAGES * sysconf(_SC_PAGESIZE); i++) fputc('a', file);
+}
+
+/* Whether the system gives up pages where it is asked to: a tmpfs never does, nor do all layers of a container. */
+static bool gives_up_pages(const struct place *place)
+{
+    char path[80];
+    snprintf(path, sizeof path, "%.*s/control", (int)(strrchr(place->path, '/') - place->path), place->path);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    put_pages(file);
+    assert_int_equal(fflush(file), 0);
+    assert_int_equal(fdatasync(fileno(file)), 0);
+    posix_fadvise(fileno(file), 0, 0, POSIX_FADV_DONTNEED);
+    fclose(file);
+    return pages_in_memory(path, PAGES) < PAGES / 2;
+}
+
+/* It stays whole, and takes no room in the system's memory, unless it is to be read soon (or is in memory anyway). Of
+ * single pages the system may have a use at any time. */
 static void a_file_that_nobody_reads_soon_leaves_the_page_cache(void **state)
 {
     struct place *place = *state;
     struct pace pace;
-    struct statfs system;
-    enum { PAGES = 100 };
     pace_init(&pace);
     for (unsigned i = 0; i < 2; i++) {
         FILE *file = directory_create(place->path, place->why);
         assert_non_null(file);
-        for (long j = 0; j < PAGES * sysconf(_SC_PAGESIZE); j++) fputc('a', file);
+        put_pages(file);
         assert_true(directory_publish(place->path, file, i == 0 ? &pace : NULL, place->why));
-        assert_int_equal(statfs(place->snapshot, &system), 0);
-        bool is_gone = i == 0 && system.f_type != TMPFS_MAGIC;
-        assert_int_equal(pages_in_memory(place->snapshot, PAGES) == 0, is_gone);
+        bool is_gone = i == 0 && gives_up_pages(place);
+        assert_int_equal(pages_in_memory(place->snapshot, PAGES) < PAGES / 2, is_gone);
     }
     struct stat status;
     assert_int_equal(stat(place->snapshot, &status), 0);
