@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "common/check.h"
 #include "dns/edns.h"
 
 /* The trailer: an offset of two octets for each TTL; the errors; and five numbers: the size of the errors, the first
@@ -153,6 +154,12 @@ static bool take_apart(const uint8_t *bytes, size_t size, struct parts *ret_part
     if (name_size == 0 || errors_size > EDE_LIST_MAX || (size_t)ret_parts->set_first + ret_parts->set_count > ttl_count)
         return false;
     return (errors_size == 0 || ede_is_list(ret_parts->errors, errors_size)) && offsets_are_sound(ret_parts);
+}
+
+unsigned answer_rcode(const uint8_t *bytes, size_t size)
+{
+    CHECK(size >= DNS_HEADER_BYTES + ANSWER_TRAILER_BYTES);
+    return dns_u16(bytes + size - ANSWER_TRAILER_BYTES + TRAILER_RCODE);
 }
 
 bool answer_unpack(const uint8_t *bytes, size_t size, struct answer *ret_answer)

@@ -51,6 +51,9 @@ enum answer_verdict answer_parse(const uint8_t *message, size_t size, const stru
  * that names no TTL, so the TTLs stay as they are. Returns the size of both. */
 size_t answer_seal(uint8_t *bytes, size_t message_size);
 
+/* The rcode, of 12 bits, of the bytes of an answer. */
+unsigned answer_rcode(const uint8_t *bytes, size_t size);
+
 /* Reads the bytes of an answer that was kept (kind and ttl_s are not kept). False if they are not an answer's. */
 bool answer_unpack(const uint8_t *bytes, size_t size, struct answer *ret_answer);
 

@@ -33,8 +33,9 @@ static enum refusal admit(struct forwarder *forwarder, const struct client_messa
 }
 
 /* Counts a query answered from the cache, and asks upstream again if its answer ends soon. `reply`: its begin. */
+/* `is_refreshed`: a failure is remembered for its second, and not refreshed. */
 static void note_hit(struct forwarder *forwarder, const struct incoming *in, enum cache_state state,
-                     const struct cache_found *found, const uint8_t *reply)
+                     const struct cache_found *found, bool is_refreshed)
 {
     uint64_t now_ns = forwarder->loop->now_ns;
     enum label_transport transport = in->requester->transport->label;
@@ -47,8 +48,7 @@ static void note_hit(struct forwarder *forwarder, const struct incoming *in, enu
     count_event(forwarder->counters, cache_hits);
     forwarder->hits[transport]++;
     topnames_count(forwarder->shared->topnames, &in->hashed, now_ns + found->left_ns, now_ns);
-    /* A failure is remembered for its second and not refreshed. */
-    if (found->refresh_due && retention_is_worth_keeping(reply) && !queries_find(&forwarder->queries, &in->hashed))
+    if (found->refresh_due && is_refreshed && !queries_find(&forwarder->queries, &in->hashed))
         fetch_begin(forwarder, in->route, &in->key, in->hashed.hash, REQUESTER_NONE);
 }
 
@@ -83,7 +83,8 @@ static void resolve(struct forwarder *forwarder, const struct incoming *in)
     enum cache_state state = CACHE_ABSENT;
     uint8_t *reply = requester->transport->begin_reply(requester, ANSWER_BYTES_MAX + EDNS_REPLY_MAX);
     if (reply) state = cache_find(forwarder->shared->cache, &in->hashed, now_ns, reply, ANSWER_BYTES_MAX, &found);
-    if (state == CACHE_STALE && !retention_is_worth_keeping(reply)) state = CACHE_ABSENT;
+    bool is_failure = state != CACHE_ABSENT && !retention_is_worth_keeping(reply, found.size);
+    if (state == CACHE_STALE && is_failure) state = CACHE_ABSENT;
     if (state == CACHE_FRESH ||
         (state == CACHE_STALE && recheck_is_held(&forwarder->recheck, in->hashed.hash, now_ns))) {
         const struct answer_use use = retention_use(state, &found, reply, ++forwarder->rotation);
@@ -94,7 +95,7 @@ static void resolve(struct forwarder *forwarder, const struct incoming *in)
             notices_end_cached(&forwarder->notices, &end, reply, found.size);
         }
         if (reply_answer(forwarder->counters, requester, reply, found.size, &in->profile, in->question.name, &use)) {
-            note_hit(forwarder, in, state, &found, reply);
+            note_hit(forwarder, in, state, &found, !is_failure);
             return;
         }
     }

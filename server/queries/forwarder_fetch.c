@@ -27,7 +27,7 @@ bool fetch_give_stale(struct forwarder *forwarder, struct query *query)
     enum cache_state state =
         cache_find(forwarder->shared->cache, &key, forwarder->loop->now_ns, forwarder->value, ANSWER_BYTES_MAX, &found);
     if (state == CACHE_ABSENT || !answer_unpack(forwarder->value, found.size, &answer)) return false;
-    if (!retention_is_worth_keeping(forwarder->value)) return false;
+    if (!retention_is_worth_keeping(forwarder->value, found.size)) return false;
     /* Fresh: another worker's question was answered first. */
     const struct answer_use use = retention_use(state, &found, forwarder->value, ++forwarder->rotation);
     queries_answer(&forwarder->queries, query, &answer, &use,

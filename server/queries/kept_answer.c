@@ -6,7 +6,7 @@ size_t kept_answer_write(uint8_t *bytes, size_t size, const struct question_key 
 {
     static const struct answer_use as_is = {.ttl_max_s = UINT32_MAX, .ede_code = DNS_EDE_NONE};
     struct answer answer;
-    if (!answer_unpack(bytes, size, &answer) || !retention_is_worth_keeping(bytes)) return 0;
+    if (!answer_unpack(bytes, size, &answer) || !retention_is_worth_keeping(bytes, size)) return 0;
     uint8_t flags = question_key_flags(key);
     const struct reply_profile profile = {
         .flags = (uint16_t)((flags & QUESTION_KEY_RD ? DNS_RD : 0) | (flags & QUESTION_KEY_CD ? DNS_CD : 0)),

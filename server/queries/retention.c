@@ -58,9 +58,9 @@ bool retention_fits(const struct forwarder_options *options, const struct answer
     return answer->ttl_least_s >= bounds.min_s && answer->ttl_most_s <= bounds.max_s;
 }
 
-bool retention_is_worth_keeping(const uint8_t *message)
+bool retention_is_worth_keeping(const uint8_t *bytes, size_t size)
 {
-    unsigned rcode = message_flags(message) & DNS_RCODE;
+    unsigned rcode = answer_rcode(bytes, size);
     return rcode == DNS_RCODE_NOERROR || rcode == DNS_RCODE_NXDOMAIN;
 }
 

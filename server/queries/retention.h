@@ -25,8 +25,9 @@ void retention_clamp_ttls(const struct forwarder_options *options, const struct 
 /* Whether retention_clamp_ttls would change no TTL of the answer. */
 bool retention_fits(const struct forwarder_options *options, const struct answer *answer);
 
-/* Whether an answer from the cache may still be given when its time is over: not a failure. */
-bool retention_is_worth_keeping(const uint8_t *message);
+/* Whether an answer from the cache may still be given when its time is over: not a failure. The bytes are those of an
+ * answer. */
+bool retention_is_worth_keeping(const uint8_t *bytes, size_t size);
 
 /* How an answer from the cache is used, by what the cache said of it. Each answer begins its set of records with
  * another one (`rotation`), so that clients that take the first share the load. */

@@ -117,10 +117,11 @@ static inline void fake_answer(unsigned n, uint32_t ttl, uint8_t number)
     fake_answer_packet(n);
 }
 
-/* With that rcode and nothing else. */
+/* With that rcode, of up to 12 bits, and nothing else. */
 static inline void fake_answer_rcode(unsigned n, unsigned rcode)
 {
-    fake_packet(n, DNS_RD | rcode);
+    struct packet *packet = fake_packet(n, DNS_RD | (rcode & DNS_RCODE));
+    if (rcode > DNS_RCODE) packet_opt(packet, rcode >> 4 << 24, "", 0);
     fake_answer_packet(n);
 }
 
