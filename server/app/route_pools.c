@@ -71,6 +71,7 @@ static struct route_pool *make_pool(struct route_pools *pools, const struct pool
 
 static void set_settings(struct route_pools *pools, const struct route_pools_settings *settings)
 {
+    CHECK(settings->table->count <= ROUTES_MAX);
     tls_context_free(pools->tls);
     route_table_free(pools->table);
     pools->options = *settings->options;
@@ -84,8 +85,6 @@ bool route_pools_init(struct route_pools *pools, const struct route_pools_settin
     *pools = (struct route_pools){.deps = *deps, .former_counters = former_counters};
     list_init(&pools->all);
     set_settings(pools, settings);
-    pools->by_index = calloc(settings->table->count + 1, sizeof(struct route_pool *));
-    if (!pools->by_index) return false;
     pools->by_index[0] = make_pool(pools, &pools->options, 0, NAMES_ROUTE_DEFAULT);
     return pools->by_index[0];
 }
@@ -94,10 +93,9 @@ void route_pools_done(struct route_pools *pools)
 {
     if (!pools->all.next) return; /* never begun */
     list_for_each_safe (node, &pools->all) free_pool(of(node));
-    free(pools->by_index);
     tls_context_free(pools->tls);
     route_table_free(pools->table);
-    *pools = (struct route_pools){.by_index = NULL};
+    *pools = (struct route_pools){.table = NULL};
 }
 
 struct pool *route_pools_get(struct route_pools *pools, uint16_t index)
@@ -178,20 +176,15 @@ static void apply_route(struct route_pools *pools, struct route_pool *entry)
 
 bool route_pools_apply(struct route_pools *pools, const struct route_pools_settings *settings)
 {
-    struct route_pool **by_index = calloc(settings->table->count + 1, sizeof(struct route_pool *));
     struct route_table *former = route_table_share(pools->table);
     struct route_pool *first = pools->by_index[0];
-    bool good = by_index;
-    if (good) {
-        set_settings(pools, settings);
-        free(pools->by_index);
-        pools->by_index = by_index;
-        good = apply_default(pools, first);
-        list_for_each_safe (node, &pools->all)
-            if (!of(node)->replaced && of(node)->identity != 0) apply_route(pools, of(node));
-        forget_series(pools, former);
-        give_up_oldest(pools);
-    }
+    set_settings(pools, settings);
+    memset(pools->by_index, 0, sizeof pools->by_index);
+    bool good = apply_default(pools, first);
+    list_for_each_safe (node, &pools->all)
+        if (!of(node)->replaced && of(node)->identity != 0) apply_route(pools, of(node));
+    forget_series(pools, former);
+    give_up_oldest(pools);
     route_table_free(former);
     return good;
 }

@@ -20,8 +20,8 @@ struct route_pools {
     struct tls_context *tls;          /* an owner's share */
     struct route_table *table;        /* an owner's share */
     struct list all;                  /* of struct route_pool, the default one first */
-    struct route_pool **by_index;     /* of the routes of `table`; NULL: not made */
     bool resting;                     /* the worker is inactive */
+    struct route_pool *by_index[ROUTES_MAX + 1]; /* of the routes of `table`; NULL: not made */
 };
 
 /* What a reload changes. */
