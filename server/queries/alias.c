@@ -184,15 +184,15 @@ void aliases_done(struct aliases *aliases)
     aliases->notices = NULL;
 }
 
-bool aliases_begin(struct aliases *aliases, const struct requester *requester, const struct question *question,
-                   const struct reply_profile *profile, const uint8_t *chain, size_t chain_size,
+bool aliases_begin(struct aliases *aliases, const struct incoming *in, const uint8_t *chain, size_t chain_size,
                    struct requester *ret_requester, struct reply_profile *ret_profile)
 {
+    const struct requester *requester = in->requester;
     struct alias *alias = slots_take(&aliases->slots);
     if (!alias) return false;
     list_push(&aliases->all, &alias->of_all);
     alias->requester = *requester;
-    alias->profile = *profile;
+    alias->profile = in->profile;
     alias->chain_size = chain_size;
     alias->chain = malloc(chain_size);
     if (!alias->chain) {
@@ -200,11 +200,11 @@ bool aliases_begin(struct aliases *aliases, const struct requester *requester, c
         return false;
     }
     memcpy(alias->chain, chain, chain_size);
-    memcpy(alias->chain + DNS_HEADER_BYTES, question->name, question->name_size);
+    memcpy(alias->chain + DNS_HEADER_BYTES, in->question.name, in->question.name_size);
     struct transport *transport = &aliases->transports[requester->transport->label];
     *ret_requester = (struct requester){transport, slot_handle(alias), requester->address, requester->batched,
                                         requester->must_not_wait};
-    *ret_profile = *profile;
+    *ret_profile = in->profile;
     ret_profile->edns = true; /* so that the reply says all there is to say */
     ret_profile->max_bytes = DNS_MESSAGE_MAX;
     return true;

@@ -13,8 +13,8 @@
 #include "common/list.h"
 #include "common/slots.h"
 #include "dns/answer.h"
-#include "dns/question.h"
 #include "metrics/counters.h"
+#include "queries/incoming.h"
 #include "queries/notice.h"
 #include "queries/transport.h"
 
@@ -32,11 +32,10 @@ bool aliases_init(struct aliases *aliases, uint32_t max, struct notices *notices
 /* Those that are left are forgotten without a reply. */
 void aliases_done(struct aliases *aliases);
 
-/* Takes over the end of a query. `chain` is an answer of ours to it (dns/local_answer.h) without its trailer, whose
- * records are CNAME records; it is copied, with the name as the question spells it. What they lead to is then to be
- * resolved for `ret_requester` with `ret_profile`. False at the bound or without memory: the query has not ended. */
-bool aliases_begin(struct aliases *aliases, const struct requester *requester, const struct question *question,
-                   const struct reply_profile *profile, const uint8_t *chain, size_t chain_size,
+/* Takes over the end of the query `in`. `chain` is an answer of ours to it (dns/local_answer.h) without its trailer,
+ * whose records are CNAME records; it is copied, with the name as the question spells it. What they lead to is then to
+ * be resolved for `ret_requester` with `ret_profile`. False at the bound or without memory: the query has not ended. */
+bool aliases_begin(struct aliases *aliases, const struct incoming *in, const uint8_t *chain, size_t chain_size,
                    struct requester *ret_requester, struct reply_profile *ret_profile);
 
 #endif

@@ -125,8 +125,7 @@ static void resolve_alias(struct forwarder *forwarder, const struct incoming *in
 {
     struct incoming rest = *in;
     struct requester requester;
-    if (!aliases_begin(&forwarder->aliases, in->requester, &in->question, &in->profile, chain, chain_size, &requester,
-                       &rest.profile)) {
+    if (!aliases_begin(&forwarder->aliases, in, chain, chain_size, &requester, &rest.profile)) {
         reply_refusal(&forwarder->notices, in->requester, &in->question, &in->profile, REFUSAL_OVERLOADED);
         return;
     }

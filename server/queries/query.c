@@ -34,8 +34,11 @@ static bool grow_buckets(struct queries *queries, uint32_t max_queries)
     queries->buckets = buckets;
     queries->bucket_count = count;
     for (uint32_t i = 0; i < former_count; i++)
-        for (struct list *node; (node = list_take(&former[i]));)
-            list_push(bucket_of(queries, container_of(node, struct query, of_bucket)->hash), node);
+        for (struct list *node; (node = list_take(&former[i]));) {
+            struct list *bucket = bucket_of(queries, container_of(node, struct query, of_bucket)->hash);
+            CHECK(bucket->previous); /* it was begun above */
+            list_push(bucket, node);
+        }
     free(former);
     return true;
 }
