@@ -175,7 +175,9 @@ class Machine:
         target.chmod(mode)
 
     def write(self, destination, text):
-        (self.root / destination.lstrip("/")).write_text(text, encoding="utf-8")
+        target = self.root / destination.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
 
     def add_libraries(self, program):
         """Of Debian 12, for which the package is built, those that another release lacks."""
