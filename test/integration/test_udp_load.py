@@ -252,8 +252,9 @@ def test_what_the_kernel_drops_of_a_shared_socket_counts_once(pki, module_path, 
             proxy.child.send_signal(signal.SIGCONT)
 
             def counted():
-                """Until one worker has seen them all: each question says how many were dropped before it."""
-                ask_udp(port, "after.test")
+                """Until one worker has seen them all: each question says how many were dropped before it. It may be
+                dropped, too, while those before it are read."""
+                client.send(wire.query("after.test"))
                 nonlocal sent
                 sent += 1
                 figures = Figures(proxy)
