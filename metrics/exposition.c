@@ -20,7 +20,9 @@ struct pair {
     const char *value;
 };
 
-enum { PAIRS_MAX = METRIC_LABELS_MAX + 1, NUMBER_BYTES = 48, PORT_RATE_MIN = 10 };
+#define PORT_RATE_MIN 10.0 /* questions a second */
+
+enum { PAIRS_MAX = METRIC_LABELS_MAX + 1, NUMBER_BYTES = 48 };
 
 const char *exposition_content_type(enum exposition_format format)
 {
