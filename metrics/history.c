@@ -9,8 +9,9 @@
 #include "metrics/history_values.h"
 
 /* A value as 16 bits: 0 is none; else, less 1, an exponent of 5 bits and a mantissa of 11 in units of 1/64. */
-enum { VALUE_UNIT = 64, MANTISSA_BITS = 11, CODE_MAX = UINT16_MAX };
-#define VALUE_MAX 1e12 /* more than can be encoded */
+enum { MANTISSA_BITS = 11, CODE_MAX = UINT16_MAX };
+#define VALUE_UNIT 64.0
+#define VALUE_MAX  1e12 /* more than can be encoded */
 
 enum event_kind {
     EVENT_START,
