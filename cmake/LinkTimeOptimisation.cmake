@@ -6,7 +6,7 @@ include(Flags)
 
 option(DTP_LTO "Optimise the whole program at link time, where the tool chain can" OFF)
 if(DTP_LTO)
-  check_ipo_supported(RESULT knows_lto OUTPUT why_not LANGUAGES C)
+  check_ipo_supported(RESULT knows_lto LANGUAGES C)
   if(knows_lto)
     set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ON)
     set(no_lto -fno-lto)
