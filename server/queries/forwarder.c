@@ -32,8 +32,8 @@ static enum refusal admit(struct forwarder *forwarder, const struct client_messa
     return refusal != REFUSAL_NONE ? refusal : refusal_of(verdict);
 }
 
-/* Counts a query answered from the cache, and asks upstream again if its answer ends soon. `reply`: its begin. */
-/* `is_refreshed`: a failure is remembered for its second, and not refreshed. */
+/* Counts a query answered from the cache, and asks upstream again if its answer ends soon and `is_refreshed`: a failure
+ * is remembered for its second alone. */
 static void note_hit(struct forwarder *forwarder, const struct incoming *in, enum cache_state state,
                      const struct cache_found *found, bool is_refreshed)
 {
