@@ -1,8 +1,9 @@
 """cost: what a query costs in instructions (callgrind) and in system calls (strace), beside what it cost before.
 Neither is a timing, so a slow or busy machine gives the same figures. Run it by scripts/check-cost.
 
-Both are counted from the moment when the program is warm. What happens now and then, as a handshake or a turn that
-found little to do, only adds: so each is counted a few times, and the least counts.
+Both are counted from the moment when the program is warm. System calls are those of queries that come in rounds
+(rounds.py), which no schedule changes. What happens now and then, as a handshake, only adds: so each is counted a few
+times, and the least counts.
 """
 import argparse
 import collections
@@ -22,10 +23,11 @@ import wire
 from dnsclient import Client
 from hostile import start_hostile
 from pki import Pki
+from rounds import PER_ROUND, Rounds
 
 RECORD = ROOT / "test/bench/cost.txt"
 SHARE = 0.10  #: what a figure may move
-CALLS = 0.05  #: and a number of system calls, where a tenth of it is less than what a turn more or less makes
+CALLS = 0.01  #: and a number of system calls, where a tenth of it is less: half a call in a round
 SECONDS = 120  #: a load that takes longer hangs
 
 #: name -> program of the load, its arguments, queries
@@ -35,14 +37,16 @@ INSTRUCTIONS = {
     "uncached": ("dnsload", "-m pipe -c 4 -q 50 -u {new}", 8000),
     "uncached-udp": ("udpload", "-c 4 -q 50 -u {new}", 8000),
 }
+#: name -> how a round is sent, whether its names are new, rounds
 SYSTEM_CALLS = {
-    "cached-pipelined": ("dnsload", "-m pipe -c 4 -q 50", 20000),
-    "cached-one-in-flight": ("dnsload", "-m pipe -c 50 -q 1", 4000),
-    "cached-one-a-connection": ("dnsload", "-m oneshot -c 8 -n 10", 3000),
-    "cached-udp": ("udpload", "-c 4 -q 50", 20000),
-    "uncached-pipelined": ("dnsload", "-m pipe -c 4 -q 50 -u {new}", 8000),
-    "uncached-udp": ("udpload", "-c 4 -q 50 -u {new}", 8000),
+    "cached-pipelined": ("pipelined", False, 40),
+    "cached-one-each": ("one_each", False, 20),
+    "cached-one-a-connection": ("one_a_connection", False, 4),
+    "cached-udp": ("datagrams", False, 40),
+    "uncached-pipelined": ("pipelined", True, 40),
+    "uncached-udp": ("datagrams", True, 40),
 }
+WARM_ROUNDS = 2
 TIMES = 3
 
 #: Responses of 64 kB that are built to be expensive (test/support/crafted.py), and what one may take at most, TLS and
@@ -92,6 +96,11 @@ class Cost:
         self._end(server)
         return int(re.search(r"^(?:summary|totals): (\d+)", self._out.read_text(), re.MULTILINE).group(1))
 
+    def _new_pki(self):
+        folder = self.field.folder / f"pki-{next(self._outs)}"
+        folder.mkdir()
+        return Pki(folder)
+
     def instructions(self, program, arguments, total):
         """Of a query, where all sessions that the load needs stand, and the names are in the cache."""
         server = self._start(self._callgrind())
@@ -102,9 +111,7 @@ class Cost:
 
     def expensive(self, how):
         """Instructions of a response that is built to be expensive, from an upstream that gives such."""
-        folder = self.field.folder / f"pki-{next(self._outs)}"
-        folder.mkdir()
-        pki = Pki(folder)
+        pki = self._new_pki()
         with start_hostile(pki) as upstream:
             server = self.field.start(OURS, upstream.port, workers=1, wrapper=self._callgrind(), ca_file=pki.ca_file)
             with Client(server.port, timeout=60) as client:
@@ -115,19 +122,20 @@ class Cost:
                         sys.exit(f"check-cost: no answer to {how}-{i}.org")
             return self._counted(server) / EXPENSIVE_COUNT
 
-    def system_calls(self, program, arguments, total):
+    def system_calls(self, kind, new, count):
         """Of a query: {name: calls}; those made once in a hundred queries, or less, left out."""
-        out = self.field.folder / f"strace-{self._serial}"
-        server = self._start(["strace", "-f", "-q", "-s", "0", "-o", out])
-        self._load(server, program, arguments, total // 4)
-        warm = out.stat().st_size
-        self._load(server, program, arguments, total)
-        with open(out, encoding="ascii", errors="replace") as log:
-            log.seek(warm)
-            names = re.findall(r"^\d+ +(\w+)\(", log.read(), re.MULTILINE)
-        self._end(server)
-        counts = collections.Counter(names)
-        return {name: count / total for name, count in counts.items() if count >= total / 100}
+        pki = self._new_pki()
+        out = pki.folder / "strace"
+        with start_hostile(pki) as upstream:
+            server = self.field.start(OURS, upstream.port, workers=1, ca_file=pki.ca_file,
+                                      wrapper=["strace", "-f", "-q", "-s", "0", "-o", out])
+            rounds = Rounds(server, out, kind, new)
+            rounds.run(WARM_ROUNDS)
+            counts = collections.Counter(rounds.run(count))
+            rounds.end()
+            self._end(server)
+        total = count * PER_ROUND
+        return {name: calls / total for name, calls in counts.items() if calls > total / 100}
 
 
 def measure(field):

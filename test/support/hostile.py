@@ -13,6 +13,7 @@ The first label says how a question is treated; what follows the last "-" only m
     wrongq-x          another question                 wrongtype-x another type
     notreply-x        QR is 0                          broken-x    a record that runs over the end
     withdrawn-N-x     withdrawn within 12 s, see below
+    together-N-x      answered when N such were asked, those of a session with one write
     any label of crafted.py
     anything else: A 192.0.2.1, AAAA 2001:db8::1, TXT; other types: no data
 """
@@ -158,6 +159,8 @@ class Session(asyncio.Protocol):
         elif how == "slow":
             delay = int(re.match(r"\d+", argument).group()) / 1000
             asyncio.get_running_loop().call_later(delay, self.send, usual_answer(query))
+        elif how == "together":
+            self.server.hold(self, usual_answer(query), int(argument))
         elif how in ("close", "reset"):
             self.end(how)
         elif how == "cut":
@@ -166,9 +169,9 @@ class Session(asyncio.Protocol):
         elif how != "drop":
             self.send(response_to(query, how, rest))
 
-    def send(self, message):
+    def send(self, *messages):
         if not self.transport.is_closing() and not self.silent:
-            self.transport.write(wire.frame(message))
+            self.transport.write(b"".join(wire.frame(message) for message in messages))
 
     def end(self, how):
         """close: with close_notify; fin: without; reset; silent: stays open and says nothing any more."""
@@ -192,6 +195,7 @@ class Hostile:
         self.last_query = ""
         self.sessions = set()
         self.handshakes = set()
+        self.held = []  # (session, answer)
         self.listener = None
         self.idle = None  # (seconds, how)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -233,6 +237,14 @@ class Hostile:
                 ssl_shutdown_timeout=1)
         except (OSError, ssl.SSLError):
             self.counts["failed"] += 1
+
+    def hold(self, session, answer, count):
+        """Until there are so many."""
+        self.held.append((session, answer))
+        if len(self.held) == count:
+            for each in {session for session, _ in self.held}:
+                each.send(*(answer for session, answer in self.held if session is each))
+            self.held.clear()
 
     # commands
 
