@@ -291,6 +291,7 @@ static bool init_parts(struct worker *worker, const struct worker_settings *sett
         .active = worker->deps.active,
         .index = worker->index,
         .clients = &worker->clients,
+        .udp = &worker->udp,
         .forwarder = &worker->forwarder,
         .pools = &worker->pools,
         .prefetch = &worker->prefetch,

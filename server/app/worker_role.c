@@ -33,6 +33,7 @@ static void follow_count(struct worker_role *role)
     bool is_active = worker_role_is_active(role);
     prefetch_set_workers(role->prefetch, is_active ? count : 0);
     route_pools_set_resting(role->pools, !is_active);
+    udp_set_part(role->udp, &(struct udp_part){role->index, count, role->active->workers});
 }
 
 /* The part that it is to give away, as queries of its clients in a window. */

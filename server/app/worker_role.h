@@ -1,6 +1,6 @@
 /* worker_role: what a worker does because it is active or inactive (clients/active_workers.h): it tells the others how
- * loaded it is, gives clients away, takes its share of the top names, and lets its sessions upstream end while nobody
- * needs it. The worker's thread. */
+ * loaded it is, gives clients away, gets questions over UDP or not, takes its share of the top names, and lets its
+ * sessions upstream end while nobody needs it. The worker's thread. */
 #ifndef APP_WORKER_ROLE_H
 #define APP_WORKER_ROLE_H
 
@@ -10,6 +10,7 @@
 #include "app/route_pools.h"
 #include "clients/active_workers.h"
 #include "clients/tcp_clients.h"
+#include "clients/udp.h"
 #include "queries/forwarder.h"
 #include "queries/prefetch.h"
 
@@ -17,6 +18,7 @@ struct worker_role {
     struct active_workers *active;
     unsigned index;
     struct tcp_clients *clients;
+    struct udp *udp;
     const struct forwarder *forwarder;
     struct route_pools *pools;
     struct prefetch *prefetch;

@@ -203,6 +203,13 @@ static void receive(struct udp_socket *socket)
 void udp_set_held(struct udp *udp, bool held)
 {
     udp->is_held = held;
+    udp_sockets_follow(udp);
+}
+
+void udp_set_part(struct udp *udp, const struct udp_part *part)
+{
+    udp->part = *part;
+    udp_sockets_follow(udp);
 }
 
 /* It may have datagrams, and may be read. */

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/bind_hint.h"
+#include "common/check.h"
 #include "common/service.h"
 
 enum { BUFFER_BYTES_MAX = 1 << 30 }; /* which the kernel doubles */
@@ -202,6 +204,25 @@ bool udp_listeners_reopen(const struct udp_listeners *current, struct udp_listen
         return open_all(ret_listeners, current, NULL, addresses, count, buffer_bytes, log, ret_error);
     *ret_listeners = *current;
     return true;
+}
+
+/* ---- active workers ---- */
+
+void udp_listener_steer(int fd, unsigned active, unsigned workers)
+{
+    CHECK(active >= 1 && active <= workers);
+    if (active == workers) {
+        set(fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, 0);
+        return;
+    }
+    /* The socket's number is the id modulo `active`; 0 of what is shorter. Offset 0 is the payload's first byte. */
+    struct sock_filter steps[] = {
+        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 0),
+        BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, active),
+        BPF_STMT(BPF_RET | BPF_A, 0),
+    };
+    const struct sock_fprog program = {sizeof steps / sizeof *steps, steps};
+    setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program);
 }
 
 /* ---- sockets that were handed over ---- */

@@ -1,5 +1,6 @@
 /* udp_listener: the sockets on which questions come over UDP: one for each address and worker, among which the kernel
- * spreads the clients (SO_REUSEPORT), or those that systemd passed, each for all workers.
+ * spreads the clients (SO_REUSEPORT), or the questions while not all workers are active; or those that systemd passed,
+ * each for all workers.
  *
  * SO_REUSEPORT has to stay set, so a process of the same user may open the same address and get a part of the
  * questions. A second instance of this program does not get so far: it opens TCP first, which it is refused. Main
@@ -63,6 +64,13 @@ void udp_former_spread(const struct udp_former *former, unsigned worker, unsigne
 bool udp_listeners_reopen(const struct udp_listeners *current, struct udp_listeners *ret_listeners,
                           const struct address *addresses, unsigned count, uint32_t buffer_bytes, const struct log *log,
                           char ret_error[static LISTENER_ERROR_BYTES]);
+
+/* From now on the kernel gives what comes to the address of `fd` to the sockets of its workers 0 to active-1 only, each
+ * question by its id, so that a retransmission goes where the first one went; with all workers active, each client's to
+ * one of all. What waits in a socket stays there. Sockets of one address are numbered as they were bound: worker 0's
+ * first. To be called for one of them, not for those of systemd's. Any thread. Where the kernel cannot do it, all
+ * sockets go on getting questions, and nothing but the saving is lost. */
+void udp_listener_steer(int fd, unsigned active, unsigned workers);
 
 bool udp_sockets_have(const struct udp_sockets *sockets, int fd);
 

@@ -13,12 +13,42 @@ static void on_event(struct loop_source *source, uint32_t events)
     container_of(source, struct udp_socket, source)->is_readable = true;
 }
 
+/* ---- which sockets get questions ---- */
+
+static void set_watched(struct udp_socket *socket, bool watched)
+{
+    /* Of the workers that share a socket one is woken for a datagram, not all. */
+    const uint32_t events = socket->is_shared ? EPOLLIN | EPOLLEXCLUSIVE : EPOLLIN;
+    if (watched == socket->is_watched) return;
+    if (!watched) loop_remove(socket->udp->loop, &socket->source);
+    socket->is_watched = watched && loop_add(socket->udp->loop, &socket->source, events);
+}
+
+/* 20,000 questions a second of 200 clients cost a quarter less on one of two workers than on both. */
+static void follow(struct udp_socket *socket)
+{
+    const struct udp *udp = socket->udp;
+    const struct udp_part *part = &udp->part;
+    if (socket->is_shared)
+        set_watched(socket, part->workers == 0 || part->index < part->active);
+    else if (part->workers > 0 && part->index == 0)
+        udp_listener_steer(socket->source.fd, udp->is_held ? part->workers : part->active, part->workers);
+}
+
+void udp_sockets_follow(struct udp *udp)
+{
+    for (unsigned i = 0; i < udp->used; i++)
+        if (udp_socket_is_open(&udp->sockets[i]) && !udp->sockets[i].is_leaving) follow(&udp->sockets[i]);
+}
+
+/* ---- opened and given up ---- */
+
 void udp_socket_close(struct udp_socket *socket)
 {
     struct udp *udp = socket->udp;
     if (udp->sending == socket) udp_send_waiting(udp);
     udp->sending = NULL;
-    if (!socket->is_leaving) loop_remove(udp->loop, &socket->source);
+    set_watched(socket, false);
     if (!socket->is_shared) close(socket->source.fd);
     socket->source.fd = -1;
     socket->is_readable = false;
@@ -40,7 +70,7 @@ static void stop_receiving(int fd)
 static void leave_socket(struct udp_socket *socket)
 {
     if (!udp_socket_is_open(socket) || socket->is_leaving) return;
-    loop_remove(socket->udp->loop, &socket->source);
+    set_watched(socket, false);
     if (!socket->is_shared) stop_receiving(socket->source.fd);
     socket->is_leaving = true;
     socket->is_readable = !socket->is_shared;
@@ -68,8 +98,6 @@ static void open_socket(struct udp *udp, const struct udp_sockets *sockets, unsi
 {
     struct udp_socket *socket = free_socket(udp);
     int fd = sockets->fds[index];
-    /* Of the workers that share a socket one is woken for a datagram, not all. */
-    const uint32_t events = sockets->shared ? EPOLLIN | EPOLLEXCLUSIVE : EPOLLIN;
     *socket = (struct udp_socket){
         .source = {fd, on_event},
         .udp = udp,
@@ -80,9 +108,11 @@ static void open_socket(struct udp *udp, const struct udp_sockets *sockets, unsi
         .counts_drops = sockets->counts_drops,
     };
     datagrams_dropped_by(fd, &socket->queue.drops); /* it may be older than this process */
-    if (loop_add(udp->loop, &socket->source, events)) return;
-    socket->is_leaving = true; /* it is not in the loop */
-    udp_socket_close(socket);
+    set_watched(socket, true);
+    if (socket->is_watched)
+        follow(socket);
+    else
+        udp_socket_close(socket); /* memory is short */
 }
 
 static bool has_fd(const struct udp *udp, int fd)

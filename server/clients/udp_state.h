@@ -28,6 +28,13 @@ struct udp_deps {
     struct dnstap_tap *tap;  /* copies of responses go there; NULL: none are made */
 };
 
+/* Which of the workers it belongs to, `index`, and that workers 0 to active-1 are active. workers 0: not told yet. */
+struct udp_part {
+    unsigned index;
+    unsigned active;
+    unsigned workers;
+};
+
 /* Sockets in use, and as many that a reload has given up and that still have replies to send. */
 enum { UDP_SOCKETS_MAX = 2 * LISTENERS_MAX };
 
@@ -40,6 +47,7 @@ struct udp_socket {
     bool is_wildcard;
     bool is_shared; /* with other workers; not closed */
     bool is_readable;
+    bool is_watched;     /* in the loop */
     bool is_leaving;     /* given up: closed when what came on it is answered */
     uint16_t last_reads; /* reads left to it, while it is leaving */
     uint32_t pending;    /* questions that wait for an answer */
@@ -65,6 +73,7 @@ struct udp {
     struct udp_socket *sending; /* the socket that the sender's replies leave from */
     uint64_t wall_ns;           /* CLOCK_REALTIME of this turn */
     bool is_held;               /* udp_set_held */
+    struct udp_part part;       /* udp_set_part */
 
     /* The messages that are handed over next, READ_AHEAD_MAX at most: they may be read together. NULL: they need not.
      */
@@ -91,6 +100,9 @@ static inline bool udp_socket_is_open(const struct udp_socket *socket)
 
 /* Questions that came on it and still wait are dropped. */
 void udp_socket_close(struct udp_socket *socket);
+
+/* Follows part and is_held in all sockets in use. */
+void udp_sockets_follow(struct udp *udp);
 
 /* Sends the replies that wait in the sender. */
 void udp_send_waiting(struct udp *udp);

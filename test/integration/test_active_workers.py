@@ -17,6 +17,7 @@ from load import Load
 from process import wait_for
 from proxy import Proxy, is_sanitized
 from remote import Remote
+from udpclient import ask_udp
 
 LONG = os.environ.get("LONG") == "1"
 TOOL = pathlib.Path(__file__).parents[1] / "bench/dnsload.c"
@@ -98,6 +99,36 @@ def test_questions_that_wait_need_workers_too(tmp_path, pki, hostile):
             client = stack.enter_context(Client(proxy.port))
             client.send(wire.query(f"slow-3000ms-{number}.test"))
         wait_for(lambda: active(proxy) > 1, "another worker becomes active", 2.5)
+
+
+# --- UDP
+
+
+def answered_by(proxy, name):
+    """The workers that answered sixteen questions over UDP, each from a port of its own."""
+    for number in range(16):
+        assert wire.rcode_of(ask_udp(proxy.port, f"servfail-{name}-{number}.test", number=number)) == wire.SERVFAIL
+    shown = wait_for(lambda: (found := shown_failed(proxy, name)) and len(found) == 16 and found, "all are shown")
+    return {query["worker"] for query in shown}
+
+
+def shown_failed(proxy, name):
+    return json.loads(fetch(proxy, f"/queries.json?kind=servfail&name=servfail-{name}-&limit=64"))["queries"]
+
+
+def test_questions_over_udp_come_to_the_active_workers(tmp_path, pki, hostile):
+    with start(tmp_path, pki, hostile) as proxy:
+        wait_for(lambda: active(proxy) == 1, "one is active", 10)
+        assert answered_by(proxy, "one") == {0}
+        proxy.reload({"min_workers": 2})
+        wait_for(lambda: active(proxy) == 2, "two are active")
+        assert answered_by(proxy, "two") == {0, 1}
+        proxy.reload({"min_workers": WORKERS})
+        wait_for(lambda: active(proxy) == WORKERS, "all are active")
+        assert len(answered_by(proxy, "all")) > 1
+        proxy.reload({"min_workers": 1})
+        wait_for(lambda: active(proxy) == 1, "they become inactive, one a second")
+        assert answered_by(proxy, "end") == {0}
 
 
 # --- clients move

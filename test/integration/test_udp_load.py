@@ -19,7 +19,7 @@ import hostile as upstreams
 import pytest
 import wire
 from dnsclient import Client, ask
-from figures import Figures, Since
+from figures import Figures, Since, fetch
 from namespace import is_possible, namespace
 from pki import SERVER_NAME
 from process import free_port, is_listening, wait_for
@@ -210,7 +210,12 @@ def test_sockets_of_systemd_are_shared_by_all_workers_and_left_open(pki, module_
         datagrams.bind(("127.0.0.1", port))
         # High numbers, so that neither is in the way when it becomes 3 or 4.
         passed = [fcntl.fcntl(each, fcntl.F_DUPFD, 50) for each in (stream, datagrams)]
-        with activated(module_path, pki, hostile.port, port, passed):
+        with activated(module_path, pki, hostile.port, port, passed) as proxy:
+            wait_for(lambda: Figures(proxy).sum("workers_active") == 1, "one worker is active")
+            for i in range(50):
+                assert wire.rcode_of(ask_udp(port, f"servfail-{i}.test")) == wire.SERVFAIL
+            shown = json.loads(fetch(proxy, "/queries.json?kind=servfail&limit=64"))["queries"]
+            assert len(shown) == 50 and {query["worker"] for query in shown} == {0}, "an inactive one is not woken"
             for i in range(100):
                 assert wire.rcode_of(ask_udp(port, f"s{i}.test")) == wire.NOERROR
             assert wire.rcode_of(ask(port, "a.test")) == wire.NOERROR
