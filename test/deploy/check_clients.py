@@ -10,6 +10,7 @@ import subprocess
 import urllib.request
 
 import checks
+import sandboxed
 from process import Process, wait_for
 from world import World
 
@@ -68,7 +69,12 @@ GO_OPTIONS = ("", "use-vc", "edns0", "trust-ad", "rotate", "single-request", "si
 def start_proxy(world):
     """On port 53 of the world, with the program's own defaults else; the flags are what an operator would give."""
     world.allow_low_ports()
-    proxy = Process("proxy", [checks.PROGRAM, "--listen", "127.0.0.1:53", "--ca-file", world.pki.ca_file], world.folder)
+    flags = ["--listen", "127.0.0.1:53", "--ca-file", world.pki.ca_file]
+    if sandboxed.IS_LOGGED:
+        path = world.folder / "logging.yaml"
+        path.write_text(sandboxed.config(""))
+        flags += ["--config", path]
+    proxy = Process("proxy", [checks.PROGRAM, *flags], world.folder)
     wait_for(
         lambda: checks.run(checks.PROGRAM, "--health-check", check=False).returncode == 0, "the program is ready", 20
     )
@@ -186,6 +192,7 @@ def main():
         with check("stopped by TERM it exits with 0"):
             proxy.child.terminate()
             assert proxy.wait_exit() == 0, proxy.log_tail()
+        sandboxed.look(proxy.log())
     check.finish()
 
 

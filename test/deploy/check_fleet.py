@@ -17,16 +17,16 @@ import checks  # first: it says where the modules below are
 import check_manifests
 import containers
 import package
+import sandboxed
 import trees
 from clients import answers
-from machine import Machine, make_tree
+from machine import CONFIG, Machine, make_tree
 from process import Process, wait_for
 from resp import RespClient, RespError
 from shared_store import LEAST_RIGHTS, SharedStore
 from world import World
 
 RUNBOOK = checks.ROOT / "docs/RUNBOOK.md"
-CONFIG = "/etc/dns-tls-proxy/dns-tls-proxy.yaml"
 
 INSTANCES = {53: 5000, 54: 5001}  #: port of DNS -> port of HTTP, of the compose file
 STORE = "172.30.53.2"
@@ -86,6 +86,7 @@ class Compose:
         return self
 
     def __exit__(self, kind, value, trace):
+        containers.look_at_logs()
         try:
             self("down")
         finally:
@@ -97,8 +98,11 @@ def check_compose(check, folder):
     fleet = folder / "deploy/fleet"
     file = fleet / "compose.yaml"
     file.write_text(re.sub(r"(?m)^ *ulimits:.*$", "", file.read_text()))  # more than root may give in a container
+    settings = fleet / "dns-tls-proxy.yaml"
+    settings.write_text(sandboxed.config(settings.read_text()))
     checks.run(fleet / "make-secrets", fleet / "secrets")
-    with World("fleet") as world, containers.as_docker(world, low_ports=False), Compose(world, file) as compose:
+    with World("fleet") as world, containers.as_docker(world, low_ports=False, own_config=True), \
+            Compose(world, file) as compose:
         with check("compose: two instances and a store come up, and both use it"):
             compose("up", "-d")
             for http in INSTANCES.values():
@@ -172,6 +176,9 @@ def pods_of(folder):
     played = [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name},
                "data": {path.name: path.read_text() for path in secrets.iterdir()}}]
     played += [each for each in documents if each["kind"] == "ConfigMap"]
+    for each in played:
+        if "dns-tls-proxy.yaml" in each["data"]:
+            each["data"]["dns-tls-proxy.yaml"] = sandboxed.config(each["data"]["dns-tls-proxy.yaml"])
     for pod in [check_manifests.one(documents, kind) for kind in ("DaemonSet", "Deployment")]:
         pod["kind"] = "Deployment"
         for container in pod["spec"]["template"]["spec"]["containers"]:
@@ -188,13 +195,14 @@ def check_pods(check, folder):
     """In one network, in place of the cluster's: the store's Service is loopback."""
     path = folder / "pods.yaml"
     path.write_text(pods_of(folder))
-    with World("pods") as world, containers.as_docker(world):
+    with World("pods") as world, containers.as_docker(world, own_config=True):
         with check("the overlay's pods: the proxy reads its secrets and uses the store"):
             containers.podman("kube", "play", "--network", "host", path)  # the host is the world, as seen from here
             try:
                 wait_for(lambda: is_in_use(5000), "it uses the store", 30)
                 wait_written(8853, 5000)
             finally:
+                containers.look_at_logs()
                 containers.podman("kube", "down", path, check=False)
                 containers.podman("volume", "rm", "-f", f"dns-tls-proxy-fleet-{os.getpid()}", check=False)
 

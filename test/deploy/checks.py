@@ -6,6 +6,8 @@ import subprocess
 import sys
 import traceback
 
+import sandboxed
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "scripts/deploy"
 PROGRAM = pathlib.Path(os.environ.get("PROXY") or ROOT / "build/release/dns-tls-proxy")
@@ -95,5 +97,6 @@ class Checks:
         print(f"      {text}", flush=True)
 
     def finish(self):
+        sandboxed.finish(self)
         print(f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped", flush=True)
         sys.exit(1 if self.failed or not self.passed else 0)

@@ -6,12 +6,15 @@ asked everywhere."""
 import contextlib
 import json
 import os
+import pathlib
 
 import checks
+import sandboxed
 
 STORE = checks.CACHE / "containers"
 BASE = "docker.io/library/debian:bookworm-slim"
 SOURCES = "/etc/apt/sources.list.d/debian.sources"
+CONFIG = "/etc/dns-tls-proxy/dns-tls-proxy.yaml"
 
 
 def configure(*lines):
@@ -70,18 +73,40 @@ def prepare():
 
 
 @contextlib.contextmanager
-def as_docker(world, low_ports=True):
+def as_docker(world, low_ports=True, own_config=False):
     """podman as Docker is: low ports are everybody's inside, unless they are to be as podman itself has them. All
-    containers trust the world's authority; none is left at the end."""
-    configure(
-        *['default_sysctls=["net.ipv4.ip_unprivileged_port_start=0"]'] * low_ports,
-        f'volumes=["{world.pki.ca_file}:/etc/ssl/certs/ca-certificates.crt:ro"]',
-    )
+    containers trust the world's authority; none is left at the end. With `own_config` the caller gives all of them a
+    configuration, in which sandboxed.config() has been; else they have the image's."""
+    volumes = [f"{world.pki.ca_file}:/etc/ssl/certs/ca-certificates.crt:ro"]
+    if not own_config:
+        volumes += logging(world, ())
+    configure(*['default_sysctls=["net.ipv4.ip_unprivileged_port_start=0"]'] * low_ports,
+              f"volumes={json.dumps(volumes)}")
     try:
         yield
     finally:
+        look_at_logs()
         podman("rm", "-fa", "-t", "0", check=False)
         configure()
+
+
+def logging(world, volumes):
+    """Volumes of a container whose configuration is the image's or one of `volumes`, so that its calls are logged where
+    that is wanted (sandboxed)."""
+    own = next((each.split(":")[0] for each in volumes if each.split(":")[1:2] == [CONFIG]), None)
+    if not sandboxed.IS_LOGGED or own == os.devnull:
+        return []
+    source = pathlib.Path(own or checks.DEPLOY / "container/dns-tls-proxy.yaml")
+    target = source if own else world.folder / "logging.yaml"
+    target.write_text(sandboxed.config(source.read_text(encoding="utf-8")), encoding="utf-8")
+    return [] if own else [f"{target}:{CONFIG}:ro"]
+
+
+def look_at_logs():
+    """Of all containers there are, for what sandboxed looks at."""
+    for name in podman("ps", "-aq", check=False).stdout.split():
+        done = podman("logs", name, check=False)
+        sandboxed.look(done.stdout + done.stderr)
 
 
 def podman(*arguments, **options):
@@ -119,6 +144,7 @@ class Container:
     def __init__(self, world, image, *flags, options=()):
         world.allow_low_ports()
         self.name = world.name
+        volumes = logging(world, [str(each) for each in options])
         podman(
             "run",
             "-d",
@@ -134,6 +160,7 @@ class Container:
             "-v",
             f"{world.pki.ca_file}:/etc/ssl/certs/ca-certificates.crt:ro",
             *options,
+            *(f"--volume={each}" for each in volumes),
             image,
             *flags,
         )
@@ -142,6 +169,7 @@ class Container:
         return self
 
     def __exit__(self, kind, value, trace):
+        sandboxed.look(self.logs())
         podman("rm", "-f", "-t", "0", self.name, check=False)
 
     def logs(self):

@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 
 import checks  # first: it says where the modules below are
+import sandboxed
 import trees
 from process import ProcessError, wait_for
 
@@ -35,6 +36,8 @@ PACKAGES = (
 #: Of another release, whose libraries have other names.
 OTHER_PACKAGES = PACKAGES[: PACKAGES.index("dnsperf")] + ("libyaml-0-2",)
 SOURCES = "/etc/apt/sources.list.d/debian.sources"
+CONFIG = "/etc/dns-tls-proxy/dns-tls-proxy.yaml"
+DROP_INS = "/run/systemd/system/dns-tls-proxy.service.d"
 
 
 def make_tree(release="debian-12"):
@@ -115,6 +118,9 @@ class Machine:
         except ProcessError:
             self.__exit__(None, None, None)
             raise
+        if sandboxed.IS_LOGGED:
+            text = sandboxed.DROP_IN.format(path=CONFIG, line=sandboxed.LINE.strip())
+            self.sh(f"mkdir -p {DROP_INS} && cat >{DROP_INS}/sandbox.conf <<'END'\n{text}END\nsystemctl daemon-reload")
         return self
 
     def _is_up(self):
@@ -127,6 +133,8 @@ class Machine:
     def __exit__(self, kind, value, trace):
         if self._nspawn and self._nspawn.poll() is None:
             if self.leader:
+                sandboxed.look(self.sh("journalctl --sync; journalctl -u dns-tls-proxy --no-pager -o cat",
+                                       check=False).stdout)
                 self.sh("systemctl poweroff", check=False)
             try:
                 self._nspawn.wait(20)
@@ -175,6 +183,7 @@ class Machine:
         target.chmod(mode)
 
     def write(self, destination, text):
+        text = sandboxed.config(text) if destination == CONFIG else text
         target = self.root / destination.lstrip("/")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
