@@ -90,7 +90,8 @@ const char *query_filter_parse(const char *query, struct query_filter *ret_filte
     if (!read_kinds(query, &filter)) return "kind: slow, servfail, refused, limited, stale or malformed is wanted";
     if (!read_number(query, "min_ms", &min_ms)) return "min_ms: milliseconds are wanted";
     if (!read_number(query, "after_ms", &after_ms)) return "after_ms: milliseconds are wanted";
-    if (!read_number(query, "limit", &limit) || limit < 1 || limit > QUERY_LIST_MAX) return "limit: 1..1000 is wanted";
+    if (!read_number(query, "limit", &limit) || !(limit >= 1 && limit <= (double)QUERY_LIST_MAX))
+        return "limit: 1..1000 is wanted";
     filter.min_ns = (uint64_t)(min_ms * (double)NS_PER_MS);
     if (after_ms > 0) filter.after_ns = ((uint64_t)after_ms + 1) * NS_PER_MS - 1; /* `at_ms` has whole milliseconds */
     filter.limit = (unsigned)limit;

@@ -116,7 +116,7 @@ void query_ring_put_connection(struct query_ring *ring, enum label_rejected why,
         .client = *client,
         .rcode = QUERY_NO_RCODE,
         .ede_code = QUERY_NO_EDE,
-        .kind = kind,
+        .kind = (uint8_t)kind,
         .transport = LABEL_TRANSPORT_TCP,
         .source = QUERY_SOURCE_NONE,
     };

@@ -115,7 +115,7 @@ static const char *normalize(const char *text, char *out, size_t size, uint32_t 
 /* Whether all fields of the type are there: data in the form of RFC 3597 may end early. */
 static bool is_whole(const ldns_rr *rr)
 {
-    const ldns_rr_descriptor *descriptor = ldns_rr_descript(ldns_rr_get_type(rr));
+    const ldns_rr_descriptor *descriptor = ldns_rr_descript((uint16_t)ldns_rr_get_type(rr));
     return descriptor->_type != ldns_rr_get_type(rr) || ldns_rr_rd_count(rr) >= descriptor->_minimum;
 }
 

@@ -11,7 +11,8 @@
 #include "common/clock.h"
 #include "metrics/upstream_times.h"
 
-enum { STANDBY = 0, SILENT = 3, UP = 4, WALL_S = 1700000000 };
+enum { STANDBY = 0, SILENT = 3, UP = 4 };
+#define WALL_S   1700000000u
 #define START_NS (1000 * NS_PER_S)
 
 struct world {

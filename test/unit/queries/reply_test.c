@@ -261,7 +261,8 @@ static void a_refusal_is_counted_under_its_reason(void **state)
     const struct question asked = question(true);
     const struct reply_profile profile = profile_of(&asked);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        const _Atomic uint64_t *counter = (const _Atomic uint64_t *)((const char *)story.counters + cases[i].offset);
+        const void *cell = (const char *)story.counters + cases[i].offset;
+        const _Atomic uint64_t *counter = cell;
         uint64_t before = counter_read(counter);
         reply_refusal(&story.notices, &who, &asked, &profile, cases[i].refusal);
         assert_int_equal(counter_read(counter), before + 1);

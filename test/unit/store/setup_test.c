@@ -39,7 +39,7 @@ static void anything_else_is_no_secret(void **state)
                                       "\n",
                                       "none",
                                       DIGITS "0",
-                                      DIGITS "\n" DIGITS,
+                                      (DIGITS "\n" DIGITS),
                                       "0x" DIGITS,
                                       "0011223344556677 8899aabbccddeeff00112233445566778899aabbccddeeff",
                                       "g0112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"};
