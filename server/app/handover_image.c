@@ -6,7 +6,7 @@
 #include "common/hash.h"
 
 /* Layout: magic, version, size of the image, checksum of all behind it, then the summary and the descriptions. */
-static const uint8_t magic[8] = "dtp-hand";
+static const uint8_t magic[] = {'d', 't', 'p', '-', 'h', 'a', 'n', 'd'};
 
 /* It finds accidents, not forgeries: whoever can write to the store can stop the program, too. */
 static const struct hash_key checksum_key = {0, 0};

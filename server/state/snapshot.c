@@ -3,7 +3,7 @@
 #include <string.h>
 #include <zlib.h>
 
-static const uint8_t magic[8] = "DTPSTATE";
+static const uint8_t magic[] = {'D', 'T', 'P', 'S', 'T', 'A', 'T', 'E'};
 static const uint8_t mark[4] = {SNAPSHOT_MARK_FIRST, 'R', 'E', 'C'};
 
 /* Offsets in the head of the file, and of a record. */

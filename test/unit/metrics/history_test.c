@@ -187,7 +187,7 @@ static void large_and_small_values_keep_three_digits(void **state)
         world->figures.process_resident_bytes = cases[i].value;
         take_after(world, NS_PER_S);
         const char *end = strchr(strstr(written(world, HISTORY_5_MINUTES), "\"resident_bytes\":["), ']');
-        char *comma = strchr(end, ']');
+        const char *comma = strchr(end, ']');
         while (*comma != ',') comma--;
         double shown = strtod(comma + 1, NULL);
         double bound = cases[i].value > 6e10 ? 6e10 : cases[i].value;
