@@ -165,6 +165,8 @@ def check_release(check, text, found, release):
             check.note(fresh.run(f"apt-get install -y -q {made} && dns-tls-proxy --version", 300).splitlines()[-1])
         command = readme.with_word(found, "scripts/test")
         with check(f"{release}: {command} installs, builds and passes"):
+            if os.environ.get("BUT_TESTS") == "1":
+                raise checks.Skip("BUT_TESTS=1; scripts/check-platforms runs it, too")
             check.note(re.findall(r".*tests passed.*", fresh.run(command, 3000))[-1])
 
 
