@@ -7,6 +7,7 @@ import argparse
 import dataclasses
 import itertools
 import json
+import os
 import pathlib
 import signal
 import statistics
@@ -85,7 +86,8 @@ SCENARIOS = {
     "lone": Scenario("a lone cached query: median", "-m pipe -c 1 -q 1 -l {seconds}", figure="p50_us", unit="us",
                      factor=1.2, target="1.2 x limit"),
 }
-EXTRA = ("workers", "faults", "cache")  #: tables of their own; the cache alone, without the program
+EXTRA = ("workers", "faults")  #: tables of their own
+ALONE = ("cache", "idle")  #: without peers: the cache alone, a million idle clients
 
 
 class Bench:
@@ -188,7 +190,8 @@ def print_figures(key, name, figures):
 
 def read_arguments():
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__.splitlines()[0],
-                                     epilog=f"scenarios: {' '.join([*SCENARIOS, *EXTRA])}; default: all but cache")
+                                     epilog=f"scenarios: {' '.join([*SCENARIOS, *EXTRA, *ALONE])}; default: all but "
+                                            f"{', '.join(ALONE)}")
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="what to measure")
     parser.add_argument("--rounds", type=int, default=3, help="measurements of each server (default 3)")
     parser.add_argument("--seconds", type=float, default=3, help="length of each (default 3)")
@@ -200,10 +203,24 @@ def read_arguments():
     parser.add_argument("--program", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     arguments.tools, arguments.program = arguments.tools.resolve(), arguments.program.resolve()
-    unknown = set(arguments.scenarios) - {*SCENARIOS, *EXTRA}
+    unknown = set(arguments.scenarios) - {*SCENARIOS, *EXTRA, *ALONE}
     if unknown:
         parser.error(f"no scenario {', '.join(sorted(unknown))}")
     return arguments
+
+
+def run_alone(name, arguments):
+    """Prints its figures itself; nothing of them is written into docs/PERFORMANCE.md."""
+    commands = {"cache": [arguments.tools / "cache_bench"],
+                "idle": [sys.executable, ROOT / "test/bench/idle_clients.py", "--tools", arguments.tools]}
+    with subprocess.Popen(commands[name], env={**os.environ, "PROXY": str(arguments.program)}) as child:
+        try:
+            status = child.wait()
+        except BaseException:
+            child.terminate()  # it ends by itself what it has started
+            raise
+    if status != 0:
+        sys.exit(f"scripts/bench: {name} failed")
 
 
 def main():
@@ -211,11 +228,11 @@ def main():
     chosen = arguments.scenarios or [*SCENARIOS, "workers", "faults"]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what runs is ended
     results, extra = {}, {}
-    if "cache" in chosen:
-        subprocess.run([arguments.tools / "cache_bench"], check=True)
-        chosen.remove("cache")
-        if not chosen:
-            return
+    for name in [name for name in ALONE if name in chosen]:
+        run_alone(name, arguments)
+    chosen = [name for name in chosen if name not in ALONE]
+    if not chosen:
+        return
     try:
         others = peers.Peers(arguments.peers)
     except trees.Unavailable as why:
