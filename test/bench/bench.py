@@ -87,7 +87,7 @@ SCENARIOS = {
                      factor=1.2, target="1.2 x limit"),
 }
 EXTRA = ("workers", "faults")  #: tables of their own
-ALONE = ("cache", "idle")  #: without peers: the cache alone, a million idle clients
+ALONE = ("cache", "cores", "idle")  #: without peers: the cache alone, many workers simulated, a million idle clients
 
 
 class Bench:
@@ -212,6 +212,7 @@ def read_arguments():
 def run_alone(name, arguments):
     """Prints its figures itself; nothing of them is written into docs/PERFORMANCE.md."""
     commands = {"cache": [arguments.tools / "cache_bench"],
+                "cores": [sys.executable, ROOT / "test/bench/many_cores.py", "--tools", arguments.tools],
                 "idle": [sys.executable, ROOT / "test/bench/idle_clients.py", "--tools", arguments.tools]}
     with subprocess.Popen(commands[name], env={**os.environ, "PROXY": str(arguments.program)}) as child:
         try:

@@ -1,5 +1,5 @@
 /* question: the queries of dnsload and udpload: PREFIXnnnnnnnn.bench A IN with RD set, n a hexadecimal number. Names
- * are one of NAMES at random, or, where the prefix is not "h", never the same twice. */
+ * are one of NAMES at random (or of another number), or, where the prefix is not "h", never the same twice. */
 #ifndef BENCH_QUESTION_H
 #define BENCH_QUESTION_H
 
@@ -18,7 +18,8 @@ enum {
 struct question {
     bool is_new;                /* no name twice */
     uint32_t last;              /* number of the last new name */
-    uint64_t random;            /* state of the generator for the others */
+    uint32_t names;             /* else one of so many */
+    uint64_t random;            /* state of the generator for these */
     size_t size;                /* of the message, without a length before it */
     size_t number_at;           /* of the digits */
     uint8_t bytes[QUERY_BYTES]; /* id and number are put in by question_write */
@@ -30,7 +31,7 @@ static inline void question_init(struct question *question, const char *prefix)
     static const uint8_t header[12] = {0, 0, 1, 0, 0, 1};
     static const uint8_t tail[] = "\5bench\0\0\1\0\1";
     size_t prefix_size = strlen(prefix);
-    *question = (struct question){.is_new = strcmp(prefix, "h") != 0};
+    *question = (struct question){.is_new = strcmp(prefix, "h") != 0, .names = NAMES};
     memcpy(question->bytes, header, sizeof header);
     question->bytes[sizeof header] = (uint8_t)(prefix_size + NUMBER_DIGITS);
     memcpy(question->bytes + sizeof header + 1, prefix, prefix_size);
@@ -44,7 +45,7 @@ static inline uint32_t question_next(struct question *question)
 {
     if (question->is_new) return ++question->last;
     question->random = question->random * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(question->random >> 33) % NAMES;
+    return (uint32_t)(question->random >> 33) % question->names;
 }
 
 static inline void question_put_number(uint8_t *at, uint32_t number)
