@@ -25,8 +25,8 @@ static enum refusal admit(struct forwarder *forwarder, const struct client_messa
     if (message->refusal == REFUSAL_PROHIBITED) return REFUSAL_PROHIBITED;
     if (transport->admit)
         refusal = transport->admit(in->requester, &in->question, verdict, &in->profile, &in->is_verified);
-    if (in->is_verified && ratelimit_take_again(forwarder->shared->ratelimit, &forwarder->last_client,
-                                                in->requester->address, 1, forwarder->loop->now_ns) == 0)
+    if (in->is_verified && !ratelimit_take_one(forwarder->shared->ratelimit, &forwarder->last_client,
+                                               in->requester->address, 0, forwarder->loop->now_ns))
         refusal = refusal_over_rate(forwarder->options.rate_limit_action);
     if (refusal == REFUSAL_NONE) refusal = message->refusal;
     return refusal != REFUSAL_NONE ? refusal : refusal_of(verdict);

@@ -63,7 +63,7 @@ struct forwarder {
     uint64_t questions;                   /* clients' questions asked upstream since the start */
     uint8_t *value; /* ANSWER_BYTES_MAX: an answer from the cache, or one that is made ready for it */
     struct aliases aliases;
-    struct ratelimit_key last_client;      /* whose query took a token last */
+    struct ratelimit_last last_client;     /* whose query took a token last */
     struct incoming ahead[READ_AHEAD_MAX]; /* the messages that were read ahead last */
 };
 

@@ -225,37 +225,79 @@ static void count(struct bucket *bucket, uint32_t wanted, uint32_t granted, uint
 
 /* --- the limiter --- */
 
-static void compute_key(struct ratelimit *ratelimit, const struct address *client, uint32_t prefixes,
-                        struct ratelimit_key *ret_key)
+static void compute(struct ratelimit *ratelimit, const struct address *client, uint32_t prefixes,
+                    struct ratelimit_last *ret_last)
 {
     struct prefix prefix = prefix_of(client->ip, address_is_ipv4(client) ? prefixes >> 8 : prefixes & 0xff);
-    memcpy(ret_key->client, client->ip, sizeof ret_key->client);
-    memcpy(ret_key->prefix, prefix.ip, sizeof ret_key->prefix);
-    ret_key->prefixes = prefixes;
-    ret_key->hash = hash_bytes(&ratelimit->hash_key, prefix.ip, sizeof prefix.ip);
+    memcpy(ret_last->client, client->ip, sizeof ret_last->client);
+    memcpy(ret_last->prefix, prefix.ip, sizeof ret_last->prefix);
+    ret_last->prefixes = prefixes;
+    ret_last->hash = hash_bytes(&ratelimit->hash_key, prefix.ip, sizeof prefix.ip);
 }
 
-uint32_t ratelimit_take_again(struct ratelimit *ratelimit, struct ratelimit_key *last, const struct address *client,
-                              uint32_t wanted, uint64_t now_ns)
+static struct stripe *stripe_of(const struct ratelimit *ratelimit, const struct ratelimit_last *last)
 {
-    uint32_t prefixes = atomic_load_explicit(&ratelimit->prefixes, memory_order_relaxed);
-    if (last->prefixes != prefixes || memcmp(last->client, client->ip, sizeof last->client) != 0)
-        compute_key(ratelimit, client, prefixes, last);
-    struct stripe *stripe = &ratelimit->stripes[last->hash >> 32 & (ratelimit->stripe_count - 1)];
+    return &ratelimit->stripes[last->hash >> 32 & (ratelimit->stripe_count - 1)];
+}
+
+/* Takes up to `wanted` tokens. Counts as many queries, and at least `asked`: of what is wanted for later and not there,
+ * each is counted when it comes. */
+static uint32_t take(struct ratelimit *ratelimit, const struct ratelimit_last *last, uint32_t wanted, uint32_t asked,
+                     uint64_t now_ns)
+{
+    struct stripe *stripe = stripe_of(ratelimit, last);
     uint32_t granted = wanted;
     pthread_mutex_lock(&stripe->lock);
     struct bucket *bucket = touch(stripe, last->prefix, (uint32_t)last->hash, now_ns);
     tokens_refill(&bucket->tokens, stripe->queries_per_s, stripe->burst, now_ns);
     if (stripe->queries_per_s) granted = tokens_take(&bucket->tokens, wanted);
-    count(bucket, wanted, granted, now_ns);
+    count(bucket, granted > asked ? granted : asked, granted, now_ns);
     pthread_mutex_unlock(&stripe->lock);
     return granted;
 }
 
 uint32_t ratelimit_take(struct ratelimit *ratelimit, const struct address *client, uint32_t wanted, uint64_t now_ns)
 {
-    struct ratelimit_key key = {.prefixes = 0};
-    return ratelimit_take_again(ratelimit, &key, client, wanted, now_ns);
+    struct ratelimit_last last;
+    compute(ratelimit, client, atomic_load_explicit(&ratelimit->prefixes, memory_order_relaxed), &last);
+    return take(ratelimit, &last, wanted, wanted, now_ns);
+}
+
+/* Of 16 queries that come together one takes the lock, and each costs some 120 instructions less; one that comes alone
+ * costs some 15 more. */
+bool ratelimit_take_one(struct ratelimit *ratelimit, struct ratelimit_last *last, const struct address *client,
+                        uint32_t behind, uint64_t now_ns)
+{
+    uint32_t prefixes = atomic_load_explicit(&ratelimit->prefixes, memory_order_relaxed);
+    bool is_same = last->prefixes == prefixes && memcmp(last->client, client->ip, sizeof last->client) == 0;
+    if (is_same && last->in_hand > 0) {
+        last->in_hand--;
+        return true;
+    }
+    if (!is_same) {
+        ratelimit_give_back(ratelimit, last, now_ns);
+        compute(ratelimit, client, prefixes, last);
+    }
+    uint32_t granted = take(ratelimit, last, 1 + behind, 1, now_ns);
+    if (granted == 0) return false;
+    last->in_hand = granted - 1;
+    return true;
+}
+
+void ratelimit_give_back(struct ratelimit *ratelimit, struct ratelimit_last *last, uint64_t now_ns)
+{
+    if (last->in_hand == 0) return;
+    struct stripe *stripe = stripe_of(ratelimit, last);
+    pthread_mutex_lock(&stripe->lock);
+    uint32_t number = find(stripe, last->prefix, (uint32_t)last->hash);
+    struct bucket *bucket = &stripe->buckets[number];
+    if (number) {
+        tokens_give_back(&bucket->tokens, last->in_hand);
+        struct tally *tally = bucket->window == window_of(now_ns) ? &bucket->now : &bucket->before;
+        tally->asked -= last->in_hand < tally->asked ? last->in_hand : tally->asked;
+    }
+    pthread_mutex_unlock(&stripe->lock);
+    last->in_hand = 0;
 }
 
 /* --- who asks most, who is refused most --- */

@@ -39,19 +39,27 @@ void ratelimit_set_options(struct ratelimit *ratelimit, const struct ratelimit_o
 /* Takes up to `wanted` tokens of the client's bucket and says how many were there. */
 uint32_t ratelimit_take(struct ratelimit *ratelimit, const struct address *client, uint32_t wanted, uint64_t now_ns);
 
-/* What is computed to find a client's bucket; zero at first. For one table and one thread. */
-struct ratelimit_key {
+/* The client that took a token last: what was computed to find its bucket, and the tokens that its next queries need
+ * not take there. Zero at first. For one table and one thread. */
+struct ratelimit_last {
     uint8_t client[16];
     uint32_t prefixes; /* the table's, for which the rest holds; 0: nothing is computed yet */
+    uint32_t in_hand;  /* tokens that were taken, and counted as queries, ahead */
     uint8_t prefix[16];
     uint64_t hash;
 };
 
-/* The same, for callers that take tokens of one client several times in succession, as a worker that reads many queries
- * of a connection: `last` is computed again only if the client, or the table's prefixes, are others than
- * the last time. */
-uint32_t ratelimit_take_again(struct ratelimit *ratelimit, struct ratelimit_key *last, const struct address *client,
-                              uint32_t wanted, uint64_t now_ns);
+/* Takes a token for one query, as ratelimit_take does, for a thread whose queries often come from the same client in
+ * succession: what was computed for the last one is used again if client and prefixes are the same. `behind`: so many
+ * more queries of this client follow. Tokens for them are taken with this one, as far as they are there, so that a
+ * batch takes the lock once. False: there is none, and the query, which alone is counted, is to be refused. */
+bool ratelimit_take_one(struct ratelimit *ratelimit, struct ratelimit_last *last, const struct address *client,
+                        uint32_t behind, uint64_t now_ns);
+
+/* Puts back what is in hand for queries that did not follow, and counts them no longer; so does ratelimit_take_one
+ * where another client comes. To be called before the thread waits, since other threads lack these tokens. What a
+ * bucket lost meanwhile, by reuse or a smaller burst, is not put back. */
+void ratelimit_give_back(struct ratelimit *ratelimit, struct ratelimit_last *last, uint64_t now_ns);
 
 /* Queries are counted in windows of this length. */
 #define RATELIMIT_WINDOW_NS UINT64_C(3000000000)

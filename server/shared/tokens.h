@@ -9,7 +9,7 @@
 #define TOKENS_PARTS UINT64_C(1000000000)
 
 struct tokens {
-    uint64_t parts; /* at most 2^32 tokens of 10^9 parts: fits */
+    uint64_t parts; /* at most 2^32 tokens of 10^9 parts, and what was given back since the last refill: fits */
     uint64_t at_ns; /* time of the last refill */
 };
 
@@ -39,6 +39,12 @@ static inline uint32_t tokens_take(struct tokens *tokens, uint32_t wanted)
     uint32_t taken = whole < wanted ? (uint32_t)whole : wanted;
     tokens->parts -= taken * TOKENS_PARTS;
     return taken;
+}
+
+/* Puts whole tokens back that were taken. Above the burst they are cut by the next refill. */
+static inline void tokens_give_back(struct tokens *tokens, uint32_t count)
+{
+    tokens->parts += count * TOKENS_PARTS;
 }
 
 #endif

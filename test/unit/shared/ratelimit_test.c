@@ -295,40 +295,6 @@ static void limits_can_be_changed(void **state)
     ratelimit_free(NULL);
 }
 
-static uint32_t take_again(struct ratelimit *ratelimit, struct ratelimit_key *last, const char *client, uint32_t wanted)
-{
-    struct address address = address_of(client);
-    return ratelimit_take_again(ratelimit, last, &address, wanted, START_NS);
-}
-
-static void what_was_computed_for_one_client_is_not_used_for_another(void **state)
-{
-    (void)state;
-    struct ratelimit *ratelimit = ratelimit_of(&usual);
-    struct ratelimit_key last = {.prefixes = 0};
-    assert_int_equal(take_again(ratelimit, &last, "192.0.2.1", 30), 30);
-    assert_int_equal(take_again(ratelimit, &last, "192.0.2.1", 30), 10);
-    assert_int_equal(take_again(ratelimit, &last, "192.0.2.2", 30), 30);
-    assert_int_equal(take_again(ratelimit, &last, "[2001:db8::c000:202]", 30), 30);
-    assert_int_equal(take_again(ratelimit, &last, "192.0.2.1", 1), 0);
-    assert_int_equal(take(ratelimit, "192.0.2.2", 30, START_NS), 10);
-    ratelimit_free(ratelimit);
-}
-
-static void what_was_computed_for_former_prefixes_is_not_used(void **state)
-{
-    (void)state;
-    struct ratelimit *ratelimit = ratelimit_of(&usual);
-    struct ratelimit_options wider = usual;
-    struct ratelimit_key last = {.prefixes = 0};
-    wider.ipv4_prefix = 24;
-    assert_int_equal(take_again(ratelimit, &last, "192.0.2.1", 30), 30);
-    ratelimit_set_options(ratelimit, &wider);
-    assert_int_equal(take_again(ratelimit, &last, "192.0.2.1", 40), 40); /* of its prefix, which took none yet */
-    assert_int_equal(take_again(ratelimit, &last, "192.0.2.2", 1), 0);
-    ratelimit_free(ratelimit);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,8 +314,6 @@ int main(void)
         cmocka_unit_test(who_is_refused_most_is_listed_apart),
         cmocka_unit_test(nobody_is_refused_without_a_limit),
         cmocka_unit_test(limits_can_be_changed),
-        cmocka_unit_test(what_was_computed_for_one_client_is_not_used_for_another),
-        cmocka_unit_test(what_was_computed_for_former_prefixes_is_not_used),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

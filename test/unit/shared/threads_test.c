@@ -180,6 +180,42 @@ static void no_token_is_granted_twice(void **state)
     ratelimit_free(ratelimit);
 }
 
+/* Batches of up to 20 of a client, of which some end early. */
+static void *ratelimit_batches_run(void *argument)
+{
+    struct runner *runner = argument;
+    struct ratelimit_last last = {.prefixes = 0};
+    for (unsigned step = 0; step < STEPS / 10; step++) {
+        struct address client = address_number((uint32_t)(random_next(&runner->random) % 300));
+        uint32_t count = 1 + (uint32_t)(random_next(&runner->random) % 20);
+        uint32_t end = step % 3 ? count : count / 2;
+        uint64_t granted = 0;
+        for (uint32_t i = 0; i < end; i++)
+            granted += ratelimit_take_one(runner->table, &last, &client, count - 1 - i, START_NS);
+        atomic_fetch_add(runner->sum, granted);
+        if (step % 2) ratelimit_give_back(runner->table, &last, START_NS);
+    }
+    ratelimit_give_back(runner->table, &last, START_NS);
+    return NULL;
+}
+
+/* What was taken ahead and given back is there for others, and nothing else is. */
+static void no_token_is_granted_twice_or_lost_in_batches(void **state)
+{
+    (void)state;
+    _Atomic uint64_t granted = 0;
+    struct ratelimit_options options = {.queries_per_s = 10, .burst = 1300, .ipv4_prefix = 32, .max_clients = 65536};
+    struct ratelimit *ratelimit = ratelimit_new(&options, &test_hash_key);
+    run_all(ratelimit_batches_run, ratelimit, &granted);
+    assert_in_range(granted, 1300, 300 * 1300);
+    for (uint32_t number = 0; number < 300; number++) {
+        struct address client = address_number(number);
+        granted += ratelimit_take(ratelimit, &client, UINT32_MAX, START_NS);
+    }
+    assert_int_equal(granted, 300 * 1300);
+    ratelimit_free(ratelimit);
+}
+
 static void *ratelimit_reload_run(void *argument)
 {
     struct runner *runner = argument;
@@ -258,6 +294,7 @@ int main(void)
         cmocka_unit_test(refresh_is_given_to_one_worker_only),
         cmocka_unit_test(topnames_are_right_with_four_workers),
         cmocka_unit_test(no_token_is_granted_twice),
+        cmocka_unit_test(no_token_is_granted_twice_or_lost_in_batches),
         cmocka_unit_test(ratelimit_is_right_with_reloads_and_a_full_table),
         cmocka_unit_test(connections_are_counted_by_all),
     };

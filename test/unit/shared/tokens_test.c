@@ -71,6 +71,19 @@ static void largest_numbers_do_not_wrap(void **state)
     assert_int_equal(tokens_take(&tokens, 2), 1);
 }
 
+static void what_is_given_back_is_there_again_up_to_the_burst(void **state)
+{
+    (void)state;
+    struct tokens tokens = tokens_full(40, 0);
+    tokens_take(&tokens, 30);
+    tokens_give_back(&tokens, 5);
+    tokens_refill(&tokens, 20, 40, 0);
+    assert_int_equal(tokens_take(&tokens, 100), 15);
+    tokens_give_back(&tokens, 15);
+    tokens_refill(&tokens, 20, 40, 2 * NS_PER_S); /* 55 would be too many */
+    assert_int_equal(tokens_take(&tokens, 100), 40);
+}
+
 static void rate_of_nothing_adds_nothing(void **state)
 {
     (void)state;
@@ -89,6 +102,7 @@ int main(void)
         cmocka_unit_test(holds_no_more_than_the_burst),
         cmocka_unit_test(time_that_goes_back_adds_nothing),
         cmocka_unit_test(largest_numbers_do_not_wrap),
+        cmocka_unit_test(what_is_given_back_is_there_again_up_to_the_burst),
         cmocka_unit_test(rate_of_nothing_adds_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
