@@ -163,6 +163,7 @@ static void turn(struct worker *worker)
     forwarder_tick(&worker->forwarder, now_ns);
     tcp_clients_tick(&worker->clients, now_ns);
     udp_tick(&worker->udp);
+    forwarder_end_messages(&worker->forwarder);
     worker_role_tick(&worker->role, now_ns);
     if (worker->shares) store_flush(worker->store);
     route_pools_flush(&worker->pools); /* last: whatever was asked in this turn leaves together */

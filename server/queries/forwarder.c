@@ -26,7 +26,7 @@ static enum refusal admit(struct forwarder *forwarder, const struct client_messa
     if (transport->admit)
         refusal = transport->admit(in->requester, &in->question, verdict, &in->profile, &in->is_verified);
     if (in->is_verified && !ratelimit_take_one(forwarder->shared->ratelimit, &forwarder->last_client,
-                                               in->requester->address, 0, forwarder->loop->now_ns))
+                                               in->requester->address, message->behind, forwarder->loop->now_ns))
         refusal = refusal_over_rate(forwarder->options.rate_limit_action);
     if (refusal == REFUSAL_NONE) refusal = message->refusal;
     return refusal != REFUSAL_NONE ? refusal : refusal_of(verdict);
@@ -197,6 +197,11 @@ void forwarder_handle(struct forwarder *forwarder, const struct requester *reque
 }
 
 /* ---- turns and life ---- */
+
+void forwarder_end_messages(struct forwarder *forwarder)
+{
+    ratelimit_give_back(forwarder->shared->ratelimit, &forwarder->last_client, forwarder->loop->now_ns);
+}
 
 void forwarder_tick(struct forwarder *forwarder, uint64_t now_ns)
 {

@@ -91,12 +91,15 @@ void forwarder_handle(struct forwarder *forwarder, const struct requester *reque
 
 /* Reads up to READ_AHEAD_MAX messages, and has the processor fetch what handling them will read of the tables. Sets
  * `read_ahead` of each. They are to be handed to forwarder_handle before the next call, and before other names are
- * set. Without it they are handled in the same way, but each waits for its own memory. */
+ * set, or not at all. Without it they are handled in the same way, but each waits for its own memory. */
 void forwarder_read_ahead(struct forwarder *forwarder, struct client_message *messages, unsigned count);
 
 /* Asks upstream for one of the top names, for the cache alone. False if that is being done already, or cannot be
  * done now. */
 bool forwarder_refresh(struct forwarder *forwarder, const struct question_key *key);
+
+/* When all messages of a turn were handed over: puts tokens back that were taken for messages which were not. */
+void forwarder_end_messages(struct forwarder *forwarder);
 
 /* At the end of every turn: gives stale answers to clients that have waited long enough, and counts the turn's hits. */
 void forwarder_tick(struct forwarder *forwarder, uint64_t now_ns);

@@ -51,6 +51,10 @@ struct client_message {
 
     /* What forwarder_read_ahead has read of it; NULL: nothing. */
     struct incoming *read_ahead;
+
+    /* So many messages of the same client are handed over directly behind this one, unless it may not go on before the
+     * last. Their tokens of the rate limit are taken with this one's. */
+    uint32_t behind;
 };
 
 struct transport {

@@ -156,6 +156,7 @@ static inline void world_turn(void)
     prefetch_tick(&world.prefetch, world.now_ns);
     forwarder_tick(&world.forwarder, world.now_ns);
     tcp_clients_tick(&world.clients, world.now_ns);
+    forwarder_end_messages(&world.forwarder);
 }
 
 /* ---- life ---- */

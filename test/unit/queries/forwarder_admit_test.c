@@ -64,6 +64,65 @@ static void what_is_too_long_is_limited_like_any_other(void **state)
     end();
 }
 
+/* Hands over A? of `name` as the client's; `behind`: so many more of it are said to follow. */
+static void send_with_others_behind(uint32_t client, const char *name, uint32_t behind)
+{
+    const struct requester requester = begin_asking(client);
+    packet_header(&story.query, client, DNS_RD);
+    packet_question(&story.query, name, DNS_TYPE_A);
+    const struct client_message message = {.bytes = story.query.bytes, .size = story.query.size, .behind = behind};
+    forwarder_handle(&story.forwarder, &requester, &message);
+}
+
+/* Another worker's clients of the same prefix: how many tokens there are for them. */
+static uint32_t tokens_for_others(void)
+{
+    return ratelimit_take(story.shared.ratelimit, &story.addresses[2], 100, story.loop.now_ns);
+}
+
+static void tokens_for_messages_that_do_not_follow_go_back(void **state)
+{
+    (void)state;
+    struct story_options options = usual_story();
+    options.ratelimit.queries_per_s = 1;
+    options.ratelimit.burst = 20;
+    options.ratelimit.ipv4_prefix = 24; /* all clients share a bucket */
+    begin_with(&options);
+    send_with_others_behind(1, "a.test", 9);
+    assert_int_equal(tokens_for_others(), 10);
+    attempt(1, "b.test");
+    attempt(1, "c.test");
+    ask_flags(1, "d.test", DNS_QR); /* it is closed, and 7 of the batch do not follow */
+    assert_true(story.transport.clients[1].aborted);
+    assert_int_equal(tokens_for_others(), 0);
+    forwarder_end_messages(&story.forwarder);
+    assert_int_equal(tokens_for_others(), 7);
+    forwarder_end_messages(&story.forwarder);
+    assert_int_equal(tokens_for_others(), 0);
+    assert_int_equal(count(&story.counters->rate_limited[0][0]), 0);
+    end();
+}
+
+/* The tokens are over in the middle: each of the rest is refused, and counted, by itself. */
+static void what_a_batch_has_no_tokens_for_is_refused(void **state)
+{
+    (void)state;
+    struct story_options options = usual_story();
+    options.ratelimit.queries_per_s = 1;
+    options.ratelimit.burst = 3;
+    begin_with(&options);
+    for (uint32_t i = 0; i < 5; i++) {
+        send_with_others_behind(1, "a.test", 4 - i);
+        assert_int_equal(count(&story.counters->rate_limited[0][0]), i < 3 ? 0 : i - 2);
+    }
+    assert_int_equal(reply_rcode(1), DNS_RCODE_SERVFAIL);
+    forwarder_end_messages(&story.forwarder);
+    pass_ms(1000);
+    send_with_others_behind(1, "b.test", 0);
+    assert_int_equal(count(&story.counters->rate_limited[0][0]), 2);
+    end();
+}
+
 /* ---- what a transport adds ---- */
 
 static unsigned admitted;
@@ -150,6 +209,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(over_the_limit_is_an_error_that_says_why),
         cmocka_unit_test(over_the_limit_is_dropped_and_closed_where_that_is_configured),
+        cmocka_unit_test(tokens_for_messages_that_do_not_follow_go_back),
+        cmocka_unit_test(what_a_batch_has_no_tokens_for_is_refused),
         cmocka_unit_test(a_transport_may_admit_queries_by_its_own_rules),
         cmocka_unit_test(only_clients_that_a_transport_has_verified_count_in_the_common_limit),
         cmocka_unit_test(the_limit_of_a_transport_holds_for_every_reply),
