@@ -31,7 +31,12 @@ static void on_message(struct tcp_clients *clients, const struct requester *requ
     forwarder_handle(&worker->forwarder, requester, message);
 }
 
-static void read_ahead(struct udp *udp, struct client_message *messages, unsigned count)
+static void read_ahead(struct tcp_clients *clients, struct client_message *messages, unsigned count)
+{
+    forwarder_read_ahead(&container_of(clients, struct worker, clients)->forwarder, messages, count);
+}
+
+static void read_datagrams_ahead(struct udp *udp, struct client_message *messages, unsigned count)
 {
     forwarder_read_ahead(&container_of(udp, struct worker, udp)->forwarder, messages, count);
 }
@@ -235,7 +240,7 @@ static bool init_udp(struct worker *worker, const struct worker_settings *settin
     };
     worker->cookies.counters = worker->counters;
     if (!udp_init(&worker->udp, &settings->udp, &deps)) return false;
-    worker->udp.read_ahead = read_ahead;
+    worker->udp.read_ahead = read_datagrams_ahead;
     worker->udp.on_message = on_datagram;
     return worker_apply_udp(worker, settings);
 }
@@ -271,6 +276,7 @@ static bool init_parts(struct worker *worker, const struct worker_settings *sett
     };
     if (!tcp_clients_init(&worker->clients, &settings->client, &deps)) return false;
     tcp_clients_set_access(&worker->clients, settings->access);
+    worker->clients.read_ahead = read_ahead;
     worker->clients.on_message = on_message;
     worker->clients.cookies = &worker->cookies;
     if (!init_udp(worker, settings)) return false;

@@ -49,8 +49,8 @@ static bool may_handle(const struct tcp_client *client)
            client->in_flight < clients->options.max_in_flight;
 }
 
-/* Counts a query as begun and hands it over. Of a message that is too long, `bytes` is the beginning. */
-static void handle(struct tcp_client *client, const uint8_t *bytes, size_t size, bool too_long)
+/* Counts a query as begun and hands it over. */
+static void handle(struct tcp_client *client, const struct client_message *message)
 {
     struct tcp_clients *clients = client->clients;
     const struct requester requester = {
@@ -59,13 +59,11 @@ static void handle(struct tcp_client *client, const uint8_t *bytes, size_t size,
         .address = &client->address,
         .batched = true,
     };
-    struct client_message message = {.bytes = bytes, .size = size};
-    if (too_long) message.refusal = REFUSAL_TOO_LONG;
     client->in_flight++;
     clients->in_flight++;
     client->handled++;
     count_query(client);
-    clients->on_message(clients, &requester, &message);
+    clients->on_message(clients, &requester, message);
     if (buffer_size(&clients->outbox) >= OUTBOX_BYTES) tcp_output_send_batch(client);
 }
 
@@ -75,28 +73,50 @@ static bool is_spent(const struct tcp_clients *clients)
     return clients->made >= MADE_BYTES;
 }
 
+/* The messages at the front of `bytes` that are handed over next: whole ones, at most READ_AHEAD_MAX and no more than
+ * may be in flight; or the beginning of one that is too long, alone, whose rest is then to be skipped. 0: more bytes
+ * are needed. */
+static unsigned next_messages(struct tcp_client *client, const uint8_t *bytes, size_t size,
+                              struct client_message ret_messages[static READ_AHEAD_MAX])
+{
+    const struct tcp_client_options *options = &client->clients->options;
+    size_t max = options->max_query_bytes;
+    unsigned most = options->max_in_flight - client->in_flight;
+    unsigned count = 0;
+    struct frame frame = {.size = 0};
+    if (most > READ_AHEAD_MAX) most = READ_AHEAD_MAX;
+    for (size_t at = 0; count < most && at < size; at += FRAME_LENGTH_BYTES + frame.size) {
+        if (frame_next(bytes + at, size - at, &frame) != FRAME_WHOLE || frame.size > max) break;
+        ret_messages[count++] = (struct client_message){.bytes = frame.message, .size = frame.size};
+    }
+    if (count > 0 || frame.size <= max || size < FRAME_LENGTH_BYTES + max) return count;
+    client->discard = (uint32_t)(frame.size - max);
+    ret_messages[0] =
+        (struct client_message){.bytes = bytes + FRAME_LENGTH_BYTES, .size = max, .refusal = REFUSAL_TOO_LONG};
+    return 1;
+}
+
 /* Handles the messages at the front of `bytes`, while the client may have more in flight and its turn lasts; returns
- * the bytes that are dealt with. */
+ * the bytes that are dealt with. Several are read ahead together, so that their waits for memory overlap: with a
+ * million names in the cache, and 50 in flight, 0.57 instead of 1.12 us a query. */
 static size_t handle_messages(struct tcp_client *client, const uint8_t *bytes, size_t size)
 {
-    size_t max = client->clients->options.max_query_bytes;
+    struct tcp_clients *clients = client->clients;
     size_t at = 0;
-    while (may_handle(client) && !is_spent(client->clients)) {
-        struct frame frame;
+    while (at < size && may_handle(client) && !is_spent(clients)) {
         size_t skip = client->discard < size - at ? client->discard : size - at;
         client->discard -= (uint32_t)skip;
         at += skip;
-        enum frame_status status = frame_next(bytes + at, size - at, &frame);
-        bool too_long = frame.size > max;
-        if (too_long ? size - at < FRAME_LENGTH_BYTES + max : status != FRAME_WHOLE) break;
-        at += FRAME_LENGTH_BYTES;
-        handle(client, bytes + at, too_long ? max : frame.size, too_long);
-        if (too_long) {
-            client->discard = (uint32_t)(frame.size - max);
-            at += max;
-        } else {
-            at += frame.size;
-        }
+        struct client_message *message = clients->messages;
+        unsigned left = next_messages(client, bytes + at, size - at, message);
+        if (left == 0) break;
+        if (left > 1 && clients->read_ahead) clients->read_ahead(clients, message, left);
+        do {
+            message->behind = --left;
+            handle(client, message);
+            at += FRAME_LENGTH_BYTES + message->size;
+            message++;
+        } while (left > 0 && may_handle(client) && !is_spent(clients));
     }
     return at;
 }

@@ -73,14 +73,19 @@ struct tcp_clients {
     struct access_list *access;       /* who may ask; a share */
     uint8_t *scratch;                 /* CLIENT_SCRATCH_BYTES, borrowed while reading */
     /* The batch: replies to the client whose messages are being handled, made while they are. */
-    struct tcp_client *batching; /* that client; NULL outside of its turn */
-    struct buffer outbox;        /* its replies that were not sent yet */
-    size_t made;                 /* the bytes of all its replies in this turn */
-    uint32_t in_flight;          /* questions of all clients that are there */
+    struct tcp_client *batching;                    /* that client; NULL outside of its turn */
+    struct buffer outbox;                           /* its replies that were not sent yet */
+    size_t made;                                    /* the bytes of all its replies in this turn */
+    struct client_message messages[READ_AHEAD_MAX]; /* of it, that are handed over next */
+    uint32_t in_flight;                             /* questions of all clients that are there */
     bool draining;
     bool holding; /* nothing is read, and nobody closed for it: clients come or go by a hand-over (tcp_handover.h) */
     struct cookie_service *cookies; /* NULL: none */
     struct dnstap_tap *tap;         /* the same */
+
+    /* Several messages, at most READ_AHEAD_MAX, that are handed over next, unless the client may not go on before the
+     * last; so that what handling them needs can be fetched meanwhile. NULL: not told. */
+    void (*read_ahead)(struct tcp_clients *clients, struct client_message *messages, unsigned count);
 
     /* A message, from a batched requester. Its query is ended by one end_reply, at once or later; if the message is
      * refused, at once. */

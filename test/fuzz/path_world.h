@@ -142,6 +142,12 @@ static inline void on_message(struct tcp_clients *clients, const struct requeste
     forwarder_handle(&world.forwarder, requester, message);
 }
 
+static inline void read_ahead(struct tcp_clients *clients, struct client_message *messages, unsigned count)
+{
+    (void)clients;
+    forwarder_read_ahead(&world.forwarder, messages, count);
+}
+
 /* Connections closed by the proxy, for whatever cause. */
 static inline uint64_t world_closed(void)
 {
@@ -157,6 +163,7 @@ static inline void world_turn(void)
     forwarder_tick(&world.forwarder, world.now_ns);
     tcp_clients_tick(&world.clients, world.now_ns);
     forwarder_end_messages(&world.forwarder);
+    need(world.forwarder.last_client.in_hand == 0);
 }
 
 /* ---- life ---- */
@@ -214,6 +221,7 @@ static inline void world_begin(const struct world_options *options)
     };
     need(tcp_clients_init(&world.clients, &options->client, &place));
     set_access(options->allowed);
+    world.clients.read_ahead = read_ahead;
     world.clients.on_message = on_message;
     world.end_reply = world.clients.transport.end_reply;
     world.clients.transport.end_reply = end_reply;
