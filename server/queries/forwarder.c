@@ -76,7 +76,6 @@ static void resolve(struct forwarder *forwarder, const struct incoming *in)
 {
     uint64_t now_ns = forwarder->loop->now_ns;
     const struct requester *requester = in->requester;
-    topnames_prefetch(forwarder->shared->topnames, &in->hashed);
 
     /* The cache. A stale answer is given only while the question is not to be asked again. */
     struct cache_found found;
@@ -171,7 +170,10 @@ void forwarder_handle(struct forwarder *forwarder, const struct requester *reque
     struct counters *counters = forwarder->counters;
     struct incoming now;
     struct incoming *in = message->read_ahead ? message->read_ahead : &now;
-    if (in == &now) incoming_read(in, message, forwarder->names, &forwarder->shared->hash_key);
+    if (in == &now) {
+        incoming_read(in, message, forwarder->names, &forwarder->shared->hash_key);
+        if (incoming_is_looked_up(in)) topnames_prefetch(forwarder->shared->topnames, &in->hashed);
+    }
     in->requester = requester;
     in->is_verified = true;
 
