@@ -96,7 +96,7 @@ enum refusal udp_admit(struct udp_admission *admission, const struct udp_questio
     if (profile->option_bytes > 0) fit_cookie(question, profile);
 
     bool is_limited = source != LABEL_UDP_SOURCE_VERIFIED && admission->options.responses_per_s > 0;
-    if (is_limited && ratelimit_take(admission->ratelimit, asked->client, 1, now_ns) == 0)
+    if (is_limited && !ratelimit_take_one(admission->ratelimit, &admission->last_client, asked->client, 0, now_ns))
         return refuse_over_limit(admission, profile);
     if (cookie == COOKIE_MALFORMED) return REFUSAL_FORMERR;
     return asked->verdict == QUESTION_COOKIE ? refuse_without_question(cookie, question) : REFUSAL_NONE;

@@ -30,8 +30,9 @@
 struct udp_admission {
     struct udp_options options;
     struct cookie_service *cookies;
-    struct ratelimit *ratelimit; /* of UDP alone */
-    uint32_t over_limit;         /* questions over the limit that get no cookie, ever; wraps */
+    struct ratelimit *ratelimit;       /* of UDP alone */
+    struct ratelimit_last last_client; /* whose question took a token of it last */
+    uint32_t over_limit;               /* questions over the limit that get no cookie, ever; wraps */
 };
 
 /* A question as it came. */
