@@ -237,6 +237,7 @@ static bool init_udp(struct worker *worker, const struct worker_settings *settin
         .cookies = &worker->cookies,
         .notices = &worker->forwarder.notices,
         .tap = worker->tap,
+        .leaving = &worker->deps.active->udp_leaving,
     };
     worker->cookies.counters = worker->counters;
     if (!udp_init(&worker->udp, &settings->udp, &deps)) return false;

@@ -32,6 +32,7 @@ struct active_workers {
     atomic_uint count;                /* workers 0 to count-1 are active; changed under the lock */
     atomic_uint windows;              /* looked at so far; wraps */
     atomic_bool moves_stopped;        /* no client moves any more */
+    atomic_uint udp_leaving;          /* sockets for UDP that workers have given up and not closed yet */
     _Atomic uint64_t look_ns;         /* the window that is under way ends then at the earliest */
     atomic_ushort used[WORKERS_MAX];  /* thousandths of the bound of which most is used, told by each worker */
     atomic_ushort loads[WORKERS_MAX]; /* of the last window, thousandths; changed under the lock */

@@ -249,6 +249,11 @@ void udp_tick(struct udp *udp)
         bool is_done = socket->is_leaving && !socket->is_readable && socket->pending == 0;
         if (udp_socket_is_open(socket) && is_done) udp_socket_close(socket);
     }
+    bool is_any_leaving = atomic_load_explicit(udp->leaving, memory_order_relaxed) > 0;
+    if (is_any_leaving)
+        udp->must_follow = true;
+    else if (udp->must_follow)
+        udp_sockets_follow(udp);
 }
 
 uint64_t udp_deadline_ns(const struct udp *udp)
@@ -279,6 +284,7 @@ bool udp_init(struct udp *udp, const struct udp_options *options, const struct u
         .counters = deps->counters,
         .notices = deps->notices,
         .tap = deps->tap,
+        .leaving = deps->leaving,
         .receiver = datagram_receiver_new(),
         .sender = datagram_sender_new(),
     };

@@ -42,7 +42,8 @@ void udp_set_held(struct udp *udp, bool held);
 
 /* Which workers are active from now on. While not all are, the first worker has the kernel give questions to the
  * sockets of active ones only; a socket that all workers share is watched by active ones only. What an inactive worker
- * gets nevertheless it answers. While held, all sockets get questions, so that all their buffers hold them. */
+ * gets nevertheless it answers. While held, all sockets get questions, so that all their buffers hold them; and while
+ * sockets of any worker are leaving, since one of them may have the address, and thereby the number, of one in use. */
 void udp_set_part(struct udp *udp, const struct udp_part *part);
 
 /* No question waits for its answer, and nothing is left in the sockets that were given up. */

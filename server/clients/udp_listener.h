@@ -68,8 +68,9 @@ bool udp_listeners_reopen(const struct udp_listeners *current, struct udp_listen
 /* From now on the kernel gives what comes to the address of `fd` to the sockets of its workers 0 to active-1 only, each
  * question by its id, so that a retransmission goes where the first one went; with all workers active, each client's to
  * one of all. What waits in a socket stays there. Sockets of one address are numbered as they were bound: worker 0's
- * first. To be called for one of them, not for those of systemd's. Any thread. Where the kernel cannot do it, all
- * sockets go on getting questions, and nothing but the saving is lost. */
+ * first, unless others of the address were closed meanwhile: then active workers may get nothing, and others do. To be
+ * called for one of them, not for those of systemd's, while none of the address is connected. Any thread. Where the
+ * kernel cannot do it, all sockets go on getting questions, and nothing but the saving is lost. */
 void udp_listener_steer(int fd, unsigned active, unsigned workers);
 
 bool udp_sockets_have(const struct udp_sockets *sockets, int fd);

@@ -2,6 +2,7 @@
 #ifndef CLIENTS_UDP_STATE_H
 #define CLIENTS_UDP_STATE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -26,6 +27,7 @@ struct udp_deps {
     struct cookie_service *cookies;
     struct notices *notices; /* told of what is dropped */
     struct dnstap_tap *tap;  /* copies of responses go there; NULL: none are made */
+    atomic_uint *leaving;    /* sockets that are given up and not closed yet, of all workers; shared ones are not */
 };
 
 /* Which of the workers it belongs to, `index`, and that workers 0 to active-1 are active. workers 0: not told yet. */
@@ -73,7 +75,9 @@ struct udp {
     struct udp_socket *sending; /* the socket that the sender's replies leave from */
     uint64_t wall_ns;           /* CLOCK_REALTIME of this turn */
     bool is_held;               /* udp_set_held */
-    struct udp_part part;       /* udp_set_part */
+    bool must_follow;           /* as soon as no socket of any worker is leaving */
+    atomic_uint *leaving;
+    struct udp_part part; /* udp_set_part */
 
     /* The messages that are handed over next, READ_AHEAD_MAX at most: they may be read together. NULL: they need not.
      */
@@ -101,7 +105,7 @@ static inline bool udp_socket_is_open(const struct udp_socket *socket)
 /* Questions that came on it and still wait are dropped. */
 void udp_socket_close(struct udp_socket *socket);
 
-/* Follows part and is_held in all sockets in use. */
+/* Follows part, is_held and leaving in all sockets in use. */
 void udp_sockets_follow(struct udp *udp);
 
 /* Sends the replies that wait in the sender. */
