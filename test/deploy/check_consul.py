@@ -203,7 +203,7 @@ def check_deregistration(check, agent, folder):
 
 
 def main():
-    check = checks.Checks()
+    check = checks.Checks(serves=False)
     checks.install("knot-dnsutils")
     tree = None
     with check(f"Consul and Prometheus of Debian {SUITE} are to be had"):

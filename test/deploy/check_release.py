@@ -220,7 +220,7 @@ def check_shell(check, release, shell, layer, work):
 
 
 def main():
-    check = checks.Checks()
+    check = checks.Checks(serves=False)
     checks.install("git", "gnupg", "buildah", "mmdebstrap")
     text = PAGE.read_text()
     with tempfile.TemporaryDirectory(dir=checks.CACHE) as name:

@@ -34,7 +34,7 @@ def complaints(root):
 
 
 def main():
-    check = checks.Checks()
+    check = checks.Checks(serves=False)
     checks.install("systemd")
     with tempfile.TemporaryDirectory() as name:
         root = pathlib.Path(name)
