@@ -21,6 +21,7 @@
 #include "common/clock.h"
 #include "common/sanitized.h"
 #include "upstream/chain.h"
+#include "upstream/tls_ciphers.h"
 #include "upstream/tls_crypto.h"
 #include "upstream/tls_failure.h"
 
@@ -200,6 +201,7 @@ struct tls_context *tls_context_new(const struct tls_options *options, struct tl
     wolfSSL_CTX_SetIOSend(context->ctx, on_send);
     wolfSSL_CTX_SetDevId(context->ctx, tls_crypto_device(crypto));
     if (wolfSSL_CTX_set_cipher_list(context->ctx, tls_crypto_ciphers(crypto)) != WOLFSSL_SUCCESS) goto fail;
+    if (!tls_ciphers_set_groups(context->ctx)) goto fail;
     if (!load_bundle(context, tls_ca_path(options), ret_error)) goto fail;
     return context;
 fail:

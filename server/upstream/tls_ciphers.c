@@ -75,3 +75,19 @@ const char *tls_ciphers_order(const struct tls_cipher_costs *costs, bool by_libc
         return AES_GCM_13 ":" CHACHA20_13 ":" AES256_GCM_13 ":" AES_GCM_12 ":" CHACHA20_12 ":" AES256_GCM_12;
     return CHACHA20_13 ":" AES_GCM_13 ":" AES256_GCM_13 ":" CHACHA20_12 ":" AES_GCM_12 ":" AES256_GCM_12;
 }
+
+int tls_ciphers_groups(uint32_t library_version, int ret_groups[static TLS_GROUPS_MAX])
+{
+    enum { HYBRIDS_FROM = 0x05008000, HYBRIDS_MENDED = 0x05009002 };
+    static const int curves[TLS_GROUPS_MAX] = {WOLFSSL_ECC_X25519, WOLFSSL_ECC_SECP256R1, WOLFSSL_ECC_SECP384R1};
+    if (library_version < HYBRIDS_FROM || library_version >= HYBRIDS_MENDED) return 0;
+    memcpy(ret_groups, curves, sizeof curves);
+    return TLS_GROUPS_MAX;
+}
+
+bool tls_ciphers_set_groups(struct WOLFSSL_CTX *ctx)
+{
+    int groups[TLS_GROUPS_MAX];
+    int count = tls_ciphers_groups(wolfSSL_lib_version_hex(), groups);
+    return count == 0 || wolfSSL_CTX_set_groups(ctx, groups, count) == WOLFSSL_SUCCESS;
+}

@@ -1,5 +1,5 @@
-/* tls_ciphers: the order in which cipher suites are offered to upstreams, by what they cost here, and which library is
- * to compute AES-GCM.
+/* tls_ciphers: the order in which cipher suites are offered to upstreams, by what they cost here, which library is to
+ * compute AES-GCM, and which groups are offered for the key exchange.
  *
  * A TLS library with AES instructions encrypts with AES-GCM at a tenth of ChaCha20-Poly1305's cost; without them, or on
  * a processor that has none, it is ChaCha20 that costs a third. The library may be replaced without compiling the
@@ -30,5 +30,17 @@ bool tls_ciphers_want_libcrypto(const struct tls_cipher_costs *costs);
  * computes AES-GCM. `costs`: NULL if they could not be measured, then ChaCha20 is first, whose cost depends least on
  * the processor. A constant string. */
 const char *tls_ciphers_order(const struct tls_cipher_costs *costs, bool by_libcrypto);
+
+enum { TLS_GROUPS_MAX = 3 };
+
+/* The groups for wolfSSL_CTX_set_groups, with a library of this version (wolfSSL_lib_version_hex); returns how many, 0:
+ * those that the library offers by itself. Up to 5.9.1 it frees memory twice where a server's key share for a hybrid
+ * group (ML-KEM beside an elliptic curve) is malformed, so that whoever is on the way to an upstream could end the
+ * process: then there are elliptic curves alone. Before 5.8 it offered no hybrid groups. */
+int tls_ciphers_groups(uint32_t library_version, int ret_groups[static TLS_GROUPS_MAX]);
+
+/* Sets these for the library that is loaded. False if it does not have one of them, or memory is short. */
+struct WOLFSSL_CTX;
+bool tls_ciphers_set_groups(struct WOLFSSL_CTX *ctx);
 
 #endif

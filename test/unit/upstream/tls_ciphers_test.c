@@ -78,6 +78,21 @@ static void both_are_measured_with_the_library_that_is_loaded(void **state)
     assert_true(costs.aes_gcm_ns < UINT64_MAX && costs.chacha20_ns < UINT64_MAX);
 }
 
+static void hybrid_groups_are_left_out_where_the_library_frees_them_twice(void **state)
+{
+    (void)state;
+    int groups[TLS_GROUPS_MAX] = {0};
+    assert_int_equal(tls_ciphers_groups(0x05005004, groups), 0); /* 5.5.4 has none */
+    assert_int_equal(tls_ciphers_groups(0x05007002, groups), 0);
+    assert_int_equal(tls_ciphers_groups(0x05009002, groups), 0); /* mended */
+    assert_int_equal(groups[0], 0);
+    const uint32_t affected[] = {0x05008000, 0x05008004, 0x05009000, 0x05009001};
+    for (size_t i = 0; i < sizeof affected / sizeof *affected; i++) {
+        assert_int_equal(tls_ciphers_groups(affected[i], groups), TLS_GROUPS_MAX);
+        for (int j = 0; j < TLS_GROUPS_MAX; j++) assert_in_range(groups[j], 1, 0xff); /* hybrids are above 0x200 */
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -86,6 +101,7 @@ int main(void)
         cmocka_unit_test(libcrypto_computes_aes_gcm_where_only_it_has_instructions_for_it),
         cmocka_unit_test(suites_of_tls_1_3_stand_before_those_of_1_2_and_128_bits_before_256),
         cmocka_unit_test(both_are_measured_with_the_library_that_is_loaded),
+        cmocka_unit_test(hybrid_groups_are_left_out_where_the_library_frees_them_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
