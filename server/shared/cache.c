@@ -1,14 +1,12 @@
 #include "shared/cache.h"
 
-#include <pthread.h>
-#include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/check.h"
 #include "common/clock.h"
+#include "shared/cache_state.h"
 #include "shared/reserve.h"
-#include "shared/sieve.h"
 
 enum {
     STRIPES_MAX = 64,                      /* several for each worker, so that two rarely use the same one */
@@ -17,30 +15,6 @@ enum {
     ENTRY_LEAST_BYTES = 128,               /* one bucket is reserved for each entry of this size */
     TRIM_STEP = 64 /* entries removed while a lock is held after the bound was lowered: about 20 us */
 };
-
-/* Times of entries are counted from so long before the machine's start, so that an answer of an earlier run can be
- * older than the clock. */
-#define EPOCH_NS (2 * CACHE_AGE_MAX_NS)
-
-/* Each lock has its own cache line; the members of the sieve that a miss reads are in the same line. */
-struct stripe {
-    alignas(64) pthread_mutex_t lock; /* guards all other members */
-    uint64_t stale_ns;
-    struct sieve sieve;
-};
-
-struct cache {
-    struct stripe *stripes;
-    unsigned stripe_count;        /* a power of two */
-    unsigned stripe_shift;        /* the bits of the hash's upper half above this position select the stripe */
-    struct sieve_bucket *buckets; /* of all stripes */
-    size_t buckets_bytes;
-};
-
-static struct stripe *stripe_of(const struct cache *cache, const struct hashed_key *key)
-{
-    return &cache->stripes[key->hash >> 32 >> cache->stripe_shift];
-}
 
 static void count_stripes(struct cache *cache, uint64_t max_bytes)
 {
@@ -93,8 +67,8 @@ void cache_free(struct cache *cache)
     free(cache);
 }
 
-static struct entry *entry_new(const struct hashed_key *key, const void *value, size_t size, uint64_t lifetime_ns,
-                               uint64_t put_ns)
+struct entry *cache_entry_new(const struct hashed_key *key, const void *value, size_t size, uint64_t lifetime_ns,
+                              uint64_t put_ns)
 {
     if (size > UINT32_MAX) return NULL;
     struct entry *entry = malloc(offsetof(struct entry, bytes) + key->size + size);
@@ -139,7 +113,7 @@ void cache_set_options(struct cache *cache, const struct cache_options *options)
 static enum cache_state entry_state(const struct entry *entry, uint64_t stale_ns, uint64_t now_ns)
 {
     if (now_ns < entry->end_ns) return CACHE_FRESH;
-    return now_ns - entry->end_ns < stale_ns ? CACHE_STALE : CACHE_ABSENT;
+    return entry_is_of_use(entry, stale_ns, now_ns) ? CACHE_STALE : CACHE_ABSENT;
 }
 
 /* Whether the caller should refresh this fresh entry; true once. */
@@ -206,7 +180,7 @@ bool cache_put(struct cache *cache, const struct hashed_key *key, const void *va
 {
     struct stripe *stripe = stripe_of(cache, key);
     struct sieve *sieve = &stripe->sieve;
-    struct entry *entry = entry_new(key, value, size, lifetime_ns, now_ns + EPOCH_NS);
+    struct entry *entry = cache_entry_new(key, value, size, lifetime_ns, now_ns + EPOCH_NS);
     struct entry *gone = NULL;
     pthread_mutex_lock(&stripe->lock);
     struct entry *former = sieve_find(sieve, key);
@@ -246,98 +220,6 @@ void cache_clear(struct cache *cache)
         pthread_mutex_unlock(&stripe->lock);
         entries_free(gone);
     }
-}
-
-/* ---- the state over a restart ---- */
-
-static bool is_walked(const struct entry *entry, enum cache_walk which)
-{
-    return which == CACHE_ALL || entry->visited == (which == CACHE_USED);
-}
-
-/* False if the entry does not fit, or is no longer of use. With the stripe's lock. */
-static bool copy_entry(const struct entry *entry, uint64_t stale_ns, uint64_t now_ns, uint8_t *out, size_t capacity,
-                       struct cache_copy *ret_copy)
-{
-    size_t size = (size_t)entry->key_size + entry->value_size;
-    if (size > capacity || entry_state(entry, stale_ns, now_ns) == CACHE_ABSENT) return false;
-    memcpy(out, entry->bytes, size);
-    *ret_copy = (struct cache_copy){
-        .key_size = entry->key_size,
-        .value_size = entry->value_size,
-        .times = {.age_ns = now_ns > entry->put_ns ? now_ns - entry->put_ns : 0,
-                  .left_ns = entry->end_ns > now_ns ? entry->end_ns - now_ns : 0,
-                  .over_ns = now_ns > entry->end_ns ? now_ns - entry->end_ns : 0,
-                  .is_used = entry->visited},
-    };
-    return true;
-}
-
-bool cache_copy_next(struct cache *cache, struct cache_cursor *cursor, uint64_t now_ns, uint8_t *out, size_t capacity,
-                     struct cache_copy *ret_copy)
-{
-    enum { STEPS = 4 }; /* entries and buckets that are looked at while a lock is held: each may be a wait for memory */
-    bool is_copied = false;
-    now_ns += EPOCH_NS;
-    while (!is_copied && cursor->stripe < cache->stripe_count) {
-        struct stripe *stripe = &cache->stripes[cursor->stripe];
-        pthread_mutex_lock(&stripe->lock);
-        for (unsigned i = 0; !is_copied && i < STEPS && cursor->bucket < sieve_bucket_count(&stripe->sieve); i++) {
-            const struct entry *entry = sieve_entry_at(&stripe->sieve, cursor->bucket, cursor->index);
-            cursor->index = entry ? cursor->index + 1 : 0;
-            if (!entry)
-                cursor->bucket++;
-            else if (is_walked(entry, cursor->which))
-                is_copied = copy_entry(entry, stripe->stale_ns, now_ns, out, capacity, ret_copy);
-        }
-        bool is_over = cursor->bucket >= sieve_bucket_count(&stripe->sieve);
-        pthread_mutex_unlock(&stripe->lock);
-        if (is_over) *cursor = (struct cache_cursor){.which = cursor->which, .stripe = cursor->stripe + 1};
-    }
-    return is_copied;
-}
-
-bool cache_copy_one(struct cache *cache, const struct hashed_key *key, uint64_t now_ns, uint8_t *out, size_t capacity,
-                    struct cache_copy *ret_copy)
-{
-    struct stripe *stripe = stripe_of(cache, key);
-    pthread_mutex_lock(&stripe->lock);
-    const struct entry *entry = sieve_find(&stripe->sieve, key);
-    bool is_copied = entry && copy_entry(entry, stripe->stale_ns, now_ns + EPOCH_NS, out, capacity, ret_copy);
-    pthread_mutex_unlock(&stripe->lock);
-    return is_copied;
-}
-
-bool cache_has_fresh(struct cache *cache, const struct hashed_key *key, uint64_t now_ns)
-{
-    struct stripe *stripe = stripe_of(cache, key);
-    pthread_mutex_lock(&stripe->lock);
-    const struct entry *entry = sieve_find(&stripe->sieve, key);
-    bool is_fresh = entry && entry_state(entry, stripe->stale_ns, now_ns + EPOCH_NS) == CACHE_FRESH;
-    pthread_mutex_unlock(&stripe->lock);
-    return is_fresh;
-}
-
-enum cache_restored cache_restore(struct cache *cache, const struct hashed_key *key, const void *value, size_t size,
-                                  const struct cache_times *times, uint64_t now_ns)
-{
-    CHECK(times->age_ns <= CACHE_AGE_MAX_NS && times->over_ns <= times->age_ns);
-    struct stripe *stripe = stripe_of(cache, key);
-    uint64_t lifetime_ns = times->age_ns + times->left_ns - times->over_ns;
-    struct entry *entry = entry_new(key, value, size, lifetime_ns, now_ns + EPOCH_NS - times->age_ns);
-    if (!entry) return CACHE_FULL;
-    entry->visited = times->is_used;
-    pthread_mutex_lock(&stripe->lock);
-    enum cache_restored restored = CACHE_RESTORED;
-    if (sieve_find(&stripe->sieve, key))
-        restored = CACHE_KNOWN;
-    else if (!sieve_has_spare(&stripe->sieve, entry))
-        restored = CACHE_FULL;
-    else
-        sieve_insert_oldest(&stripe->sieve, entry);
-    pthread_mutex_unlock(&stripe->lock);
-    if (restored != CACHE_RESTORED) free(entry);
-    return restored;
 }
 
 struct cache_figures cache_figures(struct cache *cache)
