@@ -46,6 +46,7 @@ struct cache *cache_new(const struct cache_options *options)
     if (!cache->buckets || !cache->stripes) goto fail;
     for (unsigned i = 0; i < cache->stripe_count; i++) {
         pthread_mutex_init(&cache->stripes[i].lock, NULL);
+        atomic_init(&cache->stripes[i].version, 0);
         sieve_init(&cache->stripes[i].sieve, cache->buckets + (size_t)i * buckets, buckets);
     }
     cache_set_options(cache, options);
@@ -104,6 +105,7 @@ void cache_set_options(struct cache *cache, const struct cache_options *options)
             stripe->stale_ns = options->stale_ns;
             stripe->sieve.max_bytes = options->max_bytes / cache->stripe_count;
             gone = sieve_trim(&stripe->sieve, NULL, TRIM_STEP);
+            if (gone) change_version(stripe);
             pthread_mutex_unlock(&stripe->lock);
             entries_free(gone);
         } while (gone);
@@ -116,13 +118,18 @@ static enum cache_state entry_state(const struct entry *entry, uint64_t stale_ns
     return entry_is_of_use(entry, stale_ns, now_ns) ? CACHE_STALE : CACHE_ABSENT;
 }
 
-/* Whether the caller should refresh this fresh entry; true once. */
-static bool entry_tell_refresh(struct entry *entry, uint64_t now_ns)
+/* How long before its end an entry should be refreshed. */
+static uint64_t entry_last_ns(const struct entry *entry)
 {
     uint64_t lifetime_ns = entry->end_ns - entry->put_ns;
     uint64_t last_ns = lifetime_ns / 10;
-    if (last_ns < NS_PER_S && lifetime_ns >= 2 * NS_PER_S) last_ns = NS_PER_S;
-    if (entry->refresh_told || entry->end_ns - now_ns > last_ns) return false;
+    return last_ns < NS_PER_S && lifetime_ns >= 2 * NS_PER_S ? NS_PER_S : last_ns;
+}
+
+/* Whether the caller should refresh this fresh entry; true once. */
+static bool entry_tell_refresh(struct entry *entry, uint64_t now_ns)
+{
+    if (entry->refresh_told || entry->end_ns - now_ns > entry_last_ns(entry)) return false;
     entry->refresh_told = true;
     return true;
 }
@@ -164,6 +171,7 @@ enum cache_state cache_find(struct cache *cache, const struct hashed_key *key, u
     if (entry) state = entry_state(entry, stripe->stale_ns, now_ns);
     if (entry && state == CACHE_ABSENT) {
         sieve_take(&stripe->sieve, entry);
+        change_version(stripe);
         gone = entry;
     } else if (entry && entry->value_size > capacity) {
         state = CACHE_ABSENT;
@@ -173,6 +181,46 @@ enum cache_state cache_find(struct cache *cache, const struct hashed_key *key, u
     pthread_mutex_unlock(&stripe->lock);
     free(gone);
     return state;
+}
+
+bool cache_copy_valid(struct cache *cache, const struct hashed_key *key, uint64_t now_ns, uint8_t *out, size_t capacity,
+                      struct cache_validity *ret_validity)
+{
+    struct stripe *stripe = stripe_of(cache, key);
+    now_ns += EPOCH_NS;
+    pthread_mutex_lock(&stripe->lock);
+    struct entry *entry = sieve_find(&stripe->sieve, key);
+    uint64_t until_ns = 0;
+    if (entry && entry->value_size <= capacity)
+        until_ns = entry->refresh_told ? entry->end_ns : entry->end_ns - entry_last_ns(entry);
+    bool is_valid = now_ns < until_ns;
+    if (is_valid) {
+        if (!entry->visited) entry->visited = true;
+        memcpy(out, entry->bytes + entry->key_size, entry->value_size);
+        *ret_validity = (struct cache_validity){
+            .version = atomic_load_explicit(&stripe->version, memory_order_relaxed),
+            .put_ns = entry->put_ns,
+            .end_ns = entry->end_ns,
+            .until_ns = until_ns,
+            .size = entry->value_size,
+        };
+    }
+    pthread_mutex_unlock(&stripe->lock);
+    return is_valid;
+}
+
+bool cache_is_valid(const struct cache *cache, const struct hashed_key *key, const struct cache_validity *validity,
+                    uint64_t now_ns, struct cache_found *ret_found)
+{
+    now_ns += EPOCH_NS;
+    if (now_ns >= validity->until_ns) return false;
+    if (atomic_load_explicit(&stripe_of(cache, key)->version, memory_order_relaxed) != validity->version) return false;
+    *ret_found = (struct cache_found){
+        .size = validity->size,
+        .age_ns = now_ns > validity->put_ns ? now_ns - validity->put_ns : 0,
+        .left_ns = validity->end_ns - now_ns,
+    };
+    return true;
 }
 
 bool cache_put(struct cache *cache, const struct hashed_key *key, const void *value, size_t size, uint64_t lifetime_ns,
@@ -192,6 +240,7 @@ bool cache_put(struct cache *cache, const struct hashed_key *key, const void *va
     else if (fits)
         sieve_insert(sieve, entry);
     if (fits) gone = sieve_trim(sieve, entry, UINT64_MAX);
+    if (former || fits) change_version(stripe);
     pthread_mutex_unlock(&stripe->lock);
     entries_free(gone);
     free(former);
@@ -204,7 +253,10 @@ bool cache_remove(struct cache *cache, const struct hashed_key *key)
     struct stripe *stripe = stripe_of(cache, key);
     pthread_mutex_lock(&stripe->lock);
     struct entry *gone = sieve_find(&stripe->sieve, key);
-    if (gone) sieve_take(&stripe->sieve, gone);
+    if (gone) {
+        sieve_take(&stripe->sieve, gone);
+        change_version(stripe);
+    }
     pthread_mutex_unlock(&stripe->lock);
     bool was_there = gone != NULL;
     free(gone);
@@ -217,6 +269,7 @@ void cache_clear(struct cache *cache)
         struct stripe *stripe = &cache->stripes[i];
         pthread_mutex_lock(&stripe->lock);
         struct entry *gone = sieve_empty(&stripe->sieve);
+        change_version(stripe);
         pthread_mutex_unlock(&stripe->lock);
         entries_free(gone);
     }

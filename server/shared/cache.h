@@ -6,7 +6,8 @@
  * a bit, so frequently used entries are never moved, and a scan of names that are asked once does not evict them.
  *
  * Locks: the mutex of one stripe, a leaf. Memory is allocated before it is taken and freed after it is released; a
- * value is copied out while it is held. Bound: `max_bytes` covers entries as the allocator counts them, with its
+ * value is copied out while it is held. A caller may keep its copy, and use it without the lock for as long as it is
+ * valid (cache_copy_valid). Bound: `max_bytes` covers entries as the allocator counts them, with its
  * header, and the buckets in use. Stripes have equal shares of it. There are 64 stripes, fewer if a share would be
  * below 256 KiB, so that the largest answer fits. Any thread. */
 #ifndef SHARED_CACHE_H
@@ -58,6 +59,27 @@ bool cache_prefetch_value(const struct cache *cache, const struct hashed_key *ke
  * lifetime is at least 2 s. */
 enum cache_state cache_find(struct cache *cache, const struct hashed_key *key, uint64_t now_ns, uint8_t *out,
                             size_t capacity, struct cache_found *ret_found);
+
+/* What is known of a copy that is used without the lock. */
+struct cache_validity {
+    uint64_t version;  /* of the entries of its stripe */
+    uint64_t put_ns;   /* when the value was stored, by the cache's own count, */
+    uint64_t end_ns;   /* when its lifetime ends, */
+    uint64_t until_ns; /* and until when cache_find does nothing but copy it: not later than its end */
+    size_t size;       /* of the value */
+};
+
+/* Copies a fresh value to `out` as cache_find does, which counts as use, and says for how long the copy stands for the
+ * entry. False if there is none, it is larger than `capacity`, or cache_find would tell that a refresh is due. */
+bool cache_copy_valid(struct cache *cache, const struct hashed_key *key, uint64_t now_ns, uint8_t *out, size_t capacity,
+                      struct cache_validity *ret_validity);
+
+/* Whether cache_find of the key would now return CACHE_FRESH with the value that was copied, and change nothing;
+ * `ret_found` is then what it would say. No lock is taken. As soon as an entry of the stripe is stored, replaced,
+ * removed, purged or evicted, which is also when marks of use are cleared, no copy of that stripe is valid any more.
+ * `now_ns` is not earlier than that of the copy. */
+bool cache_is_valid(const struct cache *cache, const struct hashed_key *key, const struct cache_validity *validity,
+                    uint64_t now_ns, struct cache_found *ret_found);
 
 /* Stores a copy for `lifetime_ns`. A former value of the key is replaced, and its position in the queue is kept. False
  * if the value is larger than a stripe's share or memory is short: then nothing is stored, and the former value is

@@ -90,6 +90,7 @@ enum cache_restored cache_restore(struct cache *cache, const struct hashed_key *
         restored = CACHE_FULL;
     else
         sieve_insert_oldest(&stripe->sieve, entry);
+    if (restored == CACHE_RESTORED) change_version(stripe);
     pthread_mutex_unlock(&stripe->lock);
     if (restored != CACHE_RESTORED) free(entry);
     return restored;

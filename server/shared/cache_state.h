@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <stdalign.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,6 +21,10 @@ struct stripe {
     alignas(64) pthread_mutex_t lock; /* guards all other members */
     uint64_t stale_ns;
     struct sieve sieve;
+
+    /* Of the entries: another one after each change. Read without the lock, so it stands apart from what a look-up
+     * writes to. Relaxed: who has seen the effect of a change sees its version, too, and nothing is read through it. */
+    alignas(64) _Atomic uint64_t version;
 };
 
 struct cache {
@@ -33,6 +38,14 @@ struct cache {
 static inline struct stripe *stripe_of(const struct cache *cache, const struct hashed_key *key)
 {
     return &cache->stripes[key->hash >> 32 >> cache->stripe_shift];
+}
+
+/* The entries have changed; with the lock, before it is released. The sieve clears marks of use only where it also
+ * evicts, so a mark that was set is set while the version is the same. */
+static inline void change_version(struct stripe *stripe)
+{
+    uint64_t version = atomic_load_explicit(&stripe->version, memory_order_relaxed);
+    atomic_store_explicit(&stripe->version, version + 1, memory_order_relaxed);
 }
 
 /* Whether an entry is still of use, fresh or stale; with the lock. `now_ns` is counted as its times are. */

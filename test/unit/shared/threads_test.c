@@ -87,6 +87,64 @@ static void cache_is_right_with_four_workers_and_reloads(void **state)
     cache_free(cache);
 }
 
+/* One thread replaces the values of a few names, the others use copies of them without the lock. */
+enum { COPIED = 8 };
+
+struct copied {
+    struct cache *cache;
+    _Atomic uint64_t stored[COPIED]; /* of each name no value below this is in the cache any more */
+};
+
+static void copied_step(struct copied *copied, struct runner *runner, struct cache_validity *validity, uint64_t *value,
+                        unsigned name)
+{
+    struct test_key key;
+    struct cache_found found;
+    key_of(&key, "n", name);
+    uint64_t least = atomic_load(&copied->stored[name]);
+    bool is_valid = validity->size > 0 && cache_is_valid(copied->cache, &key.hashed, validity, START_NS, &found);
+    if (!is_valid)
+        is_valid = cache_copy_valid(copied->cache, &key.hashed, START_NS, (uint8_t *)value, sizeof *value, validity);
+    else
+        atomic_fetch_add(runner->sum, 1);
+    if (is_valid && *value < least) abort(); /* it was replaced or removed before */
+}
+
+static void *copied_run(void *argument)
+{
+    struct runner *runner = argument;
+    struct copied *copied = runner->table;
+    struct cache_validity validities[COPIED] = {0};
+    uint64_t values[COPIED];
+    for (uint64_t step = 1; step < STEPS; step++) {
+        struct test_key key;
+        unsigned name = (unsigned)(random_next(&runner->random) % COPIED);
+        if (runner->number > 0) {
+            copied_step(copied, runner, &validities[name], &values[name], name);
+            continue;
+        }
+        key_of(&key, "n", name);
+        if (step % 8)
+            cache_put(copied->cache, &key.hashed, &step, sizeof step, NS_PER_S, START_NS);
+        else if (step % 16)
+            cache_remove(copied->cache, &key.hashed);
+        else
+            cache_clear(copied->cache);
+        atomic_store(&copied->stored[name], step);
+    }
+    return NULL;
+}
+
+static void a_copy_is_never_older_than_what_was_stored(void **state)
+{
+    (void)state;
+    _Atomic uint64_t used = 0;
+    struct copied copied = {.cache = cache_new(&(struct cache_options){.max_bytes = UINT64_C(1) << 24})};
+    run_all(copied_run, &copied, &used);
+    assert_true(used > 100);
+    cache_free(copied.cache);
+}
+
 static void *refresh_run(void *argument)
 {
     struct runner *runner = argument;
@@ -291,6 +349,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cache_is_right_with_four_workers_and_reloads),
+        cmocka_unit_test(a_copy_is_never_older_than_what_was_stored),
         cmocka_unit_test(refresh_is_given_to_one_worker_only),
         cmocka_unit_test(topnames_are_right_with_four_workers),
         cmocka_unit_test(no_token_is_granted_twice),
