@@ -220,8 +220,10 @@ static struct stripe *stripe_of(const struct topnames *topnames, const struct ha
     return &topnames->stripes[key->hash >> 32 >> topnames->stripe_shift];
 }
 
-/* Counts a query. Returns the index of the name plus one if it is in the table now, else 0. */
-static uint32_t count_in_stripe(struct stripe *stripe, const struct hashed_key *key)
+/* Counts a query. Returns the index of the name plus one if it is in the table now, else 0. Inline: a call is 25 of the
+ * 2,200 instructions of an answer from the cache. */
+static inline __attribute__((always_inline)) uint32_t count_in_stripe(struct stripe *stripe,
+                                                                      const struct hashed_key *key)
 {
     uint32_t link = find(stripe, key);
     if (link) {
@@ -241,6 +243,14 @@ void topnames_prefetch(const struct topnames *topnames, const struct hashed_key 
     __builtin_prefetch(bucket_of(stripe, key->hash));
 }
 
+/* Notes that the name with this link was asked. */
+static inline void note_asked(struct stripe *stripe, uint32_t link, uint64_t expires_ns, uint64_t now_ns)
+{
+    struct name *name = &stripe->names[link - 1];
+    if (!name->asked) name->asked = true; /* written once, so that all processors can share the line */
+    if (!name->known && expires_ns) set_due(stripe, link - 1, expires_ns > now_ns ? expires_ns - now_ns : 0, now_ns);
+}
+
 bool topnames_count(struct topnames *topnames, const struct hashed_key *key, uint64_t expires_ns, uint64_t now_ns)
 {
     struct stripe *stripe = stripe_of(topnames, key);
@@ -248,14 +258,26 @@ bool topnames_count(struct topnames *topnames, const struct hashed_key *key, uin
     pthread_mutex_lock(&stripe->lock);
     age(stripe, atomic_load_explicit(&topnames->half_life_ns, memory_order_relaxed), now_ns);
     uint32_t link = count_in_stripe(stripe, key);
-    if (link) {
-        struct name *name = &stripe->names[link - 1];
-        if (!name->asked) name->asked = true; /* written once, so that all processors can share the line */
-        if (!name->known && expires_ns)
-            set_due(stripe, link - 1, expires_ns > now_ns ? expires_ns - now_ns : 0, now_ns);
-    }
+    if (link) note_asked(stripe, link, expires_ns, now_ns);
     pthread_mutex_unlock(&stripe->lock);
     return link != 0;
+}
+
+void topnames_count_times(struct topnames *topnames, const struct hashed_key *key, uint32_t times, uint64_t expires_ns,
+                          uint64_t now_ns)
+{
+    struct stripe *stripe = stripe_of(topnames, key);
+    if (key->size > TOPNAMES_KEY_MAX || stripe->size == 0) return;
+    pthread_mutex_lock(&stripe->lock);
+    age(stripe, atomic_load_explicit(&topnames->half_life_ns, memory_order_relaxed), now_ns);
+    uint32_t link = 0;
+    for (; !link && times > 0; times--) link = count_in_stripe(stripe, key);
+    if (link) {
+        uint32_t room = QUERIES_MAX - stripe->queries[link - 1];
+        stripe->queries[link - 1] += times < room ? times : room;
+        note_asked(stripe, link, expires_ns, now_ns);
+    }
+    pthread_mutex_unlock(&stripe->lock);
 }
 
 void topnames_answered(struct topnames *topnames, const struct hashed_key *key, uint64_t lifetime_ns, uint64_t now_ns)

@@ -40,6 +40,11 @@ void topnames_prefetch(const struct topnames *topnames, const struct hashed_key 
  * of the name is unknown. True if the name is in the table now. */
 bool topnames_count(struct topnames *topnames, const struct hashed_key *key, uint64_t expires_ns, uint64_t now_ns);
 
+/* The same for `times` queries, as if they were counted one after the other, but with one lock. For a name that is not
+ * in the table the lock is held for longer, the more there are. */
+void topnames_count_times(struct topnames *topnames, const struct hashed_key *key, uint32_t times, uint64_t expires_ns,
+                          uint64_t now_ns);
+
 /* Tells that a new answer is in the cache; ignored if the name is not in the table, where it need not be told: a name
  * that comes into the table later is counted with what is known of its answer then. With a lifetime below one second
  * the name is not refreshed until the next answer. Not to be called for failures: a name that was due and got no answer
