@@ -32,10 +32,10 @@ static enum refusal admit(struct forwarder *forwarder, const struct client_messa
     return refusal != REFUSAL_NONE ? refusal : refusal_of(verdict);
 }
 
-/* Counts a query answered from the cache, and asks upstream again if its answer ends soon and `is_refreshed`: a failure
- * is remembered for its second alone. */
+/* Counts a query answered from the cache, by the worker's copy if there is one. Asks upstream again if its answer ends
+ * soon and `is_refreshed`: a failure is remembered for its second alone. */
 static void note_hit(struct forwarder *forwarder, const struct incoming *in, enum cache_state state,
-                     const struct cache_found *found, bool is_refreshed)
+                     const struct cache_found *found, struct hot_answer *copy, bool is_refreshed)
 {
     uint64_t now_ns = forwarder->loop->now_ns;
     enum label_transport transport = in->requester->transport->label;
@@ -47,7 +47,10 @@ static void note_hit(struct forwarder *forwarder, const struct incoming *in, enu
     }
     count_event(forwarder->counters, cache_hits);
     forwarder->hits[transport]++;
-    topnames_count(forwarder->shared->topnames, &in->hashed, now_ns + found->left_ns, now_ns);
+    if (copy)
+        hot_answers_count(&forwarder->hot, copy, now_ns + found->left_ns, now_ns);
+    else
+        topnames_count(forwarder->shared->topnames, &in->hashed, now_ns + found->left_ns, now_ns);
     if (found->refresh_due && is_refreshed && !queries_find(&forwarder->queries, &in->hashed))
         fetch_begin(forwarder, in->route, &in->key, in->hashed.hash, REQUESTER_NONE);
 }
@@ -81,7 +84,12 @@ static void resolve(struct forwarder *forwarder, const struct incoming *in)
     struct cache_found found;
     enum cache_state state = CACHE_ABSENT;
     uint8_t *reply = requester->transport->begin_reply(requester, ANSWER_BYTES_MAX + EDNS_REPLY_MAX);
-    if (reply) state = cache_find(forwarder->shared->cache, &in->hashed, now_ns, reply, ANSWER_BYTES_MAX, &found);
+    struct hot_answer *copy = NULL;
+    if (reply && !in->is_cold) copy = hot_answers_find(&forwarder->hot, &in->hashed, now_ns, reply, &found);
+    if (copy)
+        state = CACHE_FRESH;
+    else if (reply)
+        state = cache_find(forwarder->shared->cache, &in->hashed, now_ns, reply, ANSWER_BYTES_MAX, &found);
     bool is_failure = state != CACHE_ABSENT && !retention_is_worth_keeping(reply, found.size);
     if (state == CACHE_STALE && is_failure) state = CACHE_ABSENT;
     if (state == CACHE_FRESH ||
@@ -94,7 +102,7 @@ static void resolve(struct forwarder *forwarder, const struct incoming *in)
             notices_end_cached(&forwarder->notices, &end, reply, found.size);
         }
         if (reply_answer(forwarder->counters, requester, reply, found.size, &in->profile, in->question.name, &use)) {
-            note_hit(forwarder, in, state, &found, !is_failure);
+            note_hit(forwarder, in, state, &found, copy, !is_failure);
             return;
         }
     }
@@ -133,6 +141,8 @@ static void resolve_alias(struct forwarder *forwarder, const struct incoming *in
     rest.question.name_size = alias->name_size;
     question_key(&rest.question, &rest.key);
     incoming_set_route(&rest, alias->route, forwarder->names, &forwarder->shared->hash_key);
+    hot_answers_vote(&forwarder->hot, rest.hashed.hash);
+    rest.is_cold = !hot_answers_may_have(&forwarder->hot, rest.hashed.hash);
     resolve(forwarder, &rest);
 }
 
@@ -172,7 +182,11 @@ void forwarder_handle(struct forwarder *forwarder, const struct requester *reque
     struct incoming *in = message->read_ahead ? message->read_ahead : &now;
     if (in == &now) {
         incoming_read(in, message, forwarder->names, &forwarder->shared->hash_key);
-        if (incoming_is_looked_up(in)) topnames_prefetch(forwarder->shared->topnames, &in->hashed);
+        if (incoming_is_looked_up(in)) {
+            hot_answers_vote(&forwarder->hot, in->hashed.hash);
+            in->is_cold = !hot_answers_may_have(&forwarder->hot, in->hashed.hash);
+            if (in->is_cold) topnames_prefetch(forwarder->shared->topnames, &in->hashed);
+        }
     }
     in->requester = requester;
     in->is_verified = true;
@@ -203,6 +217,7 @@ void forwarder_handle(struct forwarder *forwarder, const struct requester *reque
 void forwarder_end_messages(struct forwarder *forwarder)
 {
     ratelimit_give_back(forwarder->shared->ratelimit, &forwarder->last_client, forwarder->loop->now_ns);
+    hot_answers_count_all(&forwarder->hot, forwarder->loop->now_ns);
 }
 
 void forwarder_tick(struct forwarder *forwarder, uint64_t now_ns)
@@ -236,7 +251,8 @@ bool forwarder_init(struct forwarder *forwarder, const struct forwarder_options 
     forwarder->value = malloc(ANSWER_BYTES_MAX);
     forwarder->notices = (struct notices){.counters = counters, .loop = loop};
     notices_set_options(&forwarder->notices, options);
-    return aliases_init(&forwarder->aliases, options->max_queries, &forwarder->notices) &&
+    return hot_answers_init(&forwarder->hot, shared->cache, shared->topnames) &&
+           aliases_init(&forwarder->aliases, options->max_queries, &forwarder->notices) &&
            queries_init(&forwarder->queries, options->max_queries, &shared->hash_key, &forwarder->notices) &&
            forwarder->value;
 }
@@ -269,6 +285,7 @@ void forwarder_done(struct forwarder *forwarder)
     names_free(forwarder->names);
     forwarder->names = NULL;
     aliases_done(&forwarder->aliases);
+    hot_answers_done(&forwarder->hot);
     if (!forwarder->queries.buckets) return;
     while ((query = queries_any(&forwarder->queries))) fetch_cancel(forwarder, query);
     queries_done(&forwarder->queries);

@@ -16,6 +16,7 @@
 #include "common/timeouts.h"
 #include "metrics/counters.h"
 #include "queries/alias.h"
+#include "queries/hot_answers.h"
 #include "queries/incoming.h"
 #include "queries/names.h"
 #include "queries/notice.h"
@@ -63,6 +64,7 @@ struct forwarder {
     uint64_t questions;                   /* clients' questions asked upstream since the start */
     uint8_t *value; /* ANSWER_BYTES_MAX: an answer from the cache, or one that is made ready for it */
     struct aliases aliases;
+    struct hot_answers hot;
     struct ratelimit_last last_client;     /* whose query took a token last */
     struct incoming ahead[READ_AHEAD_MAX]; /* the messages that were read ahead last */
 };
@@ -98,7 +100,8 @@ void forwarder_read_ahead(struct forwarder *forwarder, struct client_message *me
  * done now. */
 bool forwarder_refresh(struct forwarder *forwarder, const struct question_key *key);
 
-/* When all messages of a turn were handed over: puts tokens back that were taken for messages which were not. */
+/* When all messages of a turn were handed over: puts tokens back that were taken for messages which were not, and
+ * counts the turn's hot names. */
 void forwarder_end_messages(struct forwarder *forwarder);
 
 /* At the end of every turn: gives stale answers to clients that have waited long enough, and counts the turn's hits. */

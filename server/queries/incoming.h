@@ -26,6 +26,7 @@ struct incoming {
     const struct requester *requester;
     struct reply_profile profile;
     bool is_verified; /* its client's address is its own */
+    bool is_cold;     /* it is so seldom asked that the worker has no copy of its answer (hot_answers.h) */
 };
 
 /* Reads a message. `names` may be NULL: no name is special, and all take the default route. */

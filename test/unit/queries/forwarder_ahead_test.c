@@ -59,11 +59,33 @@ static void equal_questions_are_asked_once(void **state)
     end();
 }
 
+/* Also where queries come in batches alone. */
+static void a_name_that_is_asked_all_the_time_is_answered_by_a_copy(void **state)
+{
+    (void)state;
+    struct packet packets[COUNT];
+    begin();
+    attempt(9, "hot.test");
+    fake_answer(0, 300, 1);
+    for (unsigned i = 0; i < COUNT; i++) {
+        packet_header(&packets[i], i, DNS_RD);
+        packet_question(&packets[i], "hot.test", DNS_TYPE_A);
+    }
+    for (unsigned batch = 0; batch <= HOT_ANSWERS_VOTES; batch++) send_together(packets);
+    assert_int_not_equal(story.forwarder.hot.uncounted, 0);
+    forwarder_end_messages(&story.forwarder);
+    assert_int_equal(story.forwarder.hot.uncounted, 0);
+    for (unsigned i = 0; i < COUNT; i++) assert_int_equal(replies(i), HOT_ANSWERS_VOTES + 1);
+    assert_int_equal(count(&story.counters->cache_hits[0][0]), COUNT * (HOT_ANSWERS_VOTES + 1));
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_gets_what_it_would_get_alone),
         cmocka_unit_test(equal_questions_are_asked_once),
+        cmocka_unit_test(a_name_that_is_asked_all_the_time_is_answered_by_a_copy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
