@@ -28,7 +28,10 @@ from proxy import PROGRAM, Proxy
 
 WORKERS = (1, 2, 8, 16, 32, 64)
 COUNTED_WORKERS = (1, 2, 8, 16)
-LOCKS = {"ratelimit_take_again": "rate limit", "cache_find": "cache", "topnames_count": "top names"}
+#: name -> the functions that take it for queries, each alone or several together
+LOCKS = {"rate limit": ("take", "ratelimit_give_back"), "cache": ("cache_find", "cache_copy_valid"),
+         "top names": ("topnames_count", "topnames_count_times")}
+LOCK_OF = {function: name for name, functions in LOCKS.items() for function in functions}
 COSTS = ("line", "wait", "wake", "woken")
 FAR_LINE_NS = 100  #: between processors that are further from each other than this machine's
 ROUNDS, SECONDS = 5, 2  #: of each measurement the least counts: what else the machine does only adds
@@ -36,6 +39,7 @@ LOCK_RUNS = 2
 WARM_SECONDS = 60  #: at most, until all names are in the cache
 COUNTED = 60000  #: queries under callgrind
 COUNTED_LOAD = (1000, 16, 50)  #: names, addresses, in flight
+ONE_NAME_LOAD = (1, 16, 50)
 SIMULATED = 200000  #: queries
 
 #: Queries that a client has in flight, which come in one batch -> clients
@@ -79,8 +83,20 @@ def start(folder, pki, upstream, wrapper=(), workers=1):
 
 # ---- what is measured and counted
 
+def both(one, other):
+    """The figures of two functions that take one lock; those of the one that takes it more often, where they are no
+    sums or means.
+    """
+    if not one:
+        return other
+    more = max(one, other, key=lambda figures: figures["count"])
+    summed = {key: one[key] + other[key] for key in ("count", "held", "lost")}
+    mean = (one["count"] * one["mean"] + other["count"] * other["mean"]) / max(summed["count"], 1)
+    return {**more, **summed, "mean": mean}
+
+
 class Locks:
-    """Of a run: {function that locks: figures of lock_times}, `answered` queries."""
+    """Of a run: {lock: figures of lock_times}, `answered` queries."""
 
     def __init__(self, path, answered):
         self.of, self.answered = {}, answered
@@ -89,18 +105,18 @@ class Locks:
             # One less: the place of the call and not the one behind it.
             named = subprocess.run(["addr2line", "-f", "-e", file, hex(int(address, 16) - 1)], check=True,
                                    capture_output=True, text=True).stdout.split()[0].split(".")[0]
-            if named in LOCKS:
+            if named in LOCK_OF:
                 keys = ("count", "held", "mean", "median", "p99", "lost")
-                self.of[named] = dict(zip(keys, map(float, figures)))
+                lock = LOCK_OF[named]
+                self.of[lock] = both(self.of.get(lock), dict(zip(keys, map(float, figures))))
         if set(self.of) != set(LOCKS):
-            sys.exit(f"many_cores: of {list(LOCKS)} only {sorted(self.of)} locked: is it the release preset's program?")
+            sys.exit(f"many_cores: only {sorted(self.of)} of {list(LOCKS)}: is it the release preset's program?")
 
     def holds(self):
         return [self.of[name]["mean"] for name in LOCKS]
 
     def text(self):
-        return ", ".join(f"{title} {self.of[name]['mean']:.0f} ({self.of[name]['p99']:.0f})"
-                         for name, title in LOCKS.items())
+        return ", ".join(f"{name} {self.of[name]['mean']:.0f} ({self.of[name]['p99']:.0f})" for name in LOCKS)
 
     def per_query(self):
         return sum(each["count"] for each in self.of.values()) / self.answered
@@ -132,15 +148,15 @@ def query_ns(bench, names, addresses):
     return {in_flight: min(each) for in_flight, each in costs.items()}
 
 
-def instructions(bench, workers):
+def instructions(bench, workers, counted_load):
     """Of a query, cached, with 50 in flight."""
     folder, tools, pki, upstream = bench
     out = folder / f"callgrind{workers}"
     wrapper = ("valgrind", "-q", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={out}")
     with start(folder, pki, upstream, wrapper, workers) as proxy:
-        load(tools, proxy, *COUNTED_LOAD, "-t", COUNTED, seconds=WARM_SECONDS)
+        load(tools, proxy, *counted_load, "-t", COUNTED, seconds=WARM_SECONDS)
         subprocess.run(["callgrind_control", "--instr=on", str(proxy.pid)], check=True, capture_output=True)
-        load(tools, proxy, *COUNTED_LOAD, "-t", COUNTED, seconds=WARM_SECONDS)
+        load(tools, proxy, *counted_load, "-t", COUNTED, seconds=WARM_SECONDS)
         os.kill(proxy.pid, signal.SIGTERM)
         proxy.wait_exit()
     return int(re.search(r"^(?:summary|totals): (\d+)", out.read_text(), re.MULTILINE)[1]) / COUNTED
@@ -194,11 +210,13 @@ def count(bench, measured, costs):
     alike = ("-n", COUNTED_LOAD[0], "-a", COUNTED_LOAD[1], "-z", 0)
     holds = locks.holds(), locks.holds()[1:]
     said = simulate(bench[1], cpu - sum(locks.holds()), holds, costs, COUNTED_LOAD[2], 2, alike)
-    print("\n| workers | locks a query | instructions a query | found held, of 1,000 queries |\n|---|---|---|---|")
-    for workers in COUNTED_WORKERS:
-        locks = measure_locks(bench, *COUNTED_LOAD, workers)
-        print(f"| {workers} | {locks.per_query():.3f} | {instructions(bench, workers):.0f} | "
-              f"{locks.held_per_1000():.2f} |", flush=True)
+    print("\n| names | workers | locks a query | instructions a query | found held, of 1,000 queries |\n"
+          "|---|---|---|---|---|")
+    for counted_load in COUNTED_LOAD, ONE_NAME_LOAD:
+        for workers in COUNTED_WORKERS:
+            locks = measure_locks(bench, *counted_load, workers)
+            print(f"| {counted_load[0]} | {workers} | {locks.per_query():.3f} | "
+                  f"{instructions(bench, workers, counted_load):.0f} | {locks.held_per_1000():.2f} |", flush=True)
     print(f"simulated with two workers: {said['held_per_1000']:.2f} found held, of 1,000 queries", flush=True)
 
 
