@@ -8,7 +8,7 @@ import pytest
 import wire
 from dnsclient import Client
 from fickle import number_of, start_fickle
-from figures import Since, post, top_names
+from figures import Figures, Since, post, top_names
 from process import wait_for
 from proxy import Proxy
 
@@ -57,25 +57,33 @@ def heat(clients, name):
             batch(client, name)
 
 
+def the_number(answers):
+    """The one that all of them have: on which question upstream gave it, counted from 1. It may be asked twice for one
+    of ours, where it takes its time."""
+    numbers = {number_of(answer) for answer in answers}
+    assert len(numbers) == 1, numbers
+    return numbers.pop()
+
+
 def test_a_purge_is_seen_by_the_next_question(proxy, upstream, clients):
     upstream.tell(name="hot-purged.test", ttls=[300])
-    for number in range(1, 6):
+    for turn in range(5):
         heat(clients, "hot-purged.test")
-        assert {number_of(answer) for client in clients for answer in batch(client, "hot-purged.test")} == {number}
-        assert post(proxy, "/cache/flush" + ("?name=hot-purged.test" if number % 2 else ""))["removed"] >= 1
-        client = clients[number % CLIENTS]
-        assert {number_of(answer) for answer in batch(client, "hot-purged.test")} == {number + 1}
+        before = the_number(answer for client in clients for answer in batch(client, "hot-purged.test"))
+        assert post(proxy, "/cache/flush" + ("?name=hot-purged.test" if turn % 2 else ""))["removed"] >= 1
+        assert the_number(batch(clients[turn % CLIENTS], "hot-purged.test")) > before
 
 
 def test_a_purge_is_seen_while_all_ask(proxy, upstream, clients):
-    """Whoever asks after the purge was answered gets nothing of before."""
+    """Whoever asks after the purge was answered gets nothing of before. Each worker may ask upstream after it, so there
+    may be two answers then, and either stays in the cache."""
     upstream.tell(name="hot-busy.test", ttls=[300])
     heat(clients, "hot-busy.test")
     least = [1]
     faults = []
 
     def ask_all_the_time(client):
-        while least[0] < 20 and not faults:
+        while least[0] > 0 and not faults:
             known = least[0]
             numbers = [number_of(answer) for answer in batch(client, "hot-busy.test")]
             faults.extend(number for number in numbers if number < known)
@@ -83,12 +91,18 @@ def test_a_purge_is_seen_while_all_ask(proxy, upstream, clients):
     threads = [threading.Thread(target=ask_all_the_time, args=(client,)) for client in clients]
     for thread in threads:
         thread.start()
-    with Client(proxy.port) as own:
-        while least[0] < 20:
-            post(proxy, "/cache/flush?name=hot-busy.test")
-            least[0] = number_of(own.ask(wire.query("hot-busy.test")))
-    for thread in threads:
-        thread.join()
+    try:
+        with Client(proxy.port) as own:
+            for _ in range(20):
+                own.ask(wire.query("hot-busy.test"))
+                wait_for(lambda: Figures(proxy).sum("queries_in_flight") == 0, "upstream has answered all")
+                before = sum(upstream.queries(containing="hot-busy.test").values())
+                post(proxy, "/cache/flush?name=hot-busy.test")
+                least[0] = before + 1
+    finally:
+        least[0] = 0
+        for thread in threads:
+            thread.join()
     assert not faults
 
 
@@ -97,18 +111,18 @@ def test_its_ttl_counts_down_to_the_second_and_it_is_refreshed(proxy, upstream, 
     before = time.monotonic()
     first = clients[0].ask(wire.query("hot-ttl.test"))
     stored = time.monotonic()
-    assert number_of(first) == 1 and ttl_of(first) == 5
+    assert ttl_of(first) == 5
     seen = set()
 
     def is_refreshed():
         asked = time.monotonic()
         answers = [answer for client in clients for answer in batch(client, "hot-ttl.test")]
         answered = time.monotonic()
-        old = {ttl_of(answer) for answer in answers if number_of(answer) == 1}
+        old = {ttl_of(answer) for answer in answers if number_of(answer) == number_of(first)}
         for ttl in old:
             assert math.floor(asked - stored - 0.1) <= 5 - ttl <= math.floor(answered - before + 0.1)
         seen.update(old)
-        return any(number_of(answer) > 1 for answer in answers)
+        return any(number_of(answer) > number_of(first) for answer in answers)
 
     wait_for(is_refreshed, "a newer answer")
     assert len(seen) > 1 and min(seen) >= 1
