@@ -79,7 +79,9 @@ const char *tls_ciphers_order(const struct tls_cipher_costs *costs, bool by_libc
 int tls_ciphers_groups(uint32_t library_version, int ret_groups[static TLS_GROUPS_MAX])
 {
     enum { HYBRIDS_FROM = 0x05008000, HYBRIDS_MENDED = 0x05009002 };
-    static const int curves[TLS_GROUPS_MAX] = {WOLFSSL_ECC_X25519, WOLFSSL_ECC_SECP256R1, WOLFSSL_ECC_SECP384R1};
+    /* In TLS 1.2 these are the curves of certificates, too. */
+    static const int curves[TLS_GROUPS_MAX] = {WOLFSSL_ECC_X25519, WOLFSSL_ECC_SECP256R1, WOLFSSL_ECC_SECP384R1,
+                                               WOLFSSL_ECC_SECP521R1};
     if (library_version < HYBRIDS_FROM || library_version >= HYBRIDS_MENDED) return 0;
     memcpy(ret_groups, curves, sizeof curves);
     return TLS_GROUPS_MAX;

@@ -31,7 +31,7 @@ bool tls_ciphers_want_libcrypto(const struct tls_cipher_costs *costs);
  * the processor. A constant string. */
 const char *tls_ciphers_order(const struct tls_cipher_costs *costs, bool by_libcrypto);
 
-enum { TLS_GROUPS_MAX = 3 };
+enum { TLS_GROUPS_MAX = 4 };
 
 /* The groups for wolfSSL_CTX_set_groups, with a library of this version (wolfSSL_lib_version_hex); returns how many, 0:
  * those that the library offers by itself. Up to 5.9.1 it frees memory twice where a server's key share for a hybrid
