@@ -249,8 +249,7 @@ void udp_tick(struct udp *udp)
         bool is_done = socket->is_leaving && !socket->is_readable && socket->pending == 0;
         if (udp_socket_is_open(socket) && is_done) udp_socket_close(socket);
     }
-    bool is_any_leaving = atomic_load_explicit(udp->leaving, memory_order_relaxed) > 0;
-    if (is_any_leaving)
+    if (udp_is_any_leaving(udp))
         udp->must_follow = true;
     else if (udp->must_follow)
         udp_sockets_follow(udp);

@@ -102,6 +102,12 @@ static inline bool udp_socket_is_open(const struct udp_socket *socket)
     return socket->source.fd >= 0;
 }
 
+/* A socket of this worker or another one is given up and not closed yet. */
+static inline bool udp_is_any_leaving(const struct udp *udp)
+{
+    return atomic_load(udp->leaving) > 0;
+}
+
 /* Questions that came on it and still wait are dropped. */
 void udp_socket_close(struct udp_socket *socket);
 
