@@ -40,8 +40,10 @@ class Rounds:
         begin = len(self._text)
         os.kill(self._pid, signal.SIGSTOP)
         wait_for(lambda: len(STOPPED.findall(self._read(), begin)) >= threads, "all threads have stopped")
-        yield
-        os.kill(self._pid, signal.SIGCONT)
+        try:
+            yield
+        finally:
+            os.kill(self._pid, signal.SIGCONT)
 
     def _read(self):
         self._text += self._log.read().decode("ascii", "replace")
@@ -51,13 +53,16 @@ class Rounds:
         while len(self._clients) < count:
             self._clients.append(kind(self._port))
 
-    def pipelined(self):
-        """One connection, all of a round in one segment."""
-        self._begin(Client, 1)
+    def _from_one(self, kind):
+        self._begin(kind, 1)
         with self._stopped():
             self._clients[0].send(*self._queries())
         for _ in range(PER_ROUND):
             assert self._clients[0].receive()
+
+    def pipelined(self):
+        """One connection, all of a round in one segment."""
+        self._from_one(Client)
 
     def one_each(self):
         """As many connections, a query from each."""
@@ -70,11 +75,7 @@ class Rounds:
 
     def datagrams(self):
         """One socket, as many datagrams."""
-        self._begin(UdpClient, 1)
-        with self._stopped():
-            self._clients[0].send(*self._queries())
-        for _ in range(PER_ROUND):
-            assert self._clients[0].receive()
+        self._from_one(UdpClient)
 
     def one_a_connection(self):
         """A connection for each query, one after the other, closed by the client."""
