@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "clients/udp.h"
 #include "clients/udp_listener.h"
 
 enum { WORKERS = 4, CLIENTS = 64 };
@@ -139,6 +140,40 @@ static void sockets_that_are_closed_do_not_change_which_are_first(void **state)
     udp_listeners_close_but(&listeners, &none);
 }
 
+/* By the first worker of a process: not while its sockets are held, nor while one of any worker is leaving. */
+static void the_first_worker_follows_what_is_active_held_and_leaving(void **state)
+{
+    (void)state;
+    struct address address;
+    struct udp_listeners listeners = open_listeners("127.0.0.1:1", &address), none = {.workers = WORKERS};
+    struct loop loop;
+    atomic_uint leaving = 0;
+    unsigned counts[WORKERS];
+    static struct udp udp;
+    assert_true(loop_init(&loop));
+    const struct udp_deps deps = {.loop = &loop, .leaving = &leaving};
+    assert_true(udp_init(&udp, &(struct udp_options){.max_size = 1232, .max_pending = 1}, &deps));
+    udp_set_part(&udp, &(struct udp_part){.index = 0, .active = 1, .workers = WORKERS});
+    udp_set_sockets(&udp, &listeners.of_worker[0]);
+    assert_true(spread(&listeners, &address, 1, counts));
+    udp_set_held(&udp, true);
+    assert_false(spread(&listeners, &address, 1, counts));
+    udp_set_held(&udp, false);
+    assert_true(spread(&listeners, &address, 1, counts));
+    atomic_store(&leaving, 1);
+    udp_set_part(&udp, &(struct udp_part){.index = 0, .active = 2, .workers = WORKERS});
+    assert_false(spread(&listeners, &address, 2, counts));
+    udp_tick(&udp);
+    assert_false(spread(&listeners, &address, 2, counts));
+    atomic_store(&leaving, 0);
+    udp_tick(&udp);
+    assert_true(spread(&listeners, &address, 2, counts));
+    udp_done(&udp);
+    listeners.of_worker[0].count = 0; /* they were its own */
+    udp_listeners_close_but(&listeners, &none);
+    loop_done(&loop);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -153,6 +188,7 @@ int main(void)
         cmocka_unit_test(all_workers_get_the_clients),
         cmocka_unit_test(what_is_shorter_than_an_id_comes_to_the_first),
         cmocka_unit_test(sockets_that_are_closed_do_not_change_which_are_first),
+        cmocka_unit_test(the_first_worker_follows_what_is_active_held_and_leaving),
     };
     return cmocka_run_group_tests_name("udp_listener", tests, setup, NULL);
 }
