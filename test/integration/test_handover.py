@@ -49,7 +49,7 @@ def test_a_first_start_takes_nothing(service):
 def test_systemd_is_told_that_it_stopped(service, store):
     """Which systemctl shows for as long as the service is not started again."""
     def last():
-        return [each["STATUS"] for each in list(store.messages) if "STATUS" in each][-1:]
+        return [each["STATUS"] for _, each in list(store.messages) if "STATUS" in each][-1:]
 
     with Client(service.port) as client:
         asked(client, "a.test")

@@ -5,7 +5,6 @@ As systemd it keeps no more than a limit and says nothing of the rest, drops wha
 passes the sockets of a socket unit first, and the stored ones in no order to count on.
 """
 import array
-import contextlib
 import fcntl
 import json
 import os
@@ -34,7 +33,7 @@ class Store:
         self.path = folder / "notify"
         self.limit, self.tells, self.units = limit, tells, tuple(units)
         self.kept = []  # (name, descriptor, whether it is dropped when it hangs up)
-        self.messages = []
+        self.messages = []  # (process id of the sender, assignments)
         self.is_deaf = False  # hears nothing from now on, as a manager that hangs
         self._lock = threading.RLock()
         self._wake, self._woken = os.pipe()
@@ -82,7 +81,7 @@ class Store:
         assert sender, "credentials come with each message"
         with self._lock:
             kept = self._act(assignments, list(passed))
-            self.messages.append(assignments)
+            self.messages.append((sender, assignments))
         for each in set(passed) - set(kept):
             os.close(each)  # which also answers BARRIER=1
 
@@ -131,15 +130,10 @@ class Store:
         with self._lock:
             return self.kept[-1][1]
 
-    def wait_ready(self, seconds=30.0):
-        """READY=1, since the last call."""
-        def ready():
-            with self._lock:
-                return any("READY" in each for each in self.messages)
-
-        wait_for(ready, "READY=1", seconds)
+    def is_ready(self, pid):
+        """That process has sent READY=1. One before it may have done so as well, and been killed a moment later."""
         with self._lock:
-            self.messages.clear()
+            return any(sender == pid and "READY" in assignments for sender, assignments in self.messages)
 
     def passed(self):
         """Names and descriptors for the next start."""
@@ -155,7 +149,7 @@ class StoredProxy(Proxy):
     def __init__(self, folder, pki, upstreams, store, config=None, **options):
         self.store = store
         super().__init__(folder, pki, upstreams, config, **options)
-        store.wait_ready()
+        self.wait_ready()
 
     def launch(self, command, environment, descriptors=()):
         """By a shell, which has the process id that LISTEN_PID must name."""
@@ -184,10 +178,7 @@ class StoredProxy(Proxy):
         def ready():
             if self.child.poll() is not None:
                 raise ProcessError(f"{self.name} ended with {self.child.returncode}:\n{self.log_tail()}")
-            with contextlib.suppress(ProcessError):
-                self.store.wait_ready(0.05)
-                return True
-            return False
+            return self.store.is_ready(self.pid)
 
         wait_for(ready, "it is ready", 30)
 
