@@ -19,7 +19,9 @@ INVALID = ["wrongq", "wrongtype", "noquestion", "trailing", "shorta", "broken", 
 FAILED = ["servfail", "refused", "formerr", "notimp", "badvers", "notauth", "bare-1", "bare-2", "bare-4", "bare-5",
           "bareopt-2-22", "bareopt-5-18", "ede-2-0", "ede-2-22", "ede-5-18", "ede-5-20", "ede-4-21", "ede-2-14"]
 
-OPTIONS = ["", "edns0", "use-vc", "edns0 trust-ad single-request"]
+#: The last with a short time: where the first of two questions fails, glibc 2.39 waits all of it for an answer to the
+#: second, which it has not sent.
+OPTIONS = ["", "edns0", "use-vc", "edns0 trust-ad single-request timeout:1"]
 
 
 @contextlib.contextmanager

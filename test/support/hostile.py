@@ -5,7 +5,7 @@ The first label says how a question is treated; what follows the last "-" only m
 
     slow-300ms-x      answered after so long           drop-x      never answered
     ttl-7-x           answered with this TTL           nx-x        NXDOMAIN
-    servfail-x refused-x                               big-x       TXT of 4 kB, or so many bytes
+    servfail-x refused-x                               big-x       TXT or A of 4 kB, or so many bytes
     huge-x            TXT of 15 kB
     close-x           the connection is closed         reset-x     the connection is reset
     cut-x             half a frame, then closed        garbage-x   a frame of noise
@@ -89,7 +89,7 @@ def treated(query, how, argument):
     if how == "big":
         size = int(argument) if argument.isdigit() and int(argument) >= 256 else 4096
         return response(query, answers=[record(kind, 300, texts(size))] if kind == wire.TYPES["TXT"] else
-                        [record(1, 300, b"\xc0\x00" + struct.pack("!H", i)) for i in range(256)])
+                        [record(1, 300, b"\xc0\x00" + struct.pack("!H", i)) for i in range(size // 16)])
     if how == "huge":
         return response(query, answers=[record(kind, 300, texts(15 * 1024))])
     if how == "withdrawn":
