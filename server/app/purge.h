@@ -6,7 +6,8 @@
 #include <stdint.h>
 
 /* For endpoint_sources.flush; `context` is the struct server. Of a name go the answers of all types below PURGE_TYPES,
- * whatever their flags. */
+ * whatever their flags; what is asked for or read from elsewhere at that moment is not kept (shared/purges.h,
+ * state/purged.h). */
 enum { PURGE_TYPES = 512 };
 bool purge(void *context, const char *name, uint64_t *ret_removed);
 

@@ -49,7 +49,7 @@ struct server {
     struct tls_context *tls;
     struct file_mark bundle; /* of `tls` */
     struct shared_cache shared_cache;
-    struct purges purges; /* of this run; for entries of the shared cache */
+    struct purges purges; /* of this run */
     struct names *names;
     struct route_table *routes;
     struct file_mark hosts; /* of the hosts file in `names` */

@@ -36,8 +36,8 @@ struct shared_tables {
     struct cache *cache;
     struct topnames *topnames;
     struct ratelimit *ratelimit;
-    struct warmup *warmup;    /* NULL: nothing is kept over a restart */
-    struct purges *purges;    /* NULL: no answers of a fleet are shared */
+    struct warmup *warmup; /* NULL: nothing is kept over a restart */
+    struct purges *purges;
     struct hash_key hash_key; /* of question keys */
 };
 

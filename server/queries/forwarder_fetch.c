@@ -35,9 +35,10 @@ bool fetch_give_stale(struct forwarder *forwarder, struct query *query)
     return true;
 }
 
-/* Puts the answer to the query into the cache for `kept_ns`, in place of what was there; nothing is left there if it
- * may not be kept, so that what was withdrawn never comes back as a stale answer. */
-static void keep(struct forwarder *forwarder, const struct query *query, const struct answer *answer, uint64_t kept_ns)
+/* Puts the answer to the query into the cache for `kept_ns`, in place of what was there. Nothing is left there if it
+ * may not be kept, so that what was withdrawn never comes back as a stale answer; or if the name was purged since it
+ * was asked for: it may be from before, and false is returned. */
+static bool keep(struct forwarder *forwarder, const struct query *query, const struct answer *answer, uint64_t kept_ns)
 {
     const struct hashed_key key = hashed(&query->exchange.key, query->hash);
     uint64_t now_ns = forwarder->loop->now_ns;
@@ -45,8 +46,12 @@ static void keep(struct forwarder *forwarder, const struct query *query, const s
         cache_remove(forwarder->shared->cache, &key);
     else if (!cache_put(forwarder->shared->cache, &key, answer->bytes, answer->size, kept_ns, now_ns))
         kept_ns = 0;
-    if (!query->is_ranked || answer->kind == ANSWER_FAILURE || answer->kind == ANSWER_VERDICT) return;
-    topnames_answered(forwarder->shared->topnames, &key, kept_ns, now_ns); /* 0: not worth a refresh */
+    bool is_purged = purges_since(forwarder->shared->purges, query->exchange.key.bytes,
+                                  question_key_name_size(&query->exchange.key), query->purge);
+    if (is_purged) cache_remove(forwarder->shared->cache, &key);
+    if (query->is_ranked && answer->kind != ANSWER_FAILURE && answer->kind != ANSWER_VERDICT)
+        topnames_answered(forwarder->shared->topnames, &key, is_purged ? 0 : kept_ns, now_ns); /* 0: no refresh */
+    return !is_purged;
 }
 
 /* The query has ended. */
@@ -85,9 +90,9 @@ static void on_answered(struct forwarder *forwarder, struct query *query, const 
     if (!retention_fits(&forwarder->options, answer)) /* 250 instructions for an answer with one record */
         retention_clamp_ttls(&forwarder->options, answer, forwarder->value, &clamped);
     uint64_t kept_ns = retention_ns(&forwarder->options, &clamped);
-    keep(forwarder, query, &clamped, kept_ns);
+    bool may_be_kept = keep(forwarder, query, &clamped, kept_ns);
     queries_answer(&forwarder->queries, query, &clamped, &as_it_is, LABEL_SOURCE_UPSTREAM, forwarder->loop->now_ns);
-    sharing_give(&forwarder->sharing, &query->exchange.key, &clamped, kept_ns);
+    if (may_be_kept) sharing_give(&forwarder->sharing, &query->exchange.key, &clamped, kept_ns);
 }
 
 static void count_prefetch(const struct forwarder *forwarder, const struct query *query, enum label_prefetch label)
@@ -224,6 +229,7 @@ struct query *fetch_begin(struct forwarder *forwarder, uint16_t route, const str
     if (!query) return NULL;
     query->forwarder = forwarder;
     query->route = route;
+    query->purge = purges_number(forwarder->shared->purges);
     query->exchange.on_done = on_done;
     query->exchange.background = kind == REQUESTER_NONE;
     query->exchange.light = kind == REQUESTER_LIGHT;

@@ -65,8 +65,7 @@ bool sharing_is_purged(struct sharing *sharing, const struct question_key *key, 
 {
     uint64_t ahead_ms = entry->stored_ms < SHARING_AHEAD_MS ? entry->stored_ms : SHARING_AHEAD_MS;
     uint64_t stored_ms = entry->stored_ms - ahead_ms; /* at the earliest, by this instance's clock */
-    if (!sharing->purges || !purges_concern(sharing->purges, key->bytes, question_key_name_size(key), stored_ms))
-        return false;
+    if (!purges_concern(sharing->purges, key->bytes, question_key_name_size(key), stored_ms)) return false;
     reject(sharing, LABEL_SHARED_REJECTED_PURGED);
     return true;
 }

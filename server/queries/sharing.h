@@ -21,8 +21,8 @@
 #define SHARING_AHEAD_MS UINT64_C(2000)
 
 struct sharing {
-    struct store *store;   /* NULL: there never is a shared cache */
-    struct purges *purges; /* NULL: nothing is purged */
+    struct store *store; /* NULL: there never is a shared cache */
+    struct purges *purges;
     struct counters *counters;
     uint8_t *parsed; /* KEPT_ANSWER_BYTES each */
     uint8_t *clamped;

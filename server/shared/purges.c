@@ -6,9 +6,9 @@
 
 void purges_init(struct purges *purges)
 {
-    atomic_init(&purges->is_any, false);
+    atomic_init(&purges->number, 0);
     pthread_mutex_init(&purges->lock, NULL);
-    purges->all_ms = 0;
+    purges->all_number = purges->all_ms = 0;
     purges->count = 0;
 }
 
@@ -29,7 +29,7 @@ static bool is_name(const struct purges *purges, unsigned index, const uint8_t *
     return purges->names[index].size == size && memcmp(purges->names[index].bytes, name, size) == 0;
 }
 
-static void note_name(struct purges *purges, const uint8_t *name, size_t size, uint64_t now_ms)
+static void note_name(struct purges *purges, const uint8_t *name, size_t size, uint64_t number, uint64_t now_ms)
 {
     CHECK(size <= PURGES_NAME_BYTES);
     for (unsigned i = 0; i < purges->count; i++)
@@ -38,9 +38,11 @@ static void note_name(struct purges *purges, const uint8_t *name, size_t size, u
             break;
         }
     if (purges->count == PURGES_NAMES_MAX) {
+        purges->all_number = purges->names[0].number;
         if (purges->names[0].at_ms > purges->all_ms) purges->all_ms = purges->names[0].at_ms;
         remove_name(purges, 0);
     }
+    purges->names[purges->count].number = number;
     purges->names[purges->count].at_ms = now_ms;
     purges->names[purges->count].size = (uint8_t)size;
     memcpy(purges->names[purges->count].bytes, name, size);
@@ -50,21 +52,39 @@ static void note_name(struct purges *purges, const uint8_t *name, size_t size, u
 void purges_note(struct purges *purges, const uint8_t *name, size_t size, uint64_t now_ms)
 {
     pthread_mutex_lock(&purges->lock);
+    uint64_t number = atomic_load(&purges->number) + 1;
     if (name) {
-        note_name(purges, name, size, now_ms);
+        note_name(purges, name, size, number, now_ms);
     } else {
+        purges->all_number = number;
         purges->all_ms = now_ms;
         purges->count = 0;
     }
+    atomic_store(&purges->number, number);
     pthread_mutex_unlock(&purges->lock);
-    atomic_store(&purges->is_any, true);
+}
+
+uint64_t purges_number(const struct purges *purges)
+{
+    return atomic_load(&purges->number);
+}
+
+bool purges_since(struct purges *purges, const uint8_t *name, size_t size, uint64_t number)
+{
+    if (atomic_load(&purges->number) == number) return false;
+    pthread_mutex_lock(&purges->lock);
+    bool since = purges->all_number > number;
+    for (unsigned i = 0; !since && i < purges->count; i++)
+        since = is_name(purges, i, name, size) && purges->names[i].number > number;
+    pthread_mutex_unlock(&purges->lock);
+    return since;
 }
 
 bool purges_concern(struct purges *purges, const uint8_t *name, size_t size, uint64_t stored_ms)
 {
-    if (!atomic_load(&purges->is_any)) return false;
+    if (atomic_load(&purges->number) == 0) return false;
     pthread_mutex_lock(&purges->lock);
-    bool concern = purges->all_ms != 0 && stored_ms <= purges->all_ms;
+    bool concern = purges->all_number != 0 && stored_ms <= purges->all_ms;
     for (unsigned i = 0; !concern && i < purges->count; i++)
         concern = is_name(purges, i, name, size) && stored_ms <= purges->names[i].at_ms;
     pthread_mutex_unlock(&purges->lock);

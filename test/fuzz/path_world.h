@@ -27,6 +27,7 @@ static struct world {
     struct forwarder forwarder;
     struct prefetch prefetch;
     struct shared_tables shared;
+    struct purges purges;
     struct connections *connections;
     struct busiest *busiest;
     struct counters *counters;
@@ -182,6 +183,8 @@ static inline void world_begin_tables(const struct world_options *options)
     const struct connections_options connections = {
         .max_connections = CONNECTIONS_MAX, .max_per_address = CONNECTIONS_MAX, .ipv4_prefix = 32, .ipv6_prefix = 64};
     world.shared.hash_key = (struct hash_key){1, 2};
+    purges_init(&world.purges);
+    world.shared.purges = &world.purges;
     world.shared.cache = cache_new(&options->cache);
     world.shared.topnames = topnames_new(&topnames);
     world.shared.ratelimit = ratelimit_new(&options->ratelimit, &world.shared.hash_key);
@@ -237,6 +240,7 @@ static inline void world_end(void)
     need(world.load == 0 && connections_count(world.connections) == 0);
     loop_done(&world.loop);
     buffers_done(&world.buffers);
+    purges_done(&world.purges);
     cache_free(world.shared.cache);
     topnames_free(world.shared.topnames);
     ratelimit_free(world.shared.ratelimit);

@@ -4,8 +4,9 @@ import urllib.error
 import pytest
 
 import wire
-from dnsclient import ask
-from figures import post
+from dnsclient import Client, ask
+from figures import Since, post
+from process import wait_for
 from proxy import Proxy
 
 
@@ -41,6 +42,21 @@ def test_all_is_forgotten(proxy, hostile):
     assert post(proxy, "/cache/flush")["removed"] >= 2
     ask(proxy.port, "one.all.test")
     assert asked(hostile, "one.all.test") > before
+
+
+@pytest.mark.parametrize("path", ["/cache/flush?name=slow-1500ms-x.test", "/cache/flush"])
+def test_what_is_asked_for_at_that_moment_is_not_kept(proxy, hostile, path):
+    """The upstream may have read it before the operator changed it."""
+    with Client(proxy.port) as client:
+        client.send(wire.query("slow-1500ms-x.test", number=1))
+        wait_for(lambda: asked(hostile, "slow-1500ms-x.test"), "it is asked for")
+        post(proxy, path)
+        assert wire.rcode_of(client.receive()) == wire.NOERROR
+        since = Since(proxy)
+        assert wire.rcode_of(ask(proxy.port, "slow-1500ms-x.test")) == wire.NOERROR
+        assert since.answered("upstream") == 1, "not from the cache"
+        assert wire.rcode_of(ask(proxy.port, "slow-1500ms-x.test")) == wire.NOERROR
+        assert since.answered("cache") == 1
 
 
 @pytest.mark.parametrize("path, headers, status", [

@@ -52,6 +52,20 @@ static void without_an_entry_upstream_answers_and_the_answer_is_written(void **s
     end_shared();
 }
 
+static void an_answer_from_before_a_purge_is_not_written(void **state)
+{
+    (void)state;
+    static const uint8_t name[] = "\1a\4test";
+    begin_shared();
+    attempt(0, "a.test");
+    fake_store_done(0, STORE_MISS);
+    purges_note(&story.purges, name, sizeof name, wall_ms());
+    fake_answer(0, 300, 1);
+    assert_int_equal(replies(0), 1);
+    assert_int_equal(fake_store.written, 0);
+    end_shared();
+}
+
 static void what_was_written_answers_at_another_instance(void **state)
 {
     (void)state;
@@ -333,6 +347,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_entry_answers_all_who_wait_and_is_kept),
         cmocka_unit_test(without_an_entry_upstream_answers_and_the_answer_is_written),
+        cmocka_unit_test(an_answer_from_before_a_purge_is_not_written),
         cmocka_unit_test(what_was_written_answers_at_another_instance),
         cmocka_unit_test(a_store_that_cannot_be_asked_costs_no_time),
         cmocka_unit_test(a_question_ends_where_the_store_fails_and_upstream_too),

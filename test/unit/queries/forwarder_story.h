@@ -13,6 +13,7 @@ static struct story {
     struct loop loop;
     struct counters *counters;
     struct shared_tables shared;
+    struct purges purges;
     struct fake_transport transport;
     struct forwarder forwarder;
     struct address addresses[FAKE_CLIENTS];
@@ -54,6 +55,8 @@ static inline void begin_with(const struct story_options *options)
     story.loop.now_ns = 1000 * NS_PER_S;
     story.counters = counters_new();
     story.shared.hash_key = (struct hash_key){1, 2};
+    purges_init(&story.purges);
+    story.shared.purges = &story.purges;
     story.shared.cache = cache_new(&options->cache);
     story.shared.topnames = topnames_new(&options->topnames);
     story.shared.ratelimit = ratelimit_new(&options->ratelimit, &story.shared.hash_key);
@@ -86,6 +89,7 @@ static inline void end(void)
     assert_true(open <= waiting);
     forwarder_done(&story.forwarder);
     assert_true(fake_pool_is_idle());
+    purges_done(&story.purges);
     cache_free(story.shared.cache);
     topnames_free(story.shared.topnames);
     ratelimit_free(story.shared.ratelimit);

@@ -6,15 +6,12 @@
 #include "fake_store.h"
 #include "forwarder_story.h"
 
-static struct purges purges;
 static struct store *const some_store = (struct store *)&fake_store;
 
 static inline void begin_shared_with(const struct story_options *options)
 {
     memset(&fake_store, 0, sizeof fake_store);
     begin_with(options);
-    purges_init(&purges);
-    story.shared.purges = &purges;
     assert_true(forwarder_set_store(&story.forwarder, some_store));
 }
 
@@ -28,7 +25,6 @@ static inline void end_shared(void)
 {
     end();
     assert_true(fake_store_is_idle());
-    purges_done(&purges);
 }
 
 static inline uint64_t wall_ms(void)

@@ -86,7 +86,7 @@ static void what_was_purged_since_is_not_used(void **state)
         begin_shared();
         attempt(0, "a.test");
         attempt(1, "b.test");
-        purges_note(&purges, all ? NULL : name, sizeof name, wall_ms() - 10000);
+        purges_note(&story.purges, all ? NULL : name, sizeof name, wall_ms() - 10000);
         assert_int_equal(say_entry(0, 300, 7, 10001), STORE_REJECTED);
         assert_int_equal(rejected(LABEL_SHARED_REJECTED_PURGED), 1);
         assert_int_equal(fake_pool.count, 1);
@@ -109,7 +109,7 @@ static void what_may_have_been_stored_before_the_purge_is_not_used(void **state)
     static const uint8_t name[] = "\1a\4test";
     begin_shared();
     attempt(0, "a.test");
-    purges_note(&purges, name, sizeof name, wall_ms() - 10000);
+    purges_note(&story.purges, name, sizeof name, wall_ms() - 10000);
     assert_int_equal(say_entry(0, 300, 7, 8500), STORE_REJECTED);
     assert_int_equal(rejected(LABEL_SHARED_REJECTED_PURGED), 1);
     assert_int_equal(replies(0), 0);
@@ -117,7 +117,7 @@ static void what_may_have_been_stored_before_the_purge_is_not_used(void **state)
     end_shared();
     begin_shared(); /* when clocks began is as good as any time */
     attempt(0, "a.test");
-    purges_note(&purges, name, sizeof name, 1);
+    purges_note(&story.purges, name, sizeof name, 1);
     struct entry entry = entry_for(0, 300, 7, 0);
     entry.stored_ms = 1;
     assert_true(sharing_is_purged(&story.forwarder.sharing, &fake_store.keys[0], &entry));

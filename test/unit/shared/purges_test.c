@@ -69,12 +69,39 @@ static void more_names_than_fit_make_the_oldest_a_purge_of_everything(void **sta
     purges_done(&purges);
 }
 
+static void what_was_asked_for_before_a_purge_is_told_by_its_number(void **state)
+{
+    (void)state;
+    struct purges purges;
+    purges_init(&purges);
+    uint64_t begin = purges_number(&purges);
+    assert_false(purges_since(&purges, (const uint8_t *)"a", 1, begin));
+    note(&purges, "a", 100);
+    uint64_t after_a = purges_number(&purges);
+    assert_true(purges_since(&purges, (const uint8_t *)"a", 1, begin));
+    assert_false(purges_since(&purges, (const uint8_t *)"a", 1, after_a));
+    assert_false(purges_since(&purges, (const uint8_t *)"b", 1, begin));
+    note(&purges, "b", 50); /* the wall clock was set back */
+    assert_true(purges_since(&purges, (const uint8_t *)"b", 1, after_a));
+    assert_false(purges_since(&purges, (const uint8_t *)"a", 1, after_a));
+    note(&purges, NULL, 100);
+    assert_true(purges_since(&purges, (const uint8_t *)"a", 1, after_a));
+    assert_true(purges_since(&purges, (const uint8_t *)"c", 1, purges_number(&purges) - 1));
+    assert_false(purges_since(&purges, (const uint8_t *)"c", 1, purges_number(&purges)));
+    uint64_t before_many = purges_number(&purges);
+    for (unsigned i = 0; i <= PURGES_NAMES_MAX; i++) note(&purges, (char[]){'0' + (char)i, 0}, 200);
+    assert_true(purges_since(&purges, (const uint8_t *)"other", 5, before_many)); /* as if it was among those */
+    assert_false(purges_since(&purges, (const uint8_t *)"other", 5, before_many + 1));
+    purges_done(&purges);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_stored_before_the_purge_of_its_name_is_concerned),
         cmocka_unit_test(a_purge_of_everything_concerns_every_name),
         cmocka_unit_test(more_names_than_fit_make_the_oldest_a_purge_of_everything),
+        cmocka_unit_test(what_was_asked_for_before_a_purge_is_told_by_its_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
