@@ -147,6 +147,12 @@ static bool read_data(const struct reader *reader, const struct record *record)
     return is_read && at == reader->at;
 }
 
+/* Its data are so many octets, whatever they are: the walk has counted them, and ldns would only copy them. */
+static bool is_address(const struct record *record)
+{
+    return record->type == LDNS_RR_TYPE_A || record->type == LDNS_RR_TYPE_AAAA;
+}
+
 static bool read_record(const struct reader *reader, const struct record *record)
 {
     size_t at = record->owner;
@@ -167,7 +173,8 @@ bool validator_is_record(struct validator *validator, struct reader *reader, con
     size_t work = fields + (reader->pointers - pointers_before) / POINTERS_PER_FIELD;
     if (fields > RECORD_FIELDS_MAX || validator->work + work > MESSAGE_FIELDS_MAX) return true;
     validator->work += work;
-    return is_questions_name(reader->message, record->owner) ? read_data(reader, record) : read_record(reader, record);
+    if (!is_questions_name(reader->message, record->owner)) return read_record(reader, record);
+    return is_address(record) || read_data(reader, record); /* 900 instructions less for an address */
 }
 
 bool validator_is_name(const uint8_t *message, size_t size, size_t at, size_t name_size)

@@ -27,7 +27,8 @@ struct validator {
 
 /* Whether a record that `reader` has just read is what its type says. Names in its data are read with the settings of
  * the reader (TTLs, watched part). ldns reads its owner, too, unless that is a pointer to the name of the message's
- * question: it read that when the question was asked, or the message is a query and it was read before. */
+ * question: it read that when the question was asked, or the message is a query and it was read before. Of an address
+ * of such an owner nothing is left for it to read. */
 bool validator_is_record(struct validator *validator, struct reader *reader, const struct record *record);
 
 /* Whether ldns, too, reads a name of `name_size` octets at `at`, over which reader_name has passed: the whole of what
