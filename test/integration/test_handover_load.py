@@ -57,9 +57,9 @@ def test_twenty_restarts_under_load(tmp_path, pki, hostile, store, udpload):
             service.restart()
             pauses.append(handover(service)["pause_ms"])
             assert handover(service)["closed"] == 0
-            descriptors.append(service.descriptors())
-            own_bytes.append(service.own_bytes())
             time.sleep(max(0.0, (end - begin) / (restarts - done) - (time.monotonic() - begin)))
+            descriptors.append(service.descriptors())  # at work: at its start a process has less
+            own_bytes.append(service.own_bytes())
         results = [each.result() for each in results]
         udp = json.loads(datagrams.communicate(timeout=60)[0])
         for client in still:
