@@ -50,7 +50,7 @@ struct query {
     struct store_lookup lookup; /* of the cache of the fleet */
     uint16_t route;             /* its index when it was asked */
     uint64_t hash;              /* of the key */
-    uint64_t purge;             /* the number of the last one when it was asked (shared/purges.h) */
+    uint64_t purge;             /* the number of the last one when it was asked, for purges_since */
     bool is_submitted;          /* to the pool: `pool` is set */
     bool prefetch;              /* begun as a refresh of a top name */
     bool is_ranked;             /* it was not told when it was asked that it is no top name */
