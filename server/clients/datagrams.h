@@ -1,7 +1,7 @@
-/* datagrams: many UDP datagrams with one system call: what a socket has received, and replies to be sent.
+/* datagrams: what a socket has received, many UDP datagrams with one system call. Replies are datagram_sender's.
  *
- * Both are allocated once for a worker; nothing is allocated later. What was received is valid until the next batch.
- * Replies are written one behind the other into the sender's memory and leave together. One thread. */
+ * The memory is allocated once for a worker; nothing is allocated later. What was received is valid until the next
+ * batch. One thread. */
 #ifndef CLIENTS_DATAGRAMS_H
 #define CLIENTS_DATAGRAMS_H
 
@@ -32,8 +32,6 @@ struct datagram_path {
         struct in6_pktinfo ipv6;
     } local;
 };
-
-/* ---- receiving ---- */
 
 struct datagram_receiver;
 
@@ -66,32 +64,5 @@ bool datagrams_dropped_by(int fd, uint32_t *ret_drops);
 
 /* Whether one of the last batch is old. */
 bool datagrams_have_old(const struct datagram_receiver *receiver);
-
-/* ---- sending ---- */
-
-struct datagram_sender;
-
-/* Replies that were given to the kernel, and those it did not take. */
-struct datagrams_sent {
-    unsigned sent;
-    unsigned lost;
-    unsigned truncated; /* were too large for the interface, and were sent again with TC and the question alone */
-};
-
-struct datagram_sender *datagram_sender_new(void);
-void datagram_sender_free(struct datagram_sender *sender);
-
-/* Memory for a reply of up to `capacity` bytes, at most DATAGRAM_CAPACITY_MAX, behind those that wait. There must be
- * room: fewer than DATAGRAMS_MAX wait. Valid until the next call. */
-uint8_t *datagram_sender_room(struct datagram_sender *sender, size_t capacity);
-
-/* The reply at that memory has `size` bytes, at most DATAGRAM_REPLY_MAX: it waits to be sent on that path. */
-void datagram_sender_add(struct datagram_sender *sender, const struct datagram_path *path, size_t size);
-
-/* How many wait. */
-unsigned datagram_sender_count(const struct datagram_sender *sender);
-
-/* Sends all that wait from that socket. What the kernel does not take is lost, as datagrams may be. */
-struct datagrams_sent datagrams_send(struct datagram_sender *sender, int fd);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "clients/datagram_sender.h"
 #include "clients/datagrams.h"
 #include "clients/udp_admission.h"
 #include "clients/udp_listener.h"

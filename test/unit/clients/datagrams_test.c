@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "clients/datagram_sender.h"
 #include "clients/datagrams.h"
 #include "common/clock.h"
 #include "dns/message.h"
