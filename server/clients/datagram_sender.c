@@ -1,6 +1,7 @@
 #include "clients/datagram_sender.h"
 
 #include <errno.h>
+#include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,28 +12,45 @@
 enum {
     CAPACITY_MAX = ANSWER_BYTES_MAX + EDNS_REPLY_MAX,
     ARENA_BYTES = DATAGRAMS_MAX * (DATAGRAM_REPLY_MAX + 8) + CAPACITY_MAX,
+    BUNDLE_BYTES_MAX = 65000, /* a little less than a datagram may have */
+    APART_BATCHES = 1000,     /* without bundles, after one that an interface does not divide */
+    PLACES = 64,              /* by port, to find the bundle of a path */
+    CONTROL_BYTES = CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(uint16_t)),
+};
+
+_Static_assert(DATAGRAMS_MAX <= 64, "the kernel divides a message into 64 at most");
+
+/* Replies that take the same path. All are of one size, but the last may be shorter. */
+struct bundle {
+    uint16_t segment; /* bytes of the first */
+    uint8_t first;
+    uint8_t last;
+    uint8_t count;
+    bool is_complete; /* the last is shorter */
 };
 
 struct datagram_sender {
-    unsigned count;
-    size_t used; /* bytes of the arena, of replies that wait */
-    struct mmsghdr headers[DATAGRAMS_MAX];
-    struct iovec vectors[DATAGRAMS_MAX];
+    unsigned count; /* replies that wait */
+    size_t used;    /* bytes of the arena, of replies that wait */
+    unsigned apart; /* batches that are sent without bundles */
+    unsigned bundle_count;
+    struct iovec replies[DATAGRAMS_MAX];
     struct datagram_path paths[DATAGRAMS_MAX];
-    _Alignas(struct cmsghdr) uint8_t control[DATAGRAMS_MAX][CMSG_SPACE(sizeof(struct in6_pktinfo))];
+    uint8_t next[DATAGRAMS_MAX]; /* reply of the same bundle */
+    struct bundle bundles[DATAGRAMS_MAX];
+    uint8_t latest[PLACES]; /* bundle of a path with such a port; may be of a former batch */
+
+    /* As the kernel is given them: the replies of a bundle are next to each other. */
+    struct iovec vectors[DATAGRAMS_MAX];
+    uint8_t order[DATAGRAMS_MAX]; /* which reply a vector is */
+    struct mmsghdr headers[DATAGRAMS_MAX];
+    _Alignas(struct cmsghdr) uint8_t control[DATAGRAMS_MAX][CONTROL_BYTES];
     uint8_t arena[ARENA_BYTES];
 };
 
 struct datagram_sender *datagram_sender_new(void)
 {
-    struct datagram_sender *sender = calloc(1, sizeof *sender);
-    if (!sender) return NULL;
-    for (unsigned i = 0; i < DATAGRAMS_MAX; i++) {
-        sender->headers[i].msg_hdr.msg_name = &sender->paths[i].remote;
-        sender->headers[i].msg_hdr.msg_iov = &sender->vectors[i];
-        sender->headers[i].msg_hdr.msg_iovlen = 1;
-    }
-    return sender;
+    return calloc(1, sizeof(struct datagram_sender));
 }
 
 void datagram_sender_free(struct datagram_sender *sender)
@@ -46,40 +64,12 @@ uint8_t *datagram_sender_room(struct datagram_sender *sender, size_t capacity)
     return sender->arena + sender->used;
 }
 
-/* Our address, from which the reply is to leave, or not at all: one that was asked at a broadcast or multicast address
- * cannot be sent. The interface is left to the routes but for a link-local address. */
-static void put_local(struct msghdr *header, uint8_t *control, const struct datagram_path *path)
-{
-    if (path->local_family == AF_UNSPEC) {
-        header->msg_control = NULL;
-        header->msg_controllen = 0;
-        return;
-    }
-    bool is_ipv4 = path->local_family == AF_INET;
-    size_t size = is_ipv4 ? sizeof path->local.ipv4 : sizeof path->local.ipv6;
-    struct in_pktinfo ipv4 = path->local.ipv4;
-    struct in6_pktinfo ipv6 = path->local.ipv6;
-    ipv4.ipi_ifindex = 0;
-    ipv4.ipi_spec_dst = ipv4.ipi_addr;
-    if (!is_ipv4 && !IN6_IS_ADDR_LINKLOCAL(&ipv6.ipi6_addr)) ipv6.ipi6_ifindex = 0;
-    header->msg_control = control;
-    header->msg_controllen = CMSG_SPACE(size);
-    struct cmsghdr *c = CMSG_FIRSTHDR(header);
-    c->cmsg_level = is_ipv4 ? IPPROTO_IP : IPPROTO_IPV6;
-    c->cmsg_type = is_ipv4 ? IP_PKTINFO : IPV6_PKTINFO;
-    c->cmsg_len = CMSG_LEN(size);
-    memcpy(CMSG_DATA(c), is_ipv4 ? (const void *)&ipv4 : (const void *)&ipv6, size);
-}
-
 void datagram_sender_add(struct datagram_sender *sender, const struct datagram_path *path, size_t size)
 {
     unsigned index = sender->count;
     CHECK(index < DATAGRAMS_MAX && size <= DATAGRAM_REPLY_MAX);
-    struct msghdr *header = &sender->headers[index].msg_hdr;
     sender->paths[index] = *path;
-    header->msg_namelen = path->remote.family == AF_INET ? sizeof path->remote.ipv4 : sizeof path->remote.ipv6;
-    sender->vectors[index] = (struct iovec){sender->arena + sender->used, size};
-    put_local(header, sender->control[index], path);
+    sender->replies[index] = (struct iovec){sender->arena + sender->used, size};
     sender->used += (size + 7) / 8 * 8;
     sender->count++;
 }
@@ -87,6 +77,148 @@ void datagram_sender_add(struct datagram_sender *sender, const struct datagram_p
 unsigned datagram_sender_count(const struct datagram_sender *sender)
 {
     return sender->count;
+}
+
+/* ---- bundles ---- */
+
+static bool is_same_remote(const struct datagram_path *a, const struct datagram_path *b)
+{
+    if (a->remote.family != b->remote.family) return false;
+    if (a->remote.family == AF_INET)
+        return a->remote.ipv4.sin_port == b->remote.ipv4.sin_port &&
+               a->remote.ipv4.sin_addr.s_addr == b->remote.ipv4.sin_addr.s_addr;
+    return a->remote.ipv6.sin6_port == b->remote.ipv6.sin6_port &&
+           a->remote.ipv6.sin6_scope_id == b->remote.ipv6.sin6_scope_id &&
+           IN6_ARE_ADDR_EQUAL(&a->remote.ipv6.sin6_addr, &b->remote.ipv6.sin6_addr);
+}
+
+static bool is_same_local(const struct datagram_path *a, const struct datagram_path *b)
+{
+    if (a->local_family != b->local_family) return false;
+    if (a->local_family == AF_INET) return a->local.ipv4.ipi_addr.s_addr == b->local.ipv4.ipi_addr.s_addr;
+    return a->local_family == AF_UNSPEC || (a->local.ipv6.ipi6_ifindex == b->local.ipv6.ipi6_ifindex &&
+                                            IN6_ARE_ADDR_EQUAL(&a->local.ipv6.ipi6_addr, &b->local.ipv6.ipi6_addr));
+}
+
+/* Adds the reply, of the bundle's path, if its size allows that. Of two the shorter may be the first: often a client
+ * asks for A and AAAA, and the answer of the latter is longer. */
+static bool bundle_take(struct datagram_sender *sender, struct bundle *bundle, uint8_t reply)
+{
+    size_t size = sender->replies[reply].iov_len;
+    bool is_longer = size > bundle->segment;
+    size_t segment = is_longer ? size : bundle->segment;
+    if (bundle->is_complete || segment * (bundle->count + 1U) > BUNDLE_BYTES_MAX) return false;
+    if (is_longer && bundle->count > 1) return false;
+    if (is_longer) {
+        sender->next[reply] = bundle->first;
+        bundle->first = reply;
+    } else {
+        sender->next[bundle->last] = reply;
+        bundle->last = reply;
+    }
+    bundle->is_complete = size != bundle->segment;
+    bundle->segment = (uint16_t)segment;
+    bundle->count++;
+    return true;
+}
+
+/* Ports of IPv4 and IPv6 are at the same place. */
+static uint8_t *place_of(struct datagram_sender *sender, const struct datagram_path *path)
+{
+    return &sender->latest[ntohs(path->remote.ipv4.sin_port) % PLACES];
+}
+
+/* Divides the replies into bundles; `alone`: into one each. */
+static void gather(struct datagram_sender *sender, bool alone)
+{
+    sender->bundle_count = 0;
+    for (uint8_t reply = 0; reply < sender->count; reply++) {
+        const struct datagram_path *path = &sender->paths[reply];
+        uint8_t *latest = place_of(sender, path);
+        if (!alone && *latest < sender->bundle_count) {
+            struct bundle *bundle = &sender->bundles[*latest];
+            const struct datagram_path *its = &sender->paths[bundle->first];
+            if (is_same_remote(its, path) && is_same_local(its, path) && bundle_take(sender, bundle, reply)) continue;
+        }
+        *latest = (uint8_t)sender->bundle_count++;
+        sender->bundles[*latest] = (struct bundle){
+            .segment = (uint16_t)sender->replies[reply].iov_len, .first = reply, .last = reply, .count = 1};
+    }
+}
+
+/* ---- messages for the kernel ---- */
+
+static struct cmsghdr *put_control(struct msghdr *header, int level, int type, const void *value, size_t size)
+{
+    struct cmsghdr *c = (struct cmsghdr *)((uint8_t *)header->msg_control + header->msg_controllen);
+    header->msg_controllen += CMSG_SPACE(size);
+    c->cmsg_level = level;
+    c->cmsg_type = type;
+    c->cmsg_len = CMSG_LEN(size);
+    memcpy(CMSG_DATA(c), value, size);
+    return c;
+}
+
+/* Our address, from which the reply is to leave, or not at all: one that was asked at a broadcast or multicast address
+ * cannot be sent. The interface is left to the routes but for a link-local address. */
+static void put_local(struct msghdr *header, const struct datagram_path *path)
+{
+    if (path->local_family == AF_INET) {
+        struct in_pktinfo local = path->local.ipv4;
+        local.ipi_ifindex = 0;
+        local.ipi_spec_dst = local.ipi_addr;
+        put_control(header, IPPROTO_IP, IP_PKTINFO, &local, sizeof local);
+    } else if (path->local_family == AF_INET6) {
+        struct in6_pktinfo local = path->local.ipv6;
+        if (!IN6_IS_ADDR_LINKLOCAL(&local.ipi6_addr)) local.ipi6_ifindex = 0;
+        put_control(header, IPPROTO_IPV6, IPV6_PKTINFO, &local, sizeof local);
+    }
+}
+
+/* Message `index` is `count` replies from that vector on. */
+static void put_message(struct datagram_sender *sender, unsigned index, unsigned vector, unsigned count)
+{
+    struct datagram_path *path = &sender->paths[sender->order[vector]];
+    struct msghdr *header = &sender->headers[index].msg_hdr;
+    *header = (struct msghdr){
+        .msg_name = &path->remote,
+        .msg_namelen = path->remote.family == AF_INET ? sizeof path->remote.ipv4 : sizeof path->remote.ipv6,
+        .msg_iov = &sender->vectors[vector],
+        .msg_iovlen = count,
+        .msg_control = sender->control[index],
+    };
+    put_local(header, path);
+    uint16_t segment = (uint16_t)sender->vectors[vector].iov_len;
+    if (count > 1) put_control(header, SOL_UDP, UDP_SEGMENT, &segment, sizeof segment);
+}
+
+/* Returns how many messages there are. */
+static unsigned lay_out(struct datagram_sender *sender)
+{
+    unsigned vector = 0;
+    bool alone = sender->apart > 0 || sender->count == 1;
+    if (sender->apart > 0) sender->apart--;
+    gather(sender, alone);
+    for (unsigned i = 0; i < sender->bundle_count; i++) {
+        const struct bundle *bundle = &sender->bundles[i];
+        uint8_t reply = bundle->first;
+        for (unsigned j = 0; j < bundle->count; j++, reply = sender->next[reply]) {
+            sender->order[vector + j] = reply;
+            sender->vectors[vector + j] = sender->replies[reply];
+        }
+        put_message(sender, i, vector, bundle->count);
+        vector += bundle->count;
+    }
+    CHECK(vector == sender->count);
+    return sender->bundle_count;
+}
+
+/* From message `at` on, each reply is one of its own. Returns the index of the first; the last is the last reply. */
+static unsigned take_apart(struct datagram_sender *sender, unsigned at)
+{
+    unsigned first = (unsigned)(sender->headers[at].msg_hdr.msg_iov - sender->vectors);
+    for (unsigned i = first; i < sender->count; i++) put_message(sender, i, i, 1);
+    return first;
 }
 
 /* A reply that is too large for its interface: the question alone remains, with TC, so that the client asks over TCP
@@ -109,14 +241,22 @@ static bool cut(struct iovec *reply)
 struct datagrams_sent datagrams_send(struct datagram_sender *sender, int fd)
 {
     struct datagrams_sent result = {0};
-    for (unsigned at = 0; at < sender->count;) {
-        int sent = sendmmsg(fd, sender->headers + at, sender->count - at, MSG_DONTWAIT);
+    unsigned count = lay_out(sender);
+    for (unsigned at = 0; at < count;) {
+        struct mmsghdr *messages = sender->headers + at;
+        int sent = sendmmsg(fd, messages, count - at, MSG_DONTWAIT);
         if (sent > 0) {
-            result.sent += (unsigned)sent;
+            for (int i = 0; i < sent; i++) result.sent += (unsigned)messages[i].msg_hdr.msg_iovlen;
             at += (unsigned)sent;
-        } else if (errno == EMSGSIZE && cut(&sender->vectors[at])) {
+        } else if (errno == EINTR) {
+            continue;
+        } else if (messages->msg_hdr.msg_iovlen > 1) {
+            if (errno == EIO || errno == EINVAL || errno == EMSGSIZE) sender->apart = APART_BATCHES;
+            at = take_apart(sender, at);
+            count = sender->count;
+        } else if (errno == EMSGSIZE && cut(messages->msg_hdr.msg_iov)) {
             result.truncated++;
-        } else if (errno != EINTR) { /* this one cannot be sent; those behind it may be */
+        } else { /* this one cannot be sent; those behind it may be */
             result.lost++;
             at++;
         }

@@ -1,6 +1,11 @@
 /* datagram_sender: replies over UDP that leave a worker together, with one system call.
  *
- * They are written one behind the other into the sender's memory, which is allocated once for a worker. One thread. */
+ * They are written one behind the other into the sender's memory, which is allocated once for a worker. Replies that
+ * take the same path are one message for the kernel, which divides it into datagrams at the end of its way
+ * (UDP_SEGMENT, docs/decisions/0033-replies-that-leave-together.md); it does that where all have the size of the first,
+ * and the last may be shorter. So replies of one batch to one client may arrive in another order than that in which
+ * they were added. Where the kernel or an interface does not divide, they are sent one by one, and so are those of the
+ * next 1,000 batches. One thread. */
 #ifndef CLIENTS_DATAGRAM_SENDER_H
 #define CLIENTS_DATAGRAM_SENDER_H
 

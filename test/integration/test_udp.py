@@ -37,6 +37,23 @@ def test_many_questions_in_flight_are_each_answered_once(proxy):
         assert client.is_silent()
 
 
+def test_questions_of_one_socket_at_once_get_their_own_answers(proxy):
+    """Of equal and of different sizes, from the cache and from upstream; the kernel is given many in one message."""
+    questions = [(f"at-once-{i}.test", qtype) for i in range(12) for qtype in ("A", "AAAA")]
+    questions += [(f"big-{size}-at-once-{i}.test", "TXT") for i in range(2) for size in (256, 1024, 256, 1024)]
+    queries = [wire.query(name, qtype, number=number, additional=[wire.opt()])
+               for number, (name, qtype) in enumerate(questions)]
+    for _ in range(3):
+        with UdpClient(proxy.port) as client:
+            client.send(*queries)
+            responses = {wire.number_of(response): response for response in client.received()}
+        assert sorted(responses) == list(range(len(queries)))
+        for number, (name, qtype) in enumerate(questions):
+            alone = ask(proxy.port, name, qtype, number=number, additional=[wire.opt()])
+            assert wire.rcode_of(alone) == wire.NOERROR
+            assert wire.content(responses[number]) == wire.content(alone), (name, qtype)
+
+
 def test_a_response_is_as_large_as_the_client_takes(proxy):
     whole = ask(proxy.port, "big-1024.test", "TXT", additional=[wire.opt()])
     assert 1000 < len(whole) < 1232

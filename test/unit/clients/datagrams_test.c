@@ -12,14 +12,11 @@
 
 #include <cmocka.h>
 
-#include "clients/datagram_sender.h"
 #include "clients/datagrams.h"
 #include "common/clock.h"
-#include "dns/message.h"
 
 static struct story {
     struct datagram_receiver *receiver;
-    struct datagram_sender *sender;
     int server;
     int client;
     struct sockaddr_in at;
@@ -39,7 +36,6 @@ static int begin(void **state)
     (void)state;
     struct sockaddr_in client_at;
     story.receiver = datagram_receiver_new();
-    story.sender = datagram_sender_new();
     story.server = open_socket(&story.at);
     story.client = open_socket(&client_at);
     setsockopt(story.server, SOL_SOCKET, SO_TIMESTAMPNS, &(int){1}, sizeof(int));
@@ -52,7 +48,6 @@ static int end(void **state)
 {
     (void)state;
     datagram_receiver_free(story.receiver);
-    datagram_sender_free(story.sender);
     close(story.server);
     close(story.client);
     return 0;
@@ -194,49 +189,6 @@ static void what_the_kernel_drops_is_said(void **state)
     assert_int_equal(received + drops, 1000);
 }
 
-static void replies_leave_together_and_whole(void **state)
-{
-    (void)state;
-    send_bytes(20, 0);
-    assert_int_equal(receive(), 1);
-    const struct datagram_path *path = datagrams_at(story.receiver, 0).path;
-    for (unsigned i = 0; i < DATAGRAMS_MAX; i++) {
-        uint8_t *room = datagram_sender_room(story.sender, DATAGRAM_REPLY_MAX);
-        memset(room, (int)i, DATAGRAM_REPLY_MAX);
-        datagram_sender_add(story.sender, path, DATAGRAM_REPLY_MAX - i);
-    }
-    assert_int_equal(datagram_sender_count(story.sender), DATAGRAMS_MAX);
-    const struct datagrams_sent sent = datagrams_send(story.sender, story.server);
-    assert_int_equal(sent.sent, DATAGRAMS_MAX);
-    assert_int_equal(sent.lost + sent.truncated, 0);
-    assert_int_equal(datagram_sender_count(story.sender), 0);
-    for (unsigned i = 0; i < DATAGRAMS_MAX; i++) {
-        uint8_t bytes[2000];
-        assert_int_equal(recv(story.client, bytes, sizeof bytes, 0), DATAGRAM_REPLY_MAX - i);
-        assert_true(bytes[0] == i && bytes[DATAGRAM_REPLY_MAX - i - 1] == i);
-    }
-}
-
-static void one_that_cannot_be_sent_does_not_stop_the_others(void **state)
-{
-    (void)state;
-    send_bytes(20, 0);
-    assert_int_equal(receive(), 1);
-    struct datagram_path paths[3];
-    for (int i = 0; i < 3; i++) paths[i] = *datagrams_at(story.receiver, 0).path;
-    paths[1].remote.ipv4.sin_port = 0;
-    for (unsigned i = 0; i < 3; i++) {
-        memset(datagram_sender_room(story.sender, 100), 0, 100);
-        datagram_sender_add(story.sender, &paths[i], 20 + i);
-    }
-    const struct datagrams_sent sent = datagrams_send(story.sender, story.server);
-    assert_int_equal(sent.sent, 2);
-    assert_int_equal(sent.lost, 1);
-    uint8_t bytes[100];
-    assert_int_equal(recv(story.client, bytes, sizeof bytes, 0), 20);
-    assert_int_equal(recv(story.client, bytes, sizeof bytes, 0), 22);
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -247,8 +199,6 @@ int main(void)
         TEST(ages_do_not_depend_on_the_batch_before),
         TEST(each_has_its_own_age),
         TEST(what_the_kernel_drops_is_said),
-        TEST(replies_leave_together_and_whole),
-        TEST(one_that_cannot_be_sent_does_not_stop_the_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
