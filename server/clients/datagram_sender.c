@@ -12,9 +12,10 @@
 enum {
     CAPACITY_MAX = ANSWER_BYTES_MAX + EDNS_REPLY_MAX,
     ARENA_BYTES = DATAGRAMS_MAX * (DATAGRAM_REPLY_MAX + 8) + CAPACITY_MAX,
-    BUNDLE_BYTES_MAX = 65000, /* a little less than a datagram may have */
-    APART_BATCHES = 1000,     /* without bundles, after one that an interface does not divide */
-    PLACES = 64,              /* by port, to find the bundle of a path */
+    BUNDLE_BYTES_MAX = 65000,   /* a little less than a datagram may have */
+    APART_BATCHES = 1000,       /* without bundles, after one that an interface does not divide */
+    PLACES = 2 * DATAGRAMS_MAX, /* by port, to find the bundle of a path */
+    NONE = UINT8_MAX,
     CONTROL_BYTES = CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(uint16_t)),
 };
 
@@ -38,7 +39,7 @@ struct datagram_sender {
     struct datagram_path paths[DATAGRAMS_MAX];
     uint8_t next[DATAGRAMS_MAX]; /* reply of the same bundle */
     struct bundle bundles[DATAGRAMS_MAX];
-    uint8_t latest[PLACES]; /* bundle of a path with such a port; may be of a former batch */
+    uint8_t latest[PLACES]; /* the last bundle of a path with such a port, or NONE */
 
     /* As the kernel is given them: the replies of a bundle are next to each other. */
     struct iovec vectors[DATAGRAMS_MAX];
@@ -122,27 +123,32 @@ static bool bundle_take(struct datagram_sender *sender, struct bundle *bundle, u
     return true;
 }
 
-/* Ports of IPv4 and IPv6 are at the same place. */
+/* Where the last bundle of the path is, or is to be. Ports of IPv4 and IPv6 are at the same place. */
 static uint8_t *place_of(struct datagram_sender *sender, const struct datagram_path *path)
 {
-    return &sender->latest[ntohs(path->remote.ipv4.sin_port) % PLACES];
+    unsigned place = ntohs(path->remote.ipv4.sin_port);
+    for (;; place++) {
+        uint8_t *latest = &sender->latest[place % PLACES];
+        if (*latest == NONE) return latest;
+        const struct datagram_path *its = &sender->paths[sender->bundles[*latest].first];
+        if (is_same_remote(its, path) && is_same_local(its, path)) return latest;
+    }
 }
 
-/* Divides the replies into bundles; `alone`: into one each. */
-static void gather(struct datagram_sender *sender, bool alone)
+static void begin_bundle(struct datagram_sender *sender, uint8_t reply)
 {
-    sender->bundle_count = 0;
+    sender->bundles[sender->bundle_count++] =
+        (struct bundle){.segment = (uint16_t)sender->replies[reply].iov_len, .first = reply, .last = reply, .count = 1};
+}
+
+static void gather(struct datagram_sender *sender)
+{
+    memset(sender->latest, NONE, sizeof sender->latest);
     for (uint8_t reply = 0; reply < sender->count; reply++) {
-        const struct datagram_path *path = &sender->paths[reply];
-        uint8_t *latest = place_of(sender, path);
-        if (!alone && *latest < sender->bundle_count) {
-            struct bundle *bundle = &sender->bundles[*latest];
-            const struct datagram_path *its = &sender->paths[bundle->first];
-            if (is_same_remote(its, path) && is_same_local(its, path) && bundle_take(sender, bundle, reply)) continue;
-        }
-        *latest = (uint8_t)sender->bundle_count++;
-        sender->bundles[*latest] = (struct bundle){
-            .segment = (uint16_t)sender->replies[reply].iov_len, .first = reply, .last = reply, .count = 1};
+        uint8_t *latest = place_of(sender, &sender->paths[reply]);
+        if (*latest != NONE && bundle_take(sender, &sender->bundles[*latest], reply)) continue;
+        *latest = (uint8_t)sender->bundle_count;
+        begin_bundle(sender, reply);
     }
 }
 
@@ -196,9 +202,12 @@ static void put_message(struct datagram_sender *sender, unsigned index, unsigned
 static unsigned lay_out(struct datagram_sender *sender)
 {
     unsigned vector = 0;
-    bool alone = sender->apart > 0 || sender->count == 1;
+    sender->bundle_count = 0;
+    if (sender->count == 1 || sender->apart > 0)
+        for (uint8_t reply = 0; reply < sender->count; reply++) begin_bundle(sender, reply);
+    else
+        gather(sender);
     if (sender->apart > 0) sender->apart--;
-    gather(sender, alone);
     for (unsigned i = 0; i < sender->bundle_count; i++) {
         const struct bundle *bundle = &sender->bundles[i];
         uint8_t reply = bundle->first;

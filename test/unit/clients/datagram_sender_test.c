@@ -188,6 +188,36 @@ static void replies_of_one_size_to_one_client_are_one_message(void **state)
     assert_no_message(1);
 }
 
+/* A port that is so much higher, or lower, than another client's. */
+static void move_client(unsigned client, unsigned other, unsigned distance)
+{
+    struct sockaddr_in *own = &story.paths[client].remote.ipv4;
+    unsigned port = ntohs(story.paths[other].remote.ipv4.sin_port);
+    int result = -1;
+    close(story.clients[client]);
+    story.clients[client] = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    for (unsigned i = 1; result != 0 && i < 100; i++) {
+        unsigned change = i * distance;
+        own->sin_port = htons((uint16_t)(port > 32768 ? port - change : port + change));
+        result = bind(story.clients[client], (const struct sockaddr *)own, sizeof *own);
+    }
+    assert_int_equal(result, 0);
+}
+
+/* Clients are told apart by their ports first; here their ports differ by a power of two. */
+static void clients_in_turn_do_not_divide_each_others_messages(void **state)
+{
+    (void)state;
+    for (unsigned i = 1; i < CLIENTS; i++) move_client(i, i - 1, 1024);
+    for (unsigned i = 0; i < CLIENTS; i++) show_messages(i);
+    for (unsigned i = 0; i < 10 * CLIENTS; i++) add(i % CLIENTS, 100, (uint8_t)i);
+    send_all(10 * CLIENTS);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        assert_message(i, 1000, 100);
+        assert_no_message(i);
+    }
+}
+
 static void the_last_one_may_be_shorter(void **state)
 {
     (void)state;
@@ -345,6 +375,7 @@ int main(void)
         TEST_IPV6(each_client_gets_its_own_once),
         TEST(replies_of_one_size_to_one_client_are_one_message),
         TEST_IPV6(replies_of_one_size_to_one_client_are_one_message),
+        TEST(clients_in_turn_do_not_divide_each_others_messages),
         TEST(the_last_one_may_be_shorter),
         TEST(of_two_the_longer_one_becomes_the_first),
         TEST(a_longer_one_ends_a_message_of_several),
