@@ -1,8 +1,8 @@
 /* cache: answers by key, bounded in bytes, shared by all workers.
  *
  * The cache does not know DNS: keys (hashed by the caller, common/hash.h) and values are bytes, and a value has a
- * lifetime. The table is divided into stripes by the hash of the key. Each stripe has a mutex, buckets that grow one by
- * one (linear hashing, Litwin 1980: no pause for a rehash) and a SIEVE queue (Zhang et al., NSDI 2024): a hit only sets
+ * lifetime. The table is divided into stripes by the hash of the key. Each stripe has a mutex, buckets that grow by a
+ * few (linear hashing, Litwin 1980: no pause for a rehash) and a SIEVE queue (Zhang et al., NSDI 2024): a hit only sets
  * a bit, so frequently used entries are never moved, and a scan of names that are asked once does not evict them.
  *
  * Locks: the mutex of one stripe, a leaf. Memory is allocated before it is taken and freed after it is released; a

@@ -92,21 +92,36 @@ static struct sieve_bucket *origin_of(const struct sieve *sieve, uint32_t added)
     return &sieve->buckets[added & mask_of(added) >> 1];
 }
 
+/* Adds SIEVE_SPLITS buckets, or as many as there is memory for. The entries of their origins are read side by side, so
+ * that the waits for memory overlap: in a large cache they are most of what an insertion takes. */
 static void buckets_split(struct sieve *sieve)
 {
-    uint32_t added = count_of(sieve);
-    struct sieve_bucket *from = origin_of(sieve, added);
-    struct sieve_bucket *to = &sieve->buckets[added];
-    struct entry *entry = first_of(bucket_read(from));
-    bucket_write(from, NULL, 0);
-    while (entry) {
-        struct entry *next = entry->next;
-        bucket_push((entry->hash & mask_of(added)) == added ? to : from, entry);
-        entry = next;
+    struct entry *left[SIEVE_SPLITS];
+    const uint32_t count = count_of(sieve);
+    const uint32_t spare = sieve->bucket_max - count;
+    const uint32_t more = spare < SIEVE_SPLITS ? spare : SIEVE_SPLITS;
+    bool is_any_left = false;
+    for (uint32_t i = 0; i < more; i++) {
+        struct sieve_bucket *from = origin_of(sieve, count + i);
+        left[i] = first_of(bucket_read(from));
+        __builtin_prefetch(left[i], 1);
+        bucket_write(from, NULL, 0);
+        is_any_left |= left[i] != NULL;
     }
-    change_count(sieve, added + 1);
-    /* The next split is of the next bucket, whose entry is by then here: 0.05 us of an insertion in a large cache. */
-    __builtin_prefetch(first_of(bucket_read(origin_of(sieve, added + 1))), 1);
+    while (is_any_left) {
+        is_any_left = false;
+        for (uint32_t i = 0; i < more; i++) {
+            const uint32_t added = count + i;
+            struct entry *entry = left[i];
+            if (!entry) continue;
+            left[i] = entry->next;
+            __builtin_prefetch(left[i], 1);
+            is_any_left |= left[i] != NULL;
+            bool moves = (entry->hash & mask_of(added)) == added;
+            bucket_push(moves ? &sieve->buckets[added] : origin_of(sieve, added), entry);
+        }
+    }
+    change_count(sieve, count + more);
 }
 
 /* Merges the last bucket into the one from which it was split. */
@@ -233,7 +248,7 @@ void sieve_insert(struct sieve *sieve, struct entry *entry)
 
 bool sieve_has_spare(const struct sieve *sieve, struct entry *entry)
 {
-    return sieve->bytes + entry_bytes(entry) + sizeof *sieve->buckets <= sieve->max_bytes; /* and one more bucket */
+    return sieve->bytes + entry_bytes(entry) + SIEVE_SPLITS * sizeof *sieve->buckets <= sieve->max_bytes;
 }
 
 void sieve_insert_oldest(struct sieve *sieve, struct entry *entry)

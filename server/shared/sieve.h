@@ -1,10 +1,10 @@
 /* sieve: the entries of one stripe of the cache, found by key and bounded in bytes. No lock: the owner holds its own.
  *
- * Look-up: chained buckets, which are added and removed one at a time (linear hashing, Litwin 1980), so there is no
- * pause for a rehash and a small table uses adjacent memory. The caller owns the zeroed memory of the buckets.
- * Eviction: SIEVE (Zhang et al., NSDI 2024): a queue in order of arrival and a pointer, the hand, which moves from the
- * oldest to the newest entry, clears the mark of entries that were found since it passed last, and evicts the first
- * entry without a mark. */
+ * Look-up: chained buckets, of which a few are added and one is removed at a time (linear hashing, Litwin 1980), so
+ * there is no pause for a rehash and a small table uses adjacent memory. The caller owns the zeroed memory of the
+ * buckets. Eviction: SIEVE (Zhang et al., NSDI 2024): a queue in order of arrival and a pointer, the hand, which moves
+ * from the oldest to the newest entry, clears the mark of entries that were found since it passed last, and evicts the
+ * first entry without a mark. */
 #ifndef SHARED_SIEVE_H
 #define SHARED_SIEVE_H
 
@@ -31,7 +31,10 @@ struct entry {
     uint8_t bytes[];
 };
 
-enum { SIEVE_BUCKETS_MIN = 16 };
+enum {
+    SIEVE_BUCKETS_MIN = 16,
+    SIEVE_SPLITS = 16, /* buckets that are added at a time, once there are more entries than buckets */
+};
 
 /* The address of a bucket's first entry in the lower 48 bits. The upper 16 are a filter: bit n is set if the hash of an
  * entry of the bucket begins with n. So most look-ups of absent keys touch no entry, each of which is a line of memory
