@@ -53,6 +53,11 @@ uint32_t candidates_count(struct candidates *candidates, uint64_t hash)
     return 1;
 }
 
+void candidates_prefetch(const struct candidates *candidates, uint64_t hash)
+{
+    __builtin_prefetch(set_of(candidates, hash), 1);
+}
+
 void candidates_forget(struct candidates *candidates, uint64_t hash)
 {
     uint64_t *cell = find(candidates, hash);

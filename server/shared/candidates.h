@@ -26,6 +26,9 @@ void candidates_init(struct candidates *candidates, uint64_t *cells, uint32_t se
  * included. */
 uint32_t candidates_count(struct candidates *candidates, uint64_t hash);
 
+/* Begins to bring what candidates_count will read from memory. Any thread, without the lock. */
+void candidates_prefetch(const struct candidates *candidates, uint64_t hash);
+
 void candidates_forget(struct candidates *candidates, uint64_t hash);
 
 /* Halves all counts `times` times; counters that reach 0 become free. */

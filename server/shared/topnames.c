@@ -52,6 +52,7 @@ static void carve_stripe(struct topnames *topnames, struct stripe *stripe, uint3
     stripe->bucket_mask = buckets - 1;
     candidates_init(&stripe->candidates, carve(topnames, sizeof(uint64_t) * CANDIDATES_WAYS * sets), sets);
     stripe->buckets = carve(topnames, sizeof *stripe->buckets * buckets);
+    stripe->links = carve(topnames, sizeof *stripe->links * size);
     stripe->queries = carve(topnames, sizeof *stripe->queries * size);
     stripe->due_ns = carve(topnames, sizeof *stripe->due_ns * size);
     stripe->names = carve(topnames, sizeof *stripe->names * size);
@@ -113,24 +114,34 @@ static uint32_t *bucket_of(const struct stripe *stripe, uint64_t hash)
     return &stripe->buckets[hash & stripe->bucket_mask];
 }
 
+/* Bits that select neither the stripe nor, in a table of a usual size, the bucket. */
+static uint32_t print_of(uint64_t hash)
+{
+    return (uint32_t)(hash >> 16);
+}
+
+static bool name_is(const struct name *name, const struct hashed_key *key)
+{
+    return name->hash == key->hash && name->size == key->size && memcmp(name->bytes, key->bytes, key->size) == 0;
+}
+
 /* The index of a name, plus one, or 0. */
 static uint32_t find(const struct stripe *stripe, const struct hashed_key *key)
 {
-    uint32_t link = *bucket_of(stripe, key->hash);
-    while (link) {
-        const struct name *name = &stripe->names[link - 1];
-        if (name->hash == key->hash && name->size == key->size && memcmp(name->bytes, key->bytes, key->size) == 0)
-            break;
-        link = name->next;
+    uint32_t at = *bucket_of(stripe, key->hash);
+    while (at) {
+        const struct link *link = &stripe->links[at - 1];
+        if (link->print == print_of(key->hash) && name_is(&stripe->names[at - 1], key)) break;
+        at = link->next;
     }
-    return link;
+    return at;
 }
 
 /* The link that refers to this index. */
 static uint32_t *link_to(const struct stripe *stripe, uint32_t index)
 {
     uint32_t *link = bucket_of(stripe, stripe->names[index].hash);
-    while (*link != index + 1) link = &stripe->names[*link - 1].next;
+    while (*link != index + 1) link = &stripe->links[*link - 1].next;
     return link;
 }
 
@@ -138,10 +149,11 @@ static uint32_t *link_to(const struct stripe *stripe, uint32_t index)
 static void remove_name(struct stripe *stripe, uint32_t index)
 {
     CHECK(index < stripe->used);
-    *link_to(stripe, index) = stripe->names[index].next;
+    *link_to(stripe, index) = stripe->links[index].next;
     uint32_t last = --stripe->used;
     if (index == last) return;
     *link_to(stripe, last) = index + 1;
+    stripe->links[index] = stripe->links[last];
     stripe->names[index] = stripe->names[last];
     stripe->queries[index] = stripe->queries[last];
     stripe->due_ns[index] = stripe->due_ns[last];
@@ -154,10 +166,10 @@ static uint32_t add_name(struct stripe *stripe, const struct hashed_key *key, ui
     struct name *name = &stripe->names[index];
     uint32_t *bucket = bucket_of(stripe, key->hash);
     name->hash = key->hash;
-    name->next = *bucket;
     name->size = key->size;
     name->known = false;
     memcpy(name->bytes, key->bytes, key->size);
+    stripe->links[index] = (struct link){*bucket, print_of(key->hash)};
     *bucket = index + 1;
     stripe->queries[index] = queries;
     stripe->due_ns[index] = CLOCK_NEVER;
@@ -241,6 +253,11 @@ void topnames_prefetch(const struct topnames *topnames, const struct hashed_key 
     const struct stripe *stripe = stripe_of(topnames, key);
     __builtin_prefetch(&stripe->lock, 1);
     __builtin_prefetch(bucket_of(stripe, key->hash));
+}
+
+void topnames_prefetch_candidate(const struct topnames *topnames, const struct hashed_key *key)
+{
+    candidates_prefetch(&stripe_of(topnames, key)->candidates, key->hash);
 }
 
 /* Notes that the name with this link was asked. */

@@ -36,6 +36,9 @@ void topnames_set_options(struct topnames *topnames, const struct topnames_optio
 /* Begins to bring what topnames_count will read of this key from memory, so that it need not wait for it. */
 void topnames_prefetch(const struct topnames *topnames, const struct hashed_key *key);
 
+/* The same of a key that is probably not in the table. */
+void topnames_prefetch_candidate(const struct topnames *topnames, const struct hashed_key *key);
+
 /* Counts one query. `expires_ns` is the expiry of the answer that was given (0: unknown); it is used while the lifetime
  * of the name is unknown. True if the name is in the table now. */
 bool topnames_count(struct topnames *topnames, const struct hashed_key *key, uint64_t expires_ns, uint64_t now_ns);

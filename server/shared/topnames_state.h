@@ -16,18 +16,24 @@ enum { TOPNAME_BYTES = 262 }; /* TOPNAMES_KEY_MAX */
 
 struct name {
     uint64_t hash;
-    uint32_t next; /* in its bucket */
     uint16_t size;
     bool known; /* due_ns is valid: the lifetime is known, or is too short for a refresh */
     bool asked; /* since its last answer */
     uint8_t bytes[TOPNAME_BYTES];
 };
 
-/* The names are stored without gaps, 0..used-1. The values that searches read are in arrays of their own. Links are
- * indices plus one; 0 is none. */
+/* What a search for a name reads of each name in a bucket: most are of other hashes, and need not be touched. */
+struct link {
+    uint32_t next;  /* in the bucket */
+    uint32_t print; /* bits of the hash */
+};
+
+/* The names are stored without gaps, 0..used-1. The values that searches read are in arrays of their own. `next` and
+ * what is in the buckets are indices plus one; 0 is none. */
 struct stripe {
     /* Where the arrays are never changes, so it stands apart from what every query writes to. */
     alignas(64) uint32_t *buckets;
+    struct link *links;
     struct name *names;
     uint32_t *queries;
     uint64_t *due_ns;
