@@ -105,6 +105,8 @@ static void on_done(struct exchange *exchange, enum exchange_result result, cons
     struct query *query = container_of(exchange, struct query, exchange);
     struct forwarder *forwarder = query->forwarder;
     bool answered = result == EXCHANGE_ANSWERED;
+    const struct hashed_key key = hashed(&exchange->key, query->hash);
+    cache_prefetch(forwarder->shared->cache, &key); /* for keep */
     count_prefetch(forwarder, query, answered ? LABEL_PREFETCH_REFRESHED : LABEL_PREFETCH_FAILED);
     if (query->route != NAMES_ROUTE_DEFAULT && forwarder->on_route_done)
         forwarder->on_route_done(forwarder, query->route, question_key_route(&exchange->key), answered);
