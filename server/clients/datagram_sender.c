@@ -34,6 +34,7 @@ struct datagram_sender {
     unsigned count; /* replies that wait */
     size_t used;    /* bytes of the arena, of replies that wait */
     unsigned apart; /* batches that are sent without bundles */
+    enum { UNKNOWN, DIVIDES, DIVIDES_NOT } kernel;
     unsigned bundle_count;
     struct iovec replies[DATAGRAMS_MAX];
     struct datagram_path paths[DATAGRAMS_MAX];
@@ -198,12 +199,23 @@ static void put_message(struct datagram_sender *sender, unsigned index, unsigned
     if (count > 1) put_control(header, SOL_UDP, UDP_SEGMENT, &segment, sizeof segment);
 }
 
+/* Whether the kernel knows UDP_SEGMENT. One that does not would send a bundle as one datagram. */
+static bool kernel_divides(struct datagram_sender *sender, int fd)
+{
+    int size;
+    if (sender->kernel == UNKNOWN) {
+        bool is_known = getsockopt(fd, SOL_UDP, UDP_SEGMENT, &size, &(socklen_t){sizeof size}) == 0;
+        sender->kernel = is_known ? DIVIDES : DIVIDES_NOT;
+    }
+    return sender->kernel == DIVIDES;
+}
+
 /* Returns how many messages there are. */
-static unsigned lay_out(struct datagram_sender *sender)
+static unsigned lay_out(struct datagram_sender *sender, int fd)
 {
     unsigned vector = 0;
     sender->bundle_count = 0;
-    if (sender->count == 1 || sender->apart > 0)
+    if (sender->count == 1 || sender->apart > 0 || !kernel_divides(sender, fd))
         for (uint8_t reply = 0; reply < sender->count; reply++) begin_bundle(sender, reply);
     else
         gather(sender);
@@ -250,7 +262,7 @@ static bool cut(struct iovec *reply)
 struct datagrams_sent datagrams_send(struct datagram_sender *sender, int fd)
 {
     struct datagrams_sent result = {0};
-    unsigned count = lay_out(sender);
+    unsigned count = lay_out(sender, fd);
     for (unsigned at = 0; at < count;) {
         struct mmsghdr *messages = sender->headers + at;
         int sent = sendmmsg(fd, messages, count - at, MSG_DONTWAIT);

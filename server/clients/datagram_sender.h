@@ -4,8 +4,8 @@
  * take the same path are one message for the kernel, which divides it into datagrams at the end of its way
  * (UDP_SEGMENT, docs/decisions/0033-replies-that-leave-together.md); it does that where all have the size of the first,
  * and the last may be shorter. So replies of one batch to one client may arrive in another order than that in which
- * they were added. Where the kernel or an interface does not divide, they are sent one by one, and so are those of the
- * next 1,000 batches. One thread. */
+ * they were added. Where an interface does not divide, they are sent one by one, and so are those of the next 1,000
+ * batches; where the kernel cannot, all are. One thread. */
 #ifndef CLIENTS_DATAGRAM_SENDER_H
 #define CLIENTS_DATAGRAM_SENDER_H
 

@@ -70,7 +70,7 @@ static const struct call_row rows[] = {
     {"shutdown", "TCP; civetweb", 0, {{0}}},
     {"getsockname", "listeners; civetweb", 0, {{0}}},
     {"getpeername", "civetweb; libfstrm", 0, {{0}}},
-    {"getsockopt", "SO_ERROR of a connection, SO_COOKIE, buffers", 0, {{0}}},
+    {"getsockopt", "SO_ERROR of a connection, SO_COOKIE, buffers, UDP_SEGMENT", 0, {{0}}},
     {"setsockopt", "sockets of all kinds", 0, {{0}}},
     {"socket", "TCP over IPv4", 0, {IS(0, AF_INET), TYPE_IS(SOCK_STREAM), IS(2, 0)}},
     {"socket", "TCP over IPv4", 0, {IS(0, AF_INET), TYPE_IS(SOCK_STREAM), IS(2, IPPROTO_TCP)}},
