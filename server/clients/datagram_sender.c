@@ -155,7 +155,7 @@ static void gather(struct datagram_sender *sender)
 
 /* ---- messages for the kernel ---- */
 
-static struct cmsghdr *put_control(struct msghdr *header, int level, int type, const void *value, size_t size)
+static void put_control(struct msghdr *header, int level, int type, const void *value, size_t size)
 {
     struct cmsghdr *c = (struct cmsghdr *)((uint8_t *)header->msg_control + header->msg_controllen);
     header->msg_controllen += CMSG_SPACE(size);
@@ -163,7 +163,6 @@ static struct cmsghdr *put_control(struct msghdr *header, int level, int type, c
     c->cmsg_type = type;
     c->cmsg_len = CMSG_LEN(size);
     memcpy(CMSG_DATA(c), value, size);
-    return c;
 }
 
 /* Our address, from which the reply is to leave, or not at all: one that was asked at a broadcast or multicast address
@@ -272,7 +271,7 @@ struct datagrams_sent datagrams_send(struct datagram_sender *sender, int fd)
         } else if (errno == EINTR) {
             continue;
         } else if (messages->msg_hdr.msg_iovlen > 1) {
-            if (errno == EIO || errno == EINVAL || errno == EMSGSIZE) sender->apart = APART_BATCHES;
+            if (errno == EIO || errno == EINVAL) sender->apart = APART_BATCHES;
             at = take_apart(sender, at);
             count = sender->count;
         } else if (errno == EMSGSIZE && cut(messages->msg_hdr.msg_iov)) {

@@ -17,7 +17,7 @@ from figures import Since
 from namespace import is_possible, namespace
 from process import Process, free_port
 from proxy import Proxy
-from udpclient import ask_udp
+from udpclient import UdpClient, ask_udp
 
 needs_namespace = pytest.mark.skipif(not is_possible(), reason="needs root, for a network namespace")
 
@@ -182,6 +182,14 @@ def forwarder(name, folder, target, port):
   local-zone: "test." nodefault""", f"""forward-zone:
   name: "."
   forward-addr: 127.0.0.1@{target}""")
+    elif name == "dnsdist":
+        path = folder / "dnsdist-forward.conf"
+        path.write_text(f"""setLocal("127.0.0.1:{port}")
+setACL("127.0.0.0/8")
+setSecurityPollSuffix("")
+newServer({{address="127.0.0.1:{target}", healthCheckMode="up", sockets=1}})
+""")
+        command = ["dnsdist", "-C", path, "--supervised", "--disable-syslog"]
     else:
         command = ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts",
                    "--user=root", "--pid-file", f"--port={port}", "--listen-address=127.0.0.1", "--bind-interfaces",
@@ -191,7 +199,7 @@ def forwarder(name, folder, target, port):
         yield
 
 
-@pytest.mark.parametrize("name", ["unbound", "dnsmasq"])
+@pytest.mark.parametrize("name", ["unbound", "dnsmasq", "dnsdist"])
 def test_servers_that_forward_to_us(proxy, module_path, name):
     if not shutil.which(name):
         pytest.skip(f"{name} is not installed")
@@ -202,6 +210,10 @@ def test_servers_that_forward_to_us(proxy, module_path, name):
             assert wire.rcode_of(ask_udp(port, f"f{i}-{name}.test")) == wire.NOERROR
         assert wire.rcode_of(ask_udp(port, f"nx-{name}.test")) == wire.NXDOMAIN
         assert since.sum("queries_total", transport="udp") >= 21
+        with UdpClient(port) as client:  # dnsdist sends them on from one port of its own
+            for qtype in ("A", "AAAA"):
+                client.send(*(wire.query(f"f{i}-{name}.test", qtype, number=i) for i in range(20)))
+                assert sorted(wire.number_of(client.receive()) for _ in range(20)) == list(range(20))
         long = f"big-{name}.test"
         over_udp = ask_udp(port, long, "TXT", additional=[wire.opt()])
         assert wire.flags_of(over_udp) & wire.TC and len(ask(port, long, "TXT")) > 4000, "cut over UDP, whole over TCP"
