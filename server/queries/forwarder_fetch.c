@@ -100,13 +100,20 @@ static void count_prefetch(const struct forwarder *forwarder, const struct query
     if (query->prefetch) count_event_by(forwarder->counters, prefetch, label);
 }
 
+static void on_response(struct exchange *exchange)
+{
+    const struct query *query = container_of(exchange, struct query, exchange);
+    const struct hashed_key key = hashed(&exchange->key, query->hash);
+    cache_prefetch(query->forwarder->shared->cache, &key);
+}
+
 static void on_done(struct exchange *exchange, enum exchange_result result, const struct answer *answer)
 {
     struct query *query = container_of(exchange, struct query, exchange);
     struct forwarder *forwarder = query->forwarder;
     bool answered = result == EXCHANGE_ANSWERED;
     const struct hashed_key key = hashed(&exchange->key, query->hash);
-    cache_prefetch(forwarder->shared->cache, &key); /* for keep */
+    if (answered) cache_prefetch_value(forwarder->shared->cache, &key); /* its bucket is here by now; for keep */
     count_prefetch(forwarder, query, answered ? LABEL_PREFETCH_REFRESHED : LABEL_PREFETCH_FAILED);
     if (query->route != NAMES_ROUTE_DEFAULT && forwarder->on_route_done)
         forwarder->on_route_done(forwarder, query->route, question_key_route(&exchange->key), answered);
@@ -232,6 +239,7 @@ struct query *fetch_begin(struct forwarder *forwarder, uint16_t route, const str
     query->forwarder = forwarder;
     query->route = route;
     query->purge = purges_number(forwarder->shared->purges);
+    query->exchange.on_response = on_response;
     query->exchange.on_done = on_done;
     query->exchange.background = kind == REQUESTER_NONE;
     query->exchange.light = kind == REQUESTER_LIGHT;

@@ -52,6 +52,8 @@ struct exchange {
     struct question_key key;
     bool background; /* not a client's question: does not keep sessions warm */
     bool light;      /* of a client with few questions in flight: comes before others, and finds room kept for it */
+    /* A response came and is read next, so that memory which on_done needs can be fetched meanwhile. NULL: not told. */
+    void (*on_response)(struct exchange *exchange);
     /* `answer` only with EXCHANGE_ANSWERED, and only until it returns. */
     void (*on_done)(struct exchange *exchange, enum exchange_result result, const struct answer *answer);
 

@@ -74,6 +74,7 @@ static void on_response(struct session *session, struct attempt *attempt, const 
     struct upstream *upstream = session->upstream;
     struct answer answer;
     bool was_plain = attempt->plain;
+    if (exchange->on_response) exchange->on_response(exchange);
     exchange->last = upstream;
     bool spoke_again = session_trust(session);
     if (spoke_again || session->answers > upstream->silent_answers) upstream->silent_sessions = 0;
