@@ -13,6 +13,7 @@ enum {
     SHARE_MIN_BYTES = 256 * 1024,          /* three of the largest answers */
     RESERVED_MIN_BYTES = 64 * 1024 * 1024, /* a reload may enlarge a small cache to the usual size */
     ENTRY_LEAST_BYTES = 128,               /* one bucket is reserved for each entry of this size */
+    LARGE_BYTES = 16 * 1024 * 1024,        /* of buckets: from a cache of 256 MiB on they are in large pages */
     TRIM_STEP = 64 /* entries removed while a lock is held after the bound was lowered: about 20 us */
 };
 
@@ -42,6 +43,8 @@ struct cache *cache_new(const struct cache_options *options)
     uint32_t buckets = count_buckets(reserved / cache->stripe_count);
     cache->buckets_bytes = (size_t)cache->stripe_count * buckets * sizeof *cache->buckets;
     cache->buckets = reserve_new(cache->buckets_bytes);
+    if (cache->buckets && cache->buckets_bytes >= LARGE_BYTES)
+        reserve_in_large_pages(cache->buckets, cache->buckets_bytes);
     cache->stripes = aligned_alloc(alignof(struct stripe), cache->stripe_count * sizeof *cache->stripes);
     if (!cache->buckets || !cache->stripes) goto fail;
     for (unsigned i = 0; i < cache->stripe_count; i++) {

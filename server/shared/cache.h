@@ -39,7 +39,8 @@ struct cache_found {
     bool refresh_due; /* fresh but near its expiry, and no other caller was told: the caller should refresh it */
 };
 
-/* NULL if memory is short. Memory for the buckets is reserved but not touched, so an empty cache costs little. */
+/* NULL if memory is short. Memory for the buckets is reserved but not touched, so an empty cache costs little. From
+ * 256 MiB on it has pages of 2 MiB, so that the first entries take most of it: a 16th of max_bytes. */
 struct cache *cache_new(const struct cache_options *options);
 void cache_free(struct cache *cache);
 

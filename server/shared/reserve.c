@@ -9,6 +9,11 @@ void *reserve_new(size_t bytes)
     return memory == MAP_FAILED ? NULL : memory;
 }
 
+void reserve_in_large_pages(void *memory, size_t bytes)
+{
+    madvise(memory, bytes, MADV_HUGEPAGE); /* a kernel without them refuses */
+}
+
 void reserve_free(void *memory, size_t bytes)
 {
     if (memory) munmap(memory, bytes ? bytes : 1);

@@ -30,8 +30,9 @@ def _sessions(proxy):
 def promised_bytes(proxy):
     """The sum of docs/CONFIG.md, for this configuration."""
     workers = proxy.config["workers"]
-    return (15 * MIB + 5 * MIB * workers + _setting(proxy, "cache", "max_size")
-            + 72 * _setting(proxy, "rate_limit", "max_clients") + 800 * _setting(proxy, "prefetch", "top")
+    cache = _setting(proxy, "cache", "max_size")
+    return (15 * MIB + 5 * MIB * workers + cache + (cache // 16 if cache >= 256 * MIB else 0)
+            + 72 * _setting(proxy, "rate_limit", "max_clients") + 820 * _setting(proxy, "prefetch", "top")
             + 2 * KIB * workers * _setting(proxy, "clients", "max_queries_in_flight") + 512 * KIB * _sessions(proxy)
             + 512 * _setting(proxy, "clients", "max_connections")
             + _setting(proxy, "clients", "max_buffered") * workers

@@ -1,8 +1,12 @@
 #include "shared/reserve.h"
 
+#include <stdio.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "keys.h"
+#include "shared/cache.h"
+#include "shared/cache_state.h"
 
 enum { PAGE = 4096, PAGES = 4096 };
 
@@ -29,6 +33,35 @@ static void memory_is_zeroed_and_costs_nothing_until_touched(void **state)
     reserve_free(memory, bytes);
 }
 
+/* Whether the kernel was asked for large pages at that address. */
+static bool has_large_pages(const void *memory)
+{
+    char line[512];
+    bool is_it = false, is_large = false;
+    FILE *maps = fopen("/proc/self/smaps", "r");
+    assert_non_null(maps);
+    while (fgets(line, sizeof line, maps)) {
+        unsigned long begin, end;
+        if (sscanf(line, "%lx-%lx ", &begin, &end) == 2) is_it = (uintptr_t)memory >= begin && (uintptr_t)memory < end;
+        if (is_it && strncmp(line, "VmFlags:", 8) == 0) is_large |= strstr(line, " hg") != NULL;
+    }
+    fclose(maps);
+    return is_large;
+}
+
+static void large_pages_are_for_a_large_cache(void **state)
+{
+    (void)state;
+    if (access("/sys/kernel/mm/transparent_hugepage", F_OK) != 0) skip(); /* the kernel has none */
+    struct cache *large = cache_new(&(struct cache_options){.max_bytes = 256 << 20});
+    struct cache *usual = cache_new(&(struct cache_options){.max_bytes = 64 << 20});
+    assert_true(has_large_pages(large->buckets));
+    assert_true(has_large_pages((uint8_t *)large->buckets + large->buckets_bytes - 1));
+    assert_false(has_large_pages(usual->buckets));
+    cache_free(large);
+    cache_free(usual);
+}
+
 static void nothing_is_a_little(void **state)
 {
     (void)state;
@@ -49,6 +82,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_is_zeroed_and_costs_nothing_until_touched),
+        cmocka_unit_test(large_pages_are_for_a_large_cache),
         cmocka_unit_test(nothing_is_a_little),
         cmocka_unit_test(more_than_there_is_is_null),
     };
