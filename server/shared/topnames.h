@@ -5,7 +5,7 @@
  * removed when its count falls below two.
  *
  * Keys are bytes. The hash selects a stripe, and each stripe holds its part of the table (one stripe below 64 names, at
- * most 64). The order is exact within a stripe. Memory is reserved at the start and used as the table fills: 550 to 800
+ * most 64). The order is exact within a stripe. Memory is reserved at the start and used as the table fills: 560 to 820
  * bytes for each name of `top`. Locks: the mutex of one stripe, a leaf. Any thread. Each name belongs to one worker,
  * which refreshes it. */
 #ifndef SHARED_TOPNAMES_H
