@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/hash.h"
 #include "dns/question.h"
 
 struct forwarder;
@@ -14,6 +15,10 @@ struct query;
 
 /* For whom a question is asked. */
 enum requester_kind { REQUESTER_NONE, REQUESTER_LIGHT, REQUESTER_OTHER };
+
+/* The query in flight for a question, or NULL: there is none, or its name was purged since it was asked, so that its
+ * answer is for those alone who wait for it already. */
+struct query *fetch_find(struct forwarder *forwarder, const struct hashed_key *key);
 
 /* Begins to ask a question, of whom the route says; NULL at the bound, or if memory is short. */
 struct query *fetch_begin(struct forwarder *forwarder, uint16_t route, const struct question_key *key, uint64_t hash,

@@ -51,7 +51,7 @@ static void note_hit(struct forwarder *forwarder, const struct incoming *in, enu
         hot_answers_count(&forwarder->hot, copy, now_ns + found->left_ns, now_ns);
     else
         topnames_count(forwarder->shared->topnames, &in->hashed, now_ns + found->left_ns, now_ns);
-    if (found->refresh_due && is_refreshed && !queries_find(&forwarder->queries, &in->hashed))
+    if (found->refresh_due && is_refreshed && !fetch_find(forwarder, &in->hashed))
         fetch_begin(forwarder, in->route, &in->key, in->hashed.hash, REQUESTER_NONE);
 }
 
@@ -60,7 +60,7 @@ static void note_hit(struct forwarder *forwarder, const struct incoming *in, enu
 static struct query *join_or_ask(struct forwarder *forwarder, const struct incoming *in, bool is_ranked)
 {
     bool light = queries_of_client(&forwarder->queries, in->requester->address) < LIGHT_CLIENT_MAX;
-    struct query *query = queries_find(&forwarder->queries, &in->hashed);
+    struct query *query = fetch_find(forwarder, &in->hashed);
     if (in->requester->must_not_wait || !queries_may_wait(&forwarder->queries, light, in->is_verified)) return NULL;
     if (query) {
         if (light) fetch_promote(query);

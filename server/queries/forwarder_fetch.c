@@ -35,19 +35,26 @@ bool fetch_give_stale(struct forwarder *forwarder, struct query *query)
     return true;
 }
 
+/* Whether the name was purged since the query was asked, so that its answer may be from before. */
+static bool is_outdated(const struct forwarder *forwarder, const struct query *query)
+{
+    const struct question_key *key = &query->exchange.key;
+    return purges_since(forwarder->shared->purges, key->bytes, question_key_name_size(key), query->purge);
+}
+
 /* Puts the answer to the query into the cache for `kept_ns`, in place of what was there. Nothing is left there if it
- * may not be kept, so that what was withdrawn never comes back as a stale answer; or if the name was purged since it
- * was asked for: it may be from before, and false is returned. */
+ * may not be kept, so that what was withdrawn never comes back as a stale answer. False: it is outdated; what the cache
+ * has then is newer, if it has anything. */
 static bool keep(struct forwarder *forwarder, const struct query *query, const struct answer *answer, uint64_t kept_ns)
 {
     const struct hashed_key key = hashed(&query->exchange.key, query->hash);
     uint64_t now_ns = forwarder->loop->now_ns;
+    if (is_outdated(forwarder, query)) return false;
     if (kept_ns == 0)
         cache_remove(forwarder->shared->cache, &key);
     else if (!cache_put(forwarder->shared->cache, &key, answer->bytes, answer->size, kept_ns, now_ns))
         kept_ns = 0;
-    bool is_purged = purges_since(forwarder->shared->purges, query->exchange.key.bytes,
-                                  question_key_name_size(&query->exchange.key), query->purge);
+    bool is_purged = is_outdated(forwarder, query); /* meanwhile, by another thread */
     if (is_purged) cache_remove(forwarder->shared->cache, &key);
     if (query->is_ranked && answer->kind != ANSWER_FAILURE && answer->kind != ANSWER_VERDICT)
         topnames_answered(forwarder->shared->topnames, &key, is_purged ? 0 : kept_ns, now_ns); /* 0: no refresh */
@@ -231,6 +238,14 @@ static bool ask_store(struct forwarder *forwarder, struct query *query, const st
 
 /* ---- beginning and ending ---- */
 
+struct query *fetch_find(struct forwarder *forwarder, const struct hashed_key *key)
+{
+    struct query *query = queries_find(&forwarder->queries, key);
+    if (!query || !is_outdated(forwarder, query)) return query;
+    queries_outdate(&forwarder->queries, query);
+    return NULL;
+}
+
 struct query *fetch_begin(struct forwarder *forwarder, uint16_t route, const struct question_key *key, uint64_t hash,
                           enum requester_kind kind)
 {
@@ -272,7 +287,7 @@ bool forwarder_refresh(struct forwarder *forwarder, const struct question_key *k
     uint32_t identity = question_key_route(key);
     uint16_t route = NAMES_ROUTE_DEFAULT;
     if (identity != 0 && !(forwarder->names && names_route_of(forwarder->names, identity, &route))) return false;
-    if (queries_find(&forwarder->queries, &found)) return false;
+    if (fetch_find(forwarder, &found)) return false;
     struct query *query = fetch_begin(forwarder, route, key, hash, REQUESTER_NONE);
     if (query) query->prefetch = true;
     return query;

@@ -16,6 +16,7 @@ bool queries_init(struct queries *queries, uint32_t max_queries, const struct ha
                   struct notices *notices)
 {
     *queries = (struct queries){.counters = notices->counters, .notices = notices, .hash_key = hash_key};
+    list_init(&queries->outdated);
     return slots_init(&queries->queries, sizeof(struct query), 0) &&
            slots_init(&queries->waiters, sizeof(struct waiter), 0) && queries_set_max(queries, max_queries);
 }
@@ -89,6 +90,13 @@ struct query *queries_add(struct queries *queries, const struct question_key *ke
     query->is_ranked = true;
     list_push(bucket_of(queries, hash), &query->of_bucket);
     return query;
+}
+
+void queries_outdate(struct queries *queries, struct query *query)
+{
+    CHECK(!list_is_empty(&query->of_bucket));
+    list_remove(&query->of_bucket);
+    list_push(&queries->outdated, &query->of_bucket);
 }
 
 /* ---- waiters ---- */
@@ -241,11 +249,10 @@ void queries_fail(struct queries *queries, struct query *query, const struct ans
 
 struct query *queries_any(const struct queries *queries)
 {
-    for (uint32_t i = 0; queries->queries.taken > 0 && i < queries->bucket_count; i++) {
-        struct list *first = list_first(&queries->buckets[i]);
-        if (first) return container_of(first, struct query, of_bucket);
-    }
-    return NULL;
+    struct list *first = list_first(&queries->outdated);
+    for (uint32_t i = 0; !first && queries->queries.taken > 0 && i < queries->bucket_count; i++)
+        first = list_first(&queries->buckets[i]);
+    return first ? container_of(first, struct query, of_bucket) : NULL;
 }
 
 struct answer_error query_error(const struct query *query, enum exchange_result result)

@@ -1,8 +1,9 @@
 /* query: the questions of one worker that are being asked upstream, and the clients that wait for each.
  *
  * A query is found by its key, so that identical questions are asked once: a client that asks meanwhile waits with the
- * others. A waiter keeps what its reply needs of the client's message (profile and spelling), and its client only as a
- * handle. Bounds: max_queries queries, and WAITERS_PER_QUERY times as many waiters. One thread. */
+ * others; one whose answer may be outdated is not found any more, and only those who wait already get its answer. A
+ * waiter keeps what its reply needs of the client's message (profile and spelling), and its client only as a handle.
+ * Bounds: max_queries queries, and WAITERS_PER_QUERY times as many waiters. One thread. */
 #ifndef QUERIES_QUERY_H
 #define QUERIES_QUERY_H
 
@@ -41,7 +42,7 @@ struct waiter {
 
 struct query {
     struct slot slot;
-    struct list of_bucket;
+    struct list of_bucket;   /* or of `outdated` */
     struct list waiters;     /* of struct waiter; empty for a refresh */
     struct timeout patience; /* of forwarder->impatience: when a stale answer will do */
     struct forwarder *forwarder;
@@ -64,6 +65,7 @@ struct queries {
     struct slots queries;
     struct slots waiters;
     struct list *buckets;
+    struct list outdated;
     uint32_t bucket_count; /* a power of two */
     struct tally tally;    /* of the waiters */
 };
@@ -77,7 +79,7 @@ bool queries_set_max(struct queries *queries, uint32_t max_queries);
 
 void queries_done(struct queries *queries); /* whatever is left is dropped: its exchanges must be cancelled */
 
-/* The query in flight of that key, or NULL. */
+/* The query in flight of that key that is not outdated, or NULL. */
 struct query *queries_find(const struct queries *queries, const struct hashed_key *key);
 
 /* Has the processor fetch what queries_find will read first. */
@@ -86,7 +88,10 @@ void queries_prefetch(const struct queries *queries, const struct hashed_key *ke
 /* A new one, to be found from now on; NULL at the bound. */
 struct query *queries_add(struct queries *queries, const struct question_key *key, uint64_t hash);
 
-/* Removes the query from the index, and drops its waiters. */
+/* The query is found no more, so that its question may be asked anew; it still counts, and its waiters wait on. */
+void queries_outdate(struct queries *queries, struct query *query);
+
+/* Ends the query, and drops its waiters. */
 void queries_remove(struct queries *queries, struct query *query);
 
 /* One that is in flight, or NULL if none is. */

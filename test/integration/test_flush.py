@@ -59,6 +59,24 @@ def test_what_is_asked_for_at_that_moment_is_not_kept(proxy, hostile, path):
         assert since.answered("cache") == 1
 
 
+@pytest.mark.parametrize("path", ["/cache/flush?name=slow-1500ms-y.test", "/cache/flush"])
+def test_who_asks_after_it_has_the_question_asked_anew(proxy, hostile, path):
+    """The answer to a question that upstream is asked already may be what the operator wants to be rid of."""
+    with Client(proxy.port) as client:  # one, so that one worker has both questions
+        client.send(wire.query("slow-1500ms-y.test", number=1))
+        wait_for(lambda: asked(hostile, "slow-1500ms-y.test"), "it is asked for")
+        since = Since(proxy)
+        post(proxy, path)
+        client.send(wire.query("slow-1500ms-y.test", number=2))
+        for _ in range(2):
+            assert wire.rcode_of(client.receive()) == wire.NOERROR
+        assert since.answered("upstream") == 2
+        assert since.sum("merged_queries_total") == 0
+        assert asked(hostile, "slow-1500ms-y.test") >= 2
+        assert wire.rcode_of(ask(proxy.port, "slow-1500ms-y.test")) == wire.NOERROR
+        assert since.answered("cache") == 1, "the newer answer is kept"
+
+
 @pytest.mark.parametrize("path, headers, status", [
     ("/cache/flush?name=a..b", {}, 400),
     ("/cache/flush?other=1", {}, 400),

@@ -340,32 +340,10 @@ static void without_a_cache_each_is_asked_upstream(void **state)
     end();
 }
 
-/* The purger notes the name first and removes it then. */
-static void what_was_asked_for_before_its_name_was_purged_is_not_kept(void **state)
-{
-    (void)state;
-    static const uint8_t name[] = "\1a\4test";
-    for (unsigned all = 0; all < 2; all++) {
-        begin();
-        attempt(0, "a.test");
-        attempt(2, "b.test");
-        purges_note(&story.purges, all ? NULL : name, sizeof name, 1);
-        fake_answer(0, 300, 1);
-        fake_answer(1, 300, 2);
-        assert_int_equal(reply_number(0), 1); /* who waited for it gets it */
-        assert_false(is_kept("a.test"));
-        assert_int_equal(is_kept("b.test"), !all);
-        keep("c.test", 300);
-        assert_true(is_kept("c.test"));
-        end();
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_cached_answer_ages_and_is_each_clients_own),
-        cmocka_unit_test(what_was_asked_for_before_its_name_was_purged_is_not_kept),
         cmocka_unit_test(at_its_end_it_is_asked_for_again),
         cmocka_unit_test(flags_that_make_another_answer_are_entries_of_their_own),
         cmocka_unit_test(an_answer_is_kept_by_its_kind_and_the_settings),

@@ -159,6 +159,30 @@ static void a_query_is_found_until_it_is_removed(void **state)
     assert_null(find(&a, 7));
 }
 
+static void one_that_is_outdated_is_not_found_and_still_counts(void **state)
+{
+    (void)state;
+    const struct question_key a = key_of('a');
+    struct query *old = add('a', 7);
+    make_answer('a', 0);
+    assert_true(wait_with(old, 1, 'a', false));
+    queries_outdate(&story.queries, old);
+    assert_null(find(&a, 7));
+    assert_ptr_equal(queries_any(&story.queries), old);
+    struct query *new = add('a', 7);
+    assert_ptr_equal(find(&a, 7), new);
+    assert_int_equal(story.queries.queries.taken, 2);
+    assert_int_equal(held_by(1), 1);
+    assert_true(queries_set_max(&story.queries, 4 * MAX_QUERIES)); /* more buckets */
+    answer(old);
+    assert_int_equal(story.transport.clients[1].replies, 1);
+    queries_remove(&story.queries, old);
+    assert_ptr_equal(find(&a, 7), new);
+    queries_outdate(&story.queries, new);
+    queries_remove(&story.queries, new);
+    assert_null(queries_any(&story.queries));
+}
+
 static void keys_that_share_a_hash_or_a_bucket_are_distinguished(void **state)
 {
     (void)state;
@@ -314,6 +338,7 @@ int main(void)
         TEST(a_clients_questions_are_counted_while_it_waits_for_them),
         TEST(clients_in_turn_are_counted_each_for_itself),
         TEST(a_query_is_found_until_it_is_removed),
+        TEST(one_that_is_outdated_is_not_found_and_still_counts),
         TEST(keys_that_share_a_hash_or_a_bucket_are_distinguished),
         TEST(queries_are_bounded),
         TEST(any_is_one_that_is_there),
