@@ -157,7 +157,8 @@ static void gather(struct datagram_sender *sender)
 
 static void put_control(struct msghdr *header, int level, int type, const void *value, size_t size)
 {
-    struct cmsghdr *c = (struct cmsghdr *)((uint8_t *)header->msg_control + header->msg_controllen);
+    void *at = (uint8_t *)header->msg_control + header->msg_controllen; /* aligned, as CMSG_SPACE is */
+    struct cmsghdr *c = at;
     header->msg_controllen += CMSG_SPACE(size);
     c->cmsg_level = level;
     c->cmsg_type = type;
