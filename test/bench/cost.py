@@ -129,6 +129,7 @@ class Cost:
         with start_hostile(pki) as upstream:
             server = self.field.start(OURS, upstream.port, workers=1, ca_file=pki.ca_file,
                                       wrapper=["strace", "-f", "-q", "-s", "0", "-o", out])
+            server.process.wait_log("transport=udp")  # its sockets for UDP are there; TCP listens before
             rounds = Rounds(server, out, kind, new)
             rounds.run(WARM_ROUNDS)
             counts = collections.Counter(rounds.run(count))
