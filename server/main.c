@@ -10,6 +10,7 @@
 #include "app/supervisor.h"
 #include "common/port_holder.h"
 #include "config/config.h"
+#include "config/faults.h"
 #include "config/manual.h"
 #include "config/print.h"
 #include "dns/validator.h"
@@ -30,7 +31,8 @@ static int check_health(const struct command_line *command, const struct config 
     struct address listen = config->endpoint.listen;
     char message[PROBE_MESSAGE_BYTES];
     if (command->health_check_address && !address_parse(command->health_check_address, 0, &listen)) {
-        fprintf(errors, "--health-check: '%s' is not IP:PORT\n", command->health_check_address);
+        char quoted[FAULT_QUOTE_BYTES];
+        fprintf(errors, "--health-check: %s is not IP:PORT\n", fault_quote(command->health_check_address, quoted));
         return EXIT_USAGE;
     }
     if (listen.port == 0) {

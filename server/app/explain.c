@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "app/name_table.h"
+#include "config/faults.h"
 #include "dns/answer.h"
 #include "dns/presentation.h"
 #include "dns/question.h"
@@ -126,7 +127,9 @@ bool explain_name(const struct config *config, const char *name, const char *typ
     struct log log;
     size_t size = presentation_parse_name(name, wire);
     if (size == 0 || (type && !parse_type(type, &number))) {
-        fprintf(errors, "--query: '%s' is no %s\n", size == 0 ? name : type, size == 0 ? "name" : "type");
+        char quoted[FAULT_QUOTE_BYTES];
+        fprintf(errors, "--query: %s is no %s\n", fault_quote(size == 0 ? name : type, quoted),
+                size == 0 ? "name" : "type");
         return false;
     }
     log_init(&log, &(struct log_options){.level = LOG_LEVEL_WARNING, .format = config->log.format}, STDERR_FILENO);

@@ -1,7 +1,10 @@
 #include "config/faults.h"
 
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "common/printable.h"
 
 static void write_location(const struct faults *faults, const struct source_location *location)
 {
@@ -16,12 +19,15 @@ static void write_location(const struct faults *faults, const struct source_loca
 void faults_add(struct faults *faults, const struct source_location *location, const char *format, ...)
 {
     if (faults_are_full(faults)) return;
+    char *what = NULL;
     va_list arguments;
     va_start(arguments, format);
-    write_location(faults, location);
-    vfprintf(faults->out, format, arguments);
-    fputc('\n', faults->out);
+    bool is_formatted = vasprintf(&what, format, arguments) >= 0;
     va_end(arguments);
+    write_location(faults, location);
+    printable_write(faults->out, is_formatted ? what : "a fault, and out of memory to say which");
+    fputc('\n', faults->out);
+    if (is_formatted) free(what);
     faults->count++;
     if (faults_are_full(faults)) fputs("dns-tls-proxy: more faults are not listed\n", faults->out);
 }
@@ -45,7 +51,7 @@ static size_t quote_byte(unsigned char byte, char ret_quoted[static QUOTED_BYTE]
 {
     static const char hex[] = "0123456789abcdef";
     bool is_special = byte == '"' || byte == '\\';
-    bool is_printable = byte >= ' ' && byte < 0x7f;
+    bool is_printable = printable_is((char)byte);
     const char plain[] = {(char)byte}, special[] = {'\\', (char)byte};
     const char other[] = {'\\', 'x', hex[byte >> 4], hex[byte & 15]};
     size_t size = is_special ? sizeof special : is_printable ? sizeof plain : sizeof other;

@@ -22,7 +22,8 @@ struct faults {
     unsigned count; /* so far; at FAULTS_MAX a last line says that there are more */
 };
 
-/* Writes one line: "FILE:LINE:COLUMN: what", "dns-tls-proxy: --FLAG: what", or, with `place` NULL, "FILE: what". */
+/* Writes one line: "FILE:LINE:COLUMN: what", "dns-tls-proxy: --FLAG: what", or, with `location` NULL, "FILE: what".
+ * Bytes of `what` that are not printable ASCII are written as \xNN: it may have pieces of a foreign text. */
 __attribute__((format(printf, 3, 4))) void faults_add(struct faults *faults, const struct source_location *location,
                                                       const char *format, ...);
 

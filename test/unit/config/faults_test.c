@@ -68,6 +68,22 @@ static void a_fault_of_the_whole_file_names_the_file(void **state)
     sink_done(&sink);
 }
 
+static void a_fault_is_one_printable_line_whatever_it_is_about(void **state)
+{
+    (void)state;
+    struct sink sink;
+    char foreign[] = {'a', 'b', 'c', '\0'};
+    sink_init(&sink, "dns.yaml");
+    faults_add(&sink.faults, NULL, "'%s': %s", "listen", "lo\neth0\t\x1b[31m\xc2\x9b");
+    assert_string_equal(sink_text(&sink), "dns.yaml: 'listen': lo\\x0aeth0\\x09\\x1b[31m\\xc2\\x9b\n");
+    for (int byte = 1; byte < 256 && !faults_are_full(&sink.faults); byte++) {
+        foreign[1] = (char)byte;
+        faults_add(&sink.faults, NULL, "%s", foreign);
+    }
+    for (const char *c = sink_text(&sink); *c; c++) assert_true(*c == '\n' || (*c >= ' ' && *c < 0x7f));
+    sink_done(&sink);
+}
+
 static void a_flood_of_faults_ends(void **state)
 {
     (void)state;
@@ -154,6 +170,7 @@ int main(void)
         cmocka_unit_test(a_fault_in_a_file_has_line_and_column),
         cmocka_unit_test(a_fault_of_a_flag_names_the_flag),
         cmocka_unit_test(a_fault_of_the_whole_file_names_the_file),
+        cmocka_unit_test(a_fault_is_one_printable_line_whatever_it_is_about),
         cmocka_unit_test(a_flood_of_faults_ends),
         cmocka_unit_test(plain_words_are_quoted_as_they_are),
         cmocka_unit_test(other_texts_stand_in_quotes),
