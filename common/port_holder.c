@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/printable.h"
+
 /* States of tcp_states.h: a TCP socket that listens, and a UDP socket without a peer. */
 enum { STATE_LISTEN = 0x0a, STATE_UNCONNECTED = 0x07, NAME_BYTES = 32, LINE_BYTES = 512 };
 
@@ -98,6 +100,7 @@ static void read_name(const char *process, char ret_name[static NAME_BYTES])
     ret_name[0] = '\0';
     if (!file) return;
     if (fgets(ret_name, NAME_BYTES, file)) ret_name[strcspn(ret_name, "\n")] = '\0';
+    printable_mask(ret_name, ""); /* a process names itself */
     fclose(file);
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/printable.h"
 
 /* Docker and Kubernetes give a probe a few seconds; it must say itself what is wrong before it is killed. */
 #define PROBE_TIMEOUT_NS (3 * NS_PER_S)
@@ -101,6 +102,7 @@ static bool judge(const char *answer, const char *host, char message[static PROB
     snprintf(message, PROBE_MESSAGE_BYTES, "%s answers %ld: %s", host, status, body + 4);
     size_t size = strlen(message);
     while (size > 0 && (message[size - 1] == '\n' || message[size - 1] == '\r')) message[--size] = '\0';
+    printable_mask(message, "\n"); /* another program may have the port */
     return status == 200;
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -104,6 +105,26 @@ static void a_process_of_ours_is_found(void **state)
     assert_string_equal(port_holder(&address, PORT_TCP, text), "");
 }
 
+/* A process names itself as it likes. */
+static void the_name_of_a_process_does_not_act_on_a_terminal(void **state)
+{
+    (void)state;
+    char own[16] = "", text[PORT_HOLDER_BYTES];
+    struct sockaddr_storage storage;
+    struct address address;
+    socklen_t size;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(listen(fd, 1), 0); /* the kernel chooses the port */
+    size = sizeof storage;
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&storage, &size), 0);
+    address = address_from_socket(&storage);
+    assert_int_equal(prctl(PR_GET_NAME, own), 0);
+    assert_int_equal(prctl(PR_SET_NAME, "a\x1b[31mb\t\xc2\x9b"), 0);
+    assert_non_null(strstr(port_holder(&address, PORT_TCP, text), "; held by a?[31mb??? (process "));
+    assert_int_equal(prctl(PR_SET_NAME, own), 0);
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -111,6 +132,7 @@ int main(void)
         cmocka_unit_test(another_holder_is_named_with_its_address),
         cmocka_unit_test(a_holder_of_udp_has_no_peer),
         cmocka_unit_test(a_process_of_ours_is_found),
+        cmocka_unit_test(the_name_of_a_process_does_not_act_on_a_terminal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

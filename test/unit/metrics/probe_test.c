@@ -99,6 +99,16 @@ static void one_that_is_not_says_why(void **state)
     assert_non_null(strstr(message, " answers 503: {\"reason\":\"draining\"}"));
 }
 
+static void what_another_program_answers_does_not_act_on_a_terminal(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    char message[PROBE_MESSAGE_BYTES];
+    assert_false(
+        probe(&server, "127.0.0.1:1", "HTTP/1.1 404 Not Found\r\n\r\nred: \x1b[31m\nbell: \a\xc2\x9b\r\n", message));
+    assert_non_null(strstr(message, " answers 404: red: ?[31m\nbell: ???"));
+}
+
 static void the_whole_answer_is_shown(void **state)
 {
     (void)state;
@@ -186,6 +196,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_ready_instance_is_ready),
         cmocka_unit_test(one_that_is_not_says_why),
+        cmocka_unit_test(what_another_program_answers_does_not_act_on_a_terminal),
         cmocka_unit_test(the_whole_answer_is_shown),
         cmocka_unit_test(a_listener_on_all_addresses_is_asked_at_loopback),
         cmocka_unit_test(somebody_else_on_the_port_is_not_ready),
