@@ -180,8 +180,8 @@ static const struct setting of_config[] = {
     {"udp.responses_per_second", SETTING_NUMBER, LIVE, FIELD(udp.responses_per_s), 1, 1000000, "no limit", "1000",
      "Responses a second to clients of one prefix (`rate_limit`) without a cookie, and twice as many at once.", NULL},
     {"udp.slip", SETTING_NUMBER, LIVE, FIELD(udp.slip), 1, 100, "never", "2",
-     "Over that limit one question in so many gets an empty response that sends the client to TCP; the others get "
-     "none.",
+     "Over that limit one question in so many gets an empty response that sends the client to TCP, and the others get "
+     "none; where the question has a cookie, the response is BADCOOKIE with a valid one, each time.",
      NULL},
     {"udp.cookies", SETTING_BOOLEAN, LIVE, FIELD(udp.cookies), 0, 1, NULL, "true",
      "Whether DNS cookies (RFC 7873) are answered; a client with a valid one is treated as over TCP.", NULL},
