@@ -15,6 +15,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { PRIVATE = 1, COOKIES = 2, LIMITED = 4, CHOICES = 8, DATAGRAM_MAX = 2048 };
 
+/* RFC 9018, A.1: the secret, the time and the address with which the cookie there is valid. */
+static const char secret[] = "e5e973e5a6b2a43f48e7dc849e37bfcf";
+static const char foreign_client[] = "198.51.100.100";
 static const uint32_t now_s = 1559731985;
 
 /* Made once for each choice, as the fuzzer comes back millions of times. */
@@ -26,7 +29,9 @@ static struct udp_admission *admission_for(unsigned choice)
     struct udp_admission *admission = &admissions[choice];
     if (admission->ratelimit) return admission;
     const struct ratelimit_options limits = {.queries_per_s = choice & LIMITED ? 1 : 0, .burst = 1, .max_clients = 2};
-    services[choice] = (struct cookie_service){choice & COOKIES, cookie_keys_draw(now_s), counters_new()};
+    char error[COOKIE_ERROR_BYTES];
+    services[choice] = (struct cookie_service){.enabled = choice & COOKIES, .counters = counters_new()};
+    need(cookie_keys_parse(secret, sizeof secret - 1, &services[choice].keys, error));
     *admission = (struct udp_admission){
         .options = {.max_size = 1232, .max_size_unverified = 512, .responses_per_s = choice & LIMITED, .slip = 2},
         .cookies = &services[choice],
@@ -34,6 +39,18 @@ static struct udp_admission *admission_for(unsigned choice)
     };
     need(admission->ratelimit && services[choice].counters);
     return admission;
+}
+
+/* Some inputs have a valid cookie: an example of RFC 9018, and what a fuzzer that watches comparisons makes of it. */
+static enum label_udp_source source_of(const struct udp_admission *admission, const struct udp_question *asked,
+                                       bool is_private)
+{
+    const struct cookie_service *service = admission->cookies;
+    const struct question *question = asked->question;
+    if (service->enabled && question->cookie &&
+        cookie_is_valid(&service->keys.current, question->cookie, question->cookie_size, asked->client, now_s))
+        return LABEL_UDP_SOURCE_VERIFIED;
+    return is_private ? LABEL_UDP_SOURCE_PRIVATE : LABEL_UDP_SOURCE_FOREIGN;
 }
 
 static void check_reply(const uint8_t *reply, size_t size, const struct udp_question *asked, bool is_foreign)
@@ -66,16 +83,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size--;
     enum question_verdict verdict = question_parse(data, size, &question);
     if (verdict == QUESTION_CLOSE) return 0;
-    need(address_parse(choice & PRIVATE ? "10.0.0.1" : "198.51.100.1", 53, &client));
+    need(address_parse(choice & PRIVATE ? "10.0.0.1" : foreign_client, 53, &client));
     const struct udp_question asked = {&client, size, &question, verdict};
     struct reply_profile profile = reply_profile_of(&question);
     enum label_udp_source source;
-    enum refusal refusal = udp_admit(admission_for(choice), &asked, NS_PER_S, now_s, &profile, &source);
+    struct udp_admission *admission = admission_for(choice);
+    enum refusal refusal = udp_admit(admission, &asked, NS_PER_S, now_s, &profile, &source);
     bool is_foreign = source == LABEL_UDP_SOURCE_FOREIGN;
-    need(source == (choice & PRIVATE ? LABEL_UDP_SOURCE_PRIVATE : LABEL_UDP_SOURCE_FOREIGN));
+    need(source == source_of(admission, &asked, choice & PRIVATE));
     need(profile.max_bytes <= 1232 && (!is_foreign || profile.max_bytes <= size));
     need(choice & COOKIES || profile.option_bytes == 0);
-    if (refusal == REFUSAL_RATE_BADCOOKIE || refusal == REFUSAL_BADCOOKIE) need(choice & COOKIES && question.cookie);
+    bool is_badcookie = refusal == REFUSAL_RATE_BADCOOKIE || refusal == REFUSAL_BADCOOKIE;
+    if (is_badcookie) need(choice & COOKIES && question.cookie && source != LABEL_UDP_SOURCE_VERIFIED);
     check_errors(&asked, &profile, is_foreign);
     return 0;
 }
