@@ -16,6 +16,8 @@
 struct keeper {
     struct keeper_deps deps;
     char path[STATE_PATH_MAX];
+    FILE *snapshot;                         /* to be loaded; NULL: there is none, or it was */
+    char snapshot_why[DIRECTORY_WHY_BYTES]; /* it cannot be opened; empty: it can, or there is none */
     struct counters *counters;
     struct pace pace;
     struct purged purged;
@@ -148,14 +150,12 @@ static void load(struct keeper *keeper)
     struct load_result result;
     struct forwarder_options options;
     uint64_t begun_ns = clock_now_ns();
-    FILE *file = directory_open(keeper->path, why);
-    if (!file) {
-        if (*why) ignore(keeper, why);
-        return;
-    }
+    if (*keeper->snapshot_why) ignore(keeper, keeper->snapshot_why);
+    if (!keeper->snapshot) return;
     const struct load_target target = target_of(keeper, &options);
-    enum load_verdict verdict = load_read(&target, &keeper->pace, file, &result, why);
-    fclose(file);
+    enum load_verdict verdict = load_read(&target, &keeper->pace, keeper->snapshot, &result, why);
+    fclose(keeper->snapshot);
+    keeper->snapshot = NULL;
     names_free(target.names);
     if (verdict == LOAD_IGNORED)
         ignore(keeper, why);
@@ -248,6 +248,7 @@ struct keeper *keeper_new(const struct keeper_deps *deps, const struct keeper_se
     keeper->deps = *deps;
     keeper->counters = counters;
     memcpy(keeper->path, path, sizeof path);
+    keeper->snapshot = directory_open(path, keeper->snapshot_why);
     pace_init(&keeper->pace);
     purged_init(&keeper->purged);
     pthread_mutex_init(&keeper->lock, NULL);
@@ -261,6 +262,7 @@ void keeper_free(struct keeper *keeper)
     if (!keeper) return;
     pace_stop(&keeper->pace);
     if (keeper->is_started) pthread_join(keeper->thread, NULL);
+    if (keeper->snapshot) fclose(keeper->snapshot);
     names_free(keeper->settings.names);
     pthread_mutex_destroy(&keeper->lock);
     purged_done(&keeper->purged);

@@ -42,7 +42,8 @@ struct keeper_settings {
     uint8_t cookie_key[STATE_COOKIE_KEY_BYTES];
 };
 
-/* NULL: no state is to be kept (`ret_is_off`), or memory is short. */
+/* Opens the snapshot: whatever is purged from now on, the rest of it is loaded, although the file is gone then.
+ * NULL: no state is to be kept (`ret_is_off`), or memory is short. */
 struct keeper *keeper_new(const struct keeper_deps *deps, const struct keeper_settings *settings, bool *ret_is_off);
 
 /* Ends its thread; a snapshot that is being written is left off. NULL is fine. */

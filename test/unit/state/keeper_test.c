@@ -62,14 +62,20 @@ static struct keeper_settings settings_of(const struct world *world, uint64_t in
     return settings;
 }
 
-static struct keeper *start(struct world *world, uint64_t interval_ns)
+static struct keeper *make(struct world *world, const struct keeper_settings *settings)
 {
     bool is_off;
-    const struct keeper_settings settings = settings_of(world, interval_ns);
     const struct keeper_deps deps = {&world->log, &world->tables.shared, &world->mailbox, SAVED};
-    struct keeper *keeper = keeper_new(&deps, &settings, &is_off);
+    struct keeper *keeper = keeper_new(&deps, settings, &is_off);
     assert_false(is_off);
     assert_non_null(keeper);
+    return keeper;
+}
+
+static struct keeper *start(struct world *world, uint64_t interval_ns)
+{
+    const struct keeper_settings settings = settings_of(world, interval_ns);
+    struct keeper *keeper = make(world, &settings);
     assert_true(keeper_start(keeper, &settings));
     return keeper;
 }
@@ -140,6 +146,31 @@ static void a_purge_removes_the_snapshot(void **state)
     keeper_free(keeper);
 }
 
+/* The HTTP server is there before the thread. */
+static void a_purge_before_it_is_loaded_costs_no_more_than_the_name(void **state)
+{
+    struct world *world = *state;
+    uint64_t age_ns;
+    struct question_key purged = story_key(1);
+    for (unsigned i = 0; i < ANSWERS; i++) story_put(&world->tables, i, 0);
+    struct keeper *keeper = start(world, 0);
+    finish(world, keeper);
+    keeper_free(keeper);
+    cache_clear(world->tables.shared.cache);
+
+    const struct keeper_settings settings = settings_of(world, 0);
+    keeper = make(world, &settings);
+    keeper_note_purge(keeper, purged.bytes, question_key_name_size(&purged));
+    assert_true(keeper_remove_snapshot(keeper));
+    assert_true(keeper_start(keeper, &settings));
+    finish(world, keeper);
+    for (unsigned i = 0; i < ANSWERS; i++)
+        assert_int_equal(story_see(&world->tables, i, &age_ns), i == 1 ? CACHE_ABSENT : CACHE_FRESH);
+    assert_int_equal(value_state_rejected(keeper_counters(keeper), LABEL_STATE_REJECTED_PURGED), 1);
+    assert_int_equal(value_state_saved(keeper_counters(keeper)), ANSWERS - 1);
+    keeper_free(keeper);
+}
+
 static void a_directory_that_is_none_is_said_once(void **state)
 {
     struct world *world = *state;
@@ -190,6 +221,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_one_run_saves_the_next_has, setup, teardown),
         cmocka_unit_test_setup_teardown(a_purge_removes_the_snapshot, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_purge_before_it_is_loaded_costs_no_more_than_the_name, setup, teardown),
         cmocka_unit_test_setup_teardown(a_directory_that_is_none_is_said_once, setup, teardown),
         cmocka_unit_test_setup_teardown(it_works_again_when_the_directory_does, setup, teardown),
         cmocka_unit_test_setup_teardown(without_a_directory_there_is_no_keeper, setup, teardown),
