@@ -45,12 +45,12 @@ def test_a_tentative_address_is_opened_at_the_start(tmp_path, pki):
         for name in ("one", "other"):
             ip("link", "set", name, "up")
         ip("address", "add", "2001:db8::53/64", "dev", "one")  # tentative for a second or two
-        config = {"listen": ["127.0.0.1:18853", "[2001:db8::53]:18853"],
+        config = {"listen": ["127.0.0.1:8853", "[2001:db8::53]:8853"],
                   "access": {"allow": ["127.0.0.0/8", "2001:db8::/32"]}}
         with Proxy(tmp_path, pki, [upstream.port], config) as proxy:
             assert not not_served(proxy), "it is opened, whether or not it is still tentative"
-            wait_for(lambda: can_connect("2001:db8::53", 18853), "the address can be used")
-            assert wire.rcode_of(ask(18853, "tentative.test", host="2001:db8::53")) == wire.NOERROR
+            wait_for(lambda: can_connect("2001:db8::53", 8853), "the address can be used")
+            assert wire.rcode_of(ask(8853, "tentative.test", host="2001:db8::53")) == wire.NOERROR
 
 
 def can_connect(host, port):
@@ -64,21 +64,21 @@ def can_connect(host, port):
 @needs_namespace
 def test_an_address_that_comes_later_is_served_then(tmp_path, pki):
     with namespace(), start_hostile(pki) as upstream:
-        config = {"listen": ["127.0.0.1:18853", "[2001:db8::53]:18853"],
+        config = {"listen": ["127.0.0.1:8853", "[2001:db8::53]:8853"],
                   "access": {"allow": ["127.0.0.0/8", "2001:db8::/32"]}}
         with Proxy(tmp_path, pki, [upstream.port], config) as proxy:
             assert "address left out" in proxy.log()
-            assert not_served(proxy) == ["[2001:db8::53]:18853"]
+            assert not_served(proxy) == ["[2001:db8::53]:8853"]
             assert Figures(proxy).sum(NOT_SERVED) == 1
-            assert wire.rcode_of(ask(18853, "others-are-served.test")) == wire.NOERROR
+            assert wire.rcode_of(ask(8853, "others-are-served.test")) == wire.NOERROR
             ip("address", "add", "2001:db8::53/128", "dev", "lo", "nodad")
-            wait_for(lambda: can_connect("2001:db8::53", 18853), "it is served")
-            assert wire.rcode_of(ask(18853, "later.test", host="2001:db8::53")) == wire.NOERROR
+            wait_for(lambda: can_connect("2001:db8::53", 8853), "it is served")
+            assert wire.rcode_of(ask(8853, "later.test", host="2001:db8::53")) == wire.NOERROR
             assert not not_served(proxy) and Figures(proxy).sum(NOT_SERVED) == 0
             assert proxy.log().count("address left out") == 2, "said once for TCP and once for UDP"
             with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as client:
                 client.settimeout(10)
-                client.sendto(wire.query("later-udp.test"), ("2001:db8::53", 18853))
+                client.sendto(wire.query("later-udp.test"), ("2001:db8::53", 8853))
                 assert wire.rcode_of(client.recv(4096)) == wire.NOERROR
 
 

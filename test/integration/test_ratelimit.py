@@ -137,7 +137,7 @@ def test_addresses_of_a_prefix_share_a_limit(tmp_path, pki, hostile):
 def test_ipv6_prefixes(tmp_path, pki, bits, shared, other):
     own = ("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1", "2001:db8:1::1")
     with namespace(*(f"{address}/128" for address in own)), start_hostile(pki) as upstream:
-        config = limited({"ipv6_prefix": bits}, listen=["127.0.0.1:18853", "[::1]:18853"],
+        config = limited({"ipv6_prefix": bits}, listen=["127.0.0.1:8853", "[::1]:8853"],
                          access={"allow": ["127.0.0.0/8", "2001:db8::/32"]})
         with Proxy(tmp_path, pki, [upstream.port], config) as proxy:
             ask(proxy.port, NAME)

@@ -90,7 +90,7 @@ def test_without_ipv6_its_addresses_are_left_out_at_a_reload_as_at_the_start(tmp
     with namespace():
         pathlib.Path("/proc/sys/net/ipv6/conf/all/disable_ipv6").write_text("1")
         with start_hostile(pki) as upstream:
-            with Proxy(tmp_path, pki, [upstream.port], {"listen": ["127.0.0.1:18853", "[::1]:18853"]}) as proxy:
+            with Proxy(tmp_path, pki, [upstream.port], {"listen": ["127.0.0.1:8853", "[::1]:8853"]}) as proxy:
                 assert "address left out" in proxy.reload({"log": {"level": "debug"}})
                 assert wire.rcode_of(ask(proxy.port, "ipv4.test")) == wire.NOERROR
 
