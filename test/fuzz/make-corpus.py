@@ -87,6 +87,7 @@ def answers():
         "servfail": message(QR | RD | RA | 2, www, ar=[opt(option(15, b"\0\x16"))]),
         "header-only": message(QR | RD | 1, b"", qd=0),
         "badvers": message(QR | RD, www, ar=[opt(b"", 0x1000000)]),
+        "negative-trust-anchor": message(QR | RD | RA | AD, www, [a], ar=[opt(option(15, b"\0\x21"))]),
         "opt-first": message(QR | RD | RA, www, [a], ar=[opt(option(15, b"\0\3")), record(AAAA, bytes(16)), a]),
         "many-types": message(QR | RD | RA, question("www.example.com", MX), [
             record(MX, b"\0\x0a\4mail" + QNAME), record(TXT, b"\3abc\0\1d"), record(SRV, bytes(6) + name("a.b")),
