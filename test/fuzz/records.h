@@ -9,6 +9,8 @@
 #include <ldns/ldns.h>
 #include <string.h>
 
+#include "dns/answer.h"
+#include "dns/ede.h"
 #include "framed.h"
 #include "need.h"
 
@@ -173,6 +175,16 @@ static inline void need_ldns_to_read(const uint8_t *message, size_t size)
     if (has_misread) return;
     need(ldns_wire2pkt(&packet, message, size) == LDNS_STATUS_OK);
     ldns_pkt_free(packet);
+}
+
+/* The flags of a reply with this answer to one who asks with the flags of the response: without AA and the reserved
+ * bit, and without AD where a negative trust anchor kept it from being validated. */
+static inline uint16_t flags_to_give(const struct answer *answer, uint16_t flags)
+{
+    enum { RESERVED = 0x0040 };
+    bool is_anchored = ede_has(answer->errors, answer->errors_size, DNS_EDE_NEGATIVE_TRUST_ANCHOR);
+    unsigned dropped = RESERVED | DNS_AA | (is_anchored ? DNS_AD : 0);
+    return (uint16_t)((flags & ~dropped) | DNS_RA);
 }
 
 #endif
