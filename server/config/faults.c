@@ -44,19 +44,12 @@ static bool is_plain_word(const char *text)
     return size > 0 && text[size] == '\0' && size < FAULT_QUOTE_BYTES;
 }
 
-/* The longest a byte gets, as "\x0a". */
-enum { QUOTED_BYTE = 4 };
-
-static size_t quote_byte(unsigned char byte, char ret_quoted[static QUOTED_BYTE])
+static size_t quote_byte(char byte, char ret_quoted[static PRINTABLE_ESCAPED_BYTES])
 {
-    static const char hex[] = "0123456789abcdef";
-    bool is_special = byte == '"' || byte == '\\';
-    bool is_printable = printable_is((char)byte);
-    const char plain[] = {(char)byte}, special[] = {'\\', (char)byte};
-    const char other[] = {'\\', 'x', hex[byte >> 4], hex[byte & 15]};
-    size_t size = is_special ? sizeof special : is_printable ? sizeof plain : sizeof other;
-    memcpy(ret_quoted, is_special ? special : is_printable ? plain : other, size);
-    return size;
+    if (byte != '"' && byte != '\\') return printable_escape(byte, ret_quoted);
+    const char special[] = {'\\', byte};
+    memcpy(ret_quoted, special, sizeof special);
+    return sizeof special;
 }
 
 const char *fault_quote(const char *text, char quoted[static FAULT_QUOTE_BYTES])
@@ -64,8 +57,8 @@ const char *fault_quote(const char *text, char quoted[static FAULT_QUOTE_BYTES])
     if (is_plain_word(text)) return memcpy(quoted, text, strlen(text) + 1);
     size_t used = 0;
     quoted[used++] = '"';
-    while (*text && used + QUOTED_BYTE + sizeof "...\"" <= FAULT_QUOTE_BYTES)
-        used += quote_byte((unsigned char)*text++, quoted + used);
+    while (*text && used + PRINTABLE_ESCAPED_BYTES + sizeof "...\"" <= FAULT_QUOTE_BYTES)
+        used += quote_byte(*text++, quoted + used);
     snprintf(quoted + used, FAULT_QUOTE_BYTES - used, "%s", *text ? "...\"" : "\"");
     return quoted;
 }
